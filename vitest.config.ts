@@ -1,0 +1,31 @@
+import swc from 'unplugin-swc';
+import { defineConfig } from 'vitest/config';
+
+// swc emits the decorator metadata that Nest's injection and class-validator read; esbuild does not.
+const decorators = swc.vite({
+  module: { type: 'es6' },
+  jsc: {
+    target: 'es2022',
+    parser: { syntax: 'typescript', decorators: true },
+    transform: { legacyDecorator: true, decoratorMetadata: true, useDefineForClassFields: false },
+  },
+});
+
+const suite = (name: string, include: string[], timeout: number, parallel: boolean) => ({
+  extends: true as const,
+  test: { name, include, testTimeout: timeout, hookTimeout: timeout, fileParallelism: parallel },
+});
+
+export default defineConfig({
+  plugins: [decorators],
+  test: {
+    pool: 'forks',
+    setupFiles: ['./test/setup.ts'],
+    projects: [
+      suite('unit', ['src/**/*.test.ts', 'test/unit/**/*.test.ts'], 10_000, true),
+      suite('e2e', ['test/e2e/**/*.test.ts'], 30_000, true),
+      suite('chaos', ['test/chaos/**/*.test.ts'], 60_000, true),
+      suite('clients', ['test/clients/**/*.test.ts'], 300_000, false),
+    ],
+  },
+});
