@@ -5,7 +5,12 @@ const mayOnlySee = (from, allowed) => ({
   name: `${from}-sees-only-${allowed.join('-') || 'itself'}`,
   severity: 'error',
   from: { path: room(from), pathNot: '[.]test[.]ts$' },
-  to: { path: rooms.filter((r) => r !== from && !allowed.includes(r)).map(room).concat('^src/[^/]+[.]ts$') },
+  to: {
+    path: rooms
+      .filter((r) => r !== from && !allowed.includes(r))
+      .map(room)
+      .concat('^src/[^/]+[.]ts$'),
+  },
 });
 const packageOnlyIn = (name, packages, from) => ({
   name,
@@ -26,20 +31,36 @@ module.exports = {
     mayOnlySee('distribution', ['oci', 'registry', 'config']),
     mayOnlySee('admin', ['oci', 'registry', 'config']),
     mayOnlySee('observability', ['oci', 'config']),
-    packageOnlyIn('fastify-at-the-edge', ['fastify', '@fastify', '@nestjs/platform-fastify'], [
-      room('distribution'), room('admin'), room('observability'), '^src/app[.]factory[.]ts$',
-    ]),
+    packageOnlyIn(
+      'fastify-at-the-edge',
+      ['fastify', '@fastify', '@nestjs/platform-fastify'],
+      [room('distribution'), room('admin'), room('observability'), '^src/app[.]factory[.]ts$'],
+    ),
     packageOnlyIn('axios-only-in-upstream', ['axios', 'proxy-from-env'], [room('upstream')]),
     packageOnlyIn('aws-only-in-s3', ['@aws-sdk', '@smithy'], ['^src/storage/providers/s3/']),
     packageOnlyIn('commander-only-in-cli', ['commander'], [room('cli')]),
     packageOnlyIn('yaml-only-in-config', ['js-yaml'], [room('config')]),
-    { name: 'no-attic-folders', severity: 'error', from: {}, to: { path: '/(utils|common|helpers|shared|types)/', pathNot: 'node_modules' } },
-    { name: 'no-dev-dependencies-in-src', severity: 'error', from: { path: '^src/', pathNot: '[.]test[.]ts$' }, to: { dependencyTypes: ['npm-dev'] } },
+    {
+      name: 'no-attic-folders',
+      severity: 'error',
+      from: {},
+      to: { path: '/(utils|common|helpers|shared|types)/', pathNot: 'node_modules' },
+    },
+    {
+      name: 'no-dev-dependencies-in-src',
+      severity: 'error',
+      from: { path: '^src/', pathNot: '[.]test[.]ts$' },
+      to: { dependencyTypes: ['npm-dev'] },
+    },
   ],
   options: {
     doNotFollow: { path: 'node_modules' },
     tsPreCompilationDeps: true,
     tsConfig: { fileName: 'tsconfig.json' },
-    enhancedResolveOptions: { exportsFields: ['exports'], conditionNames: ['import', 'require', 'node', 'default', 'types'], extensions: ['.ts', '.js', '.json'] },
+    enhancedResolveOptions: {
+      exportsFields: ['exports'],
+      conditionNames: ['import', 'require', 'node', 'default', 'types'],
+      extensions: ['.ts', '.js', '.json'],
+    },
   },
 };

@@ -22,7 +22,9 @@ export default tseslint.config(
       'no-restricted-properties': ['error', ...environment],
       'no-restricted-imports': [
         'error',
-        { paths: [{ name: 'node:process', importNames: ['env'], message: 'Only cli and config read the environment.' }] },
+        {
+          paths: [{ name: 'node:process', importNames: ['env'], message: 'Only cli and config read the environment.' }],
+        },
       ],
     },
   },
@@ -35,5 +37,9 @@ export default tseslint.config(
       '@typescript-eslint/unbound-method': 'off',
     },
   },
-  { files: ['**/*.mjs', '**/*.cjs'], extends: [tseslint.configs.disableTypeChecked], rules: { 'no-console': 'off', 'no-restricted-properties': 'off' } },
+  {
+    files: ['**/*.mjs', '**/*.cjs'],
+    extends: [tseslint.configs.disableTypeChecked],
+    rules: { 'no-console': 'off', 'no-restricted-properties': 'off' },
+  },
 );

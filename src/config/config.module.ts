@@ -1,0 +1,38 @@
+import { type DynamicModule, Module } from '@nestjs/common';
+import { ConfigModule as NestConfigModule, ConfigService } from '@nestjs/config';
+import { ServerSettings } from './server.settings.js';
+import type { Settings } from './settings.js';
+
+/** Injection token of `StorageSettings`. */
+export const storageSettings = Symbol('StorageSettings');
+/** Injection token of the list of `UpstreamSettings`. */
+export const upstreamSettings = Symbol('UpstreamSettings');
+
+/** Makes checked settings injectable; the environment is read by `cli`, never here. */
+@Module({})
+export class ConfigModule {
+  static register(settings: Settings): DynamicModule {
+    const source = NestConfigModule.forRoot({
+      ignoreEnvFile: true,
+      skipProcessEnv: true,
+      load: [() => ({ ...settings })],
+    });
+    const provide = (token: symbol | typeof ServerSettings, key: keyof Settings) => ({
+      provide: token,
+      inject: [ConfigService],
+      useFactory: (config: ConfigService<Settings, true>) => config.get(key, { infer: true }),
+    });
+    const providers = [
+      provide(ServerSettings, 'server'),
+      provide(storageSettings, 'storage'),
+      provide(upstreamSettings, 'upstreams'),
+    ];
+    return {
+      module: ConfigModule,
+      global: true,
+      imports: [source],
+      providers,
+      exports: providers.map((p) => p.provide),
+    };
+  }
+}

@@ -1,0 +1,10 @@
+/** Where the server listens: a TCP address or a socket in the file system. */
+export type ListenAddress = { readonly host: string; readonly port: number } | { readonly path: string };
+
+/** Reads `0.0.0.0:8080`, `[::1]:8080`, `:8080` (every address) and `unix:/path`. */
+export function parseListenAddress(text: string): ListenAddress | undefined {
+  if (text.startsWith('unix:')) return text.length > 'unix:'.length ? { path: text.slice('unix:'.length) } : undefined;
+  const [, host = '', port] = /^(\[[0-9a-fA-F:.]+\]|[^:[\]\s]*):(\d{1,5})$/.exec(text) ?? [];
+  if (port === undefined || Number(port) > 65535) return undefined;
+  return { host: host === '' ? '::' : host.replace(/^\[|\]$/g, ''), port: Number(port) };
+}

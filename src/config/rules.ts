@@ -1,0 +1,70 @@
+import { ValidateBy, type ValidationOptions } from 'class-validator';
+import { Namespace } from '../oci/namespace.js';
+import { parseListenAddress } from './listen-address.js';
+
+const rule = (name: string, message: string, isValid: (value: unknown) => boolean, options: ValidationOptions = {}) =>
+  ValidateBy({ name, validator: { validate: isValid, defaultMessage: () => message } }, options);
+
+/** The texts of the rules are complete sentences without the property's name: the path stands before them. */
+export const IsDuration = () =>
+  rule(
+    'isDuration',
+    'must be a duration such as 30s, 1h 30m or 14d',
+    (value) => typeof value === 'number' && Number.isFinite(value),
+  );
+
+export const IsFlag = () => rule('isFlag', 'must be true, false, 1 or 0', (value) => typeof value === 'boolean');
+
+export const IsText = (what: string, maxLength = 1024) =>
+  rule(
+    'isText',
+    `must be ${what}`,
+    (value) => typeof value === 'string' && value !== '' && value.length <= maxLength && !hasControl(value),
+  );
+
+export const IsCount = (least: number, most: number) =>
+  rule(
+    'isCount',
+    `must be a whole number from ${least} to ${most}`,
+    (value) => Number.isInteger(value) && Number(value) >= least && Number(value) <= most,
+  );
+
+export const IsOneOf = (values: readonly string[]) =>
+  rule(
+    'isOneOf',
+    `must be one of ${values.join(', ')}`,
+    (value) => typeof value === 'string' && values.includes(value),
+  );
+
+export const IsRegistryHost = () =>
+  rule('isRegistryHost', 'must be a host name or address with an optional port, without scheme or path', isHost);
+
+export const AreRegistryHosts = () =>
+  rule(
+    'areRegistryHosts',
+    'must be a list of host names with optional ports',
+    (value) => Array.isArray(value) && value.every(isHost),
+  );
+
+export const IsListenAddress = () =>
+  rule(
+    'isListenAddress',
+    'must be host:port or unix:/path',
+    (value) => typeof value === 'string' && parseListenAddress(value) !== undefined,
+  );
+
+function isHost(value: unknown): boolean {
+  if (typeof value !== 'string') return false;
+  try {
+    Namespace.parse(value);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Control characters would split headers and log lines (RFC 9110 §5.5). */
+function hasControl(text: string): boolean {
+  // eslint-disable-next-line no-control-regex -- finding control characters is the point
+  return /[\u0000-\u001f\u007f]/.test(text);
+}

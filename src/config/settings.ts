@@ -1,0 +1,49 @@
+import { ConfigurationError, type Problem } from './configuration-error.js';
+import { ServerSettings } from './server.settings.js';
+import { FilesystemSettings, type StorageSettings } from './storage.settings.js';
+import { readSettingFile, readUpstreams } from './upstream-file.js';
+import type { UpstreamSettings } from './upstream.settings.js';
+import { validateSettings } from './validation.js';
+
+/** Everything an instance is started with, checked. */
+export interface Settings {
+  readonly server: ServerSettings;
+  readonly storage: StorageSettings;
+  readonly upstreams: readonly UpstreamSettings[];
+}
+
+/** Settings as text by name, as a command line gives them; absent ones take their defaults. */
+export interface SettingsText {
+  readonly server: Readonly<Record<string, string>>;
+  readonly filesystem: Readonly<Record<string, string>>;
+}
+
+/**
+ * Checks the settings of the command line and the files that they name.
+ * @throws ConfigurationError with every mistake found in all of them.
+ */
+export function loadSettings(text: SettingsText): Settings {
+  const problems: Problem[] = [];
+  const server = validateSettings(ServerSettings, text.server, (name) => `--${name}`);
+  const storage = validateSettings(FilesystemSettings, text.filesystem, (name) => `filesystem --${name}`);
+  problems.push(...server.problems, ...storage.problems);
+  const { upstreamConfigFile: file, upstreamCredentials } = server.value;
+  const upstreams = collect(problems, () =>
+    readUpstreams(
+      file === undefined ? undefined : readSettingFile(file, '--upstream-config-file'),
+      upstreamCredentials,
+    ),
+  );
+  if (problems.length > 0 || upstreams === undefined) throw new ConfigurationError(problems);
+  return { server: server.value, storage: storage.value, upstreams };
+}
+
+function collect<T>(problems: Problem[], read: () => T): T | undefined {
+  try {
+    return read();
+  } catch (error) {
+    if (!(error instanceof ConfigurationError)) throw error;
+    problems.push(...error.problems);
+    return undefined;
+  }
+}

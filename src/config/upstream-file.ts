@@ -1,0 +1,152 @@
+import { readFileSync } from 'node:fs';
+import { load, YAMLException } from 'js-yaml';
+import { Namespace } from '../oci/namespace.js';
+import { ConfigurationError, kindOf, type Problem } from './configuration-error.js';
+import { UpstreamSettings } from './upstream.settings.js';
+import { validateSettings, type Values } from './validation.js';
+
+const maxFileBytes = 4 * 1024 * 1024;
+const isMap = (value: unknown): value is Values => typeof value === 'object' && value !== null && !Array.isArray(value);
+
+/** Host that answers for a namespace that nobody configured. */
+export function defaultHost(namespace: Namespace): string {
+  return namespace.isDockerHub ? 'registry-1.docker.io' : namespace.toString();
+}
+
+/** @throws ConfigurationError when a setting's file cannot be read; `setting` is what to blame. */
+export function readSettingFile(file: string, setting: string): string {
+  try {
+    const text = readFileSync(file);
+    if (text.length > maxFileBytes) throw new Error('the file is larger than 4 MiB');
+    return text.toString('utf8');
+  } catch (error) {
+    const reason = error instanceof Error ? error.message.split(',')[0] : 'unknown';
+    throw new ConfigurationError([{ path: setting, kind: 'a file', reason: `cannot be read: ${reason}` }]);
+  }
+}
+
+/**
+ * The upstream file with the credentials map merged over it, checked as a whole. A namespace that only the credentials
+ * name becomes an upstream of its own.
+ * @throws ConfigurationError with every mistake of both.
+ */
+export function readUpstreams(yaml: string | undefined, credentials: string | undefined): UpstreamSettings[] {
+  const problems: Problem[] = [];
+  const entries = yaml === undefined ? [] : parseYaml(yaml, problems);
+  const secrets = credentials === undefined ? {} : parseCredentials(credentials, problems);
+  const merged = mergeCredentials(entries, secrets, problems);
+  const upstreams = merged.map(({ values, path }) => {
+    const { value, problems: found } = validateSettings(UpstreamSettings, values, (name) => `${path}.${name}`);
+    problems.push(...found, ...halfCredentials(value, path));
+    readAuthorities(value, path, problems);
+    return value;
+  });
+  if (problems.length === 0) problems.push(...repeatedNamespaces(upstreams));
+  if (problems.length > 0) throw new ConfigurationError(problems);
+  return upstreams;
+}
+
+function parseYaml(text: string, problems: Problem[]): unknown[] {
+  try {
+    const document: unknown = load(text);
+    if (document === undefined || document === null) return [];
+    if (Array.isArray(document)) return document;
+    problems.push({ path: 'upstreams', kind: kindOf(document), reason: 'the file must be a YAML list of upstreams' });
+  } catch (error) {
+    // Only reason and place: js-yaml's message quotes the lines around it and names, and a password may stand there.
+    const place = error instanceof YAMLException && error.mark ? ` at line ${error.mark.line + 1}` : '';
+    const reason =
+      error instanceof YAMLException ? error.reason.replace(/"[^"]*"|'[^']*'|<[^>]*>/g, '…') : 'unreadable';
+    problems.push({ path: 'upstreams', kind: 'text', reason: `is not YAML: ${reason}${place}` });
+  }
+  return [];
+}
+
+function parseCredentials(text: string, problems: Problem[]): Values {
+  try {
+    const document: unknown = JSON.parse(text);
+    if (isMap(document)) return document;
+  } catch {
+    // The parser's message quotes the text, which is a secret.
+  }
+  problems.push({
+    path: 'UPSTREAM_CREDENTIALS',
+    kind: 'text',
+    reason: 'must be a JSON map from namespace to {"username", "password"}',
+  });
+  return {};
+}
+
+interface Entry {
+  values: Values;
+  path: string;
+}
+
+function mergeCredentials(entries: readonly unknown[], secrets: Values, problems: Problem[]): Entry[] {
+  const merged: Entry[] = [];
+  for (const [index, entry] of entries.entries()) {
+    const path = `upstreams[${index}]`;
+    if (isMap(entry)) merged.push({ values: entry, path });
+    else problems.push({ path, kind: kindOf(entry), reason: 'must be a map with namespace and host' });
+  }
+  for (const [namespace, secret] of Object.entries(secrets)) {
+    const path = `UPSTREAM_CREDENTIALS[${namespace.slice(0, 64)}]`;
+    const canonical = canonicalNamespace(namespace);
+    if (!isMap(secret) || canonical === undefined) {
+      const reason = isMap(secret) ? 'the key must be a registry host' : 'must be a map with username and password';
+      problems.push({ path, kind: kindOf(secret), reason });
+      continue;
+    }
+    const foreign = Object.keys(secret).filter((name) => name !== 'username' && name !== 'password');
+    problems.push(
+      ...foreign.map((name) => ({
+        path: `${path}.${name.slice(0, 64)}`,
+        kind: kindOf(secret[name]),
+        reason: 'is not a known setting',
+      })),
+    );
+    const { username, password } = secret;
+    const known = merged.find(({ values }) => canonicalNamespace(values.namespace)?.equals(canonical));
+    if (known) known.values = { ...known.values, username, password };
+    else
+      merged.push({
+        path,
+        values: { namespace: canonical.toString(), host: defaultHost(canonical), username, password },
+      });
+  }
+  return merged;
+}
+
+function halfCredentials({ username, password }: UpstreamSettings, path: string): Problem[] {
+  if ((username === undefined) === (password === undefined)) return [];
+  const missing = username === undefined ? 'username' : 'password';
+  return [{ path: `${path}.${missing}`, kind: 'missing', reason: 'username and password go together' }];
+}
+
+function readAuthorities({ caFile }: UpstreamSettings, path: string, problems: Problem[]): void {
+  if (typeof caFile !== 'string') return;
+  try {
+    if (readSettingFile(caFile, `${path}.ca_file`).includes('-----BEGIN CERTIFICATE-----')) return;
+    problems.push({ path: `${path}.ca_file`, kind: 'a file', reason: 'has no PEM certificate in it' });
+  } catch (error) {
+    if (!(error instanceof ConfigurationError)) throw error;
+    problems.push(...error.problems);
+  }
+}
+
+function repeatedNamespaces(upstreams: readonly UpstreamSettings[]): Problem[] {
+  const names = upstreams.map(({ namespace }) => Namespace.parse(namespace).toString());
+  return names.flatMap((name, index) =>
+    names.indexOf(name) === index
+      ? []
+      : [{ path: `upstreams[${index}].namespace`, kind: 'text', reason: `repeats upstreams[${names.indexOf(name)}]` }],
+  );
+}
+
+function canonicalNamespace(text: unknown): Namespace | undefined {
+  try {
+    return typeof text === 'string' ? Namespace.parse(text) : undefined;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,92 @@
+import { IsOptional } from 'class-validator';
+import { parseDuration } from './duration.js';
+import { AreRegistryHosts, IsDuration, IsFlag, IsRegistryHost, IsText } from './rules.js';
+import { parseBoolean, Setting } from './setting.decorator.js';
+import { Secret } from './secret.js';
+
+/** How long a tag is trusted before the upstream is asked again, unless an upstream says otherwise. */
+export const defaultTagFreshness = 600_000;
+
+/** One entry of the upstream file. Durations are in milliseconds. */
+export class UpstreamSettings {
+  @Setting({ name: 'namespace', description: 'registry as image references name it' })
+  @IsRegistryHost()
+  namespace!: string;
+
+  @Setting({ name: 'host', description: 'host, with its port where it has one, that answers for this registry' })
+  @IsRegistryHost()
+  host!: string;
+
+  @Setting({
+    name: 'tls',
+    default: 'true',
+    parse: parseBoolean,
+    description: 'connect by https; false means plain http',
+  })
+  @IsFlag()
+  tls = true;
+
+  @Setting({
+    name: 'accept_invalid_certs',
+    default: 'false',
+    parse: parseBoolean,
+    description: 'take any certificate of this registry',
+  })
+  @IsFlag()
+  acceptInvalidCerts = false;
+
+  @Setting({
+    name: 'ca_file',
+    description: 'PEM file of certificate authorities to trust for this registry besides the usual ones',
+  })
+  @IsOptional()
+  @IsText('the path of a PEM file', 4096)
+  caFile?: string;
+
+  @Setting({ name: 'user_agent', description: 'User-Agent header to send' })
+  @IsOptional()
+  @IsText('text without control characters')
+  userAgent?: string;
+
+  @Setting({ name: 'username', description: 'user to sign in with; needs a password' })
+  @IsOptional()
+  @IsText('text without control characters')
+  username?: string;
+
+  @Setting({ name: 'password', secret: true, description: 'password or access token of the user' })
+  @IsOptional()
+  @IsText('text without control characters', 65_536)
+  password?: string;
+
+  @Setting({
+    name: 'token_realms',
+    default: '[]',
+    description: 'further hosts that credentials of this registry may be sent to for a token',
+  })
+  @AreRegistryHosts()
+  tokenRealms: string[] = [];
+
+  @Setting({
+    name: 'manifest_invalidation_time',
+    default: '10m',
+    parse: parseDuration,
+    description: 'how long a tag is answered from the store before the upstream is asked whether it moved',
+  })
+  @IsDuration()
+  manifestInvalidationTime = defaultTagFreshness;
+
+  @Setting({
+    name: 'blob_invalidation_time',
+    parse: parseDuration,
+    description: 'accepted for existing files; content that is addressed by its digest does not expire',
+  })
+  @IsOptional()
+  @IsDuration()
+  blobInvalidationTime?: number;
+
+  /** Both halves, or undefined for anonymous access. */
+  get credentials(): { readonly username: string; readonly password: Secret } | undefined {
+    if (this.username === undefined || this.password === undefined) return undefined;
+    return { username: this.username, password: new Secret(this.password) };
+  }
+}

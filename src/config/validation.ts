@@ -1,0 +1,41 @@
+import { validateSync } from 'class-validator';
+import { kindOf, type Problem } from './configuration-error.js';
+import { settingsOf } from './setting.decorator.js';
+
+export type Values = Readonly<Record<string, unknown>>;
+
+export interface Validated<T> {
+  readonly value: T;
+  readonly problems: readonly Problem[];
+}
+
+/**
+ * Fills a settings class from values as a file or a command line gives them, and checks it.
+ * Absent and null values keep the property's default; every mistake is reported, unknown names too.
+ * @param at how a setting's path is written in a problem, `--listen` or `upstreams[2].host`.
+ */
+export function validateSettings<T extends object>(
+  type: new () => T,
+  values: Values,
+  at: (name: string) => string,
+): Validated<T> {
+  const settings = settingsOf(type);
+  const value = new type();
+  const given = new Map<string, unknown>();
+  for (const { name, property, parse } of settings) {
+    const raw = Object.hasOwn(values, name) ? values[name] : undefined;
+    if (raw === undefined || raw === null) continue;
+    given.set(property, raw);
+    const parsed = typeof raw === 'string' && parse ? parse(raw) : raw;
+    Object.assign(value, { [property]: parsed ?? raw });
+  }
+  const broken = validateSync(value, { stopAtFirstError: true }).map(({ property, constraints = {} }) => ({
+    path: at(settings.find((setting) => setting.property === property)?.name ?? property),
+    kind: kindOf(given.get(property)),
+    reason: Object.values(constraints)[0] ?? 'is not valid',
+  }));
+  const unknown = Object.keys(values)
+    .filter((name) => !settings.some((setting) => setting.name === name))
+    .map((name) => ({ path: at(name.slice(0, 64)), kind: kindOf(values[name]), reason: 'is not a known setting' }));
+  return { value, problems: [...broken, ...unknown] };
+}

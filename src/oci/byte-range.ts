@@ -1,0 +1,41 @@
+/** `length` bytes from `offset`. */
+export interface ByteRange {
+  readonly offset: number;
+  readonly length: number;
+}
+
+export type RangeAnswer = ByteRange | 'whole' | 'unsatisfiable';
+
+/**
+ * What a Range header asks of content of `size` bytes (RFC 9110 §14). Several ranges, other units and malformed
+ * headers are answered with the whole content, which the RFC allows and every client takes.
+ */
+export function parseRange(header: string | undefined, size: number): RangeAnswer {
+  const [, first = '', last = ''] = /^bytes=\s*(\d{0,15})-(\d{0,15})\s*$/i.exec(header ?? '') ?? [];
+  if (first === '' && last === '') return 'whole';
+  if (first === '') return suffix(Number(last), size);
+  const from = Number(first);
+  const to = last === '' ? size - 1 : Math.min(Number(last), size - 1);
+  if (last !== '' && Number(last) < from) return 'whole';
+  return from >= size ? 'unsatisfiable' : { offset: from, length: to - from + 1 };
+}
+
+function suffix(length: number, size: number): RangeAnswer {
+  if (length === 0 || size === 0) return 'unsatisfiable';
+  return length >= size ? { offset: 0, length: size } : { offset: size - length, length };
+}
+
+/** Where a 206 body starts and how large the whole is; undefined when the header is malformed or of another unit. */
+export interface ContentRange {
+  readonly first: number;
+  readonly last: number;
+  readonly size: number | undefined;
+}
+
+export function parseContentRange(header: string | undefined): ContentRange | undefined {
+  const match = /^bytes (\d{1,15})-(\d{1,15})\/(\d{1,15}|\*)$/.exec(header ?? '');
+  if (!match) return undefined;
+  const [first, last] = [Number(match[1]), Number(match[2])];
+  const size = match[3] === '*' ? undefined : Number(match[3]);
+  return first > last || (size !== undefined && last >= size) ? undefined : { first, last, size };
+}

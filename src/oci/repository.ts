@@ -1,0 +1,35 @@
+import { Namespace } from './namespace.js';
+import { OciError } from './error.js';
+
+/** Longest repository name in characters, without the namespace. */
+export const maxNameLength = 255;
+
+const component = /^[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*$/;
+
+/** Which repository a request is about: a registry's canonical host and a repository name of that registry. */
+export class RepositoryRef {
+  private constructor(
+    readonly namespace: Namespace,
+    readonly name: string,
+  ) {}
+
+  /**
+   * @throws OciError NAME_INVALID when the name breaks the grammar of the distribution specification ("Pulling manifests")
+   * or is longer than 255 characters. Docker Hub's official images gain their `library/`.
+   */
+  static of(namespace: Namespace, name: string): RepositoryRef {
+    // The length comes first: it bounds the work of everything after it.
+    if (name.length > maxNameLength || !name.split('/').every((part) => component.test(part))) {
+      throw new OciError('NAME_INVALID');
+    }
+    return new RepositoryRef(namespace, namespace.isDockerHub && !name.includes('/') ? `library/${name}` : name);
+  }
+
+  equals(other: RepositoryRef): boolean {
+    return this.name === other.name && this.namespace.equals(other.namespace);
+  }
+
+  toString(): string {
+    return `${this.namespace}/${this.name}`;
+  }
+}

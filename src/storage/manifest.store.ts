@@ -1,0 +1,51 @@
+import { Digest } from '../oci/digest.js';
+import { maxManifestBytes, type Manifest } from '../oci/manifest.js';
+import { isManifestMediaType } from '../oci/media-type.js';
+import type { RepositoryRef } from '../oci/repository.js';
+import { keys } from './keys.js';
+import { RecordStore, type RecordFields } from './record.store.js';
+import { orAbsent } from './storage-error.js';
+import type { StorageProvider } from './storage.provider.js';
+
+/** What a repository's record says of a manifest; the media type it was first served with is kept for ever. */
+export interface ManifestRecord {
+  readonly mediaType: string;
+  /** Bytes. */
+  readonly size: number;
+  readonly subject?: Digest;
+}
+
+/** Manifests, stored verbatim as content, and the records of the repositories that contain them. */
+export class ManifestStore {
+  private readonly records: RecordStore;
+
+  constructor(private readonly provider: StorageProvider) {
+    this.records = new RecordStore(provider);
+  }
+
+  find(repository: RepositoryRef, digest: Digest): Promise<ManifestRecord | undefined> {
+    return this.records.find(keys.manifest(repository, digest), readRecord);
+  }
+
+  /** The stored bytes; undefined when they are absent, or not those that the digest names, which are then removed. */
+  async findBody(digest: Digest): Promise<Buffer | undefined> {
+    const body = await orAbsent(this.provider.read(keys.content(digest), maxManifestBytes));
+    if (body === undefined || Digest.of(body, digest.algorithm).equals(digest)) return body;
+    await this.provider.delete(keys.content(digest));
+    return undefined;
+  }
+
+  /** Content first, then the record: a record never points to nothing. */
+  async put(repository: RepositoryRef, { body, mediaType, digest, subject }: Manifest): Promise<void> {
+    await this.provider.write(keys.content(digest), body);
+    const record = { mediaType, size: body.length, ...(subject && { subject: subject.toString() }) };
+    await this.records.put(keys.manifest(repository, digest), record);
+  }
+}
+
+function readRecord({ mediaType, size, subject }: RecordFields): ManifestRecord | undefined {
+  if (typeof mediaType !== 'string' || !isManifestMediaType(mediaType)) return undefined;
+  if (typeof size !== 'number' || !Number.isSafeInteger(size)) return undefined;
+  const target = typeof subject === 'string' ? Digest.find(subject) : undefined;
+  return { mediaType, size, ...(target && { subject: target }) };
+}

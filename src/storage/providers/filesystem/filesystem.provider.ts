@@ -1,0 +1,216 @@
+import { randomUUID } from 'node:crypto';
+import { constants } from 'node:fs';
+import type { FileHandle } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { copyRange } from '../../copy.js';
+import { isKey } from '../../keys.js';
+import { StorageError } from '../../storage-error.js';
+import { StorageProvider, type Ingest, type ObjectEntry, type StoredObject } from '../../storage.provider.js';
+import { errorCode, makeFolder, syncFolder } from './durable.js';
+import { nodeFileSystem, type FileSystem } from './file-system.js';
+import { FilesystemIngest } from './filesystem.ingest.js';
+import { toStorageError } from './storage-errors.js';
+
+const fileMode = 0o600;
+const { O_RDONLY, O_RDWR, O_CREAT, O_EXCL, O_NOFOLLOW } = constants;
+
+/** Keeps objects as files below a root folder; one fsync for the file and one for its folder per commit. */
+export class FilesystemProvider extends StorageProvider {
+  private readonly root: string;
+  private readonly ingestFolder: string;
+  private readonly ingesting = new Set<string>();
+
+  constructor(
+    root: string,
+    private readonly files: FileSystem = nodeFileSystem,
+  ) {
+    super();
+    this.root = resolve(root);
+    this.ingestFolder = join(this.root, 'ingest');
+  }
+
+  async initialize(): Promise<void> {
+    try {
+      await makeFolder(this.files, this.ingestFolder);
+      const probe = join(this.ingestFolder, randomUUID());
+      const handle = await this.create(probe);
+      await handle.sync().finally(() => handle.close());
+      await this.files.unlink(probe);
+      await syncFolder(this.files, this.ingestFolder);
+    } catch (error) {
+      throw new StorageError('failed', `cannot write to ${this.root} (${errorCode(error) ?? 'unknown error'})`, error);
+    }
+  }
+
+  async read(key: string, limit: number): Promise<Buffer> {
+    const { handle, size } = await this.openFile(key);
+    try {
+      if (size > limit) throw new StorageError('too-large', `the object has more than ${limit} bytes`);
+      const content = Buffer.allocUnsafe(size);
+      for (let done = 0; done < size;) {
+        const { bytesRead } = await handle.read(content, done, size - done, done);
+        if (bytesRead === 0) return content.subarray(0, done);
+        done += bytesRead;
+      }
+      return content;
+    } catch (error) {
+      throw toStorageError(error, 'read an object');
+    } finally {
+      await handle.close();
+    }
+  }
+
+  async write(key: string, content: Uint8Array): Promise<void> {
+    const ingest = await this.createIngest();
+    try {
+      await ingest.append(content);
+      await ingest.commit(key);
+    } finally {
+      await ingest.abort();
+      await ingest.close();
+    }
+  }
+
+  async open(key: string): Promise<StoredObject> {
+    const { handle, size } = await this.openFile(key);
+    let closed: Promise<void> | undefined;
+    return {
+      size,
+      copy: (range, sink, signal) =>
+        copyRange(
+          async (buffer, length, position) => {
+            try {
+              return (await handle.read(buffer, 0, length, position)).bytesRead;
+            } catch (error) {
+              throw toStorageError(error, 'read an object');
+            }
+          },
+          range,
+          sink,
+          signal,
+        ),
+      close: () => (closed ??= handle.close()),
+    };
+  }
+
+  async stat(key: string): Promise<ObjectEntry> {
+    try {
+      const status = await this.files.lstat(this.pathOf(key));
+      if (!status.isFile()) throw new StorageError('not-found', 'there is no such object');
+      return { key, size: status.size, modifiedAt: status.mtime };
+    } catch (error) {
+      throw toStorageError(error, 'look up an object');
+    }
+  }
+
+  async delete(key: string): Promise<void> {
+    try {
+      await this.files.unlink(this.pathOf(key));
+    } catch (error) {
+      const failure = toStorageError(error, 'delete an object');
+      if (failure.kind !== 'not-found') throw failure;
+    }
+  }
+
+  async *list(prefix: string): AsyncIterable<ObjectEntry> {
+    for await (const name of this.namesIn(this.pathOf(prefix))) {
+      const key = `${prefix}/${name.name}`;
+      if (!isKey(key)) continue;
+      if (name.isDirectory()) yield* this.list(key);
+      if (!name.isFile()) continue;
+      const entry = await this.stat(key).catch((error: unknown) => {
+        if (StorageError.isNotFound(error)) return undefined;
+        throw error;
+      });
+      if (entry) yield entry;
+    }
+  }
+
+  async createIngest(): Promise<Ingest> {
+    const path = join(this.ingestFolder, randomUUID());
+    this.ingesting.add(path);
+    try {
+      const { files } = this;
+      const home = {
+        files,
+        pathOf: (key: string) => this.pathOf(key),
+        forget: (gone: string) => void this.ingesting.delete(gone),
+      };
+      return new FilesystemIngest(path, await this.create(path), home);
+    } catch (error) {
+      this.ingesting.delete(path);
+      throw this.ingestError(error);
+    }
+  }
+
+  async sweepIngests(age: number): Promise<number> {
+    const oldest = Date.now() - age;
+    let swept = 0;
+    for await (const { name } of this.namesIn(this.ingestFolder)) {
+      const path = join(this.ingestFolder, name);
+      // Only names that this provider gives: foreign files are not ours to delete.
+      if (this.ingesting.has(path) || !/^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(name)) continue;
+      try {
+        if ((await this.files.lstat(path)).mtimeMs >= oldest) continue;
+        await this.files.unlink(path);
+        swept += 1;
+      } catch (error) {
+        // Another replica on the same folder may have swept it.
+        if (errorCode(error) !== 'ENOENT') throw toStorageError(error, 'sweep the ingest folder');
+      }
+    }
+    return swept;
+  }
+
+  close(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  private pathOf(key: string): string {
+    if (!isKey(key)) throw new StorageError('failed', 'the key is malformed');
+    return join(this.root, key);
+  }
+
+  private async openFile(key: string): Promise<{ handle: FileHandle; size: number }> {
+    try {
+      const handle = await this.files.open(this.pathOf(key), O_RDONLY | O_NOFOLLOW);
+      try {
+        const status = await handle.stat();
+        if (!status.isFile()) throw new StorageError('not-found', 'there is no such object');
+        return { handle, size: status.size };
+      } catch (error) {
+        await handle.close();
+        throw error;
+      }
+    } catch (error) {
+      throw toStorageError(error, 'open an object');
+    }
+  }
+
+  /** Makes a file that was not there, readable by its owner only. */
+  private async create(path: string): Promise<FileHandle> {
+    const open = () => this.files.open(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, fileMode);
+    try {
+      return await open();
+    } catch (error) {
+      // Somebody removed the folder while the process runs.
+      if (errorCode(error) !== 'ENOENT') throw error;
+      await makeFolder(this.files, this.ingestFolder);
+      return open();
+    }
+  }
+
+  private ingestError(error: unknown): StorageError {
+    const failure = toStorageError(error, 'begin to write');
+    return failure.kind === 'not-found' ? new StorageError('failed', 'the storage folder is gone', error) : failure;
+  }
+
+  private async *namesIn(folder: string): AsyncGenerator<{ name: string; isFile(): boolean; isDirectory(): boolean }> {
+    try {
+      yield* await this.files.opendir(folder);
+    } catch (error) {
+      const failure = toStorageError(error, 'list objects');
+      if (failure.kind !== 'not-found') throw failure;
+    }
+  }
+}

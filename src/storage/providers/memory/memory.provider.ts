@@ -1,0 +1,160 @@
+import type { ByteRange } from '../../../oci/byte-range.js';
+import { copyRange } from '../../copy.js';
+import { isKey } from '../../keys.js';
+import { StorageError } from '../../storage-error.js';
+import {
+  StorageProvider,
+  type ChunkSink,
+  type Ingest,
+  type ObjectEntry,
+  type StoredObject,
+} from '../../storage.provider.js';
+
+interface MemoryObject {
+  readonly content: Buffer;
+  readonly modifiedAt: Date;
+}
+
+/** Keeps objects in memory: for tests, and to read the port's contract at its shortest. */
+export class MemoryProvider extends StorageProvider {
+  private readonly objects = new Map<string, MemoryObject>();
+  private readonly ingests = new Map<MemoryIngest, number>();
+
+  initialize(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  read(key: string, limit: number): Promise<Buffer> {
+    return attempt(() => {
+      const { content } = this.get(key);
+      if (content.length > limit) throw new StorageError('too-large', `the object has more than ${limit} bytes`);
+      return Buffer.from(content);
+    });
+  }
+
+  write(key: string, content: Uint8Array): Promise<void> {
+    return attempt(() => this.put(key, Buffer.from(content)));
+  }
+
+  open(key: string): Promise<StoredObject> {
+    return attempt(() => {
+      const { content } = this.get(key);
+      return {
+        size: content.length,
+        copy: (range, sink, signal) => copyOf(content, range, sink, signal),
+        close: () => Promise.resolve(),
+      };
+    });
+  }
+
+  stat(key: string): Promise<ObjectEntry> {
+    return attempt(() => {
+      const { content, modifiedAt } = this.get(key);
+      return { key, size: content.length, modifiedAt };
+    });
+  }
+
+  delete(key: string): Promise<void> {
+    return attempt(() => void this.objects.delete(checked(key)));
+  }
+
+  async *list(prefix: string): AsyncIterable<ObjectEntry> {
+    for (const key of [...this.objects.keys()]) {
+      if (key.startsWith(`${checked(prefix)}/`) && this.objects.has(key)) yield await this.stat(key);
+    }
+  }
+
+  createIngest(): Promise<Ingest> {
+    const ingest = new MemoryIngest(
+      (key, content) => this.put(key, content),
+      (used) => this.ingests.set(used, Date.now()),
+      (ended) => this.ingests.delete(ended),
+    );
+    return Promise.resolve(ingest);
+  }
+
+  /** Nothing in memory outlives its owner. */
+  sweepIngests(): Promise<number> {
+    return Promise.resolve(0);
+  }
+
+  close(): Promise<void> {
+    this.objects.clear();
+    return Promise.resolve();
+  }
+
+  private get(key: string): MemoryObject {
+    const object = this.objects.get(checked(key));
+    if (!object) throw new StorageError('not-found', 'there is no such object');
+    return object;
+  }
+
+  private put(key: string, content: Buffer): void {
+    this.objects.set(checked(key), { content, modifiedAt: new Date() });
+  }
+}
+
+class MemoryIngest implements Ingest {
+  private content = Buffer.alloc(0);
+  private ended = false;
+
+  constructor(
+    private readonly put: (key: string, content: Buffer) => void,
+    private readonly used: (ingest: MemoryIngest) => void,
+    private readonly forget: (ingest: MemoryIngest) => void,
+  ) {
+    this.used(this);
+  }
+
+  get size(): number {
+    return this.content.length;
+  }
+
+  append(chunk: Uint8Array): Promise<void> {
+    this.content = Buffer.concat([this.content, chunk]);
+    this.used(this);
+    return Promise.resolve();
+  }
+
+  copy(range: ByteRange, sink: ChunkSink, signal?: AbortSignal): Promise<void> {
+    return copyOf(this.content, range, sink, signal);
+  }
+
+  commit(key: string): Promise<void> {
+    return attempt(() => {
+      this.put(key, this.content);
+      this.end();
+    });
+  }
+
+  abort(): Promise<void> {
+    this.end();
+    return Promise.resolve();
+  }
+
+  close(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  private end(): void {
+    if (this.ended) return;
+    this.ended = true;
+    this.forget(this);
+  }
+}
+
+function copyOf(content: Buffer, range: ByteRange, sink: ChunkSink, signal?: AbortSignal): Promise<void> {
+  const read = (buffer: Buffer, length: number, position: number) =>
+    Promise.resolve(content.copy(buffer, 0, position, position + length));
+  return copyRange(read, range, sink, signal);
+}
+
+function checked(key: string): string {
+  if (!isKey(key)) throw new StorageError('failed', 'the key is malformed');
+  return key;
+}
+
+/** Turns a throw into a rejection, as every provider's callers expect. */
+async function attempt<T>(action: () => T): Promise<T> {
+  return Promise.resolve().then(action);
+}

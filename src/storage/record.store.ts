@@ -1,0 +1,53 @@
+import { orAbsent, StorageError } from './storage-error.js';
+import { keys } from './keys.js';
+import type { StorageProvider } from './storage.provider.js';
+
+/** Largest record in bytes; the ones we write have a few hundred. */
+const maxRecordBytes = 64 * 1024;
+
+/** The version that this program writes and the newest it reads. */
+const version = 1;
+
+export type RecordFields = Readonly<Record<string, unknown>>;
+
+/** Small JSON records with a version. A damaged one is set aside and counts as absent, so that it is made anew (P12). */
+export class RecordStore {
+  constructor(private readonly provider: StorageProvider) {}
+
+  /**
+   * @param read gives the record its type, or undefined when fields are missing or wrong.
+   * @throws StorageError `newer-version` for a record of a later program: it is neither used nor overwritten.
+   */
+  async find<T>(key: string, read: (fields: RecordFields) => T | undefined): Promise<T | undefined> {
+    const content = await orAbsent(this.provider.read(key, maxRecordBytes)).catch((error: unknown) => {
+      if (error instanceof StorageError && error.kind === 'too-large') return Buffer.alloc(0);
+      throw error;
+    });
+    if (content === undefined) return undefined;
+    const fields = parseRecord(content);
+    if (typeof fields?.version === 'number' && fields.version > version) {
+      throw new StorageError('newer-version', `the record ${key} was written by a newer version of this program`);
+    }
+    const record = fields?.version === version ? read(fields) : undefined;
+    if (record === undefined) await this.setAside(key, content);
+    return record;
+  }
+
+  async put(key: string, fields: RecordFields): Promise<void> {
+    await this.provider.write(key, Buffer.from(JSON.stringify({ version, ...fields })));
+  }
+
+  private async setAside(key: string, content: Buffer): Promise<void> {
+    await this.provider.write(keys.damaged(key), content);
+    await this.provider.delete(key);
+  }
+}
+
+function parseRecord(content: Buffer): RecordFields | undefined {
+  try {
+    const value: unknown = JSON.parse(content.toString('utf8'));
+    return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as RecordFields) : undefined;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,62 @@
+import { Global, Inject, Injectable, Module, type DynamicModule, type OnApplicationShutdown } from '@nestjs/common';
+import { storageSettings } from '../config/config.module.js';
+import type { StorageSettings } from '../config/storage.settings.js';
+import { ContentStore } from './content.store.js';
+import { IngestSweeper } from './ingest.sweeper.js';
+import { ManifestStore } from './manifest.store.js';
+import { StorageProvider } from './storage.provider.js';
+import { TagStore } from './tag.store.js';
+
+/** One line for each provider, loaded only when it is chosen. */
+const providers: {
+  [Name in StorageSettings['provider']]: (settings: StorageSettings & { provider: Name }) => Promise<StorageProvider>;
+} = {
+  filesystem: async ({ root }) =>
+    new (await import('./providers/filesystem/filesystem.provider.js')).FilesystemProvider(root),
+  memory: async () => new (await import('./providers/memory/memory.provider.js')).MemoryProvider(),
+};
+
+/** @throws StorageError when the storage cannot be used, with a message for the person who started the program. */
+async function openStorage(settings: StorageSettings): Promise<StorageProvider> {
+  const provider =
+    settings.provider === 'filesystem' ? await providers.filesystem(settings) : await providers.memory(settings);
+  await provider.initialize();
+  return provider;
+}
+
+@Injectable()
+class StorageCloser implements OnApplicationShutdown {
+  constructor(@Inject(StorageProvider) private readonly provider: StorageProvider) {}
+
+  onApplicationShutdown(): Promise<void> {
+    return this.provider.close();
+  }
+}
+
+@Global()
+@Module({})
+export class StorageModule {
+  /** @param replacement a provider to use instead of the configured one, as tests do; it is initialized here. */
+  static register(replacement?: StorageProvider): DynamicModule {
+    const provider = {
+      provide: StorageProvider,
+      inject: [storageSettings],
+      useFactory: async (settings: StorageSettings) => {
+        if (!replacement) return openStorage(settings);
+        await replacement.initialize();
+        return replacement;
+      },
+    };
+    const store = <T>(type: new (provider: StorageProvider) => T) => ({
+      provide: type,
+      inject: [StorageProvider],
+      useFactory: (opened: StorageProvider) => new type(opened),
+    });
+    const stores = [store(ContentStore), store(ManifestStore), store(TagStore)];
+    return {
+      module: StorageModule,
+      providers: [provider, ...stores, StorageCloser, IngestSweeper],
+      exports: [ContentStore, ManifestStore, TagStore],
+    };
+  }
+}

@@ -1,0 +1,89 @@
+import type { ByteRange } from '../oci/byte-range.js';
+
+/** Takes one chunk of content. The chunk belongs to the sender and is only valid until the promise settles. */
+export type ChunkSink = (chunk: Uint8Array) => Promise<void>;
+
+export interface ObjectEntry {
+  readonly key: string;
+  readonly size: number;
+  readonly modifiedAt: Date;
+}
+
+/** A committed object, open for reading. It stays readable until it is closed, even when it is deleted meanwhile. */
+export interface StoredObject {
+  readonly size: number;
+  /**
+   * Gives the bytes of the range, in order, to the sink, and waits for the sink before it sends more than one chunk
+   * ahead. Memory is a constant per call, whatever the size.
+   * @throws StorageError when the object is shorter than its size, or cannot be read; what the sink throws, unchanged.
+   */
+  copy(range: ByteRange, sink: ChunkSink, signal?: AbortSignal): Promise<void>;
+  /** Releases what `open` took. May be called again. */
+  close(): Promise<void>;
+}
+
+/**
+ * Content being written, invisible to readers of any key. It ends with `commit` or `abort`, and is closed after that:
+ * closing later lets those who follow it read on meanwhile.
+ */
+export interface Ingest {
+  /** Bytes appended so far, all of them readable by `copy`. */
+  readonly size: number;
+  /** @throws StorageError; the ingest can then only be read up to `size` and aborted. */
+  append(chunk: Uint8Array): Promise<void>;
+  /** As `StoredObject.copy`, over what has been appended; before and after `commit`, until `close`. */
+  copy(range: ByteRange, sink: ChunkSink, signal?: AbortSignal): Promise<void>;
+  /**
+   * Makes the content visible under the key, whole and durable: after it returns, a power cut does not lose it.
+   * Replaces what was there in one step.
+   * @throws StorageError, and then nothing is visible that was not before, and the ingest is aborted.
+   */
+  commit(key: string): Promise<void>;
+  /** Discards the content. Does nothing after `commit` or another `abort`. Never throws. */
+  abort(): Promise<void>;
+  /** Releases what is open. Never throws. */
+  close(): Promise<void>;
+}
+
+/**
+ * Where content and records are kept: the port that a provider implements, and its injection token.
+ *
+ * Keys are paths of `[a-z0-9._-]` components joined by `/`, made by `keys.ts` only; no component is `.`, `..` or empty;
+ * no key is a folder of another. Every method throws `StorageError`, and only its kind `not-found` says that there is
+ * nothing under a key: trouble is never an absence (promise P20). `testing/provider.contract.ts` has a case for every
+ * sentence here.
+ */
+export abstract class StorageProvider {
+  /**
+   * Prepares the storage, once, before anything else is called.
+   * @throws StorageError whose message tells a person what to do.
+   */
+  abstract initialize(): Promise<void>;
+
+  /** The whole object. @throws StorageError `not-found`; `too-large` when it has more than `limit` bytes. */
+  abstract read(key: string, limit: number): Promise<Buffer>;
+
+  /** Makes `content` the object under the key, whole and durable, in one step: readers see the old or the new. */
+  abstract write(key: string, content: Uint8Array): Promise<void>;
+
+  /** Opens an object for streaming. @throws StorageError `not-found` */
+  abstract open(key: string): Promise<StoredObject>;
+
+  /** @throws StorageError `not-found` */
+  abstract stat(key: string): Promise<ObjectEntry>;
+
+  /** Removes an object; an absent one is no error. */
+  abstract delete(key: string): Promise<void>;
+
+  /** Every object whose key starts with `prefix/`, in no promised order, without ingests. Foreign files are left out. */
+  abstract list(prefix: string): AsyncIterable<ObjectEntry>;
+
+  /** Begins to write content whose key is not certain until it has been verified. */
+  abstract createIngest(): Promise<Ingest>;
+
+  /** Removes ingests that nobody has appended to for `age` milliseconds; returns how many. Never one in use here. */
+  abstract sweepIngests(age: number): Promise<number>;
+
+  /** Releases everything. */
+  abstract close(): Promise<void>;
+}

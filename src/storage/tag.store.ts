@@ -1,0 +1,43 @@
+import { Digest } from '../oci/digest.js';
+import { isManifestMediaType } from '../oci/media-type.js';
+import type { Tag } from '../oci/reference.js';
+import type { RepositoryRef } from '../oci/repository.js';
+import { keys } from './keys.js';
+import { RecordStore, type RecordFields } from './record.store.js';
+import type { StorageProvider } from './storage.provider.js';
+
+/** What a tag pointed to when the upstream was last asked. */
+export interface TagRecord {
+  readonly digest: Digest;
+  readonly mediaType: string;
+  /** Bytes of the manifest. */
+  readonly size: number;
+  /** When the upstream last confirmed it, in milliseconds since 1970. */
+  readonly checkedAt: number;
+}
+
+/** The tags of repositories, as far as they are known here. */
+export class TagStore {
+  private readonly records: RecordStore;
+
+  constructor(provider: StorageProvider) {
+    this.records = new RecordStore(provider);
+  }
+
+  find(repository: RepositoryRef, tag: Tag): Promise<TagRecord | undefined> {
+    return this.records.find(keys.tag(repository, tag), (fields) =>
+      fields.tag === tag.name ? readRecord(fields) : undefined,
+    );
+  }
+
+  put(repository: RepositoryRef, tag: Tag, record: TagRecord): Promise<void> {
+    return this.records.put(keys.tag(repository, tag), { tag: tag.name, ...record });
+  }
+}
+
+function readRecord({ digest, mediaType, size, checkedAt }: RecordFields): TagRecord | undefined {
+  const target = typeof digest === 'string' ? Digest.find(digest) : undefined;
+  if (!target || typeof mediaType !== 'string' || !isManifestMediaType(mediaType)) return undefined;
+  if (typeof size !== 'number' || typeof checkedAt !== 'number' || !Number.isFinite(checkedAt)) return undefined;
+  return { digest: target, mediaType, size, checkedAt };
+}
