@@ -34,7 +34,7 @@ module.exports = {
     packageOnlyIn(
       'fastify-at-the-edge',
       ['fastify', '@fastify', '@nestjs/platform-fastify'],
-      [room('distribution'), room('admin'), room('observability'), '^src/app[.]factory[.]ts$'],
+      [room('distribution'), room('admin'), room('observability'), '^src/(app[.]factory|serve)[.]ts$'],
     ),
     packageOnlyIn('axios-only-in-upstream', ['axios', 'proxy-from-env'], [room('upstream')]),
     packageOnlyIn('aws-only-in-s3', ['@aws-sdk', '@smithy'], ['^src/storage/providers/s3/']),

@@ -1,5 +1,6 @@
 import { type DynamicModule, Module } from '@nestjs/common';
 import { ConfigModule as NestConfigModule, ConfigService } from '@nestjs/config';
+import { Clock, SystemClock } from './clock.js';
 import { ServerSettings } from './server.settings.js';
 import type { Settings } from './settings.js';
 
@@ -11,7 +12,7 @@ export const upstreamSettings = Symbol('UpstreamSettings');
 /** Makes checked settings injectable; the environment is read by `cli`, never here. */
 @Module({})
 export class ConfigModule {
-  static register(settings: Settings): DynamicModule {
+  static register(settings: Settings, clock: Clock = new SystemClock()): DynamicModule {
     const source = NestConfigModule.forRoot({
       ignoreEnvFile: true,
       skipProcessEnv: true,
@@ -31,8 +32,8 @@ export class ConfigModule {
       module: ConfigModule,
       global: true,
       imports: [source],
-      providers,
-      exports: providers.map((p) => p.provide),
+      providers: [...providers, { provide: Clock, useValue: clock }],
+      exports: [...providers.map((p) => p.provide), Clock],
     };
   }
 }

@@ -67,6 +67,14 @@ export class UpstreamSettings {
   tokenRealms: string[] = [];
 
   @Setting({
+    name: 'redirect_hosts',
+    default: '[]',
+    description: 'further hosts, also at private addresses, that this registry may redirect downloads to',
+  })
+  @AreRegistryHosts()
+  redirectHosts: string[] = [];
+
+  @Setting({
     name: 'manifest_invalidation_time',
     default: '10m',
     parse: parseDuration,

@@ -30,6 +30,6 @@ export class RepositoryRef {
   }
 
   toString(): string {
-    return `${this.namespace}/${this.name}`;
+    return `${this.namespace.toString()}/${this.name}`;
   }
 }

@@ -1,7 +1,7 @@
 import type { Digest } from '../oci/digest.js';
 import type { RepositoryRef } from '../oci/repository.js';
 import { keys } from './keys.js';
-import { RecordStore, type RecordFields } from './record.store.js';
+import { RecordStore, sizeOf } from './record.store.js';
 import { orAbsent } from './storage-error.js';
 import type { Ingest, StoredObject, StorageProvider } from './storage.provider.js';
 
@@ -13,9 +13,9 @@ export class ContentStore {
     this.records = new RecordStore(provider);
   }
 
-  /** Whether the repository is recorded to contain the blob. */
-  async isLinked(repository: RepositoryRef, digest: Digest): Promise<boolean> {
-    return (await this.records.find(keys.blob(repository, digest), sizeOf)) !== undefined;
+  /** Size of a blob that the repository is recorded to contain; the content itself may have been removed since. */
+  findLink(repository: RepositoryRef, digest: Digest): Promise<number | undefined> {
+    return this.records.find(keys.blob(repository, digest), sizeOf);
   }
 
   /** Records that the repository contains the blob. The content has to be committed before. */
@@ -45,8 +45,4 @@ export class ContentStore {
   discard(digest: Digest): Promise<void> {
     return this.provider.delete(keys.content(digest));
   }
-}
-
-function sizeOf({ size }: RecordFields): number | undefined {
-  return typeof size === 'number' && Number.isSafeInteger(size) && size >= 0 ? size : undefined;
 }

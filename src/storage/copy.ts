@@ -36,12 +36,14 @@ export async function copyRange(
       if (count === 0) throw new StorageError('damaged', 'stored content is shorter than its size');
       position += count;
       await settle();
-      sending = { buffer, done: sink(buffer.subarray(0, count)) };
+      const done = sink(buffer.subarray(0, count));
+      // It may fail while the next chunk is being read and nobody waits for it; `settle` throws it then.
+      done.catch(() => undefined);
+      sending = { buffer, done };
     }
     await settle();
   } finally {
-    // After an error the sink may still have a buffer; it must not be reused, and a second error tells nothing new.
-    sending?.done.catch(() => undefined);
+    // After an error the sink may still have a buffer: that one is not given back, so that nobody reuses it.
     leave();
   }
 }

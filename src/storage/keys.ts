@@ -9,30 +9,31 @@ import type { RepositoryRef } from '../oci/repository.js';
  * repositories/<namespace>/<name>/_manifests/<algorithm>/<hex>   { mediaType, size, subject? }
  * repositories/<namespace>/<name>/_tags/<tag>                    { tag, digest, mediaType, size, checkedAt }
  * damaged/<former key>                                       records that could not be read, set aside
+ * ingest/<id>                                                being written; a provider's own, never a key
  *
  * Different arguments always give different keys. Components of names never begin with `_`, so `_blobs` ends a name;
  * what is not `[a-z0-9.-]` in a namespace or a tag is escaped with `_`, which keeps keys apart on file systems that
  * fold case.
  */
 
-/** Longest escaped tag kept readable; file systems take 255 bytes in a component. */
-const longestTag = 200;
+/** Longest escaped tag or namespace kept readable; file systems take 255 bytes in a component. */
+const longestComponent = 200;
 
 export const keys = {
   content: ({ algorithm, hex }: Digest) => `blobs/${algorithm}/${hex.slice(0, 2)}/${hex}`,
-  repository: ({ namespace, name }: RepositoryRef) => `repositories/${escape(namespace.toString())}/${name}`,
+  repository: ({ namespace, name }: RepositoryRef) => `repositories/${component(namespace.toString())}/${name}`,
   blob: (repository: RepositoryRef, { algorithm, hex }: Digest) =>
     `${keys.repository(repository)}/_blobs/${algorithm}/${hex}`,
   manifest: (repository: RepositoryRef, { algorithm, hex }: Digest) =>
     `${keys.repository(repository)}/_manifests/${algorithm}/${hex}`,
-  tag: (repository: RepositoryRef, tag: Tag) => `${keys.repository(repository)}/_tags/${tagComponent(tag.name)}`,
+  tag: (repository: RepositoryRef, tag: Tag) => `${keys.repository(repository)}/_tags/${component(tag.name)}`,
   damaged: (key: string) => `damaged/${key}`,
 };
 
-/** A too long tag becomes its hash behind `_-`, which no escape begins with; the record has the tag itself. */
-function tagComponent(tag: string): string {
-  const escaped = escape(tag);
-  return escaped.length <= longestTag ? escaped : `_-${createHash('sha256').update(tag).digest('hex')}`;
+/** A too long text becomes its hash behind `_-`, which no escape begins with; a tag's record has the tag itself. */
+function component(text: string): string {
+  const escaped = escape(text);
+  return escaped.length <= longestComponent ? escaped : `_-${createHash('sha256').update(text).digest('hex')}`;
 }
 
 /** `_` → `__`, `A` → `_a`, anything else → `_03a.`, its code in hexadecimal. */
@@ -46,7 +47,10 @@ function escape(text: string): string {
 
 /** Whether a provider may use the key as it is. */
 export function isKey(key: string): boolean {
+  const parts = key.length <= 1024 ? key.split('/') : [];
   return (
-    key.length <= 1024 && key.split('/').every((part) => /^[a-z0-9._-]+$/.test(part) && part !== '.' && part !== '..')
+    parts.length > 0 &&
+    parts[0] !== 'ingest' &&
+    parts.every((part) => /^[a-z0-9._-]+$/.test(part) && part !== '.' && part !== '..')
   );
 }

@@ -3,8 +3,8 @@ import { maxManifestBytes, type Manifest } from '../oci/manifest.js';
 import { isManifestMediaType } from '../oci/media-type.js';
 import type { RepositoryRef } from '../oci/repository.js';
 import { keys } from './keys.js';
-import { RecordStore, type RecordFields } from './record.store.js';
-import { orAbsent } from './storage-error.js';
+import { RecordStore, sizeOf, type RecordFields } from './record.store.js';
+import { orAbsent, StorageError } from './storage-error.js';
 import type { StorageProvider } from './storage.provider.js';
 
 /** What a repository's record says of a manifest; the media type it was first served with is kept for ever. */
@@ -27,9 +27,15 @@ export class ManifestStore {
     return this.records.find(keys.manifest(repository, digest), readRecord);
   }
 
-  /** The stored bytes; undefined when they are absent, or not those that the digest names, which are then removed. */
+  /**
+   * The stored bytes; undefined when they are absent, too large for a manifest, or not those that the digest names, which
+   * are then removed.
+   */
   async findBody(digest: Digest): Promise<Buffer | undefined> {
-    const body = await orAbsent(this.provider.read(keys.content(digest), maxManifestBytes));
+    const body = await orAbsent(this.provider.read(keys.content(digest), maxManifestBytes)).catch((error: unknown) => {
+      if (error instanceof StorageError && error.kind === 'too-large') return undefined;
+      throw error;
+    });
     if (body === undefined || Digest.of(body, digest.algorithm).equals(digest)) return body;
     await this.provider.delete(keys.content(digest));
     return undefined;
@@ -43,9 +49,10 @@ export class ManifestStore {
   }
 }
 
-function readRecord({ mediaType, size, subject }: RecordFields): ManifestRecord | undefined {
-  if (typeof mediaType !== 'string' || !isManifestMediaType(mediaType)) return undefined;
-  if (typeof size !== 'number' || !Number.isSafeInteger(size)) return undefined;
+function readRecord(fields: RecordFields): ManifestRecord | undefined {
+  const { mediaType, subject } = fields;
+  const size = sizeOf(fields);
+  if (typeof mediaType !== 'string' || !isManifestMediaType(mediaType) || size === undefined) return undefined;
   const target = typeof subject === 'string' ? Digest.find(subject) : undefined;
   return { mediaType, size, ...(target && { subject: target }) };
 }

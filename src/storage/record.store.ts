@@ -43,6 +43,11 @@ export class RecordStore {
   }
 }
 
+/** The field `size`, a number of bytes. */
+export function sizeOf({ size }: RecordFields): number | undefined {
+  return typeof size === 'number' && Number.isSafeInteger(size) && size >= 0 ? size : undefined;
+}
+
 function parseRecord(content: Buffer): RecordFields | undefined {
   try {
     const value: unknown = JSON.parse(content.toString('utf8'));

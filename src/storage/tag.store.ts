@@ -3,7 +3,7 @@ import { isManifestMediaType } from '../oci/media-type.js';
 import type { Tag } from '../oci/reference.js';
 import type { RepositoryRef } from '../oci/repository.js';
 import { keys } from './keys.js';
-import { RecordStore, type RecordFields } from './record.store.js';
+import { RecordStore, sizeOf, type RecordFields } from './record.store.js';
 import type { StorageProvider } from './storage.provider.js';
 
 /** What a tag pointed to when the upstream was last asked. */
@@ -35,9 +35,11 @@ export class TagStore {
   }
 }
 
-function readRecord({ digest, mediaType, size, checkedAt }: RecordFields): TagRecord | undefined {
+function readRecord(fields: RecordFields): TagRecord | undefined {
+  const { digest, mediaType, checkedAt } = fields;
+  const size = sizeOf(fields);
   const target = typeof digest === 'string' ? Digest.find(digest) : undefined;
   if (!target || typeof mediaType !== 'string' || !isManifestMediaType(mediaType)) return undefined;
-  if (typeof size !== 'number' || typeof checkedAt !== 'number' || !Number.isFinite(checkedAt)) return undefined;
+  if (size === undefined || typeof checkedAt !== 'number' || !Number.isFinite(checkedAt)) return undefined;
   return { digest: target, mediaType, size, checkedAt };
 }

@@ -18,14 +18,22 @@ export async function syncFolder(files: FileSystem, folder: string): Promise<voi
   }
 }
 
+const making = new Set<Promise<void>>();
+
 /** Makes a folder and its parents, durably. */
 export async function makeFolder(files: FileSystem, folder: string): Promise<void> {
+  const made = makeAndSync(files, folder);
+  making.add(made);
+  await made.finally(() => making.delete(made));
+}
+
+async function makeAndSync(files: FileSystem, folder: string): Promise<void> {
   const first = await files.mkdir(folder, { recursive: true, mode: folderMode });
   if (first === undefined) return;
   for (let made = folder; made.length >= first.length; made = dirname(made)) await syncFolder(files, dirname(made));
 }
 
-/** Moves a synced file to its final name, durably, making the folder when needed. */
+/** Moves a synced file to its final name, durably, making the folder when needed; removes it when that fails. */
 export async function moveInto(files: FileSystem, from: string, to: string): Promise<void> {
   try {
     await files.rename(from, to);
@@ -34,5 +42,12 @@ export async function moveInto(files: FileSystem, from: string, to: string): Pro
     await makeFolder(files, dirname(to));
     await files.rename(from, to);
   }
-  await syncFolder(files, dirname(to));
+  try {
+    await syncFolder(files, dirname(to));
+    // Another commit may have made one of these folders a moment ago and not have synced its parent yet.
+    await Promise.all(making);
+  } catch (error) {
+    await files.unlink(to).catch(() => undefined);
+    throw error;
+  }
 }

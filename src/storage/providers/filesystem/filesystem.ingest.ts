@@ -1,10 +1,11 @@
 import type { FileHandle } from 'node:fs/promises';
 import type { ByteRange } from '../../../oci/byte-range.js';
 import { copyRange } from '../../copy.js';
+import { StorageError } from '../../storage-error.js';
 import type { ChunkSink, Ingest } from '../../storage.provider.js';
 import { moveInto } from './durable.js';
 import type { FileSystem } from './file-system.js';
-import { toStorageError } from './storage-errors.js';
+import { toStorageError, toWriteError } from './storage-errors.js';
 
 /** What the provider lends to an ingest. */
 export interface IngestHome {
@@ -38,7 +39,7 @@ export class FilesystemIngest implements Ingest {
         this.written += bytesWritten;
       }
     } catch (error) {
-      throw toStorageError(error, 'write content');
+      throw toWriteError(error, 'write content');
     }
   }
 
@@ -58,6 +59,7 @@ export class FilesystemIngest implements Ingest {
   }
 
   async commit(key: string): Promise<void> {
+    if (this.state !== 'open') throw new StorageError('failed', 'the ingest has ended');
     try {
       // A file whose fsync failed once is lost: the kernel may call the next one good without having written anything.
       await this.handle.sync();
@@ -65,7 +67,7 @@ export class FilesystemIngest implements Ingest {
       this.state = 'committed';
     } catch (error) {
       await this.abort();
-      throw toStorageError(error, 'commit content');
+      throw toWriteError(error, 'commit content');
     }
     this.home.forget(this.path);
   }

@@ -9,9 +9,10 @@ import { StorageProvider, type Ingest, type ObjectEntry, type StoredObject } fro
 import { errorCode, makeFolder, syncFolder } from './durable.js';
 import { nodeFileSystem, type FileSystem } from './file-system.js';
 import { FilesystemIngest } from './filesystem.ingest.js';
-import { toStorageError } from './storage-errors.js';
+import { toStorageError, toWriteError } from './storage-errors.js';
 
 const fileMode = 0o600;
+const ingestName = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 const { O_RDONLY, O_RDWR, O_CREAT, O_EXCL, O_NOFOLLOW } = constants;
 
 /** Keeps objects as files below a root folder; one fsync for the file and one for its folder per commit. */
@@ -139,24 +140,24 @@ export class FilesystemProvider extends StorageProvider {
       return new FilesystemIngest(path, await this.create(path), home);
     } catch (error) {
       this.ingesting.delete(path);
-      throw this.ingestError(error);
+      throw toWriteError(error, 'begin to write');
     }
   }
 
   async sweepIngests(age: number): Promise<number> {
     const oldest = Date.now() - age;
     let swept = 0;
-    for await (const { name } of this.namesIn(this.ingestFolder)) {
-      const path = join(this.ingestFolder, name);
+    for await (const entry of this.namesIn(this.ingestFolder)) {
+      const path = join(this.ingestFolder, entry.name);
       // Only names that this provider gives: foreign files are not ours to delete.
-      if (this.ingesting.has(path) || !/^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(name)) continue;
+      if (this.ingesting.has(path) || !entry.isFile() || !ingestName.test(entry.name)) continue;
       try {
         if ((await this.files.lstat(path)).mtimeMs >= oldest) continue;
         await this.files.unlink(path);
         swept += 1;
       } catch (error) {
         // Another replica on the same folder may have swept it.
-        if (errorCode(error) !== 'ENOENT') throw toStorageError(error, 'sweep the ingest folder');
+        if (errorCode(error) !== 'ENOENT') throw toWriteError(error, 'sweep the ingest folder');
       }
     }
     return swept;
@@ -198,11 +199,6 @@ export class FilesystemProvider extends StorageProvider {
       await makeFolder(this.files, this.ingestFolder);
       return open();
     }
-  }
-
-  private ingestError(error: unknown): StorageError {
-    const failure = toStorageError(error, 'begin to write');
-    return failure.kind === 'not-found' ? new StorageError('failed', 'the storage folder is gone', error) : failure;
   }
 
   private async *namesIn(folder: string): AsyncGenerator<{ name: string; isFile(): boolean; isDirectory(): boolean }> {

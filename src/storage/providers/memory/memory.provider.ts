@@ -59,8 +59,9 @@ export class MemoryProvider extends StorageProvider {
   }
 
   async *list(prefix: string): AsyncIterable<ObjectEntry> {
+    const folder = `${checked(prefix)}/`;
     for (const key of [...this.objects.keys()]) {
-      if (key.startsWith(`${checked(prefix)}/`) && this.objects.has(key)) yield await this.stat(key);
+      if (key.startsWith(folder) && this.objects.has(key)) yield await this.stat(key);
     }
   }
 
@@ -122,8 +123,9 @@ class MemoryIngest implements Ingest {
 
   commit(key: string): Promise<void> {
     return attempt(() => {
-      this.put(key, this.content);
+      if (this.ended) throw new StorageError('failed', 'the ingest has ended');
       this.end();
+      this.put(key, this.content);
     });
   }
 

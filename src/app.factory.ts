@@ -1,0 +1,68 @@
+import 'reflect-metadata';
+import { NestFactory } from '@nestjs/core';
+import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { IncomingMessage } from 'node:http';
+import type { DestinationStream } from 'pino';
+import { AppModule, type Replacements } from './app.module.js';
+import type { Settings } from './config/settings.js';
+import { answerClientError } from './distribution/client.error.js';
+import { DrainService } from './distribution/drain.service.js';
+import { toOciError } from './distribution/exception.filter.js';
+import { errorAnswer } from './distribution/error.answer.js';
+import { namespaceRules } from './distribution/namespace.rules.js';
+import { foldTarget } from './distribution/request-target.js';
+import { send } from './distribution/send.js';
+import { JsonLogger } from './observability/json.logger.js';
+import { logRequests } from './observability/request.log.js';
+
+/** Bytes of a request's header (DESIGN §9). */
+const maxHeaderSize = 16 * 1024;
+/** Milliseconds in which a request, header and body, has to arrive. */
+const requestTimeout = 30_000;
+/** Milliseconds that an idle connection is kept; longer than usual balancers keep theirs, so that they never meet a closing one. */
+const keepAliveTimeout = 75_000;
+
+export interface AppOptions extends Replacements {
+  /** Where log lines go; standard output unless given. */
+  readonly log?: DestinationStream;
+}
+
+/**
+ * The server as a value: initialized and not yet listening. Whoever has it closes it.
+ * @throws StorageError when the storage cannot be used.
+ */
+export async function createApp(settings: Settings, options: AppOptions = {}): Promise<NestFastifyApplication> {
+  const logger = new JsonLogger(settings.server.logLevel, options.log);
+  const rules = namespaceRules(settings);
+  const adapter = new FastifyAdapter({
+    exposeHeadRoutes: false,
+    requestTimeout,
+    keepAliveTimeout,
+    return503OnClosing: false,
+    forceCloseConnections: 'idle',
+    skipMiddie: true,
+    http: { maxHeaderSize },
+    // A reference may be a sha512 digest; names are limited by their own parser.
+    routerOptions: { maxParamLength: 2048 },
+    rewriteUrl: (request: IncomingMessage) => foldTarget(request.url ?? '/', rules),
+    clientErrorHandler: answerClientError,
+    frameworkErrors: (error: Error, request: FastifyRequest, reply: FastifyReply) => {
+      void send(reply, errorAnswer(toOciError(error, request.method)));
+    },
+  });
+  const app = await NestFactory.create<NestFastifyApplication>(AppModule.register(settings, options), adapter, {
+    logger,
+    bodyParser: false,
+    abortOnError: false,
+  });
+  const fastify = adapter.getInstance();
+  // Nothing that is served takes a body, so none is read: one that comes is refused with its request.
+  fastify.removeAllContentTypeParsers();
+  fastify.addContentTypeParser('*', (_request, _payload, done) => done(null));
+  app.get(DrainService).watch(fastify);
+  logRequests(fastify, logger.pino);
+  await app.init();
+  await fastify.ready();
+  return app;
+}

@@ -1,0 +1,31 @@
+import { type DynamicModule, Module } from '@nestjs/common';
+import type { Clock } from './config/clock.js';
+import { ConfigModule } from './config/config.module.js';
+import type { Settings } from './config/settings.js';
+import { DistributionModule } from './distribution/distribution.module.js';
+import { RegistryModule } from './registry/registry.module.js';
+import { StorageModule } from './storage/storage.module.js';
+import type { StorageProvider } from './storage/storage.provider.js';
+import type { Resolver } from './upstream/address.guard.js';
+import { UpstreamModule } from './upstream/upstream.module.js';
+
+/** What a test may control; everything else is the real thing. */
+export interface Replacements {
+  readonly clock?: Clock;
+  readonly resolver?: Resolver;
+  readonly storage?: StorageProvider;
+}
+
+@Module({})
+export class AppModule {
+  static register(settings: Settings, { clock, resolver, storage }: Replacements = {}): DynamicModule {
+    return {
+      module: AppModule,
+      imports: [
+        ConfigModule.register(settings, clock),
+        StorageModule.register(storage),
+        DistributionModule.register(RegistryModule.register(UpstreamModule.register(resolver))),
+      ],
+    };
+  }
+}

@@ -1,0 +1,107 @@
+import { readFileSync } from 'node:fs';
+import { Command, CommanderError, Option } from 'commander';
+import { ConfigurationError } from '../config/configuration-error.js';
+import { ServerSettings } from '../config/server.settings.js';
+import { settingsOf, type Setting } from '../config/setting.decorator.js';
+import { loadSettings, type Settings } from '../config/settings.js';
+import { FilesystemSettings } from '../config/storage.settings.js';
+import { StartError } from './start-error.js';
+
+const usageError = 2;
+
+/**
+ * Runs the program for its arguments.
+ * @param serve starts the server and resolves when it has ended.
+ * @returns the exit code: 0 when all went well, 2 when the configuration or its surroundings are wrong.
+ */
+export async function runCommandLine(
+  argv: readonly string[],
+  serve: (settings: Settings) => Promise<void>,
+): Promise<number> {
+  try {
+    const settings = readCommandLine(argv);
+    if (settings) await serve(settings);
+    return 0;
+  } catch (error) {
+    if (!(error instanceof ConfigurationError) && !(error instanceof StartError)) throw error;
+    process.stderr.write(`${error.message}\n`);
+    return usageError;
+  }
+}
+
+/** Undefined when the arguments asked for help or the version, which have been printed. */
+function readCommandLine(argv: readonly string[]): Settings | undefined {
+  let flags: { server: Flags; filesystem: Flags } | undefined;
+  const program = new Command('oci-registry')
+    .description('Pull-through mirror for container images from any OCI registry')
+    .version(versionOfPackage(), '--version', 'print the version')
+    .helpOption('--help', 'print this help')
+    .helpCommand(false)
+    .exitOverride()
+    .configureHelp({ showGlobalOptions: true })
+    .action(() => void (flags = { server: program.opts(), filesystem: {} }));
+  const filesystem = program
+    .command('filesystem', { isDefault: true })
+    .description('keep content in a folder (the default)')
+    .helpOption('--help', 'print this help')
+    .exitOverride()
+    .action(() => void (flags = { server: program.opts(), filesystem: filesystem.opts() }));
+  for (const setting of settingsOf(ServerSettings)) program.addOption(optionOf(setting));
+  for (const setting of settingsOf(FilesystemSettings)) filesystem.addOption(optionOf(setting));
+  try {
+    program.parse(withBooleans(argv), { from: 'user' });
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    // Commander has printed help, version, or what is wrong.
+    if (error.exitCode === 0) return undefined;
+    throw new StartError('see oci-registry --help');
+  }
+  return (
+    flags &&
+    loadSettings({
+      server: textOf(settingsOf(ServerSettings), flags.server),
+      filesystem: textOf(settingsOf(FilesystemSettings), flags.filesystem),
+    })
+  );
+}
+
+type Flags = Readonly<Record<string, unknown>>;
+
+function optionOf({ name, value, description, env, default: fallback }: Setting): Option {
+  const notes = [env && `env: ${env}`, fallback !== undefined && `default: ${fallback}`].filter(Boolean).join(', ');
+  return new Option(
+    `--${name} ${value === undefined ? '[boolean]' : `<${value}>`}`,
+    `${description}${notes && ` (${notes})`}`,
+  );
+}
+
+/** A flag counts before its environment variable; an empty variable counts as unset. */
+function textOf(settings: readonly Setting[], flags: Flags): Record<string, string> {
+  const texts = settings.flatMap(({ name, env }) => {
+    const flag = flags[camelCase(name)];
+    const variable = env === undefined ? undefined : process.env[env];
+    if (typeof flag === 'string') return [[name, flag]];
+    return variable === undefined || variable === '' ? [] : [[name, variable]];
+  });
+  return Object.fromEntries(texts) as Record<string, string>;
+}
+
+/** `--flag` alone means true; without this, commander would take the word after it, a sub-command even, as its value. */
+function withBooleans(argv: readonly string[]): string[] {
+  const booleans = new Set(
+    settingsOf(ServerSettings).flatMap(({ name, value }) => (value === undefined ? [`--${name}`] : [])),
+  );
+  return argv.flatMap((word, index) => {
+    const next = argv[index + 1]?.toLowerCase() ?? '';
+    return booleans.has(word) && !['true', 'false', '1', '0'].includes(next) ? [`${word}=true`] : [word];
+  });
+}
+
+function camelCase(name: string): string {
+  return name.replace(/-([a-z])/g, (_, letter: string) => letter.toUpperCase());
+}
+
+function versionOfPackage(): string {
+  const file = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string };
+  return file.version;
+}

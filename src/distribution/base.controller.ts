@@ -1,0 +1,35 @@
+import { Controller, Get, Head, Res } from '@nestjs/common';
+import type { FastifyReply } from 'fastify';
+import { commonHeaders, type Answer } from './answer.js';
+import { send } from './send.js';
+
+const version: Answer = {
+  status: 200,
+  headers: { ...commonHeaders, 'content-type': 'application/json', 'content-length': 2 },
+  body: '{}',
+};
+const alive: Answer = { status: 200, headers: { 'content-type': 'text/plain', 'content-length': 3 }, body: 'ok\n' };
+
+/** The version check that clients begin with (end-1), and an answer at `/` for probes. */
+@Controller()
+export class BaseController {
+  @Get('v2/')
+  version(@Res() reply: FastifyReply): Promise<void> {
+    return send(reply, version);
+  }
+
+  @Head('v2/')
+  versionHead(@Res() reply: FastifyReply): Promise<void> {
+    return send(reply, version);
+  }
+
+  @Get('/')
+  alive(@Res() reply: FastifyReply): Promise<void> {
+    return send(reply, alive);
+  }
+
+  @Head('/')
+  aliveHead(@Res() reply: FastifyReply): Promise<void> {
+    return send(reply, alive);
+  }
+}

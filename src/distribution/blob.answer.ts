@@ -1,0 +1,81 @@
+import { parseRange, type ByteRange } from '../oci/byte-range.js';
+import { entityTag, matchesEntityTag } from '../oci/entity-tag.js';
+import { OciError } from '../oci/error.js';
+import { blobMediaType } from '../oci/media-type.js';
+import type { RepositoryRef } from '../oci/repository.js';
+import type { BlobHead, OpenBlob } from '../registry/blobs.service.js';
+import { commonHeaders, type Answer } from './answer.js';
+import { errorAnswer } from './error.answer.js';
+
+/** The conditions a request sets (RFC 9110 §13, §14). */
+export interface Conditions {
+  readonly range: string | undefined;
+  readonly ifRange: string | undefined;
+  readonly ifNoneMatch: string | undefined;
+}
+
+/** The answer to a HEAD of a blob (end-2). */
+export function blobHeadAnswer(repository: RepositoryRef, blob: BlobHead, { ifNoneMatch }: Conditions): Answer {
+  const headers = headersOf(repository, blob);
+  if (matchesEntityTag(ifNoneMatch, blob.digest)) return { status: 304, headers };
+  return { status: 200, headers: { ...headers, ...typeOf, ...lengthOf(blob.size) } };
+}
+
+/** The answer to a GET of a blob (end-2), or of one range of it. */
+export function blobAnswer(
+  repository: RepositoryRef,
+  blob: OpenBlob,
+  { range, ifRange, ifNoneMatch }: Conditions,
+): Answer {
+  const headers = headersOf(repository, blob);
+  const close = () => blob.close();
+  if (matchesEntityTag(ifNoneMatch, blob.digest)) return { status: 304, headers, close };
+  const body = (part: ByteRange) => ({
+    copy: (sink: Parameters<OpenBlob['copy']>[1], signal: AbortSignal) => blob.copy(part, sink, signal),
+  });
+  const { size } = blob;
+  if (size === undefined)
+    return { status: 200, headers: { ...headers, ...typeOf }, body: body({ offset: 0, length: Infinity }), close };
+  // If-Range with another tag asks for the whole (RFC 9110 §13.1.5).
+  const part = parseRange(ifRange === undefined || ifRange === entityTag(blob.digest) ? range : undefined, size);
+  if (part === 'whole') {
+    return {
+      status: 200,
+      headers: { ...headers, ...typeOf, ...lengthOf(size) },
+      body: body({ offset: 0, length: size }),
+      close,
+    };
+  }
+  if (part === 'unsatisfiable') return { ...rangeRefusal(size), close };
+  const contentRange = `bytes ${part.offset}-${part.offset + part.length - 1}/${size}`;
+  return {
+    status: 206,
+    headers: { ...headers, ...typeOf, ...lengthOf(part.length), 'content-range': contentRange },
+    body: body(part),
+    close,
+  };
+}
+
+const typeOf = { 'content-type': blobMediaType } as const;
+
+function lengthOf(size: number | undefined): Record<string, number> {
+  return size === undefined ? {} : { 'content-length': size };
+}
+
+function headersOf(repository: RepositoryRef, { digest, cache }: BlobHead): Record<string, string> {
+  return {
+    ...commonHeaders,
+    'docker-content-digest': digest.toString(),
+    'oci-namespace': repository.namespace.toString(),
+    'accept-ranges': 'bytes',
+    etag: entityTag(digest),
+    // The name of the content is in the URL, so it may be kept for ever.
+    'cache-control': 'max-age=31536000, immutable',
+    'x-cache': cache,
+  };
+}
+
+function rangeRefusal(size: number): Answer {
+  const answer = errorAnswer(new OciError('RANGE_INVALID'));
+  return { ...answer, headers: { ...answer.headers, 'content-range': `bytes */${size}` } };
+}

@@ -1,0 +1,30 @@
+import type { Socket } from 'node:net';
+import { OciError } from '../oci/error.js';
+import { errorAnswer } from './error.answer.js';
+
+/** Answers what Node's HTTP parser refused before there was a request, in the words of the specification. */
+export function answerClientError(error: Error & { code?: string }, socket: Socket): void {
+  if (error.code === 'ECONNRESET' || !socket.writable) {
+    socket.destroy();
+    return;
+  }
+  const { status, headers, body } = errorAnswer(errorOf(error.code));
+  const lines = Object.entries({ ...headers, connection: 'close' }).map(([name, value]) => `${name}: ${value}\r\n`);
+  socket.end(
+    `HTTP/1.1 ${status} ${reasons[status] ?? 'Error'}\r\n${lines.join('')}\r\n${typeof body === 'string' ? body : ''}`,
+  );
+}
+
+const reasons: Record<number, string> = {
+  400: 'Bad Request',
+  408: 'Request Timeout',
+  431: 'Request Header Fields Too Large',
+};
+
+function errorOf(code: string | undefined): OciError {
+  if (code === 'HPE_HEADER_OVERFLOW')
+    return new OciError('REQUEST_INVALID', 'the request header is too large', { status: 431 });
+  if (code === 'ERR_HTTP_REQUEST_TIMEOUT')
+    return new OciError('REQUEST_INVALID', 'the request took too long', { status: 408 });
+  return new OciError('REQUEST_INVALID');
+}

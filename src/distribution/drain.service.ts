@@ -1,0 +1,37 @@
+import { Injectable } from '@nestjs/common';
+import type { FastifyInstance } from 'fastify';
+import type { ServerResponse } from 'node:http';
+
+/** Knows which answers are still being sent, so that the process can stop without breaking one (P11). */
+@Injectable()
+export class DrainService {
+  private readonly active = new Set<ServerResponse>();
+  private idle: (() => void) | undefined;
+  private isDraining = false;
+
+  /** Answers being prepared or sent. */
+  get count(): number {
+    return this.active.size;
+  }
+
+  watch(fastify: FastifyInstance): void {
+    fastify.addHook('onRequest', (_request, reply, done) => {
+      const response = reply.raw;
+      // Connections that stay open would keep the process: each gets one more answer.
+      if (this.isDraining) response.shouldKeepAlive = false;
+      this.active.add(response);
+      response.once('close', () => {
+        this.active.delete(response);
+        if (this.active.size === 0) this.idle?.();
+      });
+      done();
+    });
+  }
+
+  /** From now on connections close after their answer. Resolves when nothing is being sent. */
+  async drain(): Promise<void> {
+    this.isDraining = true;
+    for (const response of this.active) response.shouldKeepAlive = false;
+    if (this.active.size > 0) await new Promise<void>((resolve) => (this.idle = resolve));
+  }
+}

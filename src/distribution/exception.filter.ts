@@ -1,0 +1,45 @@
+import { Catch, HttpException, Logger, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
+import type { FastifyReply } from 'fastify';
+import { codeOfStatus, OciError } from '../oci/error.js';
+import { errorAnswer } from './error.answer.js';
+import { send } from './send.js';
+
+/** Turns whatever was thrown, the framework's errors included, into the specification's error document. */
+@Catch()
+export class OciExceptionFilter implements ExceptionFilter {
+  private readonly logger = new Logger('Request');
+
+  async catch(error: unknown, host: ArgumentsHost): Promise<void> {
+    const reply = host.switchToHttp().getResponse<FastifyReply>();
+    const { method } = reply.request;
+    // A body that broke off has been dealt with where it was sent.
+    if (reply.raw.headersSent) {
+      this.logger.warn(`an answer broke off: ${messageOf(error)}`);
+      return;
+    }
+    const answer = toOciError(error, method);
+    if (answer.code === 'UNKNOWN')
+      this.logger.error(messageOf(error), error instanceof Error ? error.stack : undefined);
+    await send(reply, errorAnswer(answer));
+  }
+}
+
+/** @param method of the request: what is not there for reading does not exist, what is not reading is not supported. */
+export function toOciError(error: unknown, method: string): OciError {
+  if (error instanceof OciError) return error;
+  const status = statusOf(error);
+  if (status === undefined) return new OciError('UNKNOWN');
+  if (status === 404 && method !== 'GET' && method !== 'HEAD') return new OciError('UNSUPPORTED');
+  return new OciError(codeOfStatus(status), undefined, { status });
+}
+
+function statusOf(error: unknown): number | undefined {
+  if (error instanceof HttpException) return error.getStatus();
+  // Errors of the HTTP framework: a malformed URL, a header that it does not take.
+  if (error instanceof Error && 'statusCode' in error && typeof error.statusCode === 'number') return error.statusCode;
+  return undefined;
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : 'something that is no error was thrown';
+}

@@ -1,0 +1,50 @@
+import { manifestMediaTypes } from '../oci/media-type.js';
+import type { RepositoryRef } from '../oci/repository.js';
+import type { ReferrersPage, TagPage } from '../registry/listings.service.js';
+import { commonHeaders, type Answer } from './answer.js';
+
+/** The answer to a tag list (end-8). @param path of the request as the client sent it, for the link to the next page */
+export function tagsAnswer(repository: RepositoryRef, page: TagPage, path: string, query: URLSearchParams): Answer {
+  const body = JSON.stringify({ name: repository.name, tags: page.tags });
+  return listAnswer(repository, body, 'application/json', nextLink(path, query, page.next));
+}
+
+/** The answer to a list of referrers (end-12). */
+export function referrersAnswer(
+  repository: RepositoryRef,
+  page: ReferrersPage,
+  path: string,
+  query: URLSearchParams,
+): Answer {
+  const answer = listAnswer(repository, page.body, manifestMediaTypes.ociIndex, nextLink(path, query, page.next));
+  const filters = page.filters === undefined ? {} : { 'oci-filters-applied': page.filters };
+  return { ...answer, headers: { ...answer.headers, ...filters } };
+}
+
+function listAnswer(
+  repository: RepositoryRef,
+  body: string | Buffer,
+  mediaType: string,
+  link: Record<string, string>,
+): Answer {
+  return {
+    status: 200,
+    headers: {
+      ...commonHeaders,
+      'content-type': mediaType,
+      'content-length': Buffer.byteLength(body),
+      'oci-namespace': repository.namespace.toString(),
+      'x-cache': 'MISS',
+      ...link,
+    },
+    body,
+  };
+}
+
+/** A relative link (RFC 8288): it holds behind any proxy. The namespace of the request goes along. */
+function nextLink(path: string, query: URLSearchParams, next: URLSearchParams | undefined): Record<string, string> {
+  if (next === undefined) return {};
+  const ns = query.get('ns');
+  if (ns !== null) next.set('ns', ns);
+  return { link: `<${path}?${next.toString()}>; rel="next"` };
+}

@@ -1,0 +1,27 @@
+import { entityTag, matchesEntityTag } from '../oci/entity-tag.js';
+import type { RepositoryRef } from '../oci/repository.js';
+import type { ManifestAnswer, ManifestHead } from '../registry/manifests.service.js';
+import { commonHeaders, type Answer } from './answer.js';
+
+/** The answer to a HEAD (end-3) or, with a body, a GET of a manifest; the stored media type, verbatim. */
+export function manifestAnswer(
+  repository: RepositoryRef,
+  manifest: ManifestHead | ManifestAnswer,
+  ifNoneMatch: string | undefined,
+): Answer {
+  const { digest, mediaType, size, cache, age } = manifest;
+  const headers = {
+    ...commonHeaders,
+    'docker-content-digest': digest.toString(),
+    'oci-namespace': repository.namespace.toString(),
+    etag: entityTag(digest),
+    'x-cache': cache,
+    ...(age !== undefined && { age }),
+  };
+  if (matchesEntityTag(ifNoneMatch, digest)) return { status: 304, headers };
+  return {
+    status: 200,
+    headers: { ...headers, 'content-type': mediaType, 'content-length': size },
+    ...('body' in manifest && { body: manifest.body }),
+  };
+}

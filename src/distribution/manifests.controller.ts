@@ -1,0 +1,34 @@
+import { Controller, Get, Head, Headers, Res } from '@nestjs/common';
+import type { FastifyReply } from 'fastify';
+import type { Reference } from '../oci/reference.js';
+import { RepositoryRef } from '../oci/repository.js';
+import { ManifestsService } from '../registry/manifests.service.js';
+import { manifestAnswer } from './manifest.answer.js';
+import { ReferenceOf, Repository } from './parameters.js';
+import { send } from './send.js';
+
+/** Manifests by tag and by digest (end-3). */
+@Controller('v2/:repository/manifests/:reference')
+export class ManifestsController {
+  constructor(private readonly manifests: ManifestsService) {}
+
+  @Get()
+  async get(
+    @Repository() repository: RepositoryRef,
+    @ReferenceOf() reference: Reference,
+    @Headers('if-none-match') tag: string | undefined,
+    @Res() reply: FastifyReply,
+  ): Promise<void> {
+    await send(reply, manifestAnswer(repository, await this.manifests.get(repository, reference), tag));
+  }
+
+  @Head()
+  async head(
+    @Repository() repository: RepositoryRef,
+    @ReferenceOf() reference: Reference,
+    @Headers('if-none-match') tag: string | undefined,
+    @Res() reply: FastifyReply,
+  ): Promise<void> {
+    await send(reply, manifestAnswer(repository, await this.manifests.head(repository, reference), tag));
+  }
+}

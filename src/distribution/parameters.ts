@@ -1,0 +1,61 @@
+import { createParamDecorator, Param, type ExecutionContext, type PipeTransform } from '@nestjs/common';
+import type { FastifyRequest } from 'fastify';
+import { Digest } from '../oci/digest.js';
+import { OciError } from '../oci/error.js';
+import { Namespace } from '../oci/namespace.js';
+import { parseReference, type Reference } from '../oci/reference.js';
+import { RepositoryRef } from '../oci/repository.js';
+import type { Conditions } from './blob.answer.js';
+
+/** Largest page that may be asked for (DESIGN §9). */
+const maxPage = 1000;
+
+class RepositoryPipe implements PipeTransform<string, RepositoryRef> {
+  /** @param folded `<namespace>/<name>`, see `foldTarget`. */
+  transform(folded: string): RepositoryRef {
+    const slash = folded.indexOf('/');
+    return RepositoryRef.of(Namespace.parse(folded.slice(0, slash)), folded.slice(slash + 1));
+  }
+}
+
+class DigestPipe implements PipeTransform<string, Digest> {
+  transform(text: string): Digest {
+    return Digest.parse(text);
+  }
+}
+
+class ReferencePipe implements PipeTransform<string, Reference> {
+  transform(text: string): Reference {
+    return parseReference(text);
+  }
+}
+
+export const Repository = () => Param('repository', new RepositoryPipe());
+export const DigestOf = () => Param('digest', new DigestPipe());
+export const ReferenceOf = () => Param('reference', new ReferencePipe());
+
+const requestOf = (context: ExecutionContext) => context.switchToHttp().getRequest<FastifyRequest>();
+
+export const ConditionsOf = createParamDecorator((_: undefined, context: ExecutionContext): Conditions => {
+  const { headers } = requestOf(context);
+  const { range, 'if-range': ifRange, 'if-none-match': ifNoneMatch } = headers;
+  return { range, ifRange: typeof ifRange === 'string' ? ifRange : undefined, ifNoneMatch };
+});
+
+/** A list request: its path as the client sent it, all of its query, and the part that is passed on. */
+export interface ListQuery {
+  readonly path: string;
+  readonly query: URLSearchParams;
+  readonly passed: URLSearchParams;
+}
+
+/** @throws OciError REQUEST_INVALID when `n` is no number; more than 1000 counts as 1000. */
+export const ListQueryOf = createParamDecorator((names: readonly string[], context: ExecutionContext): ListQuery => {
+  const [path = '', text = ''] = requestOf(context).originalUrl.split('?', 2);
+  const query = new URLSearchParams(text);
+  const passed = new URLSearchParams([...query].filter(([name]) => names.includes(name)));
+  const n = passed.get('n');
+  if (n !== null && !/^\d{1,15}$/.test(n)) throw new OciError('REQUEST_INVALID', 'n must be a whole number');
+  if (n !== null) passed.set('n', String(Math.min(Number(n), maxPage)));
+  return { path, query, passed };
+});

@@ -1,0 +1,37 @@
+import { Controller, Get, Head, Res } from '@nestjs/common';
+import type { FastifyReply } from 'fastify';
+import { Digest } from '../oci/digest.js';
+import { RepositoryRef } from '../oci/repository.js';
+import { ListingsService } from '../registry/listings.service.js';
+import { referrersAnswer } from './listing.answer.js';
+import { DigestOf, ListQueryOf, Repository, type ListQuery } from './parameters.js';
+import { send } from './send.js';
+
+/** Referrers (end-12a, end-12b). */
+@Controller('v2/:repository/referrers/:digest')
+export class ReferrersController {
+  constructor(private readonly listings: ListingsService) {}
+
+  @Get()
+  async get(
+    @Repository() repository: RepositoryRef,
+    @DigestOf() digest: Digest,
+    @ListQueryOf(['artifactType', 'n', 'last']) { path, query, passed }: ListQuery,
+    @Res() reply: FastifyReply,
+  ): Promise<void> {
+    await send(
+      reply,
+      referrersAnswer(repository, await this.listings.referrers(repository, digest, passed), path, query),
+    );
+  }
+
+  @Head()
+  head(
+    @Repository() repository: RepositoryRef,
+    @DigestOf() digest: Digest,
+    @ListQueryOf(['artifactType', 'n', 'last']) list: ListQuery,
+    @Res() reply: FastifyReply,
+  ): Promise<void> {
+    return this.get(repository, digest, list, reply);
+  }
+}

@@ -1,0 +1,72 @@
+import type { ServerResponse } from 'node:http';
+
+/** Milliseconds that a client may take for one chunk, of 256 KiB at most, before it is cut off. */
+const chunkDeadline = 60_000;
+/** How often waiting chunks are looked at; one timer serves all responses. */
+const watchInterval = 5_000;
+
+const waiting = new Set<ResponseSink>();
+let watch: NodeJS.Timeout | undefined;
+
+/** Writes to a response and waits until the kernel has the bytes, so that a buffer can be used again at once. */
+export class ResponseSink {
+  private readonly aborter = new AbortController();
+  private reject: ((error: Error) => void) | undefined;
+  private since = 0;
+
+  constructor(private readonly response: ServerResponse) {
+    response.once('close', this.closed);
+    if (response.destroyed) this.closed();
+  }
+
+  /** Aborts when the client has left or was too slow. */
+  get signal(): AbortSignal {
+    return this.aborter.signal;
+  }
+
+  write(chunk: Uint8Array): Promise<void> {
+    return new Promise((resolve, reject) => {
+      if (this.signal.aborted) {
+        reject(new Error('the client has left'));
+        return;
+      }
+      this.reject = reject;
+      this.since = performance.now();
+      startWatching(this);
+      // The callback also comes with an error, but not when the response closes before it was its turn.
+      this.response.write(chunk, (error) => {
+        waiting.delete(this);
+        if (error) reject(error);
+        else resolve();
+      });
+    });
+  }
+
+  /** Cuts a client that has taken nothing for too long. */
+  cutIfSlow(now: number): void {
+    if (now - this.since > chunkDeadline) this.response.destroy();
+  }
+
+  close(): void {
+    waiting.delete(this);
+    this.response.off('close', this.closed);
+  }
+
+  private readonly closed = () => {
+    waiting.delete(this);
+    if (this.response.writableFinished) return;
+    this.aborter.abort();
+    this.reject?.(new Error('the client has left'));
+  };
+}
+
+function startWatching(sink: ResponseSink): void {
+  waiting.add(sink);
+  watch ??= setInterval(() => {
+    const now = performance.now();
+    for (const slow of waiting) slow.cutIfSlow(now);
+    if (waiting.size > 0) return;
+    clearInterval(watch);
+    watch = undefined;
+  }, watchInterval).unref();
+}

@@ -1,0 +1,31 @@
+import { Controller, Get, Head, Res } from '@nestjs/common';
+import type { FastifyReply } from 'fastify';
+import { RepositoryRef } from '../oci/repository.js';
+import { ListingsService } from '../registry/listings.service.js';
+import { tagsAnswer } from './listing.answer.js';
+import { ListQueryOf, Repository, type ListQuery } from './parameters.js';
+import { send } from './send.js';
+
+/** Tag lists (end-8a, end-8b). */
+@Controller('v2/:repository/tags/list')
+export class TagsController {
+  constructor(private readonly listings: ListingsService) {}
+
+  @Get()
+  async get(
+    @Repository() repository: RepositoryRef,
+    @ListQueryOf(['n', 'last']) { path, query, passed }: ListQuery,
+    @Res() reply: FastifyReply,
+  ): Promise<void> {
+    await send(reply, tagsAnswer(repository, await this.listings.tags(repository, passed), path, query));
+  }
+
+  @Head()
+  head(
+    @Repository() repository: RepositoryRef,
+    @ListQueryOf(['n', 'last']) list: ListQuery,
+    @Res() reply: FastifyReply,
+  ): Promise<void> {
+    return this.get(repository, list, reply);
+  }
+}

@@ -1,0 +1,35 @@
+import type { FastifyInstance } from 'fastify';
+import type { Logger } from 'pino';
+
+/** One line for each request when its answer has left or broken off. Headers and queries, where secrets are, stay out. */
+export function logRequests(fastify: FastifyInstance, logger: Logger): void {
+  if (!logger.isLevelEnabled('info')) return;
+  fastify.addHook('onRequest', (request, reply, done) => {
+    const start = performance.now();
+    const { socket } = request.raw;
+    const bytesBefore = socket.bytesWritten;
+    const response = reply.raw;
+    response.once('close', () => {
+      const { repository, reference, digest } = (request.params ?? {}) as Partial<Record<string, string>>;
+      logger.info(
+        {
+          method: request.method,
+          ...(repository === undefined
+            ? { path: pathOf(request.originalUrl) }
+            : { repository, reference: reference ?? digest }),
+          status: response.statusCode,
+          bytes: socket.bytesWritten - bytesBefore,
+          duration: Math.round(performance.now() - start),
+          cache: response.getHeader('x-cache'),
+          ...(!response.writableFinished && { aborted: true }),
+        },
+        'request',
+      );
+    });
+    done();
+  });
+}
+
+function pathOf(url: string): string {
+  return (url.split('?', 1)[0] ?? '').slice(0, 256);
+}

@@ -1,0 +1,179 @@
+import { Injectable, Logger } from '@nestjs/common';
+import { LRUCache } from 'lru-cache';
+import { ServerSettings } from '../config/server.settings.js';
+import type { ByteRange } from '../oci/byte-range.js';
+import type { Digest } from '../oci/digest.js';
+import type { RepositoryRef } from '../oci/repository.js';
+import { ContentStore } from '../storage/content.store.js';
+import type { ChunkSink, StoredObject } from '../storage/storage.provider.js';
+import { UpstreamClient } from '../upstream/upstream.client.js';
+import { reasonOf, toAnswerError } from './answer-error.js';
+import type { CacheStatus } from './cache-status.js';
+import { within } from './deadline.js';
+import type { Download } from './downloads/download.js';
+import { DownloadsService } from './downloads/downloads.service.js';
+import { SingleFlight } from './single-flight.js';
+
+/** Milliseconds to wait for the whole of a small blob before its headers leave. */
+const smallBlobPatience = 1_000;
+/** Digests remembered as checked since the start. */
+const maxChecked = 100_000;
+
+export interface BlobHead {
+  readonly digest: Digest;
+  /** Bytes; undefined when the upstream did not say. */
+  readonly size: number | undefined;
+  readonly cache: CacheStatus;
+}
+
+/** A blob ready to be sent. Whoever has it closes it. */
+export interface OpenBlob extends BlobHead {
+  /** A range beyond the end of a blob of unknown size ends where the blob does. */
+  copy(range: ByteRange, sink: ChunkSink, signal?: AbortSignal): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** Blobs of repositories: from the store, from a download that runs, or from the upstream. */
+@Injectable()
+export class BlobsService {
+  private readonly logger = new Logger(BlobsService.name);
+  private readonly agreements = new SingleFlight<number | undefined>();
+  private readonly checked = new LRUCache<string, true>({ max: maxChecked });
+
+  constructor(
+    private readonly content: ContentStore,
+    private readonly downloads: DownloadsService,
+    private readonly upstream: UpstreamClient,
+    private readonly settings: ServerSettings,
+  ) {}
+
+  /** Tells of a blob without downloading it. @throws OciError */
+  head(repository: RepositoryRef, digest: Digest): Promise<BlobHead> {
+    return this.answering(this.findHead(repository, digest));
+  }
+
+  /** @throws OciError before anything has been sent */
+  async open(repository: RepositoryRef, digest: Digest): Promise<OpenBlob> {
+    const opening = this.openAny(repository, digest);
+    try {
+      return await this.answering(opening);
+    } catch (error) {
+      // It may still open after its deadline.
+      opening.then((blob) => blob.close()).catch(() => undefined);
+      throw error;
+    }
+  }
+
+  private async findHead(repository: RepositoryRef, digest: Digest): Promise<BlobHead> {
+    const linked = await this.content.findLink(repository, digest);
+    const size = linked === undefined ? undefined : await this.content.findSize(digest);
+    if (size !== undefined && size === linked) return { digest, size, cache: 'HIT' };
+    return { digest, size: await this.agree(repository, digest), cache: 'MISS' };
+  }
+
+  private async openAny(repository: RepositoryRef, digest: Digest): Promise<OpenBlob> {
+    return (
+      this.join(repository, digest) ??
+      (await this.openStored(repository, digest)) ??
+      this.join(repository, digest) ??
+      (await this.openAgreed(repository, digest)) ??
+      this.follow(this.downloads.find(digest) ?? this.downloads.start(repository, digest))
+    );
+  }
+
+  private join(repository: RepositoryRef, digest: Digest): Promise<OpenBlob> | undefined {
+    const download = this.downloads.find(digest);
+    return download?.isFor(repository) === true ? this.follow(download) : undefined;
+  }
+
+  /** Stored content of a repository that is recorded to contain it: a digest is not a permission (P14). */
+  private async openStored(repository: RepositoryRef, digest: Digest): Promise<OpenBlob | undefined> {
+    const size = await this.content.findLink(repository, digest);
+    return size === undefined ? undefined : this.openContent(digest, size, 'HIT');
+  }
+
+  /** Content that is here, or on its way, for another repository: the upstream has to agree that this one has it too. */
+  private async openAgreed(repository: RepositoryRef, digest: Digest): Promise<OpenBlob | undefined> {
+    const size = await this.content.findSize(digest);
+    if (size === undefined && !this.downloads.find(digest)) return undefined;
+    await this.agree(repository, digest);
+    const download = this.downloads.find(digest);
+    if (download) {
+      download.admit(repository);
+      return this.follow(download);
+    }
+    const stored = await this.openContent(digest, size, 'REVALIDATED');
+    if (stored) await this.link(repository, digest, stored.size ?? 0);
+    return stored;
+  }
+
+  /** A record that cannot be written costs another question next time, not this answer. */
+  private async link(repository: RepositoryRef, digest: Digest, size: number): Promise<void> {
+    await this.content.link(repository, digest, size).catch((error: unknown) => {
+      this.logger.warn(`${repository.toString()} was not recorded to contain ${digest.toString()}: ${reasonOf(error)}`);
+    });
+  }
+
+  private async openContent(
+    digest: Digest,
+    size: number | undefined,
+    cache: CacheStatus,
+  ): Promise<OpenBlob | undefined> {
+    const stored = await this.content.open(digest);
+    if (stored && (await this.isSound(stored, digest, size))) {
+      const copy: OpenBlob['copy'] = (range, sink, signal) => stored.copy(range, sink, signal);
+      return { digest, size: stored.size, cache, copy, close: () => stored.close() };
+    }
+    await stored?.close();
+    return undefined;
+  }
+
+  /** Damaged content is removed, so that it is fetched again (P18). */
+  private async isSound(stored: StoredObject, digest: Digest, size: number | undefined): Promise<boolean> {
+    const isSound = (size === undefined || stored.size === size) && (await this.hasDigest(stored, digest));
+    if (!isSound) {
+      this.logger.warn(`stored content of ${digest.toString()} is damaged and will be fetched again`);
+      await this.content.discard(digest);
+    }
+    return isSound;
+  }
+
+  private async hasDigest(stored: StoredObject, digest: Digest): Promise<boolean> {
+    if (!this.settings.checkCacheDigest || this.checked.has(digest.toString())) return true;
+    const hash = digest.hasher();
+    await stored.copy({ offset: 0, length: stored.size }, (chunk) => {
+      hash.update(chunk);
+      return Promise.resolve();
+    });
+    if (!digest.matches(hash)) return false;
+    this.checked.set(digest.toString(), true);
+    return true;
+  }
+
+  private async follow(download: Download): Promise<OpenBlob> {
+    const follower = download.follow();
+    try {
+      await follower.ready(smallBlobPatience);
+    } catch (error) {
+      await follower.close();
+      throw error;
+    }
+    const { digest, size } = follower;
+    const copy: OpenBlob['copy'] = (range, sink, signal) => follower.copy(range, sink, signal);
+    return { digest, size, cache: 'MISS', copy, close: () => follower.close() };
+  }
+
+  /** Asks the upstream, under the repository's own credentials, whether it has the blob; its size when it says it. */
+  private agree(repository: RepositoryRef, digest: Digest): Promise<number | undefined> {
+    const key = `${repository.toString()} ${digest.toString()}`;
+    return this.agreements.run(key, async () => (await this.upstream.headBlob(repository, digest)).size);
+  }
+
+  private async answering<T>(answer: Promise<T>): Promise<T> {
+    try {
+      return await within(answer);
+    } catch (error) {
+      throw toAnswerError(error, 'BLOB_UNKNOWN');
+    }
+  }
+}

@@ -1,0 +1,294 @@
+import type { Hash } from 'node:crypto';
+import type { IncomingMessage } from 'node:http';
+import type { ByteRange } from '../../oci/byte-range.js';
+import type { Digest } from '../../oci/digest.js';
+import type { RepositoryRef } from '../../oci/repository.js';
+import { StorageError } from '../../storage/storage-error.js';
+import type { ChunkSink, Ingest } from '../../storage/storage.provider.js';
+import type { BlobBody } from '../../upstream/upstream.client.js';
+import { UpstreamError } from '../../upstream/upstream-error.js';
+import { receive, skipSamePrefix } from './receive.js';
+import { Spool, type SpoolReader } from './spool.js';
+
+/**
+ * Bytes at the end that no client gets before the whole has been verified: without them a wrong body is never complete
+ * (P2). Smaller content is verified before its first byte is sent.
+ */
+export const heldBack = 64 * 1024;
+/** A body is resumed this often after cuts, and this often in a row without a byte of progress. */
+const maxResumes = 5;
+const maxIdleResumes = 2;
+/** Milliseconds before a resume that follows one without progress. */
+const resumeDelay = 250;
+
+/** Opens the blob at the upstream, from its start or from where a cut left it. */
+export type BlobSource = (from?: { offset: number; entityTag: string | undefined }) => Promise<BlobBody>;
+
+/**
+ * One blob on its way from the upstream. It belongs to the process, not to a request: it goes on when clients leave,
+ * and any number of them follow it at their own speed from any moment.
+ */
+export class Download {
+  private readonly repositories = new Map<string, RepositoryRef>();
+  private readonly waiting = new Set<() => void>();
+  private spool: Spool | undefined;
+  private ingest: Ingest | undefined;
+  private readonly hash: Hash;
+  private body: IncomingMessage | undefined;
+  private total: number | undefined;
+  private followers = 0;
+  private failure = new Error('the download failed');
+  private state: 'asking' | 'receiving' | 'verified' | 'failed' = 'asking';
+  private isOver = false;
+
+  constructor(
+    readonly digest: Digest,
+    repository: RepositoryRef,
+    private readonly source: BlobSource,
+  ) {
+    this.hash = digest.hasher();
+    this.admit(repository);
+  }
+
+  /** Size of the blob in bytes; undefined while, or when, the upstream has not said it. */
+  get size(): number | undefined {
+    return this.total;
+  }
+
+  get received(): number {
+    return this.spool?.size ?? 0;
+  }
+
+  /** Repositories that may have it: the one it was begun for, and those whose upstream has agreed since. */
+  get admitted(): Iterable<RepositoryRef> {
+    return this.repositories.values();
+  }
+
+  isFor(repository: RepositoryRef): boolean {
+    return this.repositories.has(repository.toString());
+  }
+
+  admit(repository: RepositoryRef): void {
+    this.repositories.set(repository.toString(), repository);
+  }
+
+  /** Whether somebody who comes now can have it from the first byte. */
+  get isJoinable(): boolean {
+    return this.state !== 'failed' && (this.spool?.isWhole ?? true);
+  }
+
+  /** The verified content, for committing; undefined when the storage did not take all of it. */
+  get verified(): Ingest | undefined {
+    return this.state === 'verified' && this.spool?.storageTrouble === undefined ? this.ingest : undefined;
+  }
+
+  get storageTrouble(): StorageError | undefined {
+    return this.spool?.storageTrouble;
+  }
+
+  /**
+   * Receives the whole blob and verifies it.
+   * @throws what ended it; everybody who follows gets the same.
+   */
+  async run(createIngest: () => Promise<Ingest>): Promise<void> {
+    try {
+      const first = await this.source();
+      this.total = first.size;
+      const ingest = await createIngest().catch((error: unknown) => {
+        if (error instanceof StorageError) return error;
+        first.body.destroy();
+        throw error;
+      });
+      this.spool = new Spool(ingest);
+      if (!(ingest instanceof StorageError)) this.ingest = ingest;
+      this.enter('receiving');
+      await this.receiveAll(this.spool, first);
+      this.verify();
+      this.enter('verified');
+    } catch (error) {
+      if (error instanceof Error && this.state !== 'failed') this.failure = error;
+      this.enter('failed');
+      throw error;
+    }
+  }
+
+  /** Ends the download's own use of its file; the last follower closes it. */
+  async end(): Promise<void> {
+    this.isOver = true;
+    await this.closeWhenUnused();
+  }
+
+  /** Ends it early, at shutdown. */
+  abort(error: Error): void {
+    if (this.state !== 'failed') this.failure = error;
+    this.enter('failed');
+    this.body?.destroy();
+  }
+
+  follow(): Follower {
+    this.followers += 1;
+    return new Follower(this);
+  }
+
+  async leave(): Promise<void> {
+    this.followers -= 1;
+    await this.closeWhenUnused();
+  }
+
+  /** Resolves when a follower can begin: the upstream answered, and small content has been verified or takes too long. */
+  async ready(patience: number): Promise<void> {
+    await this.until(() => this.state !== 'asking');
+    if ((this.total ?? Infinity) > heldBack) return;
+    const impatience = { isOver: false };
+    const timer = setTimeout(() => {
+      impatience.isOver = true;
+      this.wake();
+    }, patience);
+    await this.until(() => this.state === 'verified' || impatience.isOver).finally(() => clearTimeout(timer));
+  }
+
+  addReader(): SpoolReader | undefined {
+    return this.spool?.addReader();
+  }
+
+  removeReader(reader: SpoolReader): void {
+    this.spool?.removeReader(reader);
+  }
+
+  /** Sends the range to the sink as it arrives, and never the last bytes before they are verified. */
+  async copy(reader: SpoolReader, range: ByteRange, sink: ChunkSink, signal?: AbortSignal): Promise<void> {
+    const { spool } = this;
+    if (!spool) throw new Error('a download was read before it was ready');
+    const wake = () => this.wake();
+    signal?.addEventListener('abort', wake, { once: true });
+    try {
+      spool.advance(reader, range.offset);
+      for (let position = range.offset; position < range.offset + range.length;) {
+        await this.until(() => this.released > position || this.state === 'verified', signal);
+        const length = Math.min(this.released, range.offset + range.length) - position;
+        // Only a blob of unknown size ends before the range does.
+        if (length <= 0) return;
+        await spool.copy(reader, { offset: position, length }, sink, signal);
+        position += length;
+      }
+    } finally {
+      signal?.removeEventListener('abort', wake);
+    }
+  }
+
+  private get released(): number {
+    if (this.state === 'verified') return this.received;
+    return Math.max(0, Math.min(this.received, (this.total ?? this.received) - heldBack));
+  }
+
+  private async receiveAll(spool: Spool, first: BlobBody): Promise<void> {
+    let body: BlobBody | undefined = first;
+    let { entityTag } = first;
+    let idle = 0;
+    for (let resumes = 0; ; resumes += 1) {
+      const before = spool.size;
+      this.body = body?.body;
+      const cut = body ? await receive(body.body, body.host, (chunk) => this.take(spool, chunk)) : undefined;
+      if (body && !cut && (this.total === undefined || spool.size === this.total)) return;
+      idle = spool.size > before ? 0 : idle + 1;
+      if (resumes === maxResumes || idle > maxIdleResumes)
+        throw cut ?? new UpstreamError('wrong', `${first.host} sent too few bytes`);
+      if (idle > 0) await new Promise((resolve) => setTimeout(resolve, resumeDelay * idle));
+      if (this.state === 'failed') throw this.failure;
+      body = await this.resume(spool, entityTag);
+      entityTag = body?.entityTag ?? entityTag;
+    }
+  }
+
+  private async take(spool: Spool, chunk: Buffer): Promise<void> {
+    if (this.state === 'failed') throw this.failure;
+    if (this.total !== undefined && spool.size + chunk.length > this.total)
+      throw new UpstreamError('wrong', 'the upstream sent too many bytes');
+    // The storage writes while this thread hashes.
+    const written = spool.append(chunk);
+    this.hash.update(chunk);
+    await written;
+    this.wake();
+  }
+
+  /** Undefined when the upstream cannot be asked just now, which counts as a try without progress. */
+  private async resume(spool: Spool, entityTag: string | undefined): Promise<BlobBody | undefined> {
+    let body: BlobBody;
+    try {
+      body = await this.source({ offset: spool.size, entityTag });
+    } catch (error) {
+      if (error instanceof UpstreamError && !error.isDefinitive && error.kind !== 'wrong') return undefined;
+      throw error;
+    }
+    const isSame = body.size === undefined || this.total === undefined || body.size === this.total;
+    if (isSame && (body.offset === spool.size || (await skipSamePrefix(body, spool.size, this.digest, this.hash))))
+      return body;
+    body.body.destroy();
+    throw new UpstreamError('wrong', `${body.host} has changed its content during the download`);
+  }
+
+  private verify(): void {
+    if (this.digest.matches(this.hash)) return;
+    throw new UpstreamError('wrong', `the upstream's content does not have the digest ${this.digest.toString()}`);
+  }
+
+  private enter(state: 'receiving' | 'verified' | 'failed'): void {
+    if (this.state === 'failed') return;
+    this.state = state;
+    this.wake();
+  }
+
+  /** @throws the download's failure, or the signal's reason. */
+  private async until(condition: () => boolean, signal?: AbortSignal): Promise<void> {
+    for (;;) {
+      signal?.throwIfAborted();
+      if (this.state === 'failed') throw this.failure;
+      if (condition()) return;
+      await new Promise<void>((resolve) => this.waiting.add(resolve));
+    }
+  }
+
+  private wake(): void {
+    const waiting = [...this.waiting];
+    this.waiting.clear();
+    for (const resolve of waiting) resolve();
+  }
+
+  private async closeWhenUnused(): Promise<void> {
+    if (!this.isOver || this.followers > 0) return;
+    await this.ingest?.abort();
+    await this.ingest?.close();
+  }
+}
+
+/** One client's hold on a download. */
+export class Follower {
+  private reader: SpoolReader | undefined;
+  private left: Promise<void> | undefined;
+
+  constructor(private readonly download: Download) {}
+
+  get size(): number | undefined {
+    return this.download.size;
+  }
+
+  get digest(): Digest {
+    return this.download.digest;
+  }
+
+  /** Waits until there is something to begin with; small content is awaited whole for up to `patience` milliseconds. */
+  async ready(patience: number): Promise<void> {
+    await this.download.ready(patience);
+    this.reader = this.download.addReader();
+  }
+
+  async copy(range: ByteRange, sink: ChunkSink, signal?: AbortSignal): Promise<void> {
+    if (!this.reader) throw new Error('a follower was read before it was ready');
+    await this.download.copy(this.reader, range, sink, signal);
+  }
+
+  close(): Promise<void> {
+    if (this.reader) this.download.removeReader(this.reader);
+    return (this.left ??= this.download.leave());
+  }
+}

@@ -1,0 +1,95 @@
+import { Injectable, Logger, type OnApplicationShutdown } from '@nestjs/common';
+import { ServerSettings } from '../../config/server.settings.js';
+import type { Digest } from '../../oci/digest.js';
+import { OciError } from '../../oci/error.js';
+import type { RepositoryRef } from '../../oci/repository.js';
+import { ContentStore } from '../../storage/content.store.js';
+import { UpstreamClient } from '../../upstream/upstream.client.js';
+import { reasonOf } from '../answer-error.js';
+import { Download } from './download.js';
+import { Slots } from './slots.js';
+
+/** Downloads that may wait for each one that runs; more are refused. */
+const maxWaiting = 16;
+
+/** All downloads of this process, at most one for each digest (P3). */
+@Injectable()
+export class DownloadsService implements OnApplicationShutdown {
+  private readonly logger = new Logger(DownloadsService.name);
+  private readonly downloads = new Map<string, Download>();
+  private readonly running = new Set<Promise<void>>();
+  private readonly slots: Slots;
+  private readonly limit: number;
+
+  constructor(
+    private readonly upstream: UpstreamClient,
+    private readonly content: ContentStore,
+    settings: ServerSettings,
+  ) {
+    this.slots = new Slots(settings.maxDownloads);
+    this.limit = settings.maxDownloads * maxWaiting;
+  }
+
+  /** Downloads that run or wait. */
+  get count(): number {
+    return this.running.size;
+  }
+
+  /** The download of a digest that somebody who comes now can join. */
+  find(digest: Digest): Download | undefined {
+    const download = this.downloads.get(digest.toString());
+    return download?.isJoinable === true ? download : undefined;
+  }
+
+  /**
+   * Begins to download a blob of a repository; call it only after `find`, without waiting in between.
+   * @throws OciError UNAVAILABLE when too many downloads wait already.
+   */
+  start(repository: RepositoryRef, digest: Digest): Download {
+    if (this.slots.waiting >= this.limit) {
+      throw new OciError('UNAVAILABLE', 'too many downloads are waiting', { retryAfter: 5 });
+    }
+    const download = new Download(digest, repository, (from) => this.upstream.openBlob(repository, digest, from));
+    this.downloads.set(digest.toString(), download);
+    const running = this.execute(download).finally(() => this.running.delete(running));
+    this.running.add(running);
+    return download;
+  }
+
+  /** Waits until nothing is downloaded any more. */
+  async idle(): Promise<void> {
+    while (this.running.size > 0) await Promise.all(this.running);
+  }
+
+  async onApplicationShutdown(): Promise<void> {
+    for (const download of this.downloads.values())
+      download.abort(new OciError('UNAVAILABLE', 'the server is shutting down'));
+    await this.idle();
+  }
+
+  private async execute(download: Download): Promise<void> {
+    const { digest } = download;
+    try {
+      await this.slots.run(() => download.run(() => this.content.createIngest()));
+      await this.keep(download);
+    } catch (error) {
+      this.logger.warn(`${digest.toString()} was not kept: ${reasonOf(error)}`);
+    } finally {
+      if (this.downloads.get(digest.toString()) === download) this.downloads.delete(digest.toString());
+      await download.end();
+    }
+  }
+
+  /** Content first, then the records of the repositories that may have it; more may be admitted while they are written. */
+  private async keep(download: Download): Promise<void> {
+    const { digest, verified, storageTrouble } = download;
+    if (verified === undefined) {
+      this.logger.warn(
+        `${digest.toString()} was passed through and not kept: ${storageTrouble?.message ?? 'no storage'}`,
+      );
+      return;
+    }
+    await this.content.commit(verified, digest);
+    for (const repository of download.admitted) await this.content.link(repository, digest, verified.size);
+  }
+}

@@ -1,0 +1,92 @@
+import type { Hash } from 'node:crypto';
+import type { IncomingMessage } from 'node:http';
+import type { Digest } from '../../oci/digest.js';
+import type { BlobBody } from '../../upstream/upstream.client.js';
+import { UpstreamError } from '../../upstream/upstream-error.js';
+
+/** Milliseconds without a byte after which a body counts as cut. */
+const progressDeadline = 20_000;
+
+/**
+ * Gives each chunk of a body to `take` until the body ends.
+ * @returns undefined when it ended as HTTP says, an error when it was cut or stopped sending.
+ * @throws what `take` throws.
+ */
+export async function receive(
+  body: IncomingMessage,
+  host: string,
+  take: (chunk: Buffer) => Promise<void>,
+): Promise<UpstreamError | undefined> {
+  const stalled = new AbortController();
+  let isTaking = false;
+  const watchdog = setTimeout(() => {
+    // Time spent on writing, or waiting for a slow reader, is ours and not the upstream's.
+    if (isTaking) return void watchdog.refresh();
+    stalled.abort();
+    body.destroy();
+  }, progressDeadline);
+  const chunks = (body as AsyncIterable<Buffer>)[Symbol.asyncIterator]();
+  try {
+    for (;;) {
+      const next = await chunks.next().catch(() => undefined);
+      if (stalled.signal.aborted) return new UpstreamError('timeout', `${host} stopped sending`);
+      if (next === undefined) return new UpstreamError('unavailable', `${host} cut the download`);
+      if (next.done === true)
+        return body.complete ? undefined : new UpstreamError('unavailable', `${host} cut the download`);
+      isTaking = true;
+      await take(next.value);
+      isTaking = false;
+      watchdog.refresh();
+    }
+  } finally {
+    clearTimeout(watchdog);
+    body.destroy();
+  }
+}
+
+/**
+ * Reads over the bytes we have when an upstream answered a request for the rest with the whole (RFC 9110 §14.2 lets it).
+ * @returns whether they are the same bytes; the body is then at the first new one.
+ */
+export async function skipSamePrefix(
+  { body, host, offset }: BlobBody,
+  length: number,
+  digest: Digest,
+  have: Hash,
+): Promise<boolean> {
+  if (offset !== 0) return false;
+  const prefix = digest.hasher();
+  let left = length;
+  const cut = await new Promise<UpstreamError | undefined>((resolve) => {
+    const watchdog = setTimeout(
+      () => finish(new UpstreamError('timeout', `${host} stopped sending`)),
+      progressDeadline,
+    );
+    const finish = (error?: UpstreamError) => {
+      clearTimeout(watchdog);
+      body.off('readable', read);
+      body.off('close', closed);
+      resolve(error);
+    };
+    const closed = () => finish(new UpstreamError('unavailable', `${host} cut the download`));
+    const read = () => {
+      for (;;) {
+        const chunk = body.read() as Buffer | null;
+        if (chunk === null) return;
+        watchdog.refresh();
+        const used = Math.min(left, chunk.length);
+        prefix.update(chunk.subarray(0, used));
+        left -= used;
+        if (left > 0) continue;
+        // What belongs to the rest goes back, for the loop that reads it.
+        if (used < chunk.length) body.unshift(chunk.subarray(used));
+        finish();
+        return;
+      }
+    };
+    body.on('readable', read);
+    body.once('close', closed);
+    read();
+  });
+  return cut === undefined && prefix.digest('hex') === have.copy().digest('hex');
+}

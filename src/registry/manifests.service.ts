@@ -1,0 +1,129 @@
+import { Injectable, Logger } from '@nestjs/common';
+import { Digest } from '../oci/digest.js';
+import { ManifestError, parseManifest, type Manifest } from '../oci/manifest.js';
+import type { Reference } from '../oci/reference.js';
+import type { RepositoryRef } from '../oci/repository.js';
+import { ManifestStore } from '../storage/manifest.store.js';
+import { UpstreamClient } from '../upstream/upstream.client.js';
+import { reasonOf, toAnswerError } from './answer-error.js';
+import type { CacheStatus } from './cache-status.js';
+import { within } from './deadline.js';
+import { isHeadRefusal } from './head-refusal.js';
+import { SingleFlight } from './single-flight.js';
+import { TagsService } from './tags.service.js';
+
+export interface ManifestHead {
+  readonly digest: Digest;
+  readonly mediaType: string;
+  /** Bytes. */
+  readonly size: number;
+  readonly cache: CacheStatus;
+  /** Seconds since the upstream confirmed a tag; undefined for content asked for by digest. */
+  readonly age?: number;
+}
+
+export interface ManifestAnswer extends ManifestHead {
+  readonly body: Buffer;
+}
+
+/** Manifests of repositories, by tag and by digest. HEAD and GET go through one resolver, so that they never disagree. */
+@Injectable()
+export class ManifestsService {
+  private readonly logger = new Logger(ManifestsService.name);
+  private readonly fetches = new SingleFlight<ManifestAnswer>();
+
+  constructor(
+    private readonly manifests: ManifestStore,
+    private readonly tags: TagsService,
+    private readonly upstream: UpstreamClient,
+  ) {}
+
+  /** @throws OciError */
+  head(repository: RepositoryRef, reference: Reference): Promise<ManifestHead> {
+    return this.answering(
+      reference instanceof Digest
+        ? this.headDigest(repository, reference)
+        : this.tags.resolve(repository, reference, 'HEAD'),
+    );
+  }
+
+  /** @throws OciError */
+  get(repository: RepositoryRef, reference: Reference): Promise<ManifestAnswer> {
+    return this.answering(
+      reference instanceof Digest ? this.getDigest(repository, reference) : this.getTag(repository, reference),
+    );
+  }
+
+  private async headDigest(repository: RepositoryRef, digest: Digest): Promise<ManifestHead> {
+    const record = await this.manifests.find(repository, digest);
+    if (record) return { digest, ...record, cache: 'HIT' };
+    const head = await this.upstream
+      .headManifest(repository, digest)
+      .catch((error: unknown) => this.unlessRefused(error));
+    if (head?.mediaType === undefined || head.size === undefined) return this.getDigest(repository, digest);
+    return { digest, mediaType: head.mediaType, size: head.size, cache: 'MISS' };
+  }
+
+  private async getTag(repository: RepositoryRef, tag: Exclude<Reference, Digest>): Promise<ManifestAnswer> {
+    const resolved = await this.tags.resolve(repository, tag, 'GET');
+    const { digest, mediaType, size, cache, age } = resolved;
+    if (resolved.body) return { ...resolved, body: resolved.body };
+    const manifest = await this.getDigest(repository, digest);
+    // The tag is what was asked for, so its state is what the answer tells, unless the content had to be fetched.
+    const status = manifest.cache === 'HIT' ? cache : manifest.cache;
+    return { digest, mediaType, size, body: manifest.body, cache: status, ...(age !== undefined && { age }) };
+  }
+
+  /** Content that a digest names does not expire. */
+  private async getDigest(repository: RepositoryRef, digest: Digest): Promise<ManifestAnswer> {
+    const record = await this.manifests.find(repository, digest);
+    const body = record && (await this.manifests.findBody(digest));
+    if (record && body) return { digest, ...record, body, cache: 'HIT' };
+    return this.fetches.run(`${repository.toString()} ${digest.toString()}`, () => this.fetch(repository, digest));
+  }
+
+  private async fetch(repository: RepositoryRef, digest: Digest): Promise<ManifestAnswer> {
+    const agreed = await this.agreed(repository, digest);
+    const manifest = agreed ?? (await this.upstream.getManifest(repository, digest));
+    await this.keep(repository, manifest);
+    const { body, mediaType } = manifest;
+    return { digest, mediaType, size: body.length, body, cache: agreed ? 'REVALIDATED' : 'MISS' };
+  }
+
+  /** A manifest that is here for another repository: a HEAD tells whether this one has it, and costs no pull (P14). */
+  private async agreed(repository: RepositoryRef, digest: Digest): Promise<Manifest | undefined> {
+    const body = await this.manifests.findBody(digest);
+    if (!body) return undefined;
+    const head = await this.upstream
+      .headManifest(repository, digest)
+      .catch((error: unknown) => this.unlessRefused(error));
+    if (head?.mediaType === undefined || (head.digest && !head.digest.equals(digest))) return undefined;
+    try {
+      return parseManifest(body, head.mediaType, digest.algorithm);
+    } catch (error) {
+      if (error instanceof ManifestError) return undefined;
+      throw error;
+    }
+  }
+
+  /** A registry that does not answer HEAD is asked by GET, whose answer counts. */
+  private unlessRefused(error: unknown): undefined {
+    if (isHeadRefusal(error)) return undefined;
+    throw error;
+  }
+
+  private async keep(repository: RepositoryRef, manifest: Manifest): Promise<void> {
+    if (!manifest.storable) return;
+    await this.manifests.put(repository, manifest).catch((error: unknown) => {
+      this.logger.warn(`a manifest of ${repository.toString()} was not kept: ${reasonOf(error)}`);
+    });
+  }
+
+  private async answering<T>(answer: Promise<T>): Promise<T> {
+    try {
+      return await within(answer);
+    } catch (error) {
+      throw toAnswerError(error, 'MANIFEST_UNKNOWN');
+    }
+  }
+}

@@ -1,0 +1,19 @@
+import { type DynamicModule, Module } from '@nestjs/common';
+import { BlobsService } from './blobs.service.js';
+import { DownloadsService } from './downloads/downloads.service.js';
+import { ListingsService } from './listings.service.js';
+import { ManifestsService } from './manifests.service.js';
+import { TagsService } from './tags.service.js';
+
+/** The use cases, where storage and upstream meet. */
+@Module({})
+export class RegistryModule {
+  static register(upstream: DynamicModule): DynamicModule {
+    return {
+      module: RegistryModule,
+      imports: [upstream],
+      providers: [BlobsService, DownloadsService, ListingsService, ManifestsService, TagsService],
+      exports: [BlobsService, DownloadsService, ListingsService, ManifestsService],
+    };
+  }
+}

@@ -1,0 +1,21 @@
+/** Runs one action for all who ask for the same key while it runs; they share its result or its error. */
+export class SingleFlight<T> {
+  private readonly running = new Map<string, Promise<T>>();
+
+  get size(): number {
+    return this.running.size;
+  }
+
+  /** What runs for the key now. */
+  find(key: string): Promise<T> | undefined {
+    return this.running.get(key);
+  }
+
+  run(key: string, action: () => Promise<T>): Promise<T> {
+    const running = this.running.get(key);
+    if (running) return running;
+    const started = action().finally(() => this.running.delete(key));
+    this.running.set(key, started);
+    return started;
+  }
+}

@@ -1,0 +1,107 @@
+import fc from 'fast-check';
+import { setTimeout as delay } from 'node:timers/promises';
+import { describe, expect, it } from 'vitest';
+import { copyRange, type PositionedRead } from './copy.js';
+import { collector, sample } from './testing/content.js';
+
+const content = sample(600_000);
+const readContent: PositionedRead = (buffer, length, position) =>
+  Promise.resolve(content.copy(buffer, 0, position, position + length));
+
+describe('copyRange', () => {
+  it('copies any range, however few bytes each read gives', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.nat({ max: content.length }),
+        fc.nat({ max: content.length }),
+        fc.integer({ min: 10_000, max: 300_000 }),
+        async (one, other, most) => {
+          const [offset, end] = [Math.min(one, other), Math.max(one, other)];
+          const { sink, content: copied } = collector();
+          const read: PositionedRead = (buffer, length, position) =>
+            readContent(buffer, Math.min(length, most), position);
+          await copyRange(read, { offset, length: end - offset }, sink);
+          expect(copied().equals(content.subarray(offset, end))).toBe(true);
+        },
+      ),
+      { numRuns: 50 },
+    );
+  });
+
+  it('reads nothing beyond the range', async () => {
+    const ends: number[] = [];
+    const read: PositionedRead = (buffer, length, position) => {
+      ends.push(position + length);
+      return readContent(buffer, length, position);
+    };
+    await copyRange(read, { offset: 5, length: 300_000 }, collector().sink);
+    expect(Math.max(...ends)).toBe(300_005);
+  });
+
+  it('reads one chunk while the sink has the other', async () => {
+    const events: string[] = [];
+    const read: PositionedRead = (buffer, length, position) => {
+      events.push('read');
+      return readContent(buffer, Math.min(length, 1000), position);
+    };
+    const sink = async () => {
+      events.push('sent');
+      await delay(5);
+      events.push('taken');
+    };
+    await copyRange(read, { offset: 0, length: 2000 }, sink);
+    expect(events).toEqual(['read', 'sent', 'read', 'taken', 'sent', 'taken']);
+  });
+
+  it('fails as damaged when the source ends early, after the sink has settled or not', async () => {
+    const read: PositionedRead = (buffer, length, position) =>
+      readContent(buffer, position < 1000 ? 1000 : 0, position);
+    const { sink, content: copied } = collector();
+    await expect(copyRange(read, { offset: 0, length: 5000 }, sink)).rejects.toMatchObject({ kind: 'damaged' });
+    expect(copied().equals(content.subarray(0, 1000))).toBe(true);
+  });
+
+  it('throws what the sink throws even when the sink fails while a read takes its time', async () => {
+    const unhandled: unknown[] = [];
+    const note = (reason: unknown) => unhandled.push(reason);
+    process.on('unhandledRejection', note);
+    const failure = new Error('the client has left');
+    const read: PositionedRead = async (buffer, length, position) => {
+      await delay(10);
+      return readContent(buffer, Math.min(length, 1000), position);
+    };
+    const copy = copyRange(read, { offset: 0, length: 5000 }, () => Promise.reject(failure));
+    await expect(copy).rejects.toBe(failure);
+    await delay(10);
+    process.off('unhandledRejection', note);
+    expect(unhandled).toEqual([]);
+  });
+
+  it('throws what the read throws, and is silent about a sink that fails later', async () => {
+    const broken = new Error('input/output error');
+    const read: PositionedRead = (buffer, length, position) =>
+      position === 0 ? readContent(buffer, 1000, position) : Promise.reject(broken);
+    const sink = () => delay(10).then(() => Promise.reject(new Error('the client has left')));
+    await expect(copyRange(read, { offset: 0, length: 5000 }, sink)).rejects.toBe(broken);
+    await delay(20);
+  });
+
+  it('never gives the buffer of a sink that still has it to another copy', async () => {
+    const held: Buffer[] = [];
+    const stuck = (chunk: Uint8Array) => {
+      held.push(Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength));
+      return new Promise<void>(() => undefined);
+    };
+    const read: PositionedRead = (buffer, length, position) =>
+      position === 0 ? readContent(buffer, 1000, position) : Promise.reject(new Error('input/output error'));
+    await expect(copyRange(read, { offset: 0, length: 5000 }, stuck)).rejects.toThrow('input/output');
+    for (let round = 0; round < 10; round += 1) {
+      await copyRange(
+        (buffer, length) => Promise.resolve(buffer.fill(0, 0, length).length && length),
+        { offset: 0, length: 5000 },
+        collector().sink,
+      );
+    }
+    expect(held[0]?.equals(content.subarray(0, 1000))).toBe(true);
+  });
+});

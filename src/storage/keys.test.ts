@@ -1,0 +1,143 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { Digest, type DigestAlgorithm } from '../oci/digest.js';
+import { Namespace } from '../oci/namespace.js';
+import { Tag } from '../oci/reference.js';
+import { RepositoryRef } from '../oci/repository.js';
+import { isKey, keys } from './keys.js';
+
+const alphabet = (characters: string) => fc.constantFrom(...characters);
+const hostLabel = fc.stringMatching(/^[a-z0-9](?:[a-z0-9-]{0,6}[a-z0-9])?$/);
+const port = fc.option(fc.integer({ min: 1, max: 65535 }), { nil: undefined });
+const host = fc.oneof(
+  fc.array(hostLabel, { minLength: 1, maxLength: 4 }).map((labels) => labels.join('.')),
+  fc.constantFrom('docker.io', 'localhost', '[::1]', '[fe80::2]', '127.0.0.1', `${'long-label.'.repeat(22)}example`),
+);
+const namespace = fc
+  .tuple(host, port)
+  .map(([name, number]) => Namespace.parse(number === undefined ? name : `${name}:${number}`));
+const nameComponent = fc.oneof(
+  fc.stringMatching(/^[a-z0-9]{1,3}(?:(?:\.|_|__|-{1,2})[a-z0-9]{1,3}){0,2}$/),
+  fc.constantFrom('blobs', 'manifests', 'tags', 'sha256', 'a', 'ab'),
+);
+const repository = fc
+  .tuple(namespace, fc.array(nameComponent, { minLength: 1, maxLength: 5 }))
+  .map(([registry, parts]) => RepositoryRef.of(registry, parts.join('/')));
+const digest = fc
+  .tuple(fc.constantFrom<DigestAlgorithm>('sha256', 'sha512'), fc.nat({ max: 50 }))
+  .map(([algorithm, content]) => Digest.of(Buffer.from(String(content)), algorithm));
+const tag = fc
+  .oneof(
+    fc.stringMatching(/^[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}$/),
+    fc.string({ unit: alphabet('aA_.-'), minLength: 1, maxLength: 4 }).filter((text) => /^[a-zA-Z_]/.test(text)),
+    fc.constantFrom('a', 'A', '_a', '_A', '__', '_', 'latest', 'LATEST', 'A'.repeat(128), 'a'.repeat(128)),
+  )
+  .map((text) => Tag.parse(text));
+
+/** What a key stands for, as text, and the key. */
+const named = fc.oneof(
+  digest.map((of) => ({ means: `content ${of.toString()}`, key: keys.content(of) })),
+  fc
+    .tuple(repository, digest)
+    .map(([of, at]) => ({ means: `blob ${of.toString()} ${at.toString()}`, key: keys.blob(of, at) })),
+  fc
+    .tuple(repository, digest)
+    .map(([of, at]) => ({ means: `manifest ${of.toString()} ${at.toString()}`, key: keys.manifest(of, at) })),
+  fc.tuple(repository, tag).map(([of, at]) => ({ means: `tag ${of.toString()} ${at.name}`, key: keys.tag(of, at) })),
+);
+const runs = { numRuns: 2000 };
+
+describe('keys', () => {
+  it('are well-formed, those of damaged records too', () => {
+    fc.assert(
+      fc.property(named, ({ key }) => isKey(key) && isKey(keys.damaged(key))),
+      runs,
+    );
+  });
+
+  it('differ when what they stand for differs, also where the file system folds case', () => {
+    fc.assert(
+      fc.property(named, named, (one, other) => {
+        expect(one.key.toLowerCase() === other.key.toLowerCase()).toBe(one.means === other.means);
+      }),
+      runs,
+    );
+  });
+
+  it('differ for every two short tags', () => {
+    const repositoryRef = RepositoryRef.of(Namespace.parse('docker.io'), 'library/busybox');
+    const letters = ['a', 'A', 'b', '_', '-', '.', '0'];
+    const short = letters
+      .flatMap((first) => [first, ...letters.flatMap((second) => letters.map((third) => first + second + third))])
+      .filter((text) => /^[a-zA-Z0-9_]/.test(text));
+    expect(new Set(short.map((text) => keys.tag(repositoryRef, Tag.parse(text)))).size).toBe(short.length);
+  });
+
+  it('are never a folder of another', () => {
+    fc.assert(
+      fc.property(named, named, (one, other) => !one.key.startsWith(`${other.key}/`)),
+      runs,
+    );
+  });
+
+  it('keep repositories apart whose names are put together alike', () => {
+    const of = (registry: string, name: string) => keys.repository(RepositoryRef.of(Namespace.parse(registry), name));
+    const all = [
+      of('a', 'b/c'),
+      of('a.b', 'c'),
+      of('a:80', 'b/c'),
+      of('a-80', 'b/c'),
+      of('localhost:5000', 'a'),
+      of('localhost', 'a'),
+      of('[::1]', 'a'),
+      of('[::1]:5000', 'a'),
+    ];
+    expect(new Set(all).size).toBe(all.length);
+  });
+
+  it('have components that every file system takes', () => {
+    const longHost = `${'a'.repeat(63)}.${'b'.repeat(63)}.${'c'.repeat(63)}.${'d'.repeat(61)}:65535`;
+    const longest = RepositoryRef.of(Namespace.parse(longHost), 'n'.repeat(255));
+    for (const key of [
+      keys.tag(longest, Tag.parse('A'.repeat(128))),
+      keys.manifest(longest, Digest.of(Buffer.alloc(0), 'sha512')),
+    ]) {
+      expect(Math.max(...key.split('/').map((part) => part.length))).toBeLessThanOrEqual(255);
+      expect(isKey(keys.damaged(key))).toBe(true);
+    }
+  });
+
+  it('are as the tree above them says', () => {
+    const busybox = RepositoryRef.of(Namespace.parse('docker.io'), 'busybox');
+    const content = Digest.of(Buffer.from('x'));
+    expect(keys.content(content)).toBe(`blobs/sha256/${content.hex.slice(0, 2)}/${content.hex}`);
+    expect(keys.blob(busybox, content)).toBe(`repositories/docker.io/library/busybox/_blobs/sha256/${content.hex}`);
+    expect(keys.manifest(busybox, content)).toBe(
+      `repositories/docker.io/library/busybox/_manifests/sha256/${content.hex}`,
+    );
+    expect(keys.tag(busybox, Tag.parse('1.36-Musl_x'))).toBe(
+      'repositories/docker.io/library/busybox/_tags/1.36-_musl__x',
+    );
+  });
+});
+
+describe('isKey', () => {
+  it('never lets a path out of the storage', () => {
+    fc.assert(
+      fc.property(fc.string({ unit: alphabet('ab./_-\\A\0 %'), maxLength: 20 }), (text) => {
+        if (!isKey(text)) return;
+        expect(text).toMatch(/^[a-z0-9._-]+(?:\/[a-z0-9._-]+)*$/);
+        expect(text.split('/')).not.toContain('..');
+        expect(text.split('/')).not.toContain('.');
+      }),
+      runs,
+    );
+  });
+
+  it('refuses the place of ingests, but not what only looks like it', () => {
+    expect(isKey('ingest')).toBe(false);
+    expect(isKey('ingest/one')).toBe(false);
+    expect(isKey('ingests/one')).toBe(true);
+    expect(isKey('damaged/ingest/one')).toBe(true);
+  });
+});

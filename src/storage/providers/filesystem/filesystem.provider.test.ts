@@ -1,0 +1,517 @@
+import {
+  chmod,
+  lstat,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  rm,
+  symlink,
+  truncate,
+  utimes,
+  writeFile,
+} from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join, relative } from 'node:path';
+import { randomUUID } from 'node:crypto';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { StorageError } from '../../storage-error.js';
+import { keysUnder, sample } from '../../testing/content.js';
+import { providerContract } from '../../testing/provider.contract.js';
+import { nodeFileSystem, type FileSystem } from './file-system.js';
+import { FilesystemProvider } from './filesystem.provider.js';
+
+const newRoot = () => mkdtemp(join(tmpdir(), 'oci-registry-'));
+
+describe('FilesystemProvider', () => {
+  providerContract({ describe, it }, async () => {
+    const root = await newRoot();
+    return { provider: new FilesystemProvider(root), dispose: () => rm(root, { recursive: true }) };
+  });
+});
+
+type Call = 'open' | 'close' | 'sync' | 'write' | 'read' | 'stat' | 'rename' | 'mkdir' | 'unlink' | 'lstat' | 'opendir';
+
+/** The real file system; writes down every call, and lets a test answer some of them. */
+class WatchedFileSystem {
+  readonly calls: string[] = [];
+  /** Throws, waits, or returns how many bytes the call may take at most. */
+  intercept: (call: Call, path: string) => unknown = () => undefined;
+
+  constructor(private readonly root: string) {}
+
+  readonly files: FileSystem = {
+    ...nodeFileSystem,
+    open: async (path, ...rest) => {
+      await this.note('open', path);
+      const handle = await nodeFileSystem.open(path, ...rest);
+      const watched = new Set<PropertyKey>(['close', 'sync', 'write', 'read', 'stat']);
+      return new Proxy(handle, {
+        get: (target, property) => {
+          const value: unknown = Reflect.get(target, property, target);
+          if (typeof value !== 'function') return value;
+          if (!watched.has(property)) return value.bind(target) as unknown;
+          return async (...args: unknown[]) => {
+            const most = await this.note(property as Call, path);
+            if (typeof most === 'number') args[2] = Math.min(most, Number(args[2]));
+            return (await value.apply(target, args)) as unknown;
+          };
+        },
+      });
+    },
+    rename: async (from, to) => {
+      await this.note('rename', from);
+      await nodeFileSystem.rename(from, to);
+    },
+    mkdir: (async (path: string, options: object) => {
+      await this.note('mkdir', path);
+      return nodeFileSystem.mkdir(path, options);
+    }) as FileSystem['mkdir'],
+    unlink: async (path) => {
+      await this.note('unlink', path);
+      await nodeFileSystem.unlink(path);
+    },
+    lstat: (async (path: string) => {
+      await this.note('lstat', path);
+      return nodeFileSystem.lstat(path);
+    }) as FileSystem['lstat'],
+    opendir: async (path, options) => {
+      await this.note('opendir', path);
+      return nodeFileSystem.opendir(path, options);
+    },
+  };
+
+  /** Lets one kind of call fail where `where` is part of the path. */
+  fail(call: Call, code: string, where = ''): void {
+    this.intercept = (called, path) => {
+      if (called !== call || !path.includes(where)) return;
+      throw Object.assign(new Error(`${code}: ${call} '${path}'`), { code });
+    };
+  }
+
+  heal(): void {
+    this.intercept = () => undefined;
+  }
+
+  /** Open descriptors of everything opened through this. */
+  get open(): number {
+    const count = (call: Call) => this.calls.filter((line) => line.startsWith(`${call} `)).length;
+    return count('open') - count('close');
+  }
+
+  private note(call: Call, path: unknown): unknown {
+    const name = relative(this.root, String(path)).replace(/[0-9a-f]{8}-[0-9a-f-]{27}/, '<id>');
+    this.calls.push(`${call} ${name}`);
+    return this.intercept(call, String(path));
+  }
+}
+
+let root: string;
+let watched: WatchedFileSystem;
+let provider: FilesystemProvider;
+
+beforeEach(async () => {
+  root = await newRoot();
+  watched = new WatchedFileSystem(root);
+  provider = new FilesystemProvider(root, watched.files);
+  await provider.initialize();
+  watched.calls.length = 0;
+});
+
+afterEach(async () => {
+  await rm(root, { recursive: true, force: true });
+});
+
+const key = 'blobs/sha256/ab/abcd';
+const path = (name: string) => join(root, name);
+const modeOf = async (name: string) => (await lstat(path(name))).mode & 0o777;
+const ingestFiles = () => readdir(path('ingest'));
+
+/** Places a file as another program would. */
+async function plant(name: string, content = 'foreign'): Promise<void> {
+  await mkdir(dirname(path(name)), { recursive: true });
+  await writeFile(path(name), content);
+}
+
+describe('the files of FilesystemProvider', () => {
+  it('are readable by their owner only, and so are the folders', async () => {
+    await provider.write(key, sample(10));
+    const ingest = await provider.createIngest();
+    expect(await modeOf(key)).toBe(0o600);
+    for (const folder of ['ingest', 'blobs', 'blobs/sha256', 'blobs/sha256/ab']) {
+      expect(await modeOf(folder)).toBe(0o700);
+    }
+    const [name = ''] = await ingestFiles();
+    expect(await modeOf(`ingest/${name}`)).toBe(0o600);
+    await ingest.abort();
+    await ingest.close();
+  });
+
+  it('have the key as their path below the root and the content as it is', async () => {
+    await provider.write(key, sample(10));
+    expect(await readFile(path(key))).toEqual(sample(10));
+    expect(await ingestFiles()).toEqual([]);
+  });
+
+  it('survive a new provider on the same folder, as after a restart', async () => {
+    await provider.write(key, sample(10));
+    const restarted = new FilesystemProvider(root);
+    await restarted.initialize();
+    expect(await restarted.read(key, 10)).toEqual(sample(10));
+  });
+});
+
+describe('a commit to FilesystemProvider', () => {
+  it('syncs the file, then renames it, then syncs the folder', async () => {
+    await mkdir(path('blobs/sha256/ab'), { recursive: true });
+    await provider.write(key, sample(10));
+    expect(watched.calls.filter((call) => /^(write|sync|rename)/.test(call))).toEqual([
+      'write ingest/<id>',
+      'sync ingest/<id>',
+      'rename ingest/<id>',
+      'sync blobs/sha256/ab',
+    ]);
+  });
+
+  it('syncs every folder that it made and the parent of the first', async () => {
+    await provider.write(key, sample(10));
+    const synced = watched.calls.filter((call) => call.startsWith('sync ')).map((call) => call.slice('sync '.length));
+    expect(synced).toEqual(['ingest/<id>', 'blobs/sha256', 'blobs', '', 'blobs/sha256/ab']);
+  });
+
+  it('does not return before a folder is durable that another commit is making', async () => {
+    const events: string[] = [];
+    let release: () => void = () => undefined;
+    const held = new Promise<void>((resolve) => (release = resolve));
+    let reached: () => void = () => undefined;
+    const making = new Promise<void>((resolve) => (reached = resolve));
+    watched.intercept = async (call, at) => {
+      if (call !== 'sync' || at !== root) return;
+      reached();
+      await held;
+      events.push('parent synced');
+    };
+    const first = provider.write('new/one', sample(1));
+    await making;
+    const second = provider.write('new/two', sample(2)).then(() => events.push('second returned'));
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    release();
+    await Promise.all([first, second]);
+    expect(events).toEqual(['parent synced', 'second returned']);
+  });
+
+  it('writes everything when the system takes a few bytes at a time', async () => {
+    watched.intercept = (call) => (call === 'write' ? 7 : undefined);
+    await provider.write(key, sample(100));
+    expect(await readFile(path(key))).toEqual(sample(100));
+  });
+
+  it('makes the ingest folder again when somebody has removed it', async () => {
+    await rm(path('ingest'), { recursive: true });
+    await provider.write(key, sample(10));
+    expect(await provider.read(key, 10)).toEqual(sample(10));
+  });
+
+  it('fails as trouble, not as an absence, when its ingest file was removed', async () => {
+    const ingest = await provider.createIngest();
+    await ingest.append(sample(10));
+    await rm(path('ingest'), { recursive: true });
+    await expect(ingest.commit(key)).rejects.toMatchObject({ name: 'StorageError', kind: 'failed' });
+    await ingest.close();
+  });
+
+  it('fails as trouble, not as an absence, when a foreign file stands where a folder should', async () => {
+    await plant('blobs');
+    await expect(provider.write(key, sample(10))).rejects.toMatchObject({ name: 'StorageError', kind: 'failed' });
+    expect(await readFile(path('blobs'), 'utf8')).toBe('foreign');
+  });
+
+  const faults = [
+    { name: 'the disk is full', call: 'write', code: 'ENOSPC', where: 'ingest', kind: 'full' },
+    { name: 'the quota is used up', call: 'write', code: 'EDQUOT', where: 'ingest', kind: 'full' },
+    { name: 'the disk cannot write', call: 'write', code: 'EIO', where: 'ingest', kind: 'failed' },
+    { name: 'fsync of the file fails', call: 'sync', code: 'EIO', where: 'ingest', kind: 'failed' },
+    { name: 'fsync finds the disk full', call: 'sync', code: 'ENOSPC', where: 'ingest', kind: 'full' },
+    { name: 'rename fails', call: 'rename', code: 'EIO', where: 'ingest', kind: 'failed' },
+    { name: 'no folder can be made', call: 'mkdir', code: 'EACCES', where: 'blobs', kind: 'failed' },
+    { name: 'a new folder finds the disk full', call: 'mkdir', code: 'ENOSPC', where: 'blobs', kind: 'full' },
+    { name: 'fsync of the folder fails', call: 'sync', code: 'EIO', where: 'blobs/sha256/ab', kind: 'failed' },
+    { name: 'fsync of a new parent fails', call: 'sync', code: 'EIO', where: 'blobs', kind: 'failed' },
+    { name: 'no file can be made', call: 'open', code: 'ENOSPC', where: 'ingest', kind: 'full' },
+    { name: 'there are too many open files', call: 'open', code: 'EMFILE', where: 'ingest', kind: 'failed' },
+    { name: 'the storage is read-only', call: 'open', code: 'EROFS', where: 'ingest', kind: 'full' },
+  ] as const;
+  for (const { name, call, code, where, kind } of faults) {
+    it(`is ${kind} when ${name}: nothing is visible, no file and no descriptor stays`, async () => {
+      watched.fail(call, code, where);
+      const error = await provider.write(key, sample(100)).catch((thrown: unknown) => thrown as StorageError);
+      expect(error).toMatchObject({ name: 'StorageError', kind });
+      expect((error as StorageError).message).not.toContain(root);
+      watched.heal();
+      await expect(provider.read(key, 100)).rejects.toMatchObject({ kind: 'not-found' });
+      expect(await keysUnder(provider, 'blobs')).toEqual([]);
+      expect(await ingestFiles()).toEqual([]);
+      expect(await provider.sweepIngests(0)).toBe(0);
+      await provider.write(key, sample(100));
+      expect(await provider.read(key, 100)).toEqual(sample(100));
+    });
+  }
+
+  it('leaves the former object when the new one cannot be renamed', async () => {
+    await provider.write(key, sample(10, 'old'));
+    watched.fail('rename', 'EIO');
+    await expect(provider.write(key, sample(10, 'new'))).rejects.toMatchObject({ kind: 'failed' });
+    expect(await provider.read(key, 10)).toEqual(sample(10, 'old'));
+  });
+
+  it('is not tried again after a failed fsync, which the kernel would call good', async () => {
+    const ingest = await provider.createIngest();
+    await ingest.append(sample(10));
+    watched.fail('sync', 'EIO', 'ingest');
+    await expect(ingest.commit(key)).rejects.toMatchObject({ kind: 'failed' });
+    watched.heal();
+    await expect(ingest.commit(key)).rejects.toMatchObject({ kind: 'failed' });
+    await ingest.close();
+    expect(await keysUnder(provider, 'blobs')).toEqual([]);
+  });
+
+  it('lets what was appended before a failed write be read', async () => {
+    const ingest = await provider.createIngest();
+    await ingest.append(sample(10));
+    let writes = 0;
+    watched.intercept = (call) => {
+      if (call !== 'write') return undefined;
+      writes += 1;
+      if (writes === 1) return 4;
+      throw Object.assign(new Error('no space left'), { code: 'ENOSPC' });
+    };
+    await expect(ingest.append(sample(10))).rejects.toMatchObject({ kind: 'full' });
+    expect(ingest.size).toBe(14);
+    const read: Buffer[] = [];
+    await ingest.copy({ offset: 0, length: 14 }, (chunk) => Promise.resolve(void read.push(Buffer.from(chunk))));
+    expect(Buffer.concat(read)).toEqual(Buffer.concat([sample(10), sample(10).subarray(0, 4)]));
+    await ingest.abort();
+    await ingest.close();
+    expect(await ingestFiles()).toEqual([]);
+  });
+
+  it('does not throw when an aborted file cannot be removed; it is swept later', async () => {
+    const ingest = await provider.createIngest();
+    watched.fail('unlink', 'EIO');
+    await ingest.abort();
+    await ingest.close();
+    watched.heal();
+    expect(await ingestFiles()).toHaveLength(1);
+    expect(await provider.sweepIngests(-1)).toBe(1);
+  });
+});
+
+describe('reading from FilesystemProvider', () => {
+  const faults = [
+    { name: 'the disk cannot read', call: 'read', code: 'EIO' },
+    { name: 'a file may not be opened', call: 'open', code: 'EACCES' },
+    { name: 'there are too many open files', call: 'open', code: 'EMFILE' },
+    { name: 'an open file cannot be looked at', call: 'stat', code: 'EIO' },
+  ] as const;
+  for (const { name, call, code } of faults) {
+    it(`is trouble, never an absence, when ${name}, and no descriptor stays`, async () => {
+      await provider.write(key, sample(10));
+      watched.fail(call, code);
+      const error = await provider.read(key, 10).catch((thrown: unknown) => thrown as StorageError);
+      expect(error).toMatchObject({ name: 'StorageError', kind: 'failed' });
+      expect((error as StorageError).message).toContain(code);
+      expect((error as StorageError).message).not.toContain(root);
+      watched.heal();
+      expect(await provider.read(key, 10)).toEqual(sample(10));
+    });
+  }
+
+  it('is trouble, never an absence, when stat, delete and list are refused', async () => {
+    await provider.write(key, sample(10));
+    watched.fail('lstat', 'EACCES');
+    await expect(provider.stat(key)).rejects.toMatchObject({ kind: 'failed' });
+    await expect(keysUnder(provider, 'blobs')).rejects.toMatchObject({ kind: 'failed' });
+    watched.fail('unlink', 'EACCES');
+    await expect(provider.delete(key)).rejects.toMatchObject({ kind: 'failed' });
+    watched.fail('opendir', 'EIO');
+    await expect(keysUnder(provider, 'blobs')).rejects.toMatchObject({ kind: 'failed' });
+  });
+
+  it('fails as damaged when the file was cut after it had been opened', async () => {
+    await provider.write(key, sample(1000));
+    const object = await provider.open(key);
+    await truncate(path(key), 500);
+    await expect(object.copy({ offset: 0, length: 1000 }, () => Promise.resolve())).rejects.toMatchObject({
+      kind: 'damaged',
+    });
+    await object.close();
+  });
+
+  it('fails as trouble when the disk fails in the middle of a copy', async () => {
+    await provider.write(key, sample(1_000_000));
+    const object = await provider.open(key);
+    let reads = 0;
+    watched.intercept = (call) => {
+      if (call === 'read' && (reads += 1) > 1) throw Object.assign(new Error('input/output error'), { code: 'EIO' });
+    };
+    await expect(object.copy({ offset: 0, length: 1_000_000 }, () => Promise.resolve())).rejects.toMatchObject({
+      kind: 'failed',
+    });
+    await object.close();
+  });
+
+  it('does not follow a symbolic link that stands for an object', async () => {
+    await plant('elsewhere', 'secret');
+    await mkdir(path('blobs'));
+    await symlink(path('elsewhere'), path('blobs/link'));
+    await expect(provider.read('blobs/link', 100)).rejects.toMatchObject({ kind: 'not-found' });
+    await expect(provider.open('blobs/link')).rejects.toMatchObject({ kind: 'not-found' });
+    await expect(provider.stat('blobs/link')).rejects.toMatchObject({ kind: 'not-found' });
+    expect(await keysUnder(provider, 'blobs')).toEqual([]);
+  });
+
+  it('replaces and removes a symbolic link without touching what it points to', async () => {
+    await plant('elsewhere', 'secret');
+    await mkdir(path('blobs'));
+    await symlink(path('elsewhere'), path('blobs/link'));
+    await provider.write('blobs/link', sample(10));
+    expect(await provider.read('blobs/link', 10)).toEqual(sample(10));
+    await rm(path('blobs/link'));
+    await symlink(path('elsewhere'), path('blobs/link'));
+    await provider.delete('blobs/link');
+    expect(await readFile(path('elsewhere'), 'utf8')).toBe('secret');
+    expect(await readdir(path('blobs'))).toEqual([]);
+  });
+
+  it('closes every descriptor that it opens', async () => {
+    await provider.write(key, sample(1000));
+    await provider.read(key, 1000);
+    await provider.read(key, 1).catch(() => undefined);
+    await provider.read('blobs/absent', 1).catch(() => undefined);
+    await provider.read('blobs', 1).catch(() => undefined);
+    const object = await provider.open(key);
+    await object.close();
+    await object.close();
+    const ingest = await provider.createIngest();
+    await ingest.append(sample(10));
+    await ingest.abort();
+    await ingest.close();
+    for await (const entry of provider.list('blobs')) await provider.stat(entry.key);
+    const opened = watched.calls.filter((call) => call.startsWith('open ')).length;
+    const absent = watched.calls.filter((call) => call === 'open blobs/absent').length;
+    expect(watched.open).toBe(absent);
+    expect(opened).toBeGreaterThan(absent);
+  });
+});
+
+describe('foreign files in the folder of FilesystemProvider', () => {
+  it('are left out of lists when their names are no keys, and so are links and sockets', async () => {
+    await provider.write('blobs/one', sample(1));
+    await plant('blobs/Thumbs.db');
+    await plant('blobs/with space');
+    await plant('blobs/UPPER/one');
+    await symlink(path('blobs'), path('blobs/loop'));
+    await mkdir(path('blobs/empty'));
+    expect(await keysUnder(provider, 'blobs')).toEqual(['blobs/one']);
+  });
+
+  it('are not swept, however old, and neither are folders', async () => {
+    const old = new Date(Date.now() - 1_000_000_000);
+    await plant('ingest/notes.txt');
+    await plant('ingest/0123456789abcdef');
+    await plant(`ingest/${randomUUID()}.part`);
+    await mkdir(path(`ingest/${randomUUID()}`));
+    for (const name of await ingestFiles()) await utimes(path(`ingest/${name}`), old, old);
+    expect(await provider.sweepIngests(0)).toBe(0);
+    expect(await ingestFiles()).toHaveLength(4);
+  });
+});
+
+describe('sweepIngests of FilesystemProvider', () => {
+  /** What a killed process leaves. */
+  const plantOrphan = async (age: number) => {
+    const name = `ingest/${randomUUID()}`;
+    await plant(name, 'half a layer');
+    const time = new Date(Date.now() - age);
+    await utimes(path(name), time, time);
+  };
+
+  it('removes the files of killed processes that are older than the age, and counts them', async () => {
+    await plantOrphan(10_000);
+    await plantOrphan(20_000);
+    await plantOrphan(1_000);
+    expect(await provider.sweepIngests(5_000)).toBe(2);
+    expect(await ingestFiles()).toHaveLength(1);
+    expect(await provider.sweepIngests(500)).toBe(1);
+  });
+
+  it('leaves an ingest in use however old its file is', async () => {
+    const ingest = await provider.createIngest();
+    await ingest.append(sample(10));
+    const [name = ''] = await ingestFiles();
+    await utimes(path(`ingest/${name}`), 0, 0);
+    expect(await provider.sweepIngests(0)).toBe(0);
+    await ingest.commit(key);
+    expect(await provider.read(key, 10)).toEqual(sample(10));
+    await ingest.close();
+  });
+
+  it('goes on when another replica has swept a file first', async () => {
+    await plantOrphan(10_000);
+    await plantOrphan(10_000);
+    watched.intercept = async (call, at) => {
+      if (call === 'unlink') await rm(at);
+    };
+    expect(await provider.sweepIngests(5_000)).toBe(0);
+    expect(await ingestFiles()).toEqual([]);
+  });
+
+  it('fails as trouble when a file cannot be removed', async () => {
+    await plantOrphan(10_000);
+    watched.fail('unlink', 'EACCES');
+    await expect(provider.sweepIngests(5_000)).rejects.toMatchObject({ name: 'StorageError', kind: 'failed' });
+  });
+
+  it('finds nothing when the ingest folder is gone', async () => {
+    await rm(path('ingest'), { recursive: true });
+    expect(await provider.sweepIngests(0)).toBe(0);
+  });
+});
+
+describe('initialize of FilesystemProvider', () => {
+  const initialize = async (at: string, files?: FileSystem): Promise<string> => {
+    const error: unknown = await new FilesystemProvider(at, files).initialize().catch((thrown: unknown) => thrown);
+    expect(error).toMatchObject({ name: 'StorageError', kind: 'failed' });
+    return (error as StorageError).message;
+  };
+
+  it('makes the root and its parents, and may find them made', async () => {
+    const deep = path('a/b/c');
+    await new FilesystemProvider(deep).initialize();
+    await new FilesystemProvider(deep).initialize();
+    expect(await readdir(deep)).toEqual(['ingest']);
+    expect(await readdir(join(deep, 'ingest'))).toEqual([]);
+    expect(await modeOf('a/b/c')).toBe(0o700);
+  });
+
+  it('says in one line that a root which is a file cannot be written to', async () => {
+    await plant('file');
+    expect(await initialize(path('file'))).toBe(`cannot write to ${path('file')} (ENOTDIR)`);
+  });
+
+  it('says in one line that a folder cannot be written to', async () => {
+    watched.fail('open', 'EACCES', 'ingest');
+    expect(await initialize(root, watched.files)).toBe(`cannot write to ${root} (EACCES)`);
+  });
+
+  it.skipIf(process.getuid?.() === 0)('finds out that its user may not write', async () => {
+    await mkdir(path('locked'), { mode: 0o500 });
+    expect(await initialize(path('locked/root'))).toContain('EACCES');
+    await chmod(path('locked'), 0o700);
+  });
+
+  it('finds out at start that the disk does not sync', async () => {
+    watched.fail('sync', 'EIO');
+    expect(await initialize(root, watched.files)).toBe(`cannot write to ${root} (EIO)`);
+  });
+});

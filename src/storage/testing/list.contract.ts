@@ -1,0 +1,84 @@
+import assert from 'node:assert/strict';
+import type { StorageProvider } from '../storage.provider.js';
+import { keysUnder, sample } from './content.js';
+import type { ContractCase } from './provider.contract.js';
+
+async function writeAll(provider: StorageProvider, keys: readonly string[]): Promise<void> {
+  await Promise.all(keys.map((key) => provider.write(key, Buffer.from(key))));
+}
+
+/** `list`. */
+export function listContract(it: ContractCase): void {
+  it('lists nothing under a prefix that has nothing', async (provider) => {
+    await provider.write('a/one', sample(1));
+    assert.deepEqual(await keysUnder(provider, 'b'), []);
+    assert.deepEqual(await keysUnder(provider, 'a/b/c'), []);
+  });
+
+  it('lists what lies below the prefix as a folder, not what only begins with it', async (provider) => {
+    await writeAll(provider, ['a/one', 'a/b/two', 'a/b/c/three', 'ab/four', 'a-b/five', 'a.b/six', 'b/a/seven']);
+    assert.deepEqual(await keysUnder(provider, 'a'), ['a/b/c/three', 'a/b/two', 'a/one']);
+    assert.deepEqual(await keysUnder(provider, 'a/b'), ['a/b/c/three', 'a/b/two']);
+    assert.deepEqual(await keysUnder(provider, 'ab'), ['ab/four']);
+  });
+
+  it('does not list the object that the prefix itself names', async (provider) => {
+    await provider.write('a/one', sample(1));
+    assert.deepEqual(await keysUnder(provider, 'a/one'), []);
+  });
+
+  it('tells key, size and time of each object, as stat does', async (provider) => {
+    await provider.write('a/one', sample(123));
+    await provider.write('a/two', Buffer.alloc(0));
+    for await (const entry of provider.list('a')) {
+      const { key, size, modifiedAt } = await provider.stat(entry.key);
+      assert.deepEqual({ ...entry }, { key, size, modifiedAt });
+    }
+  });
+
+  it('lists several hundred objects, each once', async (provider) => {
+    const keys = Array.from({ length: 400 }, (_, index) => `many/${index % 7}/${index}`);
+    for (let done = 0; done < keys.length; done += 50) await writeAll(provider, keys.slice(done, done + 50));
+    assert.deepEqual(await keysUnder(provider, 'many'), keys.sort());
+  });
+
+  it('lists no ingests, neither running nor aborted ones', async (provider) => {
+    const [running, aborted] = [await provider.createIngest(), await provider.createIngest()];
+    await running.append(sample(10));
+    await aborted.append(sample(10));
+    await aborted.abort();
+    await aborted.close();
+    await provider.write('a/one', sample(1));
+    assert.deepEqual(await keysUnder(provider, 'a'), ['a/one']);
+    await running.abort();
+    await running.close();
+  });
+
+  it('does not list what was removed', async (provider) => {
+    await writeAll(provider, ['a/one', 'a/two', 'a/b/three']);
+    await provider.delete('a/one');
+    await provider.delete('a/b/three');
+    assert.deepEqual(await keysUnder(provider, 'a'), ['a/two']);
+  });
+
+  it('goes on when objects are removed while they are listed', async (provider) => {
+    const keys = Array.from({ length: 60 }, (_, index) => `a/${index % 3}/${index}`);
+    await writeAll(provider, keys);
+    const seen: string[] = [];
+    for await (const { key } of provider.list('a')) {
+      seen.push(key);
+      await provider.delete(key);
+    }
+    assert.deepEqual(seen.sort(), keys.sort());
+    assert.deepEqual(await keysUnder(provider, 'a'), []);
+  });
+
+  it('may be left before its end', async (provider) => {
+    await writeAll(provider, ['a/one', 'a/two', 'a/three']);
+    for await (const { key } of provider.list('a')) {
+      assert.ok(key.startsWith('a/'));
+      break;
+    }
+    assert.equal((await keysUnder(provider, 'a')).length, 3);
+  });
+}

@@ -1,0 +1,42 @@
+import type { StorageProvider } from '../storage.provider.js';
+import { ingestContract } from './ingest.contract.js';
+import { keyContract } from './key.contract.js';
+import { listContract } from './list.contract.js';
+import { objectContract } from './object.contract.js';
+import { storedObjectContract } from './stored-object.contract.js';
+
+/** What the suite needs of a test framework; those of vitest, jest and node:test fit as they are. */
+export interface ContractRunner {
+  describe(name: string, body: () => void): void;
+  it(name: string, body: () => Promise<void>): void;
+}
+
+/** Adds one case; the provider is initialized, empty, and closed afterwards. */
+export type ContractCase = (name: string, body: (provider: StorageProvider) => Promise<void>) => void;
+
+/**
+ * The cases that every storage provider passes, one or more for each sentence of `storage.provider.ts`.
+ * @param make gives a provider on an empty storage of its own, not initialized yet; `dispose` removes that storage after
+ * the provider has been closed.
+ */
+export function providerContract(
+  runner: ContractRunner,
+  make: () => Promise<{ provider: StorageProvider; dispose(): Promise<void> }>,
+): void {
+  const add: ContractCase = (name, body) =>
+    runner.it(name, async () => {
+      const { provider, dispose } = await make();
+      try {
+        await provider.initialize();
+        await body(provider);
+        await provider.close();
+      } finally {
+        await dispose();
+      }
+    });
+  runner.describe('objects', () => objectContract(add));
+  runner.describe('open objects', () => storedObjectContract(add));
+  runner.describe('ingests', () => ingestContract(add));
+  runner.describe('lists', () => listContract(add));
+  runner.describe('keys', () => keyContract(add));
+}

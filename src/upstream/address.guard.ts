@@ -1,0 +1,84 @@
+import { lookup as systemLookup, type LookupAddress } from 'node:dns';
+import { BlockList, isIP, type LookupFunction } from 'node:net';
+
+/** Finds the addresses of a host, like `dns.lookup`; replaced in tests. */
+export abstract class Resolver {
+  abstract readonly lookup: LookupFunction;
+}
+
+export class SystemResolver extends Resolver {
+  readonly lookup: LookupFunction = systemLookup;
+}
+
+/** An address that no stranger may make this process connect to. */
+export class AddressError extends Error {
+  override readonly name = 'AddressError';
+  readonly code = 'ERR_ADDRESS_NOT_PUBLIC';
+}
+
+/** IANA special-purpose registries, and the IPv6 forms that carry an IPv4 address inside. */
+const notPublic4 = [
+  ['0.0.0.0', 8],
+  ['10.0.0.0', 8],
+  ['100.64.0.0', 10],
+  ['127.0.0.0', 8],
+  ['169.254.0.0', 16],
+  ['172.16.0.0', 12],
+  ['192.0.0.0', 24],
+  ['192.0.2.0', 24],
+  ['192.31.196.0', 24],
+  ['192.52.193.0', 24],
+  ['192.88.99.0', 24],
+  ['192.168.0.0', 16],
+  ['192.175.48.0', 24],
+  ['198.18.0.0', 15],
+  ['198.51.100.0', 24],
+  ['203.0.113.0', 24],
+  ['224.0.0.0', 4],
+  ['240.0.0.0', 4],
+] as const;
+/** Public IPv6 is 2000::/3 less these. */
+const notPublic6 = [
+  ['2001::', 23],
+  ['2001:db8::', 32],
+  ['2002::', 16],
+  ['2620:4f:8000::', 48],
+  ['3fff::', 20],
+] as const;
+
+const special = new BlockList();
+for (const [network, prefix] of notPublic4) special.addSubnet(network, prefix, 'ipv4');
+for (const [network, prefix] of notPublic6) special.addSubnet(network, prefix, 'ipv6');
+const globalUnicast = new BlockList();
+globalUnicast.addSubnet('2000::', 3, 'ipv6');
+
+/** Whether an address, not a name, is one of the public internet. */
+export function isPublicAddress(address: string): boolean {
+  const family = isIP(address);
+  if (family === 4) return !special.check(address, 'ipv4');
+  return family === 6 && globalUnicast.check(address, 'ipv6') && !special.check(address, 'ipv6');
+}
+
+/**
+ * A lookup that gives only public addresses. It runs when a connection is made and the connection goes to what it
+ * returned, so that a name that changes its address between two questions gains nothing (DNS rebinding).
+ */
+export function guardedLookup(lookup: LookupFunction): LookupFunction {
+  return (hostname, options, callback) => {
+    lookup(hostname, { ...options, all: true }, (error, found) => {
+      const addresses: LookupAddress[] = Array.isArray(found) ? found : [];
+      const [first] = addresses;
+      if (error) callback(error, '');
+      else if (first === undefined || !addresses.every(({ address }) => isPublicAddress(address))) {
+        callback(new AddressError('the host has no public address'), '');
+      } else if (options.all === true) callback(null, addresses);
+      else callback(null, first.address, first.family);
+    });
+  };
+}
+
+/** Hosts written as addresses are never looked up; they are checked before the connection. @throws AddressError */
+export function checkLiteralHost(hostname: string): void {
+  const address = hostname.replace(/^\[|\]$/g, '');
+  if (isIP(address) !== 0 && !isPublicAddress(address)) throw new AddressError('the address is not public');
+}

@@ -1,0 +1,19 @@
+import { getDomain } from 'tldts';
+import type { Upstream } from './upstream.js';
+
+/**
+ * Whether credentials of an upstream may go to a token realm: over https (unless the upstream itself is plain http), to
+ * its own host, to a host of the same registrable domain, or to one that the operator listed. A challenge is an answer
+ * of the network, and realms have been used to collect passwords (CVE-2026-33540 and others).
+ */
+export function mayReceiveCredentials(upstream: Upstream, realm: URL): boolean {
+  if (realm.protocol !== 'https:' && upstream.settings.tls) return false;
+  if (realm.hostname === upstream.base.hostname || upstream.listsRealm(realm)) return true;
+  const domain = registrableDomain(realm.hostname);
+  return domain !== null && domain === registrableDomain(upstream.base.hostname);
+}
+
+/** Null for addresses and for names that are themselves public suffixes, private ones (`github.io`) included. */
+function registrableDomain(hostname: string): string | null {
+  return getDomain(hostname, { allowPrivateDomains: true });
+}

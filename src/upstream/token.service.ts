@@ -1,0 +1,149 @@
+import { LRUCache } from 'lru-cache';
+import type { Clock } from '../config/clock.js';
+import type { Challenge } from '../oci/challenge.js';
+import { readBody } from './body.js';
+import { parseRetryAfter } from './retry-after.js';
+import { mayReceiveCredentials } from './realm.js';
+import type { Exchange } from './transport.js';
+import { errorOfStatus, UpstreamError } from './upstream-error.js';
+import type { Upstream } from './upstream.js';
+
+/** Bytes of a token answer. */
+const maxAnswer = 1024 * 1024;
+/** Seconds: the least that a token is taken to live, and its life when the answer does not say (distribution token specification). */
+const defaultLife = 60;
+/** Longest life believed, in seconds. */
+const longestLife = 86_400;
+/** Tokens remembered at one time. */
+const maxTokens = 10_000;
+
+interface Token {
+  readonly value: string;
+  /** On the monotonic clock, in milliseconds. */
+  readonly expiresAt: number;
+}
+
+/** Sends a GET to a URL on behalf of an upstream; no redirects are followed. */
+export type TokenFetcher = (upstream: Upstream, url: URL, headers: Record<string, string>) => Promise<Exchange>;
+
+/** What a token is asked for. */
+export interface TokenRequest {
+  readonly upstream: Upstream;
+  /** Origin of the server that challenged: a token is never sent to another. */
+  readonly origin: string;
+  readonly challenge: Challenge;
+  /** Repository the request is about, for the scope. */
+  readonly repository: string;
+  /** Whether the server is the upstream itself, which alone may have its credentials. */
+  readonly isRegistry: boolean;
+}
+
+/** Bearer tokens: one request for each realm, service, scope and credentials at a time, kept for four fifths of their life. */
+export class TokenService {
+  private readonly tokens = new LRUCache<string, Token>({ max: maxTokens });
+  private readonly running = new Map<string, Promise<Token>>();
+
+  constructor(
+    private readonly fetch: TokenFetcher,
+    private readonly clock: Clock,
+  ) {}
+
+  /** @throws UpstreamError when no token is to be had; `unauthorized` when the credentials, or their absence, are to blame. */
+  async get(request: TokenRequest): Promise<string> {
+    const url = tokenUrl(request);
+    const key = `${request.upstream.id} ${request.origin} ${request.isRegistry} ${url.href}`;
+    const known = this.tokens.get(key);
+    if (known && known.expiresAt > this.clock.monotonic()) return known.value;
+    const running = this.running.get(key) ?? this.start(key, url, request);
+    return (await running).value;
+  }
+
+  /** Forgets a token that the upstream refused. */
+  forget(value: string): void {
+    for (const [key, token] of this.tokens.entries()) if (token.value === value) this.tokens.delete(key);
+  }
+
+  private start(key: string, url: URL, request: TokenRequest): Promise<Token> {
+    const running = this.request(url, request)
+      .then((token) => {
+        this.tokens.set(key, token);
+        return token;
+      })
+      .finally(() => this.running.delete(key));
+    this.running.set(key, running);
+    return running;
+  }
+
+  private async request(url: URL, { upstream, isRegistry }: TokenRequest): Promise<Token> {
+    const credentials = isRegistry ? upstream.settings.credentials : undefined;
+    if (credentials && !mayReceiveCredentials(upstream, url)) {
+      throw new UpstreamError(
+        'wrong',
+        `${upstream.base.host} sends for a token to ${url.host}, which is not among its token_realms`,
+      );
+    }
+    const receivedAt = this.clock.monotonic();
+    const { status, headers, body, host } = await this.fetch(upstream, url, {
+      accept: 'application/json',
+      ...(credentials && { authorization: basic(credentials.username, credentials.password.reveal()) }),
+    });
+    const content = await readBody(body, maxAnswer, host);
+    if (status !== 200) throw errorOfToken(status, host, parseRetryAfter(headers['retry-after'], this.clock.now()));
+    const { value, life } = parseToken(content, host);
+    return { value, expiresAt: receivedAt + life * 1000 * 0.8 };
+  }
+}
+
+export function basic(username: string, password: string): string {
+  return `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}`;
+}
+
+/** @throws UpstreamError `wrong` when the realm is no URL that a token may be fetched from. */
+function tokenUrl({ upstream, challenge, repository, isRegistry }: TokenRequest): URL {
+  const realm = challenge.parameters.get('realm') ?? '';
+  const url = URL.canParse(realm) ? new URL(realm) : undefined;
+  const isAllowed = url?.protocol === 'https:' || (url?.protocol === 'http:' && !upstream.settings.tls);
+  if (!url || !isAllowed || url.username !== '' || url.password !== '') {
+    throw new UpstreamError('wrong', `${upstream.base.host} names no usable token realm`);
+  }
+  const service = challenge.parameters.get('service');
+  if (service !== undefined) url.searchParams.set('service', service);
+  url.searchParams.set('scope', scopeOf(challenge.parameters.get('scope'), repository, isRegistry));
+  return url;
+}
+
+/**
+ * Registries send placeholders as scope (ghcr.io: `repository:user/image:pull`), so ours is built from the repository;
+ * another type of scope is taken literally (public.ecr.aws: `aws`), and so is that of a server we were redirected to.
+ */
+function scopeOf(sent: string | undefined, repository: string, isRegistry: boolean): string {
+  const isLiteral = sent !== undefined && sent !== '' && (!isRegistry || !sent.startsWith('repository:'));
+  return isLiteral ? sent : `repository:${repository}:pull`;
+}
+
+function errorOfToken(status: number, host: string, retryAfter: number | undefined): UpstreamError {
+  if (status === 401 || status === 403)
+    return new UpstreamError('unauthorized', `${host} gives no token for this repository`);
+  // A token endpoint that is not there does not mean that the image is not.
+  if (status === 404 || status === 410)
+    return new UpstreamError('wrong', `${host} answered ${status} to a token request`);
+  return errorOfStatus(status, host, retryAfter);
+}
+
+function parseToken(content: Buffer, host: string): { value: string; life: number } {
+  const wrong = () => new UpstreamError('wrong', `${host} answered a token request with something else`);
+  let document: unknown;
+  try {
+    document = JSON.parse(content.toString('utf8'));
+  } catch {
+    throw wrong();
+  }
+  if (typeof document !== 'object' || document === null) throw wrong();
+  const { token, access_token: accessToken, expires_in: expiresIn } = document as Record<string, unknown>;
+  const value = [token, accessToken].find(
+    (text): text is string => typeof text === 'string' && /^[\x21-\x7e]{1,65536}$/.test(text),
+  );
+  if (value === undefined) throw wrong();
+  const life = typeof expiresIn === 'number' && Number.isFinite(expiresIn) ? expiresIn : defaultLife;
+  return { value, life: Math.min(Math.max(life, defaultLife), longestLife) };
+}

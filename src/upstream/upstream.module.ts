@@ -1,0 +1,16 @@
+import { type DynamicModule, Module } from '@nestjs/common';
+import { Resolver, SystemResolver } from './address.guard.js';
+import { UpstreamClient } from './upstream.client.js';
+import { UpstreamsService } from './upstreams.service.js';
+
+@Module({})
+export class UpstreamModule {
+  /** @param resolver how hosts are looked up; replaced in tests. */
+  static register(resolver: Resolver = new SystemResolver()): DynamicModule {
+    return {
+      module: UpstreamModule,
+      providers: [UpstreamsService, UpstreamClient, { provide: Resolver, useValue: resolver }],
+      exports: [UpstreamsService, UpstreamClient],
+    };
+  }
+}

@@ -1,0 +1,59 @@
+import { Inject, Injectable } from '@nestjs/common';
+import { LRUCache } from 'lru-cache';
+import { upstreamSettings } from '../config/config.module.js';
+import { ServerSettings } from '../config/server.settings.js';
+import { defaultHost } from '../config/upstream-file.js';
+import { UpstreamSettings } from '../config/upstream.settings.js';
+import { Namespace } from '../oci/namespace.js';
+import { Upstream } from './upstream.js';
+import { UpstreamError } from './upstream-error.js';
+
+/** Unconfigured namespaces remembered at one time; the least recently used is forgotten first. */
+const maxUnconfigured = 1000;
+
+/** Which upstream answers for a namespace. */
+@Injectable()
+export class UpstreamsService {
+  private readonly configured: ReadonlyMap<string, Upstream>;
+  private readonly unconfigured = new LRUCache<string, Upstream>({ max: maxUnconfigured });
+
+  constructor(
+    @Inject(upstreamSettings) settings: readonly UpstreamSettings[],
+    private readonly server: ServerSettings,
+  ) {
+    const configured = settings.map((entry) => new Upstream(entry, true));
+    this.configured = new Map([...this.builtIn(), ...configured].map((upstream) => [upstream.id, upstream]));
+  }
+
+  /** @throws UpstreamError `refused` when the namespace is not mirrored here. */
+  get(namespace: Namespace): Upstream {
+    return this.configured.get(namespace.toString()) ?? this.getUnconfigured(namespace);
+  }
+
+  private getUnconfigured(namespace: Namespace): Upstream {
+    const name = namespace.toString();
+    if (this.server.unknownNamespaces === 'deny') throw new UpstreamError('refused', `${name} is not mirrored here`);
+    if (!namespace.isDomainName || namespace.port !== undefined) {
+      throw new UpstreamError(
+        'refused',
+        `${name} is not mirrored here: only DNS names without a port are, unless configured`,
+      );
+    }
+    const known = this.unconfigured.get(name);
+    if (known) return known;
+    const upstream = new Upstream(settingsOf(namespace), false);
+    this.unconfigured.set(name, upstream);
+    return upstream;
+  }
+
+  /** Docker Hub and the default namespace are always mirrored. */
+  private builtIn(): Upstream[] {
+    return ['docker.io', this.server.defaultNamespace].map(
+      (name) => new Upstream(settingsOf(Namespace.parse(name)), true),
+    );
+  }
+}
+
+function settingsOf(namespace: Namespace): UpstreamSettings {
+  return Object.assign(new UpstreamSettings(), { namespace: namespace.toString(), host: defaultHost(namespace) });
+}
