@@ -46,6 +46,7 @@ function readCommandLine(argv: readonly string[]): Settings | undefined {
     .helpOption('--help', 'print this help')
     .exitOverride()
     .action(() => void (flags = { server: program.opts(), filesystem: filesystem.opts() }));
+  program.addHelpText('after', () => `\nOptions of filesystem:\n${optionsHelp(filesystem)}`);
   for (const setting of settingsOf(ServerSettings)) program.addOption(optionOf(setting));
   for (const setting of settingsOf(FilesystemSettings)) filesystem.addOption(optionOf(setting));
   try {
@@ -73,6 +74,13 @@ function optionOf({ name, value, description, env, default: fallback }: Setting)
     `--${name} ${value === undefined ? '[boolean]' : `<${value}>`}`,
     `${description}${notes && ` (${notes})`}`,
   );
+}
+
+/** The options of a sub-command, for the help of the program: one page tells everything. */
+function optionsHelp(command: Command): string {
+  const help = command.createHelp();
+  const options = help.visibleOptions(command).filter(({ long }) => long !== '--help');
+  return options.map((option) => `  ${help.optionTerm(option)}  ${help.optionDescription(option)}`).join('\n');
 }
 
 /** A flag counts before its environment variable; an empty variable counts as unset. */

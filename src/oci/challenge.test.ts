@@ -22,7 +22,9 @@ const challenge = fc.record({
 describe('parseChallenges', () => {
   it('reads the challenge of a registry', () => {
     expect(
-      read('Bearer realm="https://auth.docker.io/token",service="registry.docker.io",scope="repository:library/busybox:pull"'),
+      read(
+        'Bearer realm="https://auth.docker.io/token",service="registry.docker.io",scope="repository:library/busybox:pull"',
+      ),
     ).toEqual([
       [
         'bearer',

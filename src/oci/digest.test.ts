@@ -55,7 +55,9 @@ describe('Digest', () => {
   it('is exactly the grammar, whatever the text', () => {
     const grammar = /^(?:sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128})$/;
     const hash = fc.stringMatching(/^(?:sha256|sha512|sha384)[:-][0-9a-fA-F]{62,130}$/);
-    fc.assert(fc.property(fc.oneof(fc.string(), hash), (text) => (Digest.find(text) !== undefined) === grammar.test(text)));
+    fc.assert(
+      fc.property(fc.oneof(fc.string(), hash), (text) => (Digest.find(text) !== undefined) === grammar.test(text)),
+    );
   });
 
   it('knows when a hash has arrived at it, and leaves the hash usable', () => {

@@ -26,7 +26,7 @@ describe('an entity tag', () => {
     'a part of it': entityTag(digest).slice(0, -2),
     'the hash alone': digest.hex,
     'a star in quotes': '"*"',
-    'commas': ',,,',
+    commas: ',,,',
     'a tag beyond 8 KiB': `${'"a",'.repeat(3000)}${entityTag(digest)}`,
   };
   for (const [what, header] of Object.entries(differing)) {

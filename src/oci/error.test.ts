@@ -47,7 +47,9 @@ describe('the error table', () => {
 
   it('renders a message and a detail of its own', () => {
     const error = new OciError('DENIED', 'not for you', { detail: { repository: 'a/b' } });
-    expect(documentOf(error).errors).toEqual([{ code: 'DENIED', message: 'not for you', detail: { repository: 'a/b' } }]);
+    expect(documentOf(error).errors).toEqual([
+      { code: 'DENIED', message: 'not for you', detail: { repository: 'a/b' } },
+    ]);
   });
 
   it('renders neither the cause nor the stack', () => {

@@ -18,7 +18,15 @@ describe('parseNextLink', () => {
     it(`finds the target in ${header}`, () => expect(parseNextLink(header)).toBe(target));
   }
 
-  for (const header of ['', '<a>', '<a>; rel="prev"', '<a>; rel="nextone"', 'a; rel="next"', 'rel=next', '; rel=next']) {
+  for (const header of [
+    '',
+    '<a>',
+    '<a>; rel="prev"',
+    '<a>; rel="nextone"',
+    'a; rel="next"',
+    'rel=next',
+    '; rel=next',
+  ]) {
     it(`finds nothing in ${JSON.stringify(header)}`, () => expect(parseNextLink(header)).toBeUndefined());
   }
 

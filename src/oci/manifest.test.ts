@@ -28,12 +28,32 @@ describe('parseManifest', () => {
     { what: 'a Docker list', of: index, as: types.dockerList, type: types.dockerList },
     { what: 'parameters of the type', of: index, as: `${types.ociIndex}; charset=utf-8`, type: types.ociIndex },
     { what: 'an upper-case type', of: index, as: types.ociIndex.toUpperCase(), type: types.ociIndex },
-    { what: 'a type that the document repeats', of: { ...image, mediaType: types.ociManifest }, as: types.ociManifest, type: types.ociManifest },
-    { what: 'a type that only the document states', of: { ...image, mediaType: types.dockerManifest }, as: 'text/plain', type: types.dockerManifest },
-    { what: 'no Content-Type but a stated type', of: { ...index, mediaType: types.ociIndex }, as: undefined, type: types.ociIndex },
+    {
+      what: 'a type that the document repeats',
+      of: { ...image, mediaType: types.ociManifest },
+      as: types.ociManifest,
+      type: types.ociManifest,
+    },
+    {
+      what: 'a type that only the document states',
+      of: { ...image, mediaType: types.dockerManifest },
+      as: 'text/plain',
+      type: types.dockerManifest,
+    },
+    {
+      what: 'no Content-Type but a stated type',
+      of: { ...index, mediaType: types.ociIndex },
+      as: undefined,
+      type: types.ociIndex,
+    },
     { what: 'an image as plain JSON', of: image, as: 'application/json', type: types.ociManifest },
     { what: 'an index as plain JSON', of: index, as: 'application/json; charset=utf-8', type: types.ociIndex },
-    { what: 'an artifact', of: { mediaType: types.ociArtifact, blobs: [] }, as: types.ociArtifact, type: types.ociArtifact },
+    {
+      what: 'an artifact',
+      of: { mediaType: types.ociArtifact, blobs: [] },
+      as: types.ociArtifact,
+      type: types.ociArtifact,
+    },
     { what: 'an empty index', of: { schemaVersion: 2, manifests: [] }, as: types.ociIndex, type: types.ociIndex },
   ];
   for (const { what, of, as, type } of accepted) {
@@ -55,7 +75,11 @@ describe('parseManifest', () => {
     { what: 'an image without any type', body: JSON.stringify(image), as: undefined },
     { what: 'an unknown type', body: JSON.stringify(image), as: 'application/vnd.example.v1+json' },
     { what: 'a layer', body: '\u001f\u008b', as: 'application/octet-stream' },
-    { what: 'layers that are no list as plain JSON', body: '{"schemaVersion":2,"config":{},"layers":{}}', as: 'application/json' },
+    {
+      what: 'layers that are no list as plain JSON',
+      body: '{"schemaVersion":2,"config":{},"layers":{}}',
+      as: 'application/json',
+    },
   ];
   for (const { what, body, as } of refused) {
     it(`refuses ${what}`, () => {
@@ -71,7 +95,11 @@ describe('parseManifest', () => {
     { what: 'an index as an image', of: index, as: types.ociManifest },
     { what: 'an image as an index', of: image, as: types.ociIndex },
     { what: 'an image as a Docker list', of: image, as: types.dockerList },
-    { what: 'an index that states to be an image', of: { ...index, mediaType: types.ociManifest }, as: 'application/json' },
+    {
+      what: 'an index that states to be an image',
+      of: { ...index, mediaType: types.ociManifest },
+      as: 'application/json',
+    },
     { what: 'two types', of: { ...image, mediaType: types.ociIndex }, as: types.ociManifest },
     { what: 'an OCI and a Docker type', of: { ...image, mediaType: types.dockerManifest }, as: types.ociManifest },
   ];
@@ -89,7 +117,9 @@ describe('parseManifest', () => {
   });
 
   it('is not misled by fields that every object inherits', () => {
-    const body = Buffer.from(`{"__proto__":{"manifests":[],"layers":[]},"constructor":1,"schemaVersion":2,"manifests":[]}`);
+    const body = Buffer.from(
+      `{"__proto__":{"manifests":[],"layers":[]},"constructor":1,"schemaVersion":2,"manifests":[]}`,
+    );
     expect(parseManifest(body, types.ociIndex, 'sha256').mediaType).toBe(types.ociIndex);
   });
 
@@ -100,8 +130,18 @@ describe('parseManifest', () => {
   });
 
   it('throws nothing but ManifestError, whatever the bytes, the document and the type', () => {
-    const fields = fc.constantFrom('manifests', 'layers', 'config', 'mediaType', 'subject', 'signatures', 'schemaVersion');
-    const document = fc.dictionary(fields, fc.oneof(fc.jsonValue(), fc.constantFrom(...Object.values(types)))).map(json);
+    const fields = fc.constantFrom(
+      'manifests',
+      'layers',
+      'config',
+      'mediaType',
+      'subject',
+      'signatures',
+      'schemaVersion',
+    );
+    const document = fc
+      .dictionary(fields, fc.oneof(fc.jsonValue(), fc.constantFrom(...Object.values(types))))
+      .map(json);
     const contentType = fc.option(fc.oneof(fc.constantFrom(...Object.values(types)), fc.string()), { nil: undefined });
     fc.assert(
       fc.property(fc.oneof(fc.uint8Array().map(Buffer.from), document), contentType, (body, sent) => {
@@ -136,7 +176,9 @@ describe('parseManifest of schema 1', () => {
     const parsed = parseManifest(payload, types.dockerSchema1, 'sha256');
     expect(parsed.digest.equals(Digest.of(payload))).toBe(true);
     expect(parsed.storable).toBe(false);
-    expect(parse({ fsLayers: [], signatures: [] }, signed).digest.equals(Digest.of(json({ fsLayers: [], signatures: [] })))).toBe(true);
+    expect(
+      parse({ fsLayers: [], signatures: [] }, signed).digest.equals(Digest.of(json({ fsLayers: [], signatures: [] }))),
+    ).toBe(true);
   });
 
   const header = (claims: unknown) => json(claims).toString('base64url');

@@ -10,7 +10,23 @@ describe('Tag', () => {
     });
   }
 
-  const wrong = ['', '.', '-a', '.a', 'a/b', 'a b', 'a\n', 'a\0', 'a@b', 'a+b', 'é', '%61', '..', 'a'.repeat(129), 'a:b'];
+  const wrong = [
+    '',
+    '.',
+    '-a',
+    '.a',
+    'a/b',
+    'a b',
+    'a\n',
+    'a\0',
+    'a@b',
+    'a+b',
+    'é',
+    '%61',
+    '..',
+    'a'.repeat(129),
+    'a:b',
+  ];
   for (const name of wrong) {
     it(`may not be ${JSON.stringify(name.slice(0, 20))} of ${name.length} characters`, () => {
       expect(() => Tag.parse(name)).toThrow(expect.objectContaining({ code: 'TAG_INVALID', status: 400 }));

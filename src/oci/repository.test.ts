@@ -56,7 +56,9 @@ describe('RepositoryRef', () => {
   };
   for (const [what, name] of Object.entries(wrong)) {
     it(`refuses ${what}`, () => {
-      expect(() => RepositoryRef.of(quay, name)).toThrow(expect.objectContaining({ code: 'NAME_INVALID', status: 400 }));
+      expect(() => RepositoryRef.of(quay, name)).toThrow(
+        expect.objectContaining({ code: 'NAME_INVALID', status: 400 }),
+      );
     });
   }
 

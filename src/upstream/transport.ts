@@ -74,7 +74,8 @@ async function attempt({ method, url, headers, agent, deadline }: ExchangeReques
       decompress: false,
       responseType: 'stream',
       validateStatus: () => true,
-      maxContentLength: Infinity,
+      // Any limit, Infinity too, would put another stream in front of the body.
+      maxContentLength: -1,
       signal: aborter.signal,
     });
     const body = response.data;

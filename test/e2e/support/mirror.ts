@@ -1,0 +1,112 @@
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Writable } from 'node:stream';
+import type { AddressInfo } from 'node:net';
+import supertest from 'supertest';
+import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import { createApp, type AppOptions } from '../../../src/app.factory.js';
+import { ServerSettings } from '../../../src/config/server.settings.js';
+import { FilesystemSettings } from '../../../src/config/storage.settings.js';
+import { UpstreamSettings } from '../../../src/config/upstream.settings.js';
+import { DrainService } from '../../../src/distribution/drain.service.js';
+import { DownloadsService } from '../../../src/registry/downloads/downloads.service.js';
+
+export interface MirrorOptions extends AppOptions {
+  readonly server?: Partial<ServerSettings>;
+  readonly upstreams?: readonly Partial<UpstreamSettings>[];
+  /** Folder of an earlier mirror, for restarts; it is then left for its owner to remove. */
+  readonly root?: string;
+}
+
+/** The server on a real socket and a real folder, as `main` runs it, with its checks for what must hold after every test. */
+export class Mirror implements AsyncDisposable {
+  private constructor(
+    readonly app: NestFastifyApplication,
+    readonly root: string,
+    readonly url: string,
+    private readonly lines: string[],
+    private readonly ownsRoot: boolean,
+  ) {}
+
+  static async start({ server, upstreams = [], root, ...options }: MirrorOptions = {}): Promise<Mirror> {
+    const folder = root ?? (await mkdtemp(join(tmpdir(), 'oci-registry-e2e-')));
+    const lines: string[] = [];
+    const log = new Writable({
+      write(line: Buffer, _encoding, done) {
+        lines.push(line.toString());
+        done();
+      },
+    });
+    const settings = {
+      server: Object.assign(new ServerSettings(), server),
+      storage: Object.assign(new FilesystemSettings(), { root: folder }),
+      upstreams: upstreams.map((upstream) => Object.assign(new UpstreamSettings(), { tls: false }, upstream)),
+    };
+    const app = await createApp(settings, { log, ...options });
+    await app.listen(0, '127.0.0.1');
+    const { port } = app.getHttpServer().address() as AddressInfo;
+    return new Mirror(app, folder, `http://127.0.0.1:${port}`, lines, root === undefined);
+  }
+
+  get request() {
+    return supertest(this.url);
+  }
+
+  /** Everything logged so far. */
+  get log(): string {
+    return this.lines.join('');
+  }
+
+  /** Waits until nothing is downloaded and nothing is sent. */
+  async settled(): Promise<void> {
+    await this.app.get(DownloadsService).idle();
+    const deadline = Date.now() + 5_000;
+    while (this.app.get(DrainService).count > 0) {
+      if (Date.now() > deadline) throw new Error('an answer is still being sent');
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+  }
+
+  /** Every stored object hashes to its name, and nothing is being written. */
+  async assertSound(): Promise<void> {
+    const files = await readdir(this.root, { recursive: true, withFileTypes: true });
+    for (const file of files.filter((entry) => entry.isFile())) {
+      const path = join(file.parentPath, file.name);
+      if (file.parentPath.endsWith('/ingest')) throw new Error(`${path} was left behind`);
+      const algorithm = /\/blobs\/(sha256|sha512)\/[0-9a-f]{2}$/.exec(file.parentPath)?.[1];
+      if (!algorithm || file.parentPath.includes('/repositories/')) continue;
+      const hex = createHash(algorithm)
+        .update(await readFile(path))
+        .digest('hex');
+      if (hex !== file.name) throw new Error(`${path} has other content than its name says`);
+    }
+  }
+
+  /** Ends the server and checks that it leaves nothing open. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    try {
+      await this.settled();
+      await this.assertSound();
+      await this.assertNothingOpen();
+    } finally {
+      await this.stop();
+      if (this.ownsRoot) await rm(this.root, { recursive: true, force: true });
+    }
+  }
+
+  /** Stops the server and leaves its folder. */
+  async stop(): Promise<void> {
+    this.app.getHttpServer().closeAllConnections();
+    await this.app.close();
+  }
+
+  private async assertNothingOpen(): Promise<void> {
+    const open = await readdir('/proc/self/fd').catch(() => []);
+    const { readlink } = await import('node:fs/promises');
+    const targets = await Promise.all(open.map((fd) => readlink(`/proc/self/fd/${fd}`).catch(() => '')));
+    const leaked = targets.filter((target) => target.startsWith(this.root));
+    if (leaked.length > 0) throw new Error(`files are still open: ${leaked.join(', ')}`);
+  }
+}

@@ -1,0 +1,82 @@
+import { type Answer, errorAnswer, jsonAnswer } from './answer.js';
+import type { Behaviour } from './behaviour.js';
+import type { RecordedRequest } from './request-log.js';
+
+export interface TokenGrant {
+  readonly authenticated: boolean;
+  readonly covers: (repository: string) => boolean;
+}
+
+/** The token endpoint (the distribution project's token specification), and the tokens it has given. */
+export class TokenRealm {
+  readonly #grants = new Map<string, TokenGrant & { readonly expiresAt: number }>();
+  #issued = 0;
+
+  constructor(private readonly behaviour: Behaviour) {}
+
+  /** Undefined when the token is unknown, revoked or expired. */
+  find(token: string): TokenGrant | undefined {
+    const grant = this.#grants.get(token);
+    return grant && grant.expiresAt > Date.now() ? grant : undefined;
+  }
+
+  revokeAll(): void {
+    this.#grants.clear();
+  }
+
+  /** @param credentials base64 of `username:password`. */
+  isCaller(credentials: string): boolean {
+    const { username, password } = this.behaviour;
+    return Buffer.from(credentials, 'base64').toString() === `${username}:${password}`;
+  }
+
+  mayRead(repository: string, authenticated: boolean): boolean {
+    const { access, anonymous, auth } = this.behaviour;
+    const right = access[repository] ?? (auth === 'bearer' && anonymous ? 'public' : 'private');
+    return right === 'public' || (right === 'private' && authenticated);
+  }
+
+  answer(request: RecordedRequest): Answer {
+    const { token, challenge, anonymous } = this.behaviour;
+    if (token.redirectTo !== undefined) {
+      return { status: 302, headers: { location: token.redirectTo }, body: Buffer.alloc(0) };
+    }
+    if (request.method !== 'GET') return errorAnswer(404, 'UNSUPPORTED', 'tokens are had with GET');
+    const [scheme = '', credentials = ''] = (request.headers.authorization ?? '').split(' ');
+    const authenticated = scheme !== '';
+    const accepted = authenticated ? /^basic$/i.test(scheme) && this.isCaller(credentials) : anonymous;
+    if (!accepted) return errorAnswer(401, 'UNAUTHORIZED', 'incorrect username or password');
+    const query = new URL(request.url, 'http://realm').searchParams;
+    if (challenge.service !== undefined && query.get('service') !== challenge.service) {
+      return errorAnswer(400, 'UNKNOWN', 'another service');
+    }
+    return this.#grant(query.getAll('scope').join(' ').split(' ').filter(Boolean), authenticated);
+  }
+
+  #grant(scopes: readonly string[], authenticated: boolean): Answer {
+    const { token, challenge } = this.behaviour;
+    const wanted = scopes.map((scope) => /^repository:(?<name>[^ ]+):(?<actions>[^:]*)$/.exec(scope)?.groups);
+    if (wanted.some((scope) => scope?.actions?.includes('push'))) return errorAnswer(403, 'DENIED', 'pull only');
+    const literal = typeof challenge.scope === 'object' ? challenge.scope.literal : undefined;
+    const names = wanted.flatMap((scope) => scope?.name ?? []);
+    const readable = new Set(names.filter((name) => this.mayRead(name, authenticated)));
+    if (token.refusal !== 'token' && literal === undefined && names.some((name) => !readable.has(name))) {
+      return errorAnswer(token.refusal, token.refusal === 401 ? 'UNAUTHORIZED' : 'DENIED');
+    }
+    const everything = literal !== undefined && scopes.includes(literal);
+    const covers = (name: string): boolean => (literal === undefined ? readable.has(name) : everything);
+    return this.#issue({ authenticated, covers });
+  }
+
+  #issue(grant: TokenGrant): Answer {
+    const { field, expiresIn, lifetime } = this.behaviour.token;
+    this.#issued += 1;
+    const token = `planted-token-${this.#issued}`;
+    this.#grants.set(token, { ...grant, expiresAt: Date.now() + (lifetime ?? expiresIn ?? 60) * 1000 });
+    return jsonAnswer(200, {
+      ...(field !== 'access_token' && { token }),
+      ...(field !== 'token' && { access_token: token }),
+      ...(expiresIn !== undefined && { expires_in: expiresIn }),
+    });
+  }
+}
