@@ -13,12 +13,12 @@ const alive: Answer = { status: 200, headers: { 'content-type': 'text/plain', 'c
 /** The version check that clients begin with (end-1), and an answer at `/` for probes. */
 @Controller()
 export class BaseController {
-  @Get('v2/')
+  @Get('v2')
   version(@Res() reply: FastifyReply): Promise<void> {
     return send(reply, version);
   }
 
-  @Head('v2/')
+  @Head('v2')
   versionHead(@Res() reply: FastifyReply): Promise<void> {
     return send(reply, version);
   }

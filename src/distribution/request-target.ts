@@ -27,9 +27,9 @@ export function foldTarget(url: string, rules: NamespaceRules): string {
   const mark = url.indexOf('?');
   const path = mark === -1 ? url : url.slice(0, mark);
   const query = mark === -1 ? '' : url.slice(mark);
-  if (path === '/v2') return `/v2/${query}`;
-  const { host, rest } = splitHost(path, rules);
+  const { host, rest } = path === '/v2' ? { rest: '' } : splitHost(path, rules);
   if (rest === undefined) return url;
+  if (rest === '') return `/v2${query}`;
   for (const { name, pattern } of endpoints) {
     const match = pattern.exec(rest);
     if (!match) continue;

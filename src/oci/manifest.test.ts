@@ -73,7 +73,7 @@ describe('parseManifest', () => {
     { what: 'an error document', body: '{"errors":[{"code":"DENIED"}]}', as: 'application/json' },
     { what: 'an image as text that states no type', body: JSON.stringify(image), as: 'text/plain' },
     { what: 'an image without any type', body: JSON.stringify(image), as: undefined },
-    { what: 'an unknown type', body: JSON.stringify(image), as: 'application/vnd.example.v1+json' },
+    { what: 'an image as a picture', body: JSON.stringify(image), as: 'image/png' },
     { what: 'a layer', body: '\u001f\u008b', as: 'application/octet-stream' },
     {
       what: 'layers that are no list as plain JSON',

@@ -1,5 +1,5 @@
 import { Digest, type DigestAlgorithm } from './digest.js';
-import { isManifestMediaType, isSchema1, manifestMediaTypes, parseMediaType } from './media-type.js';
+import { isIndex, isManifestMediaType, isSchema1, manifestMediaTypes, parseMediaType } from './media-type.js';
 
 /** Largest manifest in bytes; the specification asks registries for at least 4 MiB, and containerd takes no more. */
 export const maxManifestBytes = 4 * 1024 * 1024;
@@ -29,8 +29,9 @@ export class ManifestError extends Error {
 export function parseManifest(body: Buffer, contentType: string | undefined, algorithm: DigestAlgorithm): Manifest {
   const document = parseObject(body);
   const mediaType = mediaTypeOf(document, contentType);
-  if ('manifests' in document && ('layers' in document || 'config' in document || 'fsLayers' in document)) {
-    throw new ManifestError('the document has both manifests and layers');
+  const foreign = isIndex(mediaType) ? ['layers', 'config', 'fsLayers'] : ['manifests'];
+  if (foreign.some((field) => Object.hasOwn(document, field))) {
+    throw new ManifestError('the document has fields of another kind of manifest');
   }
   if (isSchema1(mediaType)) {
     return { body, mediaType, digest: Digest.of(schema1Payload(body, document), algorithm), storable: false };
@@ -82,7 +83,7 @@ function schema1Payload(body: Buffer, document: Record<string, unknown>): Buffer
   if (
     typeof formatLength !== 'number' ||
     typeof formatTail !== 'string' ||
-    !(formatLength >= 0 && formatLength <= body.length)
+    !(Number.isInteger(formatLength) && formatLength >= 0 && formatLength <= body.length)
   ) {
     throw new ManifestError('the signature is malformed');
   }

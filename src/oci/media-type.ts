@@ -20,6 +20,10 @@ export function isManifestMediaType(mediaType: string): boolean {
   return all.has(mediaType);
 }
 
+export function isIndex(mediaType: string): boolean {
+  return mediaType === manifestMediaTypes.ociIndex || mediaType === manifestMediaTypes.dockerList;
+}
+
 export function isSchema1(mediaType: string): boolean {
   return mediaType === manifestMediaTypes.dockerSchema1Signed || mediaType === manifestMediaTypes.dockerSchema1;
 }

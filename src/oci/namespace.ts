@@ -23,9 +23,11 @@ export class Namespace {
    * @throws OciError NAME_INVALID when the text is no host name or address with an optional port.
    */
   static parse(text: string): Namespace {
-    const [, host = '', port] = (text.length <= 260 && authority.exec(text.toLowerCase())) || [];
+    // Only ASCII is made lower case: there are letters outside it whose lower case is inside.
+    const isAscii = text.length <= 260 && /^[!-~]+$/.test(text);
+    const [, host = '', port] = (isAscii && authority.exec(text.toLowerCase())) || [];
     const name = host.endsWith('.') ? host.slice(0, -1) : host;
-    const number = port === undefined || port === '443' ? undefined : Number(port);
+    const number = port === undefined || Number(port) === 443 ? undefined : Number(port);
     if (!isHost(name) || (number !== undefined && (number < 1 || number > 65535))) {
       throw new OciError('NAME_INVALID', 'the namespace is not a registry host');
     }

@@ -18,11 +18,12 @@ export class RepositoryRef {
    * or is longer than 255 characters. Docker Hub's official images gain their `library/`.
    */
   static of(namespace: Namespace, name: string): RepositoryRef {
+    const full = namespace.isDockerHub && !name.includes('/') ? `library/${name}` : name;
     // The length comes first: it bounds the work of everything after it.
-    if (name.length > maxNameLength || !name.split('/').every((part) => component.test(part))) {
+    if (full.length > maxNameLength || !full.split('/').every((part) => component.test(part))) {
       throw new OciError('NAME_INVALID');
     }
-    return new RepositoryRef(namespace, namespace.isDockerHub && !name.includes('/') ? `library/${name}` : name);
+    return new RepositoryRef(namespace, full);
   }
 
   equals(other: RepositoryRef): boolean {

@@ -1,0 +1,114 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { ConfigurationError } from './configuration-error.js';
+import { ServerSettings } from './server.settings.js';
+import { loadSettings, type SettingsText } from './settings.js';
+import { FilesystemSettings } from './storage.settings.js';
+
+const load = (text: Partial<SettingsText> = {}) => loadSettings({ server: {}, filesystem: {}, ...text });
+
+function mistakes(text: Partial<SettingsText>): string[] {
+  try {
+    load(text);
+    return [];
+  } catch (error) {
+    expect(error).toBeInstanceOf(ConfigurationError);
+    return (error as ConfigurationError).message.split('\n');
+  }
+}
+
+let folder: string;
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'oci-registry-'));
+});
+afterAll(() => rmSync(folder, { recursive: true }));
+
+function file(content: string): string {
+  const path = join(folder, 'upstreams.yaml');
+  writeFileSync(path, content);
+  return path;
+}
+
+describe('loadSettings', () => {
+  it('needs nothing: everything has a default', () => {
+    expect(load()).toEqual({ server: new ServerSettings(), storage: new FilesystemSettings(), upstreams: [] });
+    expect(load().server).toMatchObject({ listen: '0.0.0.0:8080', defaultNamespace: 'docker.io', drainTimeout: 30_000 });
+    expect(load().storage).toEqual({ provider: 'filesystem', root: './data' });
+  });
+
+  it('turns text into what the settings are', () => {
+    const { server, storage } = load({
+      server: {
+        listen: 'unix:/run/registry.sock',
+        'default-namespace': 'quay.io',
+        'unknown-namespaces': 'deny',
+        'check-cache-digest': '1',
+        'max-downloads': '8',
+        'drain-timeout': '1m 30s',
+        'log-level': 'warn',
+      },
+      filesystem: { root: '/srv/registry' },
+    });
+    expect(server).toMatchObject({
+      listen: 'unix:/run/registry.sock',
+      defaultNamespace: 'quay.io',
+      unknownNamespaces: 'deny',
+      checkCacheDigest: true,
+      maxDownloads: 8,
+      drainTimeout: 90_000,
+      logLevel: 'warn',
+    });
+    expect(storage).toEqual({ provider: 'filesystem', root: '/srv/registry' });
+  });
+
+  it('reads the file that is named and merges the credentials over it', () => {
+    const { upstreams } = load({
+      server: {
+        'upstream-config-file': file('- {namespace: a.b, host: c.d}'),
+        'upstream-credentials': '{"a.b":{"username":"u","password":"p"}}',
+      },
+    });
+    expect(upstreams).toMatchObject([{ namespace: 'a.b', host: 'c.d', username: 'u' }]);
+  });
+
+  it('reports the mistakes of the command line, the storage, the file and the credentials at once', () => {
+    expect(
+      mistakes({
+        server: {
+          listen: 'nowhere',
+          'max-downloads': '0',
+          'drain-timeout': '30',
+          colour: 'red',
+          'upstream-config-file': file('- {namespace: a.b}'),
+          'upstream-credentials': '{"c d":{}}',
+        },
+        filesystem: { root: '', size: '1' },
+      }),
+    ).toEqual([
+      '--listen: text: must be host:port or unix:/path',
+      '--max-downloads: text: must be a whole number from 1 to 10000',
+      '--drain-timeout: text: must be a duration such as 30s, 1h 30m or 14d',
+      '--colour: text: is not a known setting',
+      'filesystem --root: empty text: must be the path of a folder',
+      'filesystem --size: text: is not a known setting',
+      'UPSTREAM_CREDENTIALS[c d]: a map: the key must be a registry host',
+      'upstreams[0].host: missing: must be a host name or address with an optional port, without scheme or path',
+    ]);
+  });
+
+  it('reports a file that cannot be read, in one line', () => {
+    expect(mistakes({ server: { 'upstream-config-file': join(folder, 'absent') } })).toEqual([
+      '--upstream-config-file: a file: cannot be read: ENOENT: no such file or directory',
+    ]);
+  });
+
+  it('never repeats a secret', () => {
+    const lines = mistakes({
+      server: { 'upstream-credentials': '{"a.b":{"username":"u","password":"hunter2\\n"},', listen: 'hunter2' },
+    });
+    expect(lines).toHaveLength(2);
+    expect(lines.join('\n')).not.toContain('hunter2');
+  });
+});
