@@ -20,7 +20,23 @@ describe('parseDuration', () => {
     it(`reads ${JSON.stringify(text)}`, () => expect(parseDuration(text)).toBe(milliseconds));
   }
 
-  for (const text of ['', ' ', '0', '10', 's', '-1s', '1.5h', '1y', '1H', '1h 30', 'h1', '1h,30m', '1e3s', 'forever', '\u0661s']) {
+  for (const text of [
+    '',
+    ' ',
+    '0',
+    '10',
+    's',
+    '-1s',
+    '1.5h',
+    '1y',
+    '1H',
+    '1h 30',
+    'h1',
+    '1h,30m',
+    '1e3s',
+    'forever',
+    '\u0661s',
+  ]) {
     it(`reads nothing in ${JSON.stringify(text)}`, () => expect(parseDuration(text)).toBeUndefined());
   }
 
@@ -42,7 +58,7 @@ describe('parseDuration', () => {
   });
 
   it('gives a finite number or nothing, whatever the text', () => {
-    const confusing = fc.string({ unit: fc.constantFrom(...'019smhdw ') });
+    const confusing = fc.string({ unit: fc.constantFrom(...'019smhdw '.split('')) });
     fc.assert(
       fc.property(fc.oneof(fc.string(), confusing), (text) => {
         const milliseconds = parseDuration(text);

@@ -1,3 +1,5 @@
+import { isIPv6 } from 'node:net';
+
 /** Where the server listens: a TCP address or a socket in the file system. */
 export type ListenAddress = { readonly host: string; readonly port: number } | { readonly path: string };
 
@@ -5,6 +7,7 @@ export type ListenAddress = { readonly host: string; readonly port: number } | {
 export function parseListenAddress(text: string): ListenAddress | undefined {
   if (text.startsWith('unix:')) return text.length > 'unix:'.length ? { path: text.slice('unix:'.length) } : undefined;
   const [, host = '', port] = /^(\[[0-9a-fA-F:.]+\]|[^:[\]\s]*):(\d{1,5})$/.exec(text) ?? [];
-  if (port === undefined || Number(port) > 65535) return undefined;
-  return { host: host === '' ? '::' : host.replace(/^\[|\]$/g, ''), port: Number(port) };
+  const address = host.replace(/^\[|\]$/g, '');
+  if (port === undefined || Number(port) > 65535 || (address !== host && !isIPv6(address))) return undefined;
+  return { host: host === '' ? '::' : address, port: Number(port) };
 }

@@ -46,6 +46,15 @@ export const AreRegistryHosts = () =>
     (value) => Array.isArray(value) && value.every(isHost),
   );
 
+export const AreMaps = () =>
+  rule(
+    'areMaps',
+    'must be a list of maps',
+    (value) =>
+      Array.isArray(value) &&
+      value.every((entry) => typeof entry === 'object' && entry !== null && !Array.isArray(entry)),
+  );
+
 export const IsListenAddress = () =>
   rule(
     'isListenAddress',
@@ -65,6 +74,5 @@ function isHost(value: unknown): boolean {
 
 /** Control characters would split headers and log lines (RFC 9110 §5.5). */
 function hasControl(text: string): boolean {
-  // eslint-disable-next-line no-control-regex -- finding control characters is the point
   return /[\u0000-\u001f\u007f]/.test(text);
 }

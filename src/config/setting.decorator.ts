@@ -37,8 +37,15 @@ export function settingsOf(type: SettingsClass): readonly Setting[] {
   return (Reflect.getMetadata(key, type) as Setting[] | undefined) ?? [];
 }
 
+const booleans = new Map([
+  ['true', true],
+  ['1', true],
+  ['false', false],
+  ['0', false],
+]);
+
 export function parseBoolean(text: string): boolean | undefined {
-  return { true: true, '1': true, false: false, '0': false }[text.toLowerCase()];
+  return booleans.get(text.toLowerCase());
 }
 
 export function parseInteger(text: string): number | undefined {

@@ -1,11 +1,12 @@
 import { readFileSync } from 'node:fs';
-import { load, YAMLException } from 'js-yaml';
+import { loadAll, YAMLException } from 'js-yaml';
 import { Namespace } from '../oci/namespace.js';
 import { ConfigurationError, kindOf, type Problem } from './configuration-error.js';
-import { UpstreamSettings } from './upstream.settings.js';
+import { EndpointSettings, UpstreamSettings } from './upstream.settings.js';
 import { validateSettings, type Values } from './validation.js';
 
 const maxFileBytes = 4 * 1024 * 1024;
+const areMaps = (value: unknown): value is Values[] => Array.isArray(value) && value.every(isMap);
 const isMap = (value: unknown): value is Values => typeof value === 'object' && value !== null && !Array.isArray(value);
 
 /** Host that answers for a namespace that nobody configured. */
@@ -37,8 +38,10 @@ export function readUpstreams(yaml: string | undefined, credentials: string | un
   const merged = mergeCredentials(entries, secrets, problems);
   const upstreams = merged.map(({ values, path }) => {
     const { value, problems: found } = validateSettings(UpstreamSettings, values, (name) => `${path}.${name}`);
-    problems.push(...found, ...halfCredentials(value, path));
+    problems.push(...found, ...credentialProblems(value, path));
     readAuthorities(value, path, problems);
+    if (areMaps(values.fallback_hosts))
+      value.fallbackHosts = readFallbacks(values.fallback_hosts, secrets, path, problems);
     return value;
   });
   if (problems.length === 0) problems.push(...repeatedNamespaces(upstreams));
@@ -48,15 +51,16 @@ export function readUpstreams(yaml: string | undefined, credentials: string | un
 
 function parseYaml(text: string, problems: Problem[]): unknown[] {
   try {
-    const document: unknown = load(text);
-    if (document === undefined || document === null) return [];
-    if (Array.isArray(document)) return document;
-    problems.push({ path: 'upstreams', kind: kindOf(document), reason: 'the file must be a YAML list of upstreams' });
+    // `load` refuses a file without a document, such as one that has comments only.
+    const [document, ...more] = loadAll(text);
+    if (more.length === 0 && (document === undefined || document === null)) return [];
+    if (more.length === 0 && Array.isArray(document)) return document;
+    problems.push({ path: 'upstreams', kind: kindOf(document), reason: 'the file must be one YAML list of upstreams' });
   } catch (error) {
-    // Only reason and place: js-yaml's message quotes the lines around it and names, and a password may stand there.
+    // Only place and reason, and of that only what stands before the first quotation mark, colon or tag: js-yaml quotes
+    // the text around a mistake, and a password may stand there.
     const place = error instanceof YAMLException && error.mark ? ` at line ${error.mark.line + 1}` : '';
-    const reason =
-      error instanceof YAMLException ? error.reason.replace(/"[^"]*"|'[^']*'|<[^>]*>/g, '…') : 'unreadable';
+    const reason = error instanceof YAMLException ? error.reason.replace(/["'<!:].*$/s, '…') : 'unreadable';
     problems.push({ path: 'upstreams', kind: 'text', reason: `is not YAML: ${reason}${place}` });
   }
   return [];
@@ -84,6 +88,7 @@ interface Entry {
 
 function mergeCredentials(entries: readonly unknown[], secrets: Values, problems: Problem[]): Entry[] {
   const merged: Entry[] = [];
+  const seen = new Set<string>();
   for (const [index, entry] of entries.entries()) {
     const path = `upstreams[${index}]`;
     if (isMap(entry)) merged.push({ values: entry, path });
@@ -97,6 +102,10 @@ function mergeCredentials(entries: readonly unknown[], secrets: Values, problems
       problems.push({ path, kind: kindOf(secret), reason });
       continue;
     }
+    if (seen.has(canonical.toString())) {
+      problems.push({ path, kind: kindOf(secret), reason: 'repeats another key of the map' });
+    }
+    seen.add(canonical.toString());
     const foreign = Object.keys(secret).filter((name) => name !== 'username' && name !== 'password');
     problems.push(
       ...foreign.map((name) => ({
@@ -117,13 +126,31 @@ function mergeCredentials(entries: readonly unknown[], secrets: Values, problems
   return merged;
 }
 
-function halfCredentials({ username, password }: UpstreamSettings, path: string): Problem[] {
+/** Fallback hosts have their own credentials, from the file or under their host's name in the map. */
+function readFallbacks(
+  entries: readonly Values[],
+  secrets: Values,
+  at: string,
+  problems: Problem[],
+): EndpointSettings[] {
+  return entries.map((entry, index) => {
+    const path = `${at}.fallback_hosts[${index}]`;
+    const secret = typeof entry.host === 'string' && Object.hasOwn(secrets, entry.host) ? secrets[entry.host] : {};
+    const values = isMap(secret) ? { ...entry, ...secret } : entry;
+    const { value, problems: found } = validateSettings(EndpointSettings, values, (name) => `${path}.${name}`);
+    problems.push(...found, ...credentialProblems(value, path));
+    readAuthorities(value, path, problems);
+    return value;
+  });
+}
+
+function credentialProblems({ username, password }: EndpointSettings, path: string): Problem[] {
   if ((username === undefined) === (password === undefined)) return [];
   const missing = username === undefined ? 'username' : 'password';
   return [{ path: `${path}.${missing}`, kind: 'missing', reason: 'username and password go together' }];
 }
 
-function readAuthorities({ caFile }: UpstreamSettings, path: string, problems: Problem[]): void {
+function readAuthorities({ caFile }: EndpointSettings, path: string, problems: Problem[]): void {
   if (typeof caFile !== 'string') return;
   try {
     if (readSettingFile(caFile, `${path}.ca_file`).includes('-----BEGIN CERTIFICATE-----')) return;

@@ -1,18 +1,14 @@
 import { IsOptional } from 'class-validator';
 import { parseDuration } from './duration.js';
-import { AreRegistryHosts, IsDuration, IsFlag, IsRegistryHost, IsText } from './rules.js';
-import { parseBoolean, Setting } from './setting.decorator.js';
+import { AreMaps, AreRegistryHosts, IsCount, IsDuration, IsFlag, IsRegistryHost, IsText } from './rules.js';
+import { parseBoolean, parseInteger, Setting } from './setting.decorator.js';
 import { Secret } from './secret.js';
 
 /** How long a tag is trusted before the upstream is asked again, unless an upstream says otherwise. */
 export const defaultTagFreshness = 600_000;
 
-/** One entry of the upstream file. Durations are in milliseconds. */
-export class UpstreamSettings {
-  @Setting({ name: 'namespace', description: 'registry as image references name it' })
-  @IsRegistryHost()
-  namespace!: string;
-
+/** Where a registry answers, and what it may be told. */
+export class EndpointSettings {
   @Setting({ name: 'host', description: 'host, with its port where it has one, that answers for this registry' })
   @IsRegistryHost()
   host!: string;
@@ -74,6 +70,19 @@ export class UpstreamSettings {
   @AreRegistryHosts()
   redirectHosts: string[] = [];
 
+  /** Both halves, or undefined for anonymous access. */
+  get credentials(): { readonly username: string; readonly password: Secret } | undefined {
+    if (this.username === undefined || this.password === undefined) return undefined;
+    return { username: this.username, password: new Secret(this.password) };
+  }
+}
+
+/** One entry of the upstream file. Durations are in milliseconds. */
+export class UpstreamSettings extends EndpointSettings {
+  @Setting({ name: 'namespace', description: 'registry as image references name it' })
+  @IsRegistryHost()
+  namespace!: string;
+
   @Setting({
     name: 'manifest_invalidation_time',
     default: '10m',
@@ -92,9 +101,40 @@ export class UpstreamSettings {
   @IsDuration()
   blobInvalidationTime?: number;
 
-  /** Both halves, or undefined for anonymous access. */
-  get credentials(): { readonly username: string; readonly password: Secret } | undefined {
-    if (this.username === undefined || this.password === undefined) return undefined;
-    return { username: this.username, password: new Secret(this.password) };
-  }
+  @Setting({
+    name: 'stale_while_revalidate',
+    default: '0s',
+    parse: parseDuration,
+    description: 'how long after that a tag is still answered at once, while the upstream is asked behind it',
+  })
+  @IsDuration()
+  staleWhileRevalidate = 0;
+
+  @Setting({
+    name: 'max_stale',
+    parse: parseDuration,
+    description:
+      'how long after its invalidation a tag may be answered from the store during an outage; no bound unless given',
+  })
+  @IsOptional()
+  @IsDuration()
+  maxStale?: number;
+
+  @Setting({
+    name: 'max_connections',
+    default: '64',
+    parse: parseInteger,
+    description: 'connections to this registry at one time; requests wait for one, in turn by repository',
+  })
+  @IsCount(2, 1000)
+  maxConnections = 64;
+
+  @Setting({
+    name: 'fallback_hosts',
+    default: '[]',
+    description:
+      'hosts to ask, in this order, while this one cannot answer or limits us: maps with the keys from host to redirect_hosts',
+  })
+  @AreMaps()
+  fallbackHosts: EndpointSettings[] = [];
 }

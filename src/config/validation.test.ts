@@ -65,6 +65,7 @@ describe('validateSettings', () => {
     const text = { host: 'quay.io', hosts: ['a.b'], tls_on: 'false', time: '5s', count: '7', level: 'high' };
     expect(validate(text)).toMatchObject({ value: expected, problems: [] });
     expect(validate({ ...text, tls_on: false, count: 7 })).toMatchObject({ value: expected, problems: [] });
+    expect(validate({ ...text, tls_on: 0 })).toMatchObject({ value: expected, problems: [] });
     expect(validate(text).value).toBeInstanceOf(Example);
   });
 
@@ -85,6 +86,7 @@ describe('validateSettings', () => {
       'example.host: text: must be a host name or address with an optional port, without scheme or path',
       'example.hosts: text: must be a list of host names with optional ports',
       'example.tls_on: text: must be true, false, 1 or 0',
+      'example.time: a number: must be a duration such as 30s, 1h 30m or 14d',
       'example.count: a number: must be a whole number from 1 to 10',
       'example.level: text: must be one of low, high',
       'example.listen: a number: must be host:port or unix:/path',
@@ -96,16 +98,16 @@ describe('validateSettings', () => {
   const wrong: Record<string, unknown[]> = {
     host: ['', 7, [], {}, true, 'a b', 'a/b', 'user@host'],
     hosts: ['docker.io', {}, [7], ['a', ''], ['a', null]],
-    tls_on: ['', 'on', 1, 0, [], {}, 'constructor'],
-    time: ['', '10', 'soon', [], {}, true, Infinity, NaN],
-    count: ['', '0', '11', '1.5', 0, 11, 1.5, NaN, [], true],
+    tls_on: ['', 'on', 2, -1, [], {}, ['true'], 'constructor'],
+    time: ['', '10', 'soon', 10, 10.5, 0, [], {}, ['10s'], true, Infinity, NaN],
+    count: ['', '0', '11', '1.5', 0, 11, 1.5, NaN, [], [5], true],
     level: ['', 'LOW', 7, ['low']],
     listen: ['', '80', 80, {}],
     note: ['', 'x'.repeat(21), 'a\0', 'a\u007f', 7, {}],
   };
   for (const [name, values] of Object.entries(wrong)) {
     for (const value of values) {
-      it(`does not take ${JSON.stringify(value) ?? String(value)} for ${name}`, () => {
+      it(`does not take ${typeof value === 'number' ? value : JSON.stringify(value)} for ${name}`, () => {
         expect(validate({ [name]: value }).problems).toMatchObject([{ path: `example.${name}`, kind: kindOf(value) }]);
       });
     }

@@ -9,6 +9,12 @@ export interface Validated<T> {
   readonly problems: readonly Problem[];
 }
 
+/** A file's numbers and booleans are read as their text is, so that `10` is no duration there either. */
+function parseScalar(parse: (text: string) => unknown, raw: unknown): unknown {
+  const text = String(raw);
+  return parse(text) ?? text;
+}
+
 /**
  * Fills a settings class from values as a file or a command line gives them, and checks it.
  * Absent and null values keep the property's default; every mistake is reported, unknown names too.
@@ -26,8 +32,7 @@ export function validateSettings<T extends object>(
     const raw = Object.hasOwn(values, name) ? values[name] : undefined;
     if (raw === undefined || raw === null) continue;
     given.set(property, raw);
-    const parsed = typeof raw === 'string' && parse ? parse(raw) : raw;
-    Object.assign(value, { [property]: parsed ?? raw });
+    Object.assign(value, { [property]: parse && typeof raw !== 'object' ? parseScalar(parse, raw) : raw });
   }
   const broken = validateSync(value, { stopAtFirstError: true }).map(({ property, constraints = {} }) => ({
     path: at(settings.find((setting) => setting.property === property)?.name ?? property),

@@ -8,7 +8,11 @@ const version: Answer = {
   headers: { ...commonHeaders, 'content-type': 'application/json', 'content-length': 2 },
   body: '{}',
 };
-const alive: Answer = { status: 200, headers: { 'content-type': 'text/plain', 'content-length': 3 }, body: 'ok\n' };
+const alive: Answer = {
+  status: 200,
+  headers: { ...commonHeaders, 'content-type': 'text/plain', 'content-length': 3 },
+  body: 'ok\n',
+};
 
 /** The version check that clients begin with (end-1), and an answer at `/` for probes. */
 @Controller()

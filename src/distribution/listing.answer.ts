@@ -6,7 +6,7 @@ import { commonHeaders, type Answer } from './answer.js';
 /** The answer to a tag list (end-8). @param path of the request as the client sent it, for the link to the next page */
 export function tagsAnswer(repository: RepositoryRef, page: TagPage, path: string, query: URLSearchParams): Answer {
   const body = JSON.stringify({ name: repository.name, tags: page.tags });
-  return listAnswer(repository, body, 'application/json', nextLink(path, query, page.next));
+  return listAnswer(repository, body, 'application/json', page, nextLink(path, query, page.next));
 }
 
 /** The answer to a list of referrers (end-12). */
@@ -16,15 +16,16 @@ export function referrersAnswer(
   path: string,
   query: URLSearchParams,
 ): Answer {
-  const answer = listAnswer(repository, page.body, manifestMediaTypes.ociIndex, nextLink(path, query, page.next));
+  const answer = listAnswer(repository, page.body, manifestMediaTypes.ociIndex, page, nextLink(path, query, page.next));
   const filters = page.filters === undefined ? {} : { 'oci-filters-applied': page.filters };
   return { ...answer, headers: { ...answer.headers, ...filters } };
 }
 
 function listAnswer(
   repository: RepositoryRef,
-  body: string | Buffer,
+  body: string,
   mediaType: string,
+  { cache, age }: Pick<TagPage, 'cache' | 'age'>,
   link: Record<string, string>,
 ): Answer {
   return {
@@ -34,7 +35,8 @@ function listAnswer(
       'content-type': mediaType,
       'content-length': Buffer.byteLength(body),
       'oci-namespace': repository.namespace.toString(),
-      'x-cache': 'MISS',
+      'x-cache': cache,
+      age,
       ...link,
     },
     body,

@@ -9,7 +9,7 @@ export function manifestAnswer(
   manifest: ManifestHead | ManifestAnswer,
   ifNoneMatch: string | undefined,
 ): Answer {
-  const { digest, mediaType, size, cache, age } = manifest;
+  const { digest, mediaType, size, cache, age, fallback } = manifest;
   const headers = {
     ...commonHeaders,
     'docker-content-digest': digest.toString(),
@@ -17,6 +17,7 @@ export function manifestAnswer(
     etag: entityTag(digest),
     'x-cache': cache,
     ...(age !== undefined && { age }),
+    ...(fallback !== undefined && { 'x-fallback-host': fallback }),
   };
   if (matchesEntityTag(ifNoneMatch, digest)) return { status: 304, headers };
   return {

@@ -6,6 +6,7 @@ import { Namespace } from '../oci/namespace.js';
 import { parseReference, type Reference } from '../oci/reference.js';
 import { RepositoryRef } from '../oci/repository.js';
 import type { Conditions } from './blob.answer.js';
+import { originForm } from './request-target.js';
 
 /** Largest page that may be asked for (DESIGN §9). */
 const maxPage = 1000;
@@ -51,7 +52,7 @@ export interface ListQuery {
 
 /** @throws OciError REQUEST_INVALID when `n` is no number; more than 1000 counts as 1000. */
 export const ListQueryOf = createParamDecorator((names: readonly string[], context: ExecutionContext): ListQuery => {
-  const [path = '', text = ''] = requestOf(context).originalUrl.split('?', 2);
+  const [path = '', text = ''] = originForm(requestOf(context).originalUrl).split('?', 2);
   const query = new URLSearchParams(text);
   const passed = new URLSearchParams([...query].filter(([name]) => names.includes(name)));
   const n = passed.get('n');

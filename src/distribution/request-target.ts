@@ -8,48 +8,46 @@ export interface NamespaceRules {
   readonly configured: ReadonlySet<string>;
 }
 
-/** Endpoints below a repository, found from the right: names may have components called like endpoints. */
-const endpoints = [
-  { name: 'manifests', pattern: /^(.+)\/manifests\/([^/]*)$/s },
-  { name: 'blobs', pattern: /^(.+)\/blobs\/([^/]*)$/s },
-  { name: 'tags', pattern: /^(.+)\/tags\/(list)$/s },
-  { name: 'referrers', pattern: /^(.+)\/referrers\/([^/]*)$/s },
-] as const;
-
 /**
  * Folds the repository of a distribution request into one path segment, so that ordinary routes match:
  * `/v2/<namespace>%2F<name>/manifests/<reference>`. The five shapes in which clients name a namespace (`?ns=`, host as
  * first path component, host before `/v2/`, both, none) give one and the same target. Everything is decoded exactly
  * once, before any check; what names no repository keeps its malformed text, which the parameter pipes refuse.
- * A path that is no distribution endpoint is returned as it is.
+ * A path that is no distribution endpoint stays one: it is encoded anew, so that the router, which decodes too and ends
+ * a path at `#`, cannot read the folded form out of what a client wrote.
  */
 export function foldTarget(url: string, rules: NamespaceRules): string {
-  const mark = url.indexOf('?');
-  const path = mark === -1 ? url : url.slice(0, mark);
-  const query = mark === -1 ? '' : url.slice(mark);
-  const { host, rest } = path === '/v2' ? { rest: '' } : splitHost(path, rules);
-  if (rest === undefined) return url;
+  const target = originForm(url);
+  const mark = target.indexOf('?');
+  const path = decodePath(mark === -1 ? target : target.slice(0, mark));
+  const query = mark === -1 ? '' : target.slice(mark);
+  const { host, rest } = splitHost(path, rules);
   if (rest === '') return `/v2${query}`;
-  for (const { name, pattern } of endpoints) {
-    const match = pattern.exec(rest);
-    if (!match) continue;
-    const repository = repositoryOf(match[1] ?? '', host, namespaceOf(query), rules);
-    return `/v2/${encodeURIComponent(repository)}/${name}/${encodeURIComponent(decode(match[2] ?? ''))}${query}`;
-  }
-  return url;
+  const endpoint = rest === undefined ? undefined : endpointOf(rest);
+  if (!endpoint) return path.split('/').map(encodeURIComponent).join('/') + query;
+  const repository = repositoryOf(endpoint.name, host, namespaceOf(query), rules);
+  return `/v2/${segment(repository)}/${endpoint.noun}/${segment(endpoint.reference)}${query}`;
+}
+
+/** Path and query of a request target; a server takes the absolute form too (RFC 9112 §3.2.2). */
+export function originForm(url: string): string {
+  return url.startsWith('/') ? url : url.replace(/^https?:\/\/[^/?#]*/i, '');
 }
 
 /** What follows `/v2/`, and the host before it when there is one (`/ghcr.io/v2/…`, Docker's registry-mirrors with a path). */
 function splitHost(path: string, rules: NamespaceRules): { host?: string; rest?: string } {
-  if (path.startsWith('/v2/')) return { rest: path.slice('/v2/'.length) };
-  const [, segment, rest] = /^\/([^/]+)\/v2\/(.*)$/s.exec(path) ?? [];
-  if (segment === undefined || rest === undefined) return {};
-  const host = decode(segment);
-  return isHost(host, rules) ? { host, rest } : {};
+  if (path === '/v2' || path.startsWith('/v2/')) return { rest: path.slice('/v2/'.length) };
+  const [, host, rest = ''] = /^\/([^/]+)\/v2(?:\/(.*))?$/s.exec(path) ?? [];
+  return host !== undefined && isHost(host, rules) ? { host, rest } : {};
 }
 
-function repositoryOf(text: string, host: string | undefined, ns: string | undefined, rules: NamespaceRules): string {
-  const name = decodeName(text);
+/** An endpoint below a repository, found from the right: names may have components called like endpoints. */
+function endpointOf(rest: string): { name: string; noun: string; reference: string } | undefined {
+  const [, name, noun, reference] = /^(.+)\/(manifests|blobs|referrers|tags(?=\/list$))\/([^/]*)$/s.exec(rest) ?? [];
+  return name === undefined || noun === undefined || reference === undefined ? undefined : { name, noun, reference };
+}
+
+function repositoryOf(name: string, host: string | undefined, ns: string | undefined, rules: NamespaceRules): string {
   const fromQuery = ns === undefined ? undefined : canonical(ns);
   if (host !== undefined) {
     // Two different registries in one request: nobody can tell which is meant.
@@ -83,21 +81,28 @@ function canonical(text: string): string {
 
 /** The `ns` parameter; an empty one counts as absent, several are malformed. */
 function namespaceOf(query: string): string | undefined {
-  if (!query.includes('ns=')) return undefined;
+  if (!query.includes('ns=') && !query.includes('%')) return undefined;
   const all = new URLSearchParams(query).getAll('ns').filter((value) => value !== '');
   return all.length > 1 ? malformed : all[0];
 }
 
-/** A component that decodes to one with a slash stays as it was written and is refused: `%2F` is no separator. */
-function decodeName(text: string): string {
-  return text
+/** Longest text that can name a repository, a tag or a digest; the router takes no longer segment than three times this. */
+const longestSegment = 600;
+
+function segment(text: string): string {
+  return encodeURIComponent(text.length > longestSegment ? malformed : text);
+}
+
+/** A component that decodes to one with a slash names nothing: `%2F` is no separator. */
+function decodePath(path: string): string {
+  if (!path.includes('%')) return path;
+  return path
     .split('/')
     .map((component) => (decode(component).includes('/') ? malformed : decode(component)))
     .join('/');
 }
 
 function decode(text: string): string {
-  if (!text.includes('%')) return text;
   try {
     return decodeURIComponent(text);
   } catch {

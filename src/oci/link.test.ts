@@ -33,7 +33,7 @@ describe('parseNextLink', () => {
   it('finds nothing where there is no header', () => expect(parseNextLink(undefined)).toBeUndefined());
 
   it('never throws', () => {
-    const confusing = fc.string({ unit: fc.constantFrom(...'<>;,="rel next'), maxLength: 60 });
+    const confusing = fc.string({ unit: fc.constantFrom(...'<>;,="rel next'.split('')), maxLength: 60 });
     fc.assert(fc.property(fc.oneof(fc.string(), confusing), (header) => void parseNextLink(header)));
   });
 

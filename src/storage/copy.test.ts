@@ -54,7 +54,7 @@ describe('copyRange', () => {
   });
 
   it('fails as damaged when the source ends early, after the sink has settled or not', async () => {
-    const read: PositionedRead = (buffer, length, position) =>
+    const read: PositionedRead = (buffer, _length, position) =>
       readContent(buffer, position < 1000 ? 1000 : 0, position);
     const { sink, content: copied } = collector();
     await expect(copyRange(read, { offset: 0, length: 5000 }, sink)).rejects.toMatchObject({ kind: 'damaged' });
@@ -79,7 +79,7 @@ describe('copyRange', () => {
 
   it('throws what the read throws, and is silent about a sink that fails later', async () => {
     const broken = new Error('input/output error');
-    const read: PositionedRead = (buffer, length, position) =>
+    const read: PositionedRead = (buffer, _length, position) =>
       position === 0 ? readContent(buffer, 1000, position) : Promise.reject(broken);
     const sink = () => delay(10).then(() => Promise.reject(new Error('the client has left')));
     await expect(copyRange(read, { offset: 0, length: 5000 }, sink)).rejects.toBe(broken);
@@ -92,7 +92,7 @@ describe('copyRange', () => {
       held.push(Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength));
       return new Promise<void>(() => undefined);
     };
-    const read: PositionedRead = (buffer, length, position) =>
+    const read: PositionedRead = (buffer, _length, position) =>
       position === 0 ? readContent(buffer, 1000, position) : Promise.reject(new Error('input/output error'));
     await expect(copyRange(read, { offset: 0, length: 5000 }, stuck)).rejects.toThrow('input/output');
     for (let round = 0; round < 10; round += 1) {

@@ -6,7 +6,7 @@ import { Tag } from '../oci/reference.js';
 import { RepositoryRef } from '../oci/repository.js';
 import { isKey, keys } from './keys.js';
 
-const alphabet = (characters: string) => fc.constantFrom(...characters);
+const alphabet = (characters: string) => fc.constantFrom(...characters.split(''));
 const hostLabel = fc.stringMatching(/^[a-z0-9](?:[a-z0-9-]{0,6}[a-z0-9])?$/);
 const port = fc.option(fc.integer({ min: 1, max: 65535 }), { nil: undefined });
 const host = fc.oneof(

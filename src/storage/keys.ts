@@ -8,6 +8,7 @@ import type { RepositoryRef } from '../oci/repository.js';
  * repositories/<namespace>/<name>/_blobs/<algorithm>/<hex>       this repository contains that content
  * repositories/<namespace>/<name>/_manifests/<algorithm>/<hex>   { mediaType, size, subject? }
  * repositories/<namespace>/<name>/_tags/<tag>                    { tag, digest, mediaType, size, checkedAt }
+ * repositories/<namespace>/<name>/_lists/<slot>                a page of tags or referrers, as the upstream sent it
  * damaged/<former key>                                       records that could not be read, set aside
  * ingest/<id>                                                being written; a provider's own, never a key
  *
@@ -27,8 +28,15 @@ export const keys = {
   manifest: (repository: RepositoryRef, { algorithm, hex }: Digest) =>
     `${keys.repository(repository)}/_manifests/${algorithm}/${hex}`,
   tag: (repository: RepositoryRef, tag: Tag) => `${keys.repository(repository)}/_tags/${component(tag.name)}`,
+  list: (repository: RepositoryRef, name: string) => `${keys.repository(repository)}/_lists/${slotOf(name)}`,
   damaged: (key: string) => `damaged/${key}`,
 };
+
+/** One of 64 slots: names of lists come from clients, and must not fill a disk. The record has the name itself. */
+function slotOf(name: string): string {
+  const [first = 0] = createHash('sha256').update(name).digest();
+  return String(first % 64);
+}
 
 /** A too long text becomes its hash behind `_-`, which no escape begins with; a tag's record has the tag itself. */
 function component(text: string): string {

@@ -12,14 +12,18 @@ export type RecordFields = Readonly<Record<string, unknown>>;
 
 /** Small JSON records with a version. A damaged one is set aside and counts as absent, so that it is made anew (P12). */
 export class RecordStore {
-  constructor(private readonly provider: StorageProvider) {}
+  /** @param limit bytes of the largest record. */
+  constructor(
+    private readonly provider: StorageProvider,
+    private readonly limit = maxRecordBytes,
+  ) {}
 
   /**
    * @param read gives the record its type, or undefined when fields are missing or wrong.
    * @throws StorageError `newer-version` for a record of a later program: it is neither used nor overwritten.
    */
   async find<T>(key: string, read: (fields: RecordFields) => T | undefined): Promise<T | undefined> {
-    const content = await orAbsent(this.provider.read(key, maxRecordBytes)).catch((error: unknown) => {
+    const content = await orAbsent(this.provider.read(key, this.limit)).catch((error: unknown) => {
       if (error instanceof StorageError && error.kind === 'too-large') return Buffer.alloc(0);
       throw error;
     });
@@ -35,6 +39,10 @@ export class RecordStore {
 
   async put(key: string, fields: RecordFields): Promise<void> {
     await this.provider.write(key, Buffer.from(JSON.stringify({ version, ...fields })));
+  }
+
+  async remove(key: string): Promise<void> {
+    await this.provider.delete(key);
   }
 
   private async setAside(key: string, content: Buffer): Promise<void> {

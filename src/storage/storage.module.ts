@@ -3,6 +3,7 @@ import { storageSettings } from '../config/config.module.js';
 import type { StorageSettings } from '../config/storage.settings.js';
 import { ContentStore } from './content.store.js';
 import { IngestSweeper } from './ingest.sweeper.js';
+import { ListStore } from './list.store.js';
 import { ManifestStore } from './manifest.store.js';
 import { StorageProvider } from './storage.provider.js';
 import { TagStore } from './tag.store.js';
@@ -52,11 +53,11 @@ export class StorageModule {
       inject: [StorageProvider],
       useFactory: (opened: StorageProvider) => new type(opened),
     });
-    const stores = [store(ContentStore), store(ManifestStore), store(TagStore)];
+    const stores = [store(ContentStore), store(ListStore), store(ManifestStore), store(TagStore)];
     return {
       module: StorageModule,
       providers: [provider, ...stores, StorageCloser, IngestSweeper],
-      exports: [ContentStore, ManifestStore, TagStore],
+      exports: [ContentStore, ListStore, ManifestStore, TagStore],
     };
   }
 }

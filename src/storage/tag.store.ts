@@ -14,6 +14,8 @@ export interface TagRecord {
   readonly size: number;
   /** When the upstream last confirmed it, in milliseconds since 1970. */
   readonly checkedAt: number;
+  /** The fallback host that said it, when it was not the upstream's own. */
+  readonly fallback?: string | undefined;
 }
 
 /** The tags of repositories, as far as they are known here. */
@@ -33,13 +35,17 @@ export class TagStore {
   put(repository: RepositoryRef, tag: Tag, record: TagRecord): Promise<void> {
     return this.records.put(keys.tag(repository, tag), { tag: tag.name, ...record });
   }
+
+  remove(repository: RepositoryRef, tag: Tag): Promise<void> {
+    return this.records.remove(keys.tag(repository, tag));
+  }
 }
 
 function readRecord(fields: RecordFields): TagRecord | undefined {
-  const { digest, mediaType, checkedAt } = fields;
+  const { digest, mediaType, checkedAt, fallback } = fields;
   const size = sizeOf(fields);
   const target = typeof digest === 'string' ? Digest.find(digest) : undefined;
   if (!target || typeof mediaType !== 'string' || !isManifestMediaType(mediaType)) return undefined;
   if (size === undefined || typeof checkedAt !== 'number' || !Number.isFinite(checkedAt)) return undefined;
-  return { digest: target, mediaType, size, checkedAt };
+  return { digest: target, mediaType, size, checkedAt, ...(typeof fallback === 'string' && { fallback }) };
 }

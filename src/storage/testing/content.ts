@@ -14,7 +14,7 @@ export function sample(length: number, seed = 'content'): Buffer {
 }
 
 /** A sink that keeps a copy of everything. */
-export function collector(): { sink: ChunkSink; content(): Buffer; chunks: Buffer[] } {
+export function collector(): { sink: ChunkSink; content: () => Buffer; chunks: Buffer[] } {
   const chunks: Buffer[] = [];
   const sink: ChunkSink = (chunk) => {
     chunks.push(Buffer.from(chunk));

@@ -11,7 +11,7 @@ import {
   rejectsAsTrouble,
   sample,
 } from './content.js';
-import type { ContractCase } from './provider.contract.js';
+import type { ContractCase } from './contract-case.js';
 
 const key = 'blobs/one';
 

@@ -5,7 +5,7 @@ import { Tag } from '../../oci/reference.js';
 import { RepositoryRef } from '../../oci/repository.js';
 import { keys } from '../keys.js';
 import { assertSame, keysUnder, rejectsAsTrouble, sample } from './content.js';
-import type { ContractCase } from './provider.contract.js';
+import type { ContractCase } from './contract-case.js';
 
 const malformed = {
   'the empty key': '',

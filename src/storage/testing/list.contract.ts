@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import type { StorageProvider } from '../storage.provider.js';
 import { keysUnder, sample } from './content.js';
-import type { ContractCase } from './provider.contract.js';
+import type { ContractCase } from './contract-case.js';
 
 async function writeAll(provider: StorageProvider, keys: readonly string[]): Promise<void> {
   await Promise.all(keys.map((key) => provider.write(key, Buffer.from(key))));

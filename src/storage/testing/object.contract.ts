@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { assertAbsent, assertSame, keysUnder, mebibyte, rejects, sample } from './content.js';
-import type { ContractCase } from './provider.contract.js';
+import type { ContractCase } from './contract-case.js';
 
 const key = 'records/one';
 const hour = 3_600_000;

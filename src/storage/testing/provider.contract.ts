@@ -1,4 +1,5 @@
 import type { StorageProvider } from '../storage.provider.js';
+import type { ContractCase } from './contract-case.js';
 import { ingestContract } from './ingest.contract.js';
 import { keyContract } from './key.contract.js';
 import { listContract } from './list.contract.js';
@@ -11,9 +12,6 @@ export interface ContractRunner {
   it(name: string, body: () => Promise<void>): void;
 }
 
-/** Adds one case; the provider is initialized, empty, and closed afterwards. */
-export type ContractCase = (name: string, body: (provider: StorageProvider) => Promise<void>) => void;
-
 /**
  * The cases that every storage provider passes, one or more for each sentence of `storage.provider.ts`.
  * @param make gives a provider on an empty storage of its own, not initialized yet; `dispose` removes that storage after
@@ -25,13 +23,14 @@ export function providerContract(
 ): void {
   const add: ContractCase = (name, body) =>
     runner.it(name, async () => {
-      const { provider, dispose } = await make();
+      const made = await make();
+      const { provider } = made;
       try {
         await provider.initialize();
         await body(provider);
         await provider.close();
       } finally {
-        await dispose();
+        await made.dispose();
       }
     });
   runner.describe('objects', () => objectContract(add));

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { ChunkSink, StoredObject, StorageProvider } from '../storage.provider.js';
 import { assertSame, bytesOf, collector, mebibyte, rejects, sample, settle } from './content.js';
-import type { ContractCase } from './provider.contract.js';
+import type { ContractCase } from './contract-case.js';
 
 const key = 'blobs/one';
 const size = 3 * mebibyte;
@@ -75,11 +75,11 @@ export function storedObjectContract(add: ContractCase): void {
       await keep(chunk);
       await new Promise<void>((resolve) => waiting.push(resolve));
     };
-    let copying = true;
-    const copy = object.copy(whole, held).finally(() => (copying = false));
+    const ended = new AbortController();
+    const copy = object.copy(whole, held).finally(() => ended.abort());
     await settle();
     assert.ok(waiting.length > 0, 'the sink got nothing');
-    while (copying) {
+    while (!ended.signal.aborted) {
       assert.ok(waiting.length <= 2, `the sink has ${waiting.length} chunks that it has not taken yet`);
       waiting.shift()?.();
       await delay(1);

@@ -1,0 +1,53 @@
+import type { RepositoryRef } from '../oci/repository.js';
+import { keys } from './keys.js';
+import { RecordStore, type RecordFields } from './record.store.js';
+import type { StorageProvider } from './storage.provider.js';
+
+/** Bytes of a record: a list of at most 4 MiB, as JSON text in JSON. */
+const maxRecordBytes = 12 * 1024 * 1024;
+
+/** A page of tags or referrers as the upstream sent it. */
+export interface ListRecord {
+  /** JSON text. */
+  readonly body: string;
+  /** Query of the next page. */
+  readonly next?: string | undefined;
+  /** What the upstream filtered by. */
+  readonly filters?: string | undefined;
+  /** When the upstream sent it, in milliseconds since 1970. */
+  readonly checkedAt: number;
+}
+
+/** The lists of repositories that were asked for, for outages; a bounded number for each repository. */
+export class ListStore {
+  private readonly records: RecordStore;
+
+  constructor(provider: StorageProvider) {
+    this.records = new RecordStore(provider, maxRecordBytes);
+  }
+
+  /** @param name what was asked for, its query included. Another list may have taken its place. */
+  async find(repository: RepositoryRef, name: string): Promise<ListRecord | undefined> {
+    const found = await this.records.find(keys.list(repository, name), readRecord);
+    return found?.name === name ? found : undefined;
+  }
+
+  put(repository: RepositoryRef, name: string, record: ListRecord): Promise<void> {
+    return this.records.put(keys.list(repository, name), { name, ...record });
+  }
+
+  remove(repository: RepositoryRef, name: string): Promise<void> {
+    return this.records.remove(keys.list(repository, name));
+  }
+}
+
+function readRecord(fields: RecordFields): (ListRecord & { readonly name: string }) | undefined {
+  const { name, body, next, filters, checkedAt } = fields;
+  if (typeof name !== 'string' || typeof body !== 'string') return undefined;
+  if (typeof checkedAt !== 'number' || !Number.isFinite(checkedAt)) return undefined;
+  return { name, body, next: textOf(next), filters: textOf(filters), checkedAt };
+}
+
+function textOf(value: unknown): string | undefined {
+  return typeof value === 'string' ? value : undefined;
+}
