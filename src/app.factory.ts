@@ -51,6 +51,7 @@ export async function createApp(settings: Settings, options: AppOptions = {}): P
       void send(reply, errorAnswer(toOciError(error, request.method)));
     },
   });
+  // eslint-disable-next-line @typescript-eslint/no-unsafe-class-instance-assignment -- Nest's options are a class only by name
   const app = await NestFactory.create<NestFastifyApplication>(AppModule.register(settings, options), adapter, {
     logger,
     bodyParser: false,

@@ -12,6 +12,7 @@ import type { CacheStatus } from './cache-status.js';
 import { within } from './deadline.js';
 import type { Download } from './downloads/download.js';
 import { DownloadsService } from './downloads/downloads.service.js';
+import { NegativeCache } from './freshness/negative.cache.js';
 import { SingleFlight } from './single-flight.js';
 
 /** Milliseconds to wait for the whole of a small blob before its headers leave. */
@@ -44,6 +45,7 @@ export class BlobsService {
     private readonly content: ContentStore,
     private readonly downloads: DownloadsService,
     private readonly upstream: UpstreamClient,
+    private readonly refusals: NegativeCache,
     private readonly settings: ServerSettings,
   ) {}
 
@@ -77,13 +79,20 @@ export class BlobsService {
       (await this.openStored(repository, digest)) ??
       this.join(repository, digest) ??
       (await this.openAgreed(repository, digest)) ??
-      this.follow(this.downloads.find(digest) ?? this.downloads.start(repository, digest))
+      this.openNew(repository, digest)
     );
+  }
+
+  /** Somebody may have begun it while we looked; if that was for another repository, the upstream has to be asked first. */
+  private openNew(repository: RepositoryRef, digest: Digest): Promise<OpenBlob> {
+    const running = this.downloads.find(digest);
+    if (!running) return this.follow(this.downloads.start(repository, digest), repository);
+    return running.isFor(repository) ? this.follow(running, repository) : this.openAny(repository, digest);
   }
 
   private join(repository: RepositoryRef, digest: Digest): Promise<OpenBlob> | undefined {
     const download = this.downloads.find(digest);
-    return download?.isFor(repository) === true ? this.follow(download) : undefined;
+    return download?.isFor(repository) === true ? this.follow(download, repository) : undefined;
   }
 
   /** Stored content of a repository that is recorded to contain it: a digest is not a permission (P14). */
@@ -95,12 +104,13 @@ export class BlobsService {
   /** Content that is here, or on its way, for another repository: the upstream has to agree that this one has it too. */
   private async openAgreed(repository: RepositoryRef, digest: Digest): Promise<OpenBlob | undefined> {
     const size = await this.content.findSize(digest);
-    if (size === undefined && !this.downloads.find(digest)) return undefined;
+    const running = this.downloads.find(digest);
+    if (size === undefined && (!running || running.isFor(repository))) return undefined;
     await this.agree(repository, digest);
     const download = this.downloads.find(digest);
     if (download) {
       download.admit(repository);
-      return this.follow(download);
+      return this.follow(download, repository);
     }
     const stored = await this.openContent(digest, size, 'REVALIDATED');
     if (stored) await this.link(repository, digest, stored.size ?? 0);
@@ -120,12 +130,16 @@ export class BlobsService {
     cache: CacheStatus,
   ): Promise<OpenBlob | undefined> {
     const stored = await this.content.open(digest);
-    if (stored && (await this.isSound(stored, digest, size))) {
-      const copy: OpenBlob['copy'] = (range, sink, signal) => stored.copy(range, sink, signal);
-      return { digest, size: stored.size, cache, copy, close: () => stored.close() };
+    if (!stored) return undefined;
+    let isSound = false;
+    try {
+      isSound = await this.isSound(stored, digest, size);
+    } finally {
+      if (!isSound) await stored.close();
     }
-    await stored?.close();
-    return undefined;
+    if (!isSound) return undefined;
+    const copy: OpenBlob['copy'] = (range, sink, signal) => stored.copy(range, sink, signal);
+    return { digest, size: stored.size, cache, copy, close: () => stored.close() };
   }
 
   /** Damaged content is removed, so that it is fetched again (P18). */
@@ -150,23 +164,28 @@ export class BlobsService {
     return true;
   }
 
-  private async follow(download: Download): Promise<OpenBlob> {
+  private async follow(download: Download, repository: RepositoryRef): Promise<OpenBlob> {
     const follower = download.follow();
+    const { digest } = follower;
     try {
       await follower.ready(smallBlobPatience);
     } catch (error) {
       await follower.close();
+      // What another repository's credentials could not get says nothing of this one.
+      if (!download.repository.equals(repository)) return this.openNew(repository, digest);
       throw error;
     }
-    const { digest, size } = follower;
+    const { size } = follower;
     const copy: OpenBlob['copy'] = (range, sink, signal) => follower.copy(range, sink, signal);
     return { digest, size, cache: 'MISS', copy, close: () => follower.close() };
   }
 
   /** Asks the upstream, under the repository's own credentials, whether it has the blob; its size when it says it. */
   private agree(repository: RepositoryRef, digest: Digest): Promise<number | undefined> {
-    const key = `${repository.toString()} ${digest.toString()}`;
-    return this.agreements.run(key, async () => (await this.upstream.headBlob(repository, digest)).size);
+    const key = `blob ${repository.toString()} ${digest.toString()}`;
+    return this.agreements.run(key, () =>
+      this.refusals.guard(key, async () => (await this.upstream.headBlob(repository, digest)).size),
+    );
   }
 
   private async answering<T>(answer: Promise<T>): Promise<T> {

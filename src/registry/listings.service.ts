@@ -1,58 +1,147 @@
-import { Injectable } from '@nestjs/common';
+import { Inject, Injectable, Logger } from '@nestjs/common';
+import { Clock } from '../config/clock.js';
 import type { Digest } from '../oci/digest.js';
 import type { RepositoryRef } from '../oci/repository.js';
+import { ListStore, type ListRecord } from '../storage/list.store.js';
 import { UpstreamClient, type ListPage } from '../upstream/upstream.client.js';
 import { UpstreamError } from '../upstream/upstream-error.js';
-import { toAnswerError } from './answer-error.js';
+import { UpstreamsService } from '../upstream/upstreams.service.js';
+import { reasonOf, toAnswerError } from './answer-error.js';
+import type { CacheStatus } from './cache-status.js';
 import { within } from './deadline.js';
+import { ageOf, decide, freshnessOf } from './freshness/freshness.js';
+import { NegativeCache } from './freshness/negative.cache.js';
+import { SingleFlight } from './single-flight.js';
 
-/** A page of tags, and the query of the next page when there is one. */
-export interface TagPage {
-  readonly tags: readonly string[];
+/** Milliseconds that a list is answered from the store: somebody may have pushed. */
+const listFreshness = 30_000;
+
+interface Page {
+  /** Query of the next page, when there is one. */
   readonly next: URLSearchParams | undefined;
+  readonly cache: CacheStatus;
+  /** Seconds since the upstream sent it. */
+  readonly age: number;
 }
 
-export interface ReferrersPage {
+export interface TagPage extends Page {
+  readonly tags: readonly string[];
+}
+
+export interface ReferrersPage extends Page {
   /** The index as the upstream sent it. */
-  readonly body: Buffer;
-  readonly next: URLSearchParams | undefined;
+  readonly body: string;
   /** What the upstream filtered by, as in OCI-Filters-Applied. */
   readonly filters: string | undefined;
 }
 
-/** Lists that only the upstream can give: tags (end-8) and referrers (end-12). */
+interface Answered {
+  readonly record: ListRecord;
+  readonly cache: CacheStatus;
+}
+
+/** What is asked for, what its absence means, and how the upstream is asked. */
+interface Listing {
+  readonly name: string;
+  readonly missing: 'NAME_UNKNOWN' | 'MANIFEST_UNKNOWN';
+  /** @throws UpstreamError `wrong` when the answer is no such list. */
+  readonly ask: () => Promise<Omit<ListRecord, 'checkedAt'>>;
+}
+
+/** Lists that only the upstream can make, tags (end-8) and referrers (end-12): kept for 30 s, and for outages. */
 @Injectable()
 export class ListingsService {
-  constructor(private readonly upstream: UpstreamClient) {}
+  private readonly logger = new Logger(ListingsService.name);
+  private readonly flights = new SingleFlight<Answered>();
+
+  constructor(
+    private readonly lists: ListStore,
+    private readonly upstream: UpstreamClient,
+    private readonly upstreams: UpstreamsService,
+    private readonly refusals: NegativeCache,
+    @Inject(Clock) private readonly clock: Clock,
+  ) {}
 
   /** @param query `n` and `last`. @throws OciError */
-  tags(repository: RepositoryRef, query: URLSearchParams): Promise<TagPage> {
-    return this.answering(async () => {
-      const page = await this.upstream.listTags(repository, query);
-      return { tags: readTags(page), next: nextQuery(page, ['n', 'last']) };
-    }, 'NAME_UNKNOWN');
+  async tags(repository: RepositoryRef, query: URLSearchParams): Promise<TagPage> {
+    const answered = await this.answer(repository, {
+      name: `tags?${query.toString()}`,
+      missing: 'NAME_UNKNOWN',
+      ask: async () => {
+        const page = await this.upstream.listTags(repository, query);
+        return { body: JSON.stringify(tagsOf(page.body)), next: nextQuery(page, ['n', 'last']) };
+      },
+    });
+    return { ...this.page(answered), tags: JSON.parse(answered.record.body) as string[] };
   }
 
-  /** @param query `artifactType`. @throws OciError; MANIFEST_UNKNOWN where the upstream has no referrers, so that clients look for the tag. */
-  referrers(repository: RepositoryRef, digest: Digest, query: URLSearchParams): Promise<ReferrersPage> {
-    return this.answering(async () => {
-      const page = await this.upstream.listReferrers(repository, digest, query);
-      if (!Array.isArray(parse(page)?.manifests))
-        throw new UpstreamError('wrong', 'the upstream sent no index of referrers');
-      return { body: page.body, next: nextQuery(page), filters: page.filters };
-    }, 'MANIFEST_UNKNOWN');
+  /**
+   * @param query `artifactType`.
+   * @throws OciError; MANIFEST_UNKNOWN where the upstream has no referrers, so that clients look for the tag.
+   */
+  async referrers(repository: RepositoryRef, digest: Digest, query: URLSearchParams): Promise<ReferrersPage> {
+    const answered = await this.answer(repository, {
+      name: `referrers/${digest.toString()}?${query.toString()}`,
+      missing: 'MANIFEST_UNKNOWN',
+      ask: async () => {
+        const page = await this.upstream.listReferrers(repository, digest, query);
+        if (!Array.isArray(parse(page.body)?.manifests)) {
+          throw new UpstreamError('wrong', 'the upstream sent no index of referrers');
+        }
+        return { body: page.body.toString('utf8'), next: nextQuery(page), filters: page.filters };
+      },
+    });
+    const { body, filters } = answered.record;
+    return { ...this.page(answered), body, filters };
   }
 
-  private async answering<T>(ask: () => Promise<T>, missing: 'NAME_UNKNOWN' | 'MANIFEST_UNKNOWN'): Promise<T> {
+  private page({ record, cache }: Answered): Page {
+    const next = record.next === undefined ? undefined : new URLSearchParams(record.next);
+    return { next, cache, age: ageOf(record, this.clock.now()) };
+  }
+
+  private async answer(repository: RepositoryRef, listing: Listing): Promise<Answered> {
     try {
-      return await within(ask());
+      return await within(this.resolve(repository, listing));
     } catch (error) {
-      throw toAnswerError(error, missing);
+      throw toAnswerError(error, listing.missing);
     }
+  }
+
+  private async resolve(repository: RepositoryRef, listing: Listing): Promise<Answered> {
+    const { maxStale } = this.upstreams.get(repository.namespace).settings;
+    const policy = { manifestInvalidationTime: listFreshness, staleWhileRevalidate: 0, maxStale };
+    const record = await this.lists.find(repository, listing.name);
+    const freshness = freshnessOf(record, policy, this.clock.now());
+    if (record && freshness === 'fresh') return { record, cache: 'HIT' };
+    const key = `list ${repository.toString()} ${listing.name}`;
+    try {
+      return await this.flights.run(key, () => this.refusals.guard(key, () => this.fetch(repository, listing)));
+    } catch (error) {
+      if (!(error instanceof UpstreamError)) throw error;
+      const decision = decide(freshness, error.isDefinitive ? 'refused' : 'failed');
+      if (decision === 'forget' && record) await this.forget(repository, listing);
+      if (decision !== 'serve-stale' || !record) throw error;
+      return { record, cache: 'STALE' };
+    }
+  }
+
+  private async fetch(repository: RepositoryRef, { name, ask }: Listing): Promise<Answered> {
+    const record = { ...(await ask()), checkedAt: this.clock.now() };
+    await this.lists.put(repository, name, record).catch((error: unknown) => {
+      this.logger.warn(`a list of ${repository.toString()} was not kept: ${reasonOf(error)}`);
+    });
+    return { record, cache: 'MISS' };
+  }
+
+  private async forget(repository: RepositoryRef, { name }: Listing): Promise<void> {
+    await this.lists.remove(repository, name).catch((error: unknown) => {
+      this.logger.warn(`a list of ${repository.toString()} was not removed: ${reasonOf(error)}`);
+    });
   }
 }
 
-function parse({ body }: ListPage): Record<string, unknown> | undefined {
+function parse(body: Buffer): Record<string, unknown> | undefined {
   try {
     const value: unknown = JSON.parse(body.toString('utf8'));
     return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : undefined;
@@ -62,16 +151,16 @@ function parse({ body }: ListPage): Record<string, unknown> | undefined {
 }
 
 /** Some registries send null for no tags. */
-function readTags(page: ListPage): string[] {
-  const tags = parse(page)?.tags;
+function tagsOf(body: Buffer): string[] {
+  const tags = parse(body)?.tags;
   if (tags === null) return [];
   if (Array.isArray(tags) && tags.every((tag): tag is string => typeof tag === 'string')) return tags;
   throw new UpstreamError('wrong', 'the upstream sent no list of tags');
 }
 
 /** Only the query of the upstream's link counts: its path and host are the upstream's, ours are the client's. */
-function nextQuery({ next }: ListPage, names?: readonly string[]): URLSearchParams | undefined {
+function nextQuery({ next }: ListPage, names?: readonly string[]): string | undefined {
   if (next === undefined || !URL.canParse(next, 'http://upstream')) return undefined;
   const query = new URL(next, 'http://upstream').searchParams;
-  return names ? new URLSearchParams([...query].filter(([name]) => names.includes(name))) : query;
+  return (names ? new URLSearchParams([...query].filter(([name]) => names.includes(name))) : query).toString();
 }

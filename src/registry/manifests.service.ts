@@ -4,10 +4,11 @@ import { ManifestError, parseManifest, type Manifest } from '../oci/manifest.js'
 import type { Reference } from '../oci/reference.js';
 import type { RepositoryRef } from '../oci/repository.js';
 import { ManifestStore } from '../storage/manifest.store.js';
-import { UpstreamClient } from '../upstream/upstream.client.js';
+import { UpstreamClient, type ManifestHead as UpstreamManifestHead } from '../upstream/upstream.client.js';
 import { reasonOf, toAnswerError } from './answer-error.js';
 import type { CacheStatus } from './cache-status.js';
 import { within } from './deadline.js';
+import { NegativeCache } from './freshness/negative.cache.js';
 import { isHeadRefusal } from './head-refusal.js';
 import { SingleFlight } from './single-flight.js';
 import { TagsService } from './tags.service.js';
@@ -20,6 +21,8 @@ export interface ManifestHead {
   readonly cache: CacheStatus;
   /** Seconds since the upstream confirmed a tag; undefined for content asked for by digest. */
   readonly age?: number;
+  /** The fallback host that a tag was resolved through. */
+  readonly fallback?: string | undefined;
 }
 
 export interface ManifestAnswer extends ManifestHead {
@@ -36,6 +39,7 @@ export class ManifestsService {
     private readonly manifests: ManifestStore,
     private readonly tags: TagsService,
     private readonly upstream: UpstreamClient,
+    private readonly refusals: NegativeCache,
   ) {}
 
   /** @throws OciError */
@@ -57,29 +61,30 @@ export class ManifestsService {
   private async headDigest(repository: RepositoryRef, digest: Digest): Promise<ManifestHead> {
     const record = await this.manifests.find(repository, digest);
     if (record) return { digest, ...record, cache: 'HIT' };
-    const head = await this.upstream
-      .headManifest(repository, digest)
-      .catch((error: unknown) => this.unlessRefused(error));
-    if (head?.mediaType === undefined || head.size === undefined) return this.getDigest(repository, digest);
+    const head = await this.refusals.guard(keyOf(repository, digest), () => this.headUpstream(repository, digest));
+    const isOther = head?.digest !== undefined && !head.digest.equals(digest);
+    if (head?.mediaType === undefined || head.size === undefined || isOther) return this.getDigest(repository, digest);
     return { digest, mediaType: head.mediaType, size: head.size, cache: 'MISS' };
   }
 
   private async getTag(repository: RepositoryRef, tag: Exclude<Reference, Digest>): Promise<ManifestAnswer> {
     const resolved = await this.tags.resolve(repository, tag, 'GET');
-    const { digest, mediaType, size, cache, age } = resolved;
+    const { digest, cache, age, fallback } = resolved;
     if (resolved.body) return { ...resolved, body: resolved.body };
     const manifest = await this.getDigest(repository, digest);
     // The tag is what was asked for, so its state is what the answer tells, unless the content had to be fetched.
     const status = manifest.cache === 'HIT' ? cache : manifest.cache;
-    return { digest, mediaType, size, body: manifest.body, cache: status, ...(age !== undefined && { age }) };
+    // Size and media type are the manifest's own: those of the tag are what a HEAD said, which no digest vouches for.
+    return { ...manifest, cache: status, age, fallback };
   }
 
   /** Content that a digest names does not expire. */
   private async getDigest(repository: RepositoryRef, digest: Digest): Promise<ManifestAnswer> {
     const record = await this.manifests.find(repository, digest);
     const body = record && (await this.manifests.findBody(digest));
-    if (record && body) return { digest, ...record, body, cache: 'HIT' };
-    return this.fetches.run(`${repository.toString()} ${digest.toString()}`, () => this.fetch(repository, digest));
+    if (record && body) return { digest, ...record, size: body.length, body, cache: 'HIT' };
+    const key = keyOf(repository, digest);
+    return this.fetches.run(key, () => this.refusals.guard(key, () => this.fetch(repository, digest)));
   }
 
   private async fetch(repository: RepositoryRef, digest: Digest): Promise<ManifestAnswer> {
@@ -94,9 +99,7 @@ export class ManifestsService {
   private async agreed(repository: RepositoryRef, digest: Digest): Promise<Manifest | undefined> {
     const body = await this.manifests.findBody(digest);
     if (!body) return undefined;
-    const head = await this.upstream
-      .headManifest(repository, digest)
-      .catch((error: unknown) => this.unlessRefused(error));
+    const head = await this.headUpstream(repository, digest);
     if (head?.mediaType === undefined || (head.digest && !head.digest.equals(digest))) return undefined;
     try {
       return parseManifest(body, head.mediaType, digest.algorithm);
@@ -106,10 +109,14 @@ export class ManifestsService {
     }
   }
 
-  /** A registry that does not answer HEAD is asked by GET, whose answer counts. */
-  private unlessRefused(error: unknown): undefined {
-    if (isHeadRefusal(error)) return undefined;
-    throw error;
+  /** Undefined when the registry does not answer HEAD: it is then asked by GET, whose answer counts. */
+  private async headUpstream(repository: RepositoryRef, digest: Digest): Promise<UpstreamManifestHead | undefined> {
+    try {
+      return await this.upstream.headManifest(repository, digest);
+    } catch (error) {
+      if (isHeadRefusal(error)) return undefined;
+      throw error;
+    }
   }
 
   private async keep(repository: RepositoryRef, manifest: Manifest): Promise<void> {
@@ -126,4 +133,8 @@ export class ManifestsService {
       throw toAnswerError(error, 'MANIFEST_UNKNOWN');
     }
   }
+}
+
+function keyOf(repository: RepositoryRef, digest: Digest): string {
+  return `manifest ${repository.toString()} ${digest.toString()}`;
 }

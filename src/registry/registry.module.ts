@@ -1,6 +1,7 @@
 import { type DynamicModule, Module } from '@nestjs/common';
 import { BlobsService } from './blobs.service.js';
 import { DownloadsService } from './downloads/downloads.service.js';
+import { NegativeCache } from './freshness/negative.cache.js';
 import { ListingsService } from './listings.service.js';
 import { ManifestsService } from './manifests.service.js';
 import { TagsService } from './tags.service.js';
@@ -12,7 +13,7 @@ export class RegistryModule {
     return {
       module: RegistryModule,
       imports: [upstream],
-      providers: [BlobsService, DownloadsService, ListingsService, ManifestsService, TagsService],
+      providers: [BlobsService, DownloadsService, ListingsService, ManifestsService, NegativeCache, TagsService],
       exports: [BlobsService, DownloadsService, ListingsService, ManifestsService],
     };
   }

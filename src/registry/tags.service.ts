@@ -1,7 +1,7 @@
 import { Inject, Injectable, Logger } from '@nestjs/common';
 import { Clock } from '../config/clock.js';
 import type { Digest } from '../oci/digest.js';
-import type { Manifest } from '../oci/manifest.js';
+import { OciError } from '../oci/error.js';
 import type { Tag } from '../oci/reference.js';
 import type { RepositoryRef } from '../oci/repository.js';
 import { ManifestStore } from '../storage/manifest.store.js';
@@ -11,12 +11,14 @@ import { UpstreamError } from '../upstream/upstream-error.js';
 import { UpstreamsService } from '../upstream/upstreams.service.js';
 import { reasonOf } from './answer-error.js';
 import type { CacheStatus } from './cache-status.js';
-import { ageOf, freshnessOf } from './freshness/freshness.js';
+import { within } from './deadline.js';
+import { ageOf, decide, freshnessOf, type Freshness } from './freshness/freshness.js';
+import { NegativeCache } from './freshness/negative.cache.js';
 import { isHeadRefusal } from './head-refusal.js';
 import { SingleFlight } from './single-flight.js';
 
-/** Milliseconds that the upstream gets to confirm a tag when there is something stored to answer with (P6). */
-const revalidationDeadline = 2_000;
+/** Milliseconds that the upstream gets to confirm a tag when there is something stored to answer with (P6: 2 s). */
+const revalidationDeadline = 1_800;
 
 export interface ResolvedTag {
   readonly digest: Digest;
@@ -26,6 +28,8 @@ export interface ResolvedTag {
   readonly cache: CacheStatus;
   /** Seconds since the upstream confirmed it. */
   readonly age: number;
+  /** The fallback host that named the digest, when it was not the upstream's own. */
+  readonly fallback: string | undefined;
   /** The manifest, when resolving brought it. */
   readonly body?: Buffer;
 }
@@ -41,6 +45,7 @@ export class TagsService {
     private readonly manifests: ManifestStore,
     private readonly upstream: UpstreamClient,
     private readonly upstreams: UpstreamsService,
+    private readonly refusals: NegativeCache,
     @Inject(Clock) private readonly clock: Clock,
   ) {}
 
@@ -51,8 +56,17 @@ export class TagsService {
   async resolve(repository: RepositoryRef, tag: Tag, method: 'GET' | 'HEAD'): Promise<ResolvedTag> {
     const { settings } = this.upstreams.get(repository.namespace);
     const record = await this.tags.find(repository, tag);
-    if (record && freshnessOf(record, settings, this.clock.now()) === 'fresh') return this.answer(record, 'HIT');
-    return this.flights.run(`${repository.toString()}:${tag.name}`, () => this.ask(repository, tag, method, record));
+    const freshness = freshnessOf(record, settings, this.clock.now());
+    if (record && freshness === 'fresh') return this.answer(record, 'HIT');
+    const key = `${repository.toString()}:${tag.name}`;
+    const asking = this.flights.run(key, () => this.ask(repository, tag, method, record, freshness));
+    if (!record || freshness === 'expired') return asking;
+    const answered = freshness === 'ageing' || this.upstream.isSlow(repository) ? undefined : await inTime(asking);
+    if (answered) return answered;
+    // The question goes on behind this answer, for the next who ask.
+    if (freshness !== 'ageing') this.upstream.noteSlow(repository);
+    asking.catch((error: unknown) => this.logger.debug(`${key} was not revalidated: ${reasonOf(error)}`));
+    return this.answer(record, 'STALE');
   }
 
   private async ask(
@@ -60,59 +74,94 @@ export class TagsService {
     tag: Tag,
     method: 'GET' | 'HEAD',
     record: TagRecord | undefined,
+    freshness: Freshness,
   ): Promise<ResolvedTag> {
-    if (!record && method === 'GET') return this.fetch(repository, tag);
+    const key = `${repository.toString()}:${tag.name}`;
     try {
-      return await this.confirm(repository, tag, record);
+      return await this.refusals.guard(key, () => {
+        if (record) return this.confirm(repository, tag, record);
+        return method === 'GET' ? this.fetch(repository, tag) : this.lookUp(repository, tag);
+      });
     } catch (error) {
-      if (!record || !(error instanceof UpstreamError) || error.isDefinitive) throw error;
-      this.logger.debug(`${repository.toString()}:${tag.name} is answered stale: ${error.message}`);
+      if (!(error instanceof UpstreamError)) throw error;
+      const decision = decide(freshness, error.isDefinitive ? 'refused' : 'failed');
+      if (decision === 'forget' && record && error.kind !== 'refused') await this.forget(repository, tag);
+      if (decision !== 'serve-stale' || !record) throw error;
+      this.logger.debug(`${key} is answered stale: ${error.message}`);
       return this.answer(record, 'STALE');
     }
   }
 
-  private async confirm(repository: RepositoryRef, tag: Tag, record: TagRecord | undefined): Promise<ResolvedTag> {
-    const deadline = record && revalidationDeadline;
-    const head = await this.upstream.headManifest(repository, tag, deadline).catch((error: unknown) => {
+  /** Asks by HEAD, and gets the manifest only when the tag has moved: a pull limit is then spent on real change only. */
+  private async confirm(repository: RepositoryRef, tag: Tag, record: TagRecord): Promise<ResolvedTag> {
+    const head = await this.upstream.headManifest(repository, tag).catch((error: unknown) => {
+      // With no pulls left a GET would only be refused: what HEAD said is then the answer.
+      if (isHeadRefusal(error) && !this.upstream.hasNoPullsLeft(repository)) return undefined;
+      throw error;
+    });
+    if (head?.digest === undefined) {
+      if (this.upstream.hasNoPullsLeft(repository))
+        throw new UpstreamError('rate-limited', 'the pull limit is used up');
+      return this.fetch(repository, tag, record);
+    }
+    const { digest, fallback } = head;
+    if (decide('stale', digest.equals(record.digest) ? 'same' : 'moved') === 'refresh') {
+      return this.answer(await this.keep(repository, tag, { ...record, fallback }), 'REVALIDATED');
+    }
+    return this.fetch(repository, tag, record, digest);
+  }
+
+  private async lookUp(repository: RepositoryRef, tag: Tag): Promise<ResolvedTag> {
+    const head = await this.upstream.headManifest(repository, tag).catch((error: unknown) => {
       if (isHeadRefusal(error)) return undefined;
       throw error;
     });
-    const { digest, mediaType, size } = head ?? {};
-    if (record && digest?.equals(record.digest) === true) {
-      return this.answer(await this.keep(repository, tag, record), 'REVALIDATED');
-    }
-    if (digest === undefined || mediaType === undefined || size === undefined)
-      return this.fetch(repository, tag, deadline);
-    return this.answer(await this.keep(repository, tag, { digest, mediaType, size }), 'MISS');
+    const { digest, mediaType, size, fallback } = head ?? {};
+    if (digest === undefined || mediaType === undefined || size === undefined) return this.fetch(repository, tag);
+    return this.answer(await this.keep(repository, tag, { digest, mediaType, size, fallback }), 'MISS');
   }
 
-  private async fetch(repository: RepositoryRef, tag: Tag, deadline?: number): Promise<ResolvedTag> {
-    const manifest = await this.upstream.getManifest(repository, tag, deadline);
-    const { digest, mediaType, body } = manifest;
-    const resolved = { digest, mediaType, size: body.length };
+  /** @param digest what the tag points to, when that is known; else the upstream is asked for the tag itself. */
+  private async fetch(repository: RepositoryRef, tag: Tag, record?: TagRecord, digest?: Digest): Promise<ResolvedTag> {
+    const manifest = await this.upstream.getManifest(repository, digest ?? tag);
+    const { mediaType, body, fallback } = manifest;
+    const resolved = { digest: manifest.digest, mediaType, size: body.length, fallback };
     // Schema 1 is passed through: its digest does not name its bytes, so nothing could be stored under it.
     if (!manifest.storable) return { ...resolved, cache: 'MISS', age: 0, body };
-    await this.keepManifest(repository, manifest);
-    return { ...this.answer(await this.keep(repository, tag, resolved), 'MISS'), body };
+    await this.manifests.put(repository, manifest).catch((error: unknown) => {
+      this.logger.warn(`a manifest of ${repository.toString()} was not kept: ${reasonOf(error)}`);
+    });
+    const isSame = record?.digest.equals(manifest.digest) === true;
+    return { ...this.answer(await this.keep(repository, tag, resolved), isSame ? 'REVALIDATED' : 'MISS'), body };
   }
 
   /** The record with the time of its confirmation. One that cannot be written costs another question next time. */
   private async keep(repository: RepositoryRef, tag: Tag, found: Omit<TagRecord, 'checkedAt'>): Promise<TagRecord> {
-    const { digest, mediaType, size } = found;
-    const record = { digest, mediaType, size, checkedAt: this.clock.now() };
+    const { digest, mediaType, size, fallback } = found;
+    const record = { digest, mediaType, size, checkedAt: this.clock.now(), fallback };
     await this.tags.put(repository, tag, record).catch((error: unknown) => {
       this.logger.warn(`the tag ${repository.toString()}:${tag.name} was not kept: ${reasonOf(error)}`);
     });
     return record;
   }
 
-  private async keepManifest(repository: RepositoryRef, manifest: Manifest): Promise<void> {
-    await this.manifests.put(repository, manifest).catch((error: unknown) => {
-      this.logger.warn(`a manifest of ${repository.toString()} was not kept: ${reasonOf(error)}`);
+  private async forget(repository: RepositoryRef, tag: Tag): Promise<void> {
+    await this.tags.remove(repository, tag).catch((error: unknown) => {
+      this.logger.warn(`the tag ${repository.toString()}:${tag.name} was not removed: ${reasonOf(error)}`);
     });
   }
 
-  private answer({ digest, mediaType, size, checkedAt }: TagRecord, cache: CacheStatus): ResolvedTag {
-    return { digest, mediaType, size, cache, age: ageOf({ checkedAt }, this.clock.now()) };
+  private answer({ digest, mediaType, size, checkedAt, fallback }: TagRecord, cache: CacheStatus): ResolvedTag {
+    return { digest, mediaType, size, cache, age: ageOf({ checkedAt }, this.clock.now()), fallback };
+  }
+}
+
+/** Undefined when the answer takes longer than somebody with something older should wait. */
+async function inTime<T>(answer: Promise<T>): Promise<T | undefined> {
+  try {
+    return await within(answer, revalidationDeadline);
+  } catch (error) {
+    if (error instanceof OciError) return undefined;
+    throw error;
   }
 }

@@ -20,8 +20,6 @@ export interface Question {
   /** Below the registry's base, beginning with `/v2/`. */
   readonly path: string;
   readonly headers: Readonly<Record<string, string>>;
-  /** Milliseconds to the first line of each answer; 15 s unless given. */
-  readonly deadline?: number;
 }
 
 /** How a server wanted to be asked the last time. */
@@ -73,7 +71,7 @@ export class RegistrySession {
         method: question?.method ?? 'GET',
         url,
         agent,
-        deadline: question?.deadline ?? headDeadline,
+        deadline: headDeadline,
         headers: { 'accept-encoding': 'identity', 'user-agent': userAgent ?? 'oci-registry', ...headers },
       });
     } catch (error) {
@@ -84,9 +82,21 @@ export class RegistrySession {
   private async askSignedIn(question: Question, hop: Hop): Promise<Exchange> {
     const key = `${question.upstream.id} ${hop.url.origin} ${question.repository}`;
     const known = this.authorizations.get(key);
-    const first = await this.askOnce(question, hop, known);
+    const asked = await this.askOnce(question, hop, known);
+    const first = await this.askUnsigned(question, hop, asked);
     if (first.answer.status !== 401) return first.answer;
     return this.answerChallenge(question, hop, key, first);
+  }
+
+  /**
+   * Asks again without a token when the one it brought was refused as such: the challenge may then name a realm that is
+   * of no use (nvcr.io, upstreams.md), and only what is said to those who come without one counts.
+   */
+  private async askUnsigned(question: Question, hop: Hop, asked: Asked): Promise<Asked> {
+    if (asked.token === undefined || !isInvalidToken(asked.answer)) return asked;
+    this.tokens.forget(asked.token);
+    discardBody(asked.answer.body, asked.answer.headers['content-length']);
+    return this.askOnce(question, hop, undefined);
   }
 
   /** Signs in once. When a token was refused as such, asks without one before giving up (nvcr.io, upstreams.md). */
@@ -103,7 +113,7 @@ export class RegistrySession {
     }
     if (second.token !== undefined) this.tokens.forget(second.token);
     this.authorizations.delete(key);
-    if (errorsOf(second.answer).includes('invalid_token')) {
+    if (isInvalidToken(second.answer)) {
       discardBody(second.answer.body, second.answer.headers['content-length']);
       return (await this.askOnce(question, hop, undefined)).answer;
     }
@@ -159,6 +169,10 @@ function challengesOf({ body }: Exchange): Challenge[] {
 
 function errorsOf(answer: Exchange): string[] {
   return challengesOf(answer).flatMap(({ parameters }) => parameters.get('error') ?? []);
+}
+
+function isInvalidToken(answer: Exchange): boolean {
+  return answer.status === 401 && errorsOf(answer).includes('invalid_token');
 }
 
 function choose(challenges: readonly Challenge[]): Authorization | undefined {

@@ -35,7 +35,7 @@ export interface Exchange {
 /**
  * One request and its answer's head: no redirects, no decoding, no status that is an error. A connection that the
  * upstream closed while it was idle is replaced once, silently.
- * @throws UpstreamError `unavailable`, `unresolved`, `timeout`, or `refused` by the address guard.
+ * @throws UpstreamError `unavailable`, `unresolved`, `timeout`, `wrong`, or `refused` by the address guard.
  */
 export async function exchange(request: ExchangeRequest): Promise<Exchange> {
   const first = await attempt(request);
@@ -115,6 +115,7 @@ function toUpstreamError(error: unknown, host: string, timedOut: boolean): Upstr
   if (timedOut) return new UpstreamError('timeout', `${host} did not answer in time`);
   if (code === new AddressError().code) return new UpstreamError('refused', `${host} is not at a public address`);
   if (code === 'ENOTFOUND') return new UpstreamError('unresolved', `${host} cannot be resolved`);
+  if (code?.startsWith('HPE_') === true) return new UpstreamError('wrong', `${host} does not keep to HTTP (${code})`);
   if (code === 'ETIMEDOUT') return new UpstreamError('timeout', `${host} cannot be reached in time`);
   // The cause is left out: axios' errors carry the request with its Authorization header.
   return new UpstreamError('unavailable', `${host} cannot be reached (${code ?? 'connection failed'})`);

@@ -10,19 +10,25 @@ import type { Reference } from '../oci/reference.js';
 import type { RepositoryRef } from '../oci/repository.js';
 import { Resolver } from './address.guard.js';
 import { Agents } from './agents.js';
+import { Dispatcher, type DispatchedAnswer } from './dispatcher.js';
 import { discardBody, readBody } from './body.js';
 import { RegistrySession } from './registry.session.js';
 import { parseRetryAfter } from './retry-after.js';
 import { TokenService } from './token.service.js';
-import type { Exchange } from './transport.js';
 import { errorOfStatus, UpstreamError } from './upstream-error.js';
+import type { RequestKind } from './upstream.health.js';
 import { UpstreamsService } from './upstreams.service.js';
 
 /** Bytes of a tag list or a referrers index. */
 const maxListBytes = 4 * 1024 * 1024;
 
+/** Where an answer came from when it was not the upstream's own host: the fallback's. */
+export interface Sourced {
+  readonly fallback: string | undefined;
+}
+
 /** What a HEAD tells of a manifest. Registries differ in what they leave out. */
-export interface ManifestHead {
+export interface ManifestHead extends Sourced {
   readonly digest: Digest | undefined;
   readonly mediaType: string | undefined;
   readonly size: number | undefined;
@@ -50,6 +56,7 @@ export interface ListPage {
 export class UpstreamClient implements OnApplicationShutdown {
   private readonly agents: Agents;
   private readonly session: RegistrySession;
+  private readonly dispatcher: Dispatcher;
 
   constructor(
     private readonly upstreams: UpstreamsService,
@@ -62,12 +69,12 @@ export class UpstreamClient implements OnApplicationShutdown {
       clock,
     );
     this.session = new RegistrySession(this.agents, tokens);
+    this.dispatcher = new Dispatcher(this.session, clock);
   }
 
-  /** @param deadline milliseconds, for those who have something older to answer with. */
-  async headManifest(repository: RepositoryRef, reference: Reference, deadline?: number): Promise<ManifestHead> {
+  async headManifest(repository: RepositoryRef, reference: Reference): Promise<ManifestHead> {
     const path = `manifests/${reference.toString()}`;
-    const answer = await this.ask(repository, 'HEAD', path, { accept: acceptManifests }, deadline);
+    const answer = await this.ask('manifest-head', repository, path, { accept: acceptManifests });
     discardBody(answer.body, '0');
     if (answer.status !== 200) throw this.errorOf(answer);
     const mediaType = parseMediaType(answer.headers['content-type']);
@@ -75,13 +82,14 @@ export class UpstreamClient implements OnApplicationShutdown {
       digest: Digest.find(single(answer.headers['docker-content-digest']) ?? ''),
       mediaType: mediaType !== undefined && isManifestMediaType(mediaType) ? mediaType : undefined,
       size: lengthOf(answer.headers),
+      fallback: answer.fallback,
     };
   }
 
   /** A manifest whose bytes have been checked against its digest, as far as there is one. */
-  async getManifest(repository: RepositoryRef, reference: Reference, deadline?: number): Promise<Manifest> {
+  async getManifest(repository: RepositoryRef, reference: Reference): Promise<Manifest & Sourced> {
     const path = `manifests/${reference.toString()}`;
-    const answer = await this.ask(repository, 'GET', path, { accept: acceptManifests }, deadline);
+    const answer = await this.ask('manifest-get', repository, path, { accept: acceptManifests });
     if (answer.status !== 200) throw this.refuse(answer);
     const body = await readBody(answer.body, maxManifestBytes, answer.host);
     const stated = Digest.find(single(answer.headers['docker-content-digest']) ?? '');
@@ -90,7 +98,7 @@ export class UpstreamClient implements OnApplicationShutdown {
       const manifest = parseManifest(body, answer.headers['content-type'], expected?.algorithm ?? 'sha256');
       if (expected && !manifest.digest.equals(expected))
         throw new ManifestError('the document does not have its digest');
-      return manifest;
+      return { ...manifest, fallback: answer.fallback };
     } catch (error) {
       if (!(error instanceof ManifestError)) throw error;
       throw new UpstreamError('wrong', `${answer.host} sent no valid manifest: ${error.message}`);
@@ -100,7 +108,7 @@ export class UpstreamClient implements OnApplicationShutdown {
   /** Whether the repository has the blob, and its size when the upstream says it, without fetching it. */
   async headBlob(repository: RepositoryRef, digest: Digest): Promise<{ readonly size: number | undefined }> {
     const path = `blobs/${digest.toString()}`;
-    const answer = await this.ask(repository, 'HEAD', path, {});
+    const answer = await this.ask('blob-head', repository, path, {});
     discardBody(answer.body, '0');
     if (answer.status === 200) return { size: lengthOf(answer.headers) };
     // Signed download URLs are for GET only, and some registries refuse every HEAD of a blob (upstreams.md).
@@ -119,7 +127,7 @@ export class UpstreamClient implements OnApplicationShutdown {
     const headers: Record<string, string> = {};
     if (from) headers.range = `bytes=${from.offset}-`;
     if (from?.entityTag !== undefined) headers['if-range'] = from.entityTag;
-    const answer = await this.ask(repository, 'GET', `blobs/${digest.toString()}`, headers);
+    const answer = await this.ask('blob', repository, `blobs/${digest.toString()}`, headers);
     const { body, host } = answer;
     const tag = answer.headers.etag;
     const entityTag = tag?.startsWith('"') ? tag : undefined;
@@ -133,7 +141,7 @@ export class UpstreamClient implements OnApplicationShutdown {
 
   /** @param query `n` and `last` as the client sent them. */
   async listTags(repository: RepositoryRef, query: URLSearchParams): Promise<ListPage> {
-    const answer = await this.ask(repository, 'GET', withQuery('tags/list', query), { accept: 'application/json' });
+    const answer = await this.ask('list', repository, withQuery('tags/list', query), { accept: 'application/json' });
     if (answer.status !== 200) throw this.refuse(answer);
     return {
       body: await readBody(answer.body, maxListBytes, answer.host),
@@ -148,10 +156,10 @@ export class UpstreamClient implements OnApplicationShutdown {
     query: URLSearchParams,
   ): Promise<ListPage & { readonly filters: string | undefined }> {
     const path = withQuery(`referrers/${digest.toString()}`, query);
-    const answer = await this.ask(repository, 'GET', path, { accept: manifestMediaTypes.ociIndex });
+    const answer = await this.ask('list', repository, path, { accept: manifestMediaTypes.ociIndex });
     // Registries without the endpoint answer 404 or 405 and worse; clients then look for the tag (end-12a).
     if (answer.status !== 200 || parseMediaType(answer.headers['content-type']) !== manifestMediaTypes.ociIndex) {
-      if ([401, 403, 429].includes(answer.status) || answer.status >= 500) throw this.refuse(answer);
+      if (answer.status === 401 || answer.status === 403) throw this.refuse(answer);
       answer.body.destroy();
       throw new UpstreamError('missing', `${answer.host} lists no referrers`);
     }
@@ -166,30 +174,42 @@ export class UpstreamClient implements OnApplicationShutdown {
     this.agents.close();
   }
 
+  /** Whether the upstream has kept somebody waiting just now: those who have something older need not wait as well. */
+  isSlow(repository: RepositoryRef): boolean {
+    return this.dispatcher.healthOf(this.upstreams.get(repository.namespace)).isSlow;
+  }
+
+  /** Says that the upstream keeps somebody waiting. */
+  noteSlow(repository: RepositoryRef): void {
+    this.dispatcher.healthOf(this.upstreams.get(repository.namespace)).noteSlow();
+  }
+
+  /** Whether the upstream's pull limit is known to be used up: only questions that do not count make sense then. */
+  hasNoPullsLeft(repository: RepositoryRef): boolean {
+    return this.dispatcher.healthOf(this.upstreams.get(repository.namespace)).rateLimit?.remaining === 0;
+  }
+
   private ask(
+    kind: RequestKind,
     repository: RepositoryRef,
-    method: 'GET' | 'HEAD',
     path: string,
     headers: Record<string, string>,
-    deadline?: number,
-  ): Promise<Exchange> {
-    const upstream = this.upstreams.get(repository.namespace);
-    return this.session.ask({
-      upstream,
+  ): Promise<DispatchedAnswer> {
+    return this.dispatcher.ask(kind, {
+      upstream: this.upstreams.get(repository.namespace),
       repository: repository.name,
-      method,
+      method: kind === 'manifest-head' || kind === 'blob-head' ? 'HEAD' : 'GET',
       path: `/v2/${repository.name}/${path}`,
       headers,
-      ...(deadline !== undefined && { deadline }),
     });
   }
 
-  private refuse(answer: Exchange): UpstreamError {
+  private refuse(answer: DispatchedAnswer): UpstreamError {
     discardBody(answer.body, answer.headers['content-length']);
     return this.errorOf(answer);
   }
 
-  private errorOf({ status, headers, host }: Exchange): UpstreamError {
+  private errorOf({ status, headers, host }: DispatchedAnswer): UpstreamError {
     return errorOfStatus(status, host, parseRetryAfter(headers['retry-after'], this.clock.now()));
   }
 }

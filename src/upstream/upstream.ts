@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import type { UpstreamSettings } from '../config/upstream.settings.js';
+import { UpstreamSettings, type EndpointSettings } from '../config/upstream.settings.js';
 import { Namespace } from '../oci/namespace.js';
 
 /** A registry that is mirrored: where it is and what it may be told. */
@@ -11,11 +11,17 @@ export class Upstream {
   readonly authorities: string | undefined;
   private readonly trusted: ReadonlySet<string>;
   private readonly realms: ReadonlySet<string>;
+  /** Hosts to ask, in this order, while this one cannot answer. */
+  readonly fallbacks: readonly Upstream[];
 
-  /** @param isConfigured an operator named it: its host may be at a private address. */
+  /**
+   * @param isConfigured an operator named it: its host may be at a private address.
+   * @param isFallback it answers for another host of the same namespace.
+   */
   constructor(
     readonly settings: Readonly<UpstreamSettings>,
     readonly isConfigured: boolean,
+    readonly isFallback = false,
   ) {
     this.namespace = Namespace.parse(settings.namespace);
     this.base = new URL(`${settings.tls ? 'https' : 'http'}://${settings.host}`);
@@ -24,11 +30,12 @@ export class Upstream {
     this.trusted = isConfigured
       ? new Set([this.base.hostname, ...this.realms, ...settings.redirectHosts.map(hostnameOf)])
       : new Set();
+    this.fallbacks = settings.fallbackHosts.map((fallback) => new Upstream(settingsOf(settings, fallback), true, true));
   }
 
   /** Unique among upstreams; part of every cache key that concerns credentials. */
   get id(): string {
-    return this.namespace.toString();
+    return this.isFallback ? `${this.namespace.toString()} at ${this.base.host}` : this.namespace.toString();
   }
 
   /** Whether the operator vouches for the host: it may be private, and this upstream's TLS settings hold for it. */
@@ -40,6 +47,12 @@ export class Upstream {
   listsRealm(url: URL): boolean {
     return this.realms.has(url.hostname);
   }
+}
+
+/** A fallback has its own address and credentials, and the policies of the upstream that it stands in for. */
+function settingsOf(main: UpstreamSettings, fallback: EndpointSettings): UpstreamSettings {
+  const { namespace, manifestInvalidationTime, maxConnections } = main;
+  return Object.assign(new UpstreamSettings(), fallback, { namespace, manifestInvalidationTime, maxConnections });
 }
 
 function hostnameOf(host: string): string {

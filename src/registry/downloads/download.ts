@@ -33,18 +33,22 @@ export class Download {
   private readonly waiting = new Set<() => void>();
   private spool: Spool | undefined;
   private ingest: Ingest | undefined;
-  private readonly hash: Hash;
+  private hash: Hash;
+  private hasServed = false;
   private body: IncomingMessage | undefined;
   private total: number | undefined;
-  private followers = 0;
+  /** Where each follower is, from the moment it came: a full disk must not forget those who still wait. */
+  private readonly readers = new Set<SpoolReader>();
   private failure = new Error('the download failed');
   private state: 'asking' | 'receiving' | 'verified' | 'failed' = 'asking';
   private isOver = false;
 
   constructor(
     readonly digest: Digest,
-    repository: RepositoryRef,
+    /** The one under whose credentials it is fetched. */
+    readonly repository: RepositoryRef,
     private readonly source: BlobSource,
+    private readonly createIngest: () => Promise<Ingest>,
   ) {
     this.hash = digest.hasher();
     this.admit(repository);
@@ -90,16 +94,16 @@ export class Download {
    * Receives the whole blob and verifies it.
    * @throws what ended it; everybody who follows gets the same.
    */
-  async run(createIngest: () => Promise<Ingest>): Promise<void> {
+  async run(): Promise<void> {
     try {
       const first = await this.source();
       this.total = first.size;
-      const ingest = await createIngest().catch((error: unknown) => {
+      const ingest = await this.createIngest().catch((error: unknown) => {
         if (error instanceof StorageError) return error;
         first.body.destroy();
         throw error;
       });
-      this.spool = new Spool(ingest);
+      this.spool = new Spool(ingest, this.readers);
       if (!(ingest instanceof StorageError)) this.ingest = ingest;
       this.enter('receiving');
       await this.receiveAll(this.spool, first);
@@ -126,12 +130,14 @@ export class Download {
   }
 
   follow(): Follower {
-    this.followers += 1;
-    return new Follower(this);
+    const reader = { position: 0 };
+    this.readers.add(reader);
+    return new Follower(this, reader);
   }
 
-  async leave(): Promise<void> {
-    this.followers -= 1;
+  async leave(reader: SpoolReader): Promise<void> {
+    this.readers.delete(reader);
+    this.spool?.trim();
     await this.closeWhenUnused();
   }
 
@@ -147,14 +153,6 @@ export class Download {
     await this.until(() => this.state === 'verified' || impatience.isOver).finally(() => clearTimeout(timer));
   }
 
-  addReader(): SpoolReader | undefined {
-    return this.spool?.addReader();
-  }
-
-  removeReader(reader: SpoolReader): void {
-    this.spool?.removeReader(reader);
-  }
-
   /** Sends the range to the sink as it arrives, and never the last bytes before they are verified. */
   async copy(reader: SpoolReader, range: ByteRange, sink: ChunkSink, signal?: AbortSignal): Promise<void> {
     const { spool } = this;
@@ -168,6 +166,7 @@ export class Download {
         const length = Math.min(this.released, range.offset + range.length) - position;
         // Only a blob of unknown size ends before the range does.
         if (length <= 0) return;
+        this.hasServed = true;
         await spool.copy(reader, { offset: position, length }, sink, signal);
         position += length;
       }
@@ -182,22 +181,26 @@ export class Download {
   }
 
   private async receiveAll(spool: Spool, first: BlobBody): Promise<void> {
-    let body: BlobBody | undefined = first;
+    let body: BlobBody | UpstreamError = first;
     let { entityTag } = first;
     let idle = 0;
     for (let resumes = 0; ; resumes += 1) {
       const before = spool.size;
-      this.body = body?.body;
-      const cut = body ? await receive(body.body, body.host, (chunk) => this.take(spool, chunk)) : undefined;
-      if (body && !cut && (this.total === undefined || spool.size === this.total)) return;
+      const cut = body instanceof UpstreamError ? body : await this.receiveOne(spool, body);
+      if (!cut && (this.total === undefined || spool.size === this.total)) return;
       idle = spool.size > before ? 0 : idle + 1;
       if (resumes === maxResumes || idle > maxIdleResumes)
         throw cut ?? new UpstreamError('wrong', `${first.host} sent too few bytes`);
       if (idle > 0) await new Promise((resolve) => setTimeout(resolve, resumeDelay * idle));
       if (this.state === 'failed') throw this.failure;
       body = await this.resume(spool, entityTag);
-      entityTag = body?.entityTag ?? entityTag;
+      if (!(body instanceof UpstreamError)) entityTag = body.entityTag ?? entityTag;
     }
+  }
+
+  private receiveOne(spool: Spool, { body, host }: BlobBody): Promise<UpstreamError | undefined> {
+    this.body = body;
+    return receive(body, host, (chunk) => this.take(spool, chunk));
   }
 
   private async take(spool: Spool, chunk: Buffer): Promise<void> {
@@ -211,20 +214,45 @@ export class Download {
     this.wake();
   }
 
-  /** Undefined when the upstream cannot be asked just now, which counts as a try without progress. */
-  private async resume(spool: Spool, entityTag: string | undefined): Promise<BlobBody | undefined> {
-    let body: BlobBody;
+  /** An error when the upstream cannot go on just now, which counts as a try without progress. */
+  private async resume(spool: Spool, entityTag: string | undefined): Promise<BlobBody | UpstreamError> {
     try {
-      body = await this.source({ offset: spool.size, entityTag });
+      const body = await this.source({ offset: spool.size, entityTag });
+      if (await this.continues(body, spool)) return body;
+      body.body.destroy();
+      return await this.startOver(spool);
     } catch (error) {
-      if (error instanceof UpstreamError && !error.isDefinitive && error.kind !== 'wrong') return undefined;
-      throw error;
+      if (!(error instanceof UpstreamError) || error.isDefinitive) throw error;
+      if (error.kind === 'wrong') return this.startOver(spool);
+      return error;
     }
-    const isSame = body.size === undefined || this.total === undefined || body.size === this.total;
-    if (isSame && (body.offset === spool.size || (await skipSamePrefix(body, spool.size, this.digest, this.hash))))
-      return body;
+  }
+
+  /**
+   * Asks for the whole when the rest was answered with something else: it goes on where we are when it begins with the
+   * bytes we have, and from its first byte when nobody has been sent any.
+   */
+  private async startOver(spool: Spool): Promise<BlobBody> {
+    const body = await this.source();
+    if (await this.continues(body, spool)) return body;
     body.body.destroy();
-    throw new UpstreamError('wrong', `${body.host} has changed its content during the download`);
+    const again = this.hasServed ? undefined : await this.source();
+    if (again?.size !== this.total || again === undefined) {
+      again?.body.destroy();
+      throw new UpstreamError('wrong', `${body.host} has changed its content during the download`);
+    }
+    await this.ingest?.abort();
+    await this.ingest?.close();
+    this.ingest = await this.createIngest();
+    spool.restart(this.ingest);
+    this.hash = this.digest.hasher();
+    return again;
+  }
+
+  /** Whether the body, of which the bytes that we have are read, goes on where we are. */
+  private async continues(body: BlobBody, spool: Spool): Promise<boolean> {
+    if (body.size !== undefined && this.total !== undefined && body.size !== this.total) return false;
+    return body.offset === spool.size || skipSamePrefix(body, spool.size, this.digest, this.hash);
   }
 
   private verify(): void {
@@ -255,7 +283,7 @@ export class Download {
   }
 
   private async closeWhenUnused(): Promise<void> {
-    if (!this.isOver || this.followers > 0) return;
+    if (!this.isOver || this.readers.size > 0) return;
     await this.ingest?.abort();
     await this.ingest?.close();
   }
@@ -263,10 +291,12 @@ export class Download {
 
 /** One client's hold on a download. */
 export class Follower {
-  private reader: SpoolReader | undefined;
   private left: Promise<void> | undefined;
 
-  constructor(private readonly download: Download) {}
+  constructor(
+    private readonly download: Download,
+    private readonly reader: SpoolReader,
+  ) {}
 
   get size(): number | undefined {
     return this.download.size;
@@ -277,18 +307,15 @@ export class Follower {
   }
 
   /** Waits until there is something to begin with; small content is awaited whole for up to `patience` milliseconds. */
-  async ready(patience: number): Promise<void> {
-    await this.download.ready(patience);
-    this.reader = this.download.addReader();
+  ready(patience: number): Promise<void> {
+    return this.download.ready(patience);
   }
 
   async copy(range: ByteRange, sink: ChunkSink, signal?: AbortSignal): Promise<void> {
-    if (!this.reader) throw new Error('a follower was read before it was ready');
     await this.download.copy(this.reader, range, sink, signal);
   }
 
   close(): Promise<void> {
-    if (this.reader) this.download.removeReader(this.reader);
-    return (this.left ??= this.download.leave());
+    return (this.left ??= this.download.leave(this.reader));
   }
 }

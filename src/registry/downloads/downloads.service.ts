@@ -6,7 +6,8 @@ import type { RepositoryRef } from '../../oci/repository.js';
 import { ContentStore } from '../../storage/content.store.js';
 import { UpstreamClient } from '../../upstream/upstream.client.js';
 import { reasonOf } from '../answer-error.js';
-import { Download } from './download.js';
+import { NegativeCache } from '../freshness/negative.cache.js';
+import { Download, type BlobSource } from './download.js';
 import { Slots } from './slots.js';
 
 /** Downloads that may wait for each one that runs; more are refused. */
@@ -24,6 +25,7 @@ export class DownloadsService implements OnApplicationShutdown {
   constructor(
     private readonly upstream: UpstreamClient,
     private readonly content: ContentStore,
+    private readonly refusals: NegativeCache,
     settings: ServerSettings,
   ) {
     this.slots = new Slots(settings.maxDownloads);
@@ -49,7 +51,10 @@ export class DownloadsService implements OnApplicationShutdown {
     if (this.slots.waiting >= this.limit) {
       throw new OciError('UNAVAILABLE', 'too many downloads are waiting', { retryAfter: 5 });
     }
-    const download = new Download(digest, repository, (from) => this.upstream.openBlob(repository, digest, from));
+    const open: BlobSource = (from) => this.upstream.openBlob(repository, digest, from);
+    const key = `blob ${repository.toString()} ${digest.toString()}`;
+    const source: BlobSource = (from) => (from ? open(from) : this.refusals.guard(key, open));
+    const download = new Download(digest, repository, source, () => this.content.createIngest());
     this.downloads.set(digest.toString(), download);
     const running = this.execute(download).finally(() => this.running.delete(running));
     this.running.add(running);
@@ -70,7 +75,7 @@ export class DownloadsService implements OnApplicationShutdown {
   private async execute(download: Download): Promise<void> {
     const { digest } = download;
     try {
-      await this.slots.run(() => download.run(() => this.content.createIngest()));
+      await this.slots.run(() => download.run());
       await this.keep(download);
     } catch (error) {
       this.logger.warn(`${digest.toString()} was not kept: ${reasonOf(error)}`);

@@ -25,7 +25,6 @@ interface Chunk {
  * fails, as on a full disk, it goes on in a small window of memory, so that readers still get their bytes (P10).
  */
 export class Spool {
-  private readonly readers = new Set<SpoolReader>();
   private window: Chunk[] = [];
   private windowBytes = 0;
   private trimmed = false;
@@ -33,7 +32,11 @@ export class Spool {
   private trouble: StorageError | undefined;
   private received = 0;
 
-  constructor(private readonly ingest: Ingest | StorageError) {
+  /** @param readers those who read now; whoever takes one away calls `trim`. */
+  constructor(
+    private ingest: Ingest | StorageError,
+    private readonly readers: ReadonlySet<SpoolReader>,
+  ) {
     if (ingest instanceof StorageError) this.trouble = ingest;
   }
 
@@ -52,6 +55,15 @@ export class Spool {
     return !this.trimmed;
   }
 
+  /** Begins again from the first byte, before anybody has read one. */
+  restart(ingest: Ingest): void {
+    this.ingest = ingest;
+    this.trouble = undefined;
+    this.window = [];
+    this.windowBytes = 0;
+    this.received = 0;
+  }
+
   /** @throws AbandonedError when only memory is left and nobody reads. */
   async append(chunk: Buffer): Promise<void> {
     const start = this.received;
@@ -66,7 +78,7 @@ export class Spool {
     this.received = start + chunk.length;
   }
 
-  /** Copies received bytes. The reader must have been added before and be at or before the range. */
+  /** Copies received bytes. The reader must be among the readers, and at or before the range. */
   async copy(reader: SpoolReader, range: ByteRange, sink: ChunkSink, signal?: AbortSignal): Promise<void> {
     const end = range.offset + range.length;
     const onDisk = Math.min(end, this.ingest instanceof StorageError ? 0 : this.ingest.size) - range.offset;
@@ -83,17 +95,6 @@ export class Spool {
       position += bytes.length;
       this.advance(reader, position);
     }
-  }
-
-  addReader(): SpoolReader {
-    const reader = { position: 0 };
-    this.readers.add(reader);
-    return reader;
-  }
-
-  removeReader(reader: SpoolReader): void {
-    this.readers.delete(reader);
-    this.trim();
   }
 
   /** Says that a reader will not ask for anything before `position`. */
@@ -124,7 +125,8 @@ export class Spool {
     }
   }
 
-  private trim(): void {
+  /** Lets go of bytes in memory that nobody reads any more. */
+  trim(): void {
     if (this.trouble === undefined) return;
     const slowest = Math.min(...[...this.readers].map(({ position }) => position));
     while (this.window[0] && this.window[0].offset + this.window[0].bytes.length <= slowest) {

@@ -1,0 +1,78 @@
+import type { Clock } from '../config/clock.js';
+
+/** Milliseconds before the first probe, and the longest that doubling makes of it. */
+const firstPause = 1_000;
+const longestPause = 60_000;
+/** Longest pause, in seconds, that a Retry-After may ask for: an hour, whatever it says. */
+const longestRetryAfter = 3_600;
+
+/**
+ * Remembers that something is out of order and lets one probe through at a time, with exponential back-off and jitter.
+ * Everybody else is answered from memory meanwhile (P8).
+ */
+export class Circuit {
+  private failures = 0;
+  private pauses = 0;
+  /** On the monotonic clock; meaningful while open. */
+  private until = 0;
+  private isProbing = false;
+
+  /** @param threshold consecutive failures that open it. */
+  constructor(
+    private readonly threshold: number,
+    private readonly clock: Clock,
+    private readonly random: () => number = Math.random,
+  ) {}
+
+  get isOpen(): boolean {
+    return this.failures >= this.threshold;
+  }
+
+  /** Seconds until the next probe; what clients are told. At least 1. */
+  get retryAfter(): number {
+    return Math.max(1, Math.ceil((this.until - this.clock.monotonic()) / 1000));
+  }
+
+  /** Whether a request may go out now. */
+  get isPassable(): boolean {
+    return !this.isOpen || (!this.isProbing && this.clock.monotonic() >= this.until);
+  }
+
+  /**
+   * Counts a request out, when it is passable; one of the others is called when the request has ended.
+   * @returns whether the request is a probe, which they want to know.
+   */
+  enter(): boolean {
+    this.isProbing ||= this.isOpen;
+    return this.isOpen;
+  }
+
+  succeed(): void {
+    this.failures = 0;
+    this.pauses = 0;
+    this.isProbing = false;
+  }
+
+  /** The request ended without telling anything. */
+  leave(isProbe: boolean): void {
+    if (isProbe) this.isProbing = false;
+  }
+
+  /**
+   * @param retryAfter seconds that the upstream asked to be left alone; obeyed up to an hour.
+   * @returns whether this opened the circuit.
+   */
+  fail(isProbe: boolean, retryAfter?: number): boolean {
+    const wasOpen = this.isOpen;
+    this.leave(isProbe);
+    this.failures = Math.min(this.failures + 1, this.threshold);
+    // Requests that were under way when it opened tell nothing new: only a probe makes the pause longer.
+    const isNew = isProbe || this.clock.monotonic() >= this.until;
+    if (!this.isOpen || !isNew) return false;
+    const pause = Math.min(firstPause * 2 ** this.pauses, longestPause);
+    this.pauses = Math.min(this.pauses + 1, 16);
+    const asked = Math.min(retryAfter ?? 0, longestRetryAfter) * 1000;
+    this.until = this.clock.monotonic() + Math.max(pause * (0.8 + 0.4 * this.random()), asked);
+    return !wasOpen;
+  }
+}
