@@ -98,11 +98,7 @@ export class Download {
     try {
       const first = await this.source();
       this.total = first.size;
-      const ingest = await this.createIngest().catch((error: unknown) => {
-        if (error instanceof StorageError) return error;
-        first.body.destroy();
-        throw error;
-      });
+      const ingest = await this.openIngest(first);
       this.spool = new Spool(ingest, this.readers);
       if (!(ingest instanceof StorageError)) this.ingest = ingest;
       this.enter('receiving');
@@ -164,8 +160,11 @@ export class Download {
       for (let position = range.offset; position < range.offset + range.length;) {
         await this.until(() => this.released > position || this.state === 'verified', signal);
         const length = Math.min(this.released, range.offset + range.length) - position;
-        // Only a blob of unknown size ends before the range does.
-        if (length <= 0) return;
+        if (length <= 0) {
+          // Only a blob of unknown size ends before the range does; otherwise the download has begun again.
+          if (this.state === 'verified') return;
+          continue;
+        }
         this.hasServed = true;
         await spool.copy(reader, { offset: position, length }, sink, signal);
         position += length;
@@ -217,15 +216,23 @@ export class Download {
   /** An error when the upstream cannot go on just now, which counts as a try without progress. */
   private async resume(spool: Spool, entityTag: string | undefined): Promise<BlobBody | UpstreamError> {
     try {
+      return (await this.goOn(spool, entityTag)) ?? (await this.startOver(spool));
+    } catch (error) {
+      if (error instanceof UpstreamError && !error.isDefinitive && error.kind !== 'wrong') return error;
+      throw error;
+    }
+  }
+
+  /** The rest; undefined when the upstream answers with something else. */
+  private async goOn(spool: Spool, entityTag: string | undefined): Promise<BlobBody | undefined> {
+    try {
       const body = await this.source({ offset: spool.size, entityTag });
       if (await this.continues(body, spool)) return body;
       body.body.destroy();
-      return await this.startOver(spool);
     } catch (error) {
-      if (!(error instanceof UpstreamError) || error.isDefinitive) throw error;
-      if (error.kind === 'wrong') return this.startOver(spool);
-      return error;
+      if (!(error instanceof UpstreamError) || error.kind !== 'wrong') throw error;
     }
+    return undefined;
   }
 
   /**
@@ -236,17 +243,36 @@ export class Download {
     const body = await this.source();
     if (await this.continues(body, spool)) return body;
     body.body.destroy();
-    const again = this.hasServed ? undefined : await this.source();
-    if (again?.size !== this.total || again === undefined) {
-      again?.body.destroy();
-      throw new UpstreamError('wrong', `${body.host} has changed its content during the download`);
+    const changed = new UpstreamError('wrong', `${body.host} has changed its content during the download`);
+    if (this.hasServed) throw changed;
+    const again = await this.source();
+    const ingest = await this.openIngest(again);
+    // Somebody may have come and been sent bytes meanwhile; from here to the new beginning nothing is awaited.
+    const isPossible = !this.hasServed && again.size === this.total;
+    const old = this.ingest;
+    if (isPossible) {
+      this.ingest = ingest instanceof StorageError ? undefined : ingest;
+      this.hash = this.digest.hasher();
+      spool.restart(ingest);
+    } else again.body.destroy();
+    const unused = isPossible ? old : ingest;
+    if (unused && !(unused instanceof StorageError)) {
+      await unused.abort();
+      await unused.close();
     }
-    await this.ingest?.abort();
-    await this.ingest?.close();
-    this.ingest = await this.createIngest();
-    spool.restart(this.ingest);
-    this.hash = this.digest.hasher();
+    if (!isPossible) throw changed;
     return again;
+  }
+
+  /** A storage that cannot take it is no reason not to pass it on. */
+  private async openIngest({ body }: BlobBody): Promise<Ingest | StorageError> {
+    try {
+      return await this.createIngest();
+    } catch (error) {
+      if (error instanceof StorageError) return error;
+      body.destroy();
+      throw error;
+    }
   }
 
   /** Whether the body, of which the bytes that we have are read, goes on where we are. */

@@ -56,9 +56,10 @@ export class Spool {
   }
 
   /** Begins again from the first byte, before anybody has read one. */
-  restart(ingest: Ingest): void {
+  restart(ingest: Ingest | StorageError): void {
     this.ingest = ingest;
-    this.trouble = undefined;
+    this.trouble = ingest instanceof StorageError ? ingest : undefined;
+    this.trimmed = false;
     this.window = [];
     this.windowBytes = 0;
     this.received = 0;

@@ -1,0 +1,81 @@
+import { writeFile } from 'node:fs/promises';
+import { type Client, NOWHERE } from './client.js';
+import { statusOf } from './http.js';
+import type { Image } from './images.js';
+import type { Mirror } from './mirror.js';
+import { Daemon, run } from './process.js';
+import type { Scratch } from './scratch.js';
+
+/** Docker Engine with the mirror in `registry-mirrors`; Docker Hub itself is out of its reach. */
+export class DockerEngine implements Client {
+  readonly takes = 'host';
+  private daemon: Daemon | undefined;
+
+  private constructor(private readonly scratch: Scratch) {}
+
+  static async open(scratch: Scratch, mirror: Mirror): Promise<DockerEngine> {
+    const engine = new DockerEngine(scratch);
+    await scratch.folder('docker');
+    const configuration = {
+      'registry-mirrors': [mirror.url],
+      'deprecated-key-path': scratch.file('docker/key.json'),
+    };
+    await writeFile(scratch.file('docker/daemon.json'), JSON.stringify(configuration));
+    scratch.onClose(() => engine.stop());
+    await engine.start();
+    return engine;
+  }
+
+  async pull(image: Image): Promise<string[]> {
+    const name = nameAtHub(image);
+    await this.docker('pull', '--quiet', name);
+    const digests = await this.docker('image', 'inspect', '--format', '{{join .RepoDigests "\\n"}}', name);
+    return digests.split('\n').map((reference) => reference.slice(reference.indexOf('@') + 1));
+  }
+
+  runContainer(image: Image): Promise<string> {
+    return this.docker('run', '--rm', '--network', 'none', nameAtHub(image));
+  }
+
+  async wipe(): Promise<void> {
+    await this.stop();
+    await this.scratch.remove(this.scratch.file('docker/data'));
+    await this.start();
+  }
+
+  private async start(): Promise<void> {
+    const path = (name: string) => this.scratch.file('docker', name);
+    const places = ['data-root', 'exec-root', 'pidfile'].flatMap((name) => [`--${name}`, path(name.split('-')[0]!)]);
+    this.daemon = await Daemon.start(
+      'dockerd',
+      [
+        ...['--config-file', path('daemon.json'), ...places, '--host', `unix://${this.socket}`],
+        ...['--storage-driver', 'vfs', '--iptables=false', '--ip-forward=false', '--bridge=none'],
+      ],
+      {
+        log: path('log'),
+        environment: { HTTP_PROXY: NOWHERE, HTTPS_PROXY: NOWHERE, NO_PROXY: '127.0.0.1' },
+        ready: async () => (await statusOf({ socketPath: this.socket, path: '/_ping' })) === 200,
+      },
+    );
+  }
+
+  private async stop(): Promise<void> {
+    await this.daemon?.stop();
+  }
+
+  private docker(...args: string[]): Promise<string> {
+    // Debian's engine is older than the client that other sources install, which must be told so.
+    const environment = { DOCKER_API_VERSION: '1.41', DOCKER_CONFIG: this.scratch.file('docker') };
+    return run('docker', ['--host', `unix://${this.socket}`, ...args], { environment });
+  }
+
+  private get socket(): string {
+    return this.scratch.file('docker', 'docker.sock');
+  }
+}
+
+/** Docker Hub's own images are named without `library/`, and only Docker Hub has mirrors here. */
+function nameAtHub({ repository, tag }: Image): string {
+  return `${repository.replace(/^library\//, '')}:${tag}`;
+}

@@ -1,0 +1,84 @@
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { freePort, statusOf } from './http.js';
+import { Daemon, run } from './process.js';
+import type { Scratch } from './scratch.js';
+import type { UpstreamRegistry } from './upstream-registry.js';
+
+const PROJECT = join(import.meta.dirname, '../../..');
+
+/** The program under test, started the way a user starts it, with an empty store. */
+export class Mirror {
+  private constructor(
+    private readonly port: number,
+    private readonly scratch: Scratch,
+    private readonly options: readonly string[],
+    private daemon: Daemon | undefined,
+  ) {}
+
+  /** Starts a mirror that serves the upstream under each of the namespaces. */
+  static async start(
+    scratch: Scratch,
+    upstream: UpstreamRegistry,
+    { namespaces, options = [] }: { namespaces: readonly string[]; options?: readonly string[] },
+  ): Promise<Mirror> {
+    await run(process.execPath, [join(PROJECT, 'scripts/build-when-needed.mjs')], { directory: PROJECT });
+    await writeFile(scratch.file('upstreams.yaml'), namespaces.map((name) => entry(name, upstream)).join(''));
+    const mirror = new Mirror(await freePort(), scratch, options, undefined);
+    scratch.onClose(() => mirror.stop());
+    await mirror.launch();
+    return mirror;
+  }
+
+  get address(): string {
+    return `127.0.0.1:${this.port}`;
+  }
+
+  get url(): string {
+    return `http://${this.address}`;
+  }
+
+  get root(): string {
+    return this.scratch.file('mirror');
+  }
+
+  log(): Promise<string> {
+    return readFile(this.scratch.file('mirror.log'), 'utf8');
+  }
+
+  async logTail(): Promise<string> {
+    return (await this.log()).split('\n').slice(-60).join('\n');
+  }
+
+  /** Ends the mirror as an operator does and starts it again on what it has stored. */
+  async restart(): Promise<void> {
+    const code = await this.stop();
+    if (code !== 0) throw new Error(`the mirror ended with ${code ?? 'a signal'} instead of 0 when asked to end`);
+    await this.launch();
+  }
+
+  private async stop(): Promise<number | null> {
+    return (await this.daemon?.stop()) ?? null;
+  }
+
+  private async launch(): Promise<void> {
+    const options = ['--listen', this.address, '--upstream-config-file', this.scratch.file('upstreams.yaml')];
+    const storage = ['filesystem', '--root', this.root];
+    const args = [join(PROJECT, 'dist/main'), ...options, ...this.options, ...storage];
+    this.daemon = await Daemon.start(process.execPath, args, {
+      log: this.scratch.file('mirror.log'),
+      ready: async () => (await statusOf({ host: '127.0.0.1', port: this.port, path: '/v2/' })) === 200,
+    });
+  }
+}
+
+function entry(namespace: string, { host, reader }: UpstreamRegistry): string {
+  return `
+- namespace: ${namespace}
+  host: ${host}
+  tls: false
+  username: ${reader.username}
+  password: "${reader.password}"
+  manifest_invalidation_time: 1h
+`;
+}

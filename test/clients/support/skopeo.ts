@@ -1,0 +1,50 @@
+import { readFile } from 'node:fs/promises';
+import type { Client } from './client.js';
+import { sha256 } from './image-layout.js';
+import type { Image } from './images.js';
+import type { Mirror } from './mirror.js';
+import { run } from './process.js';
+import { registriesConf, type Route, routed } from './registries-conf.js';
+import type { Scratch } from './scratch.js';
+
+/** Skopeo copying every platform into a folder. */
+export class Skopeo implements Client {
+  readonly takes = 'all';
+  private constructor(
+    private readonly scratch: Scratch,
+    private readonly mirror: Mirror,
+    private readonly route: Route,
+    private readonly registries: string,
+  ) {}
+
+  static async open(scratch: Scratch, mirror: Mirror, route: Route): Promise<Skopeo> {
+    return new Skopeo(scratch, mirror, route, await registriesConf(scratch, mirror));
+  }
+
+  async pull(image: Image): Promise<string[]> {
+    const source = `docker://${routed(this.route, this.mirror, image.repository)}:${image.tag}`;
+    const copy = await this.scratch.folder('skopeo', image.repository);
+    const insecure = this.route === 'prefix';
+    await this.skopeo(
+      'copy',
+      '--all',
+      '--quiet',
+      ...(insecure ? ['--src-tls-verify=false'] : []),
+      source,
+      `dir:${copy}`,
+    );
+    const flags = insecure ? ['--tls-verify=false'] : [];
+    const inspected = await this.skopeo('inspect', '--no-tags', ...flags, '--format', '{{.Digest}}', source);
+    return [inspected, sha256(await readFile(`${copy}/manifest.json`))];
+  }
+
+  async wipe(): Promise<void> {
+    await this.scratch.remove(this.scratch.file('skopeo'));
+  }
+
+  private skopeo(...args: string[]): Promise<string> {
+    const settings = ['--insecure-policy', '--registries-conf', this.registries, '--tmpdir', this.scratch.path];
+    const environment = { REGISTRY_AUTH_FILE: this.scratch.file('no-credentials.json') };
+    return run('skopeo', [...settings, ...args], { environment });
+  }
+}

@@ -1,0 +1,37 @@
+import { type Image, type Images, makeImages } from './images.js';
+import { Mirror } from './mirror.js';
+import { Scratch } from './scratch.js';
+import { type Authentication, UpstreamRegistry } from './upstream-registry.js';
+
+/** A registry with the three images, and an empty mirror of it; closing ends whatever was started here or put here. */
+export class Stage {
+  private constructor(
+    readonly scratch: Scratch,
+    readonly images: Images,
+    readonly upstream: UpstreamRegistry,
+    readonly mirror: Mirror,
+  ) {}
+
+  static async open(
+    mirrored: { namespaces: readonly string[]; options?: readonly string[] },
+    authentication: Authentication = 'token',
+  ): Promise<Stage> {
+    const scratch = await Scratch.open();
+    try {
+      const images = await makeImages(scratch);
+      const upstream = await UpstreamRegistry.start(scratch, images, authentication);
+      return new Stage(scratch, images, upstream, await Mirror.start(scratch, upstream, mirrored));
+    } catch (error) {
+      await scratch.close();
+      throw error;
+    }
+  }
+
+  get everyImage(): Image[] {
+    return [this.images.multi, this.images.schema2, this.images.big];
+  }
+
+  close(): Promise<void> {
+    return this.scratch.close();
+  }
+}

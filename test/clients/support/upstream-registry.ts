@@ -1,0 +1,104 @@
+import { randomBytes } from 'node:crypto';
+import { writeFile } from 'node:fs/promises';
+import { countingProxy } from './counting-proxy.js';
+import { freePort, statusOf } from './http.js';
+import type { Image, Images } from './images.js';
+import { Daemon, run } from './process.js';
+import type { Scratch } from './scratch.js';
+import { SwitchableServer } from './switchable-server.js';
+import { type Account, TokenServer } from './token-server.js';
+import { Traffic } from './traffic.js';
+
+export type Authentication = 'token' | 'basic';
+
+/** The real docker-registry with the images in it, behind a proxy that counts what it is asked. */
+export class UpstreamRegistry {
+  /** The account that may only pull; its password is new in every run and must appear nowhere. */
+  readonly reader: Account = { username: 'mirror', password: secret(), actions: ['pull'] };
+  readonly traffic = new Traffic();
+  private readonly writer: Account = { username: 'pusher', password: secret(), actions: ['pull', 'push'] };
+  private front!: SwitchableServer;
+  private tokens: TokenServer | undefined;
+
+  private constructor(private readonly scratch: Scratch) {}
+
+  static async start(scratch: Scratch, images: Images, authentication: Authentication): Promise<UpstreamRegistry> {
+    const upstream = new UpstreamRegistry(scratch);
+    const registryPort = await upstream.startRegistry(authentication);
+    upstream.front = await SwitchableServer.start(countingProxy(registryPort, upstream.traffic));
+    scratch.onClose(() => upstream.front.close());
+    for (const image of [images.multi, images.schema2, images.big]) await upstream.push(image, registryPort);
+    upstream.traffic.forget();
+    return upstream;
+  }
+
+  /** The address the mirror is told. */
+  get host(): string {
+    return `127.0.0.1:${this.front.port}`;
+  }
+
+  /** What must never be seen in a log: the password, as it is and as it travels, and every token. */
+  get secrets(): string[] {
+    const { username, password } = this.reader;
+    return [password, Buffer.from(`${username}:${password}`).toString('base64'), ...(this.tokens?.issued ?? [])];
+  }
+
+  /** Connections to the registry or its token server that were tried while they were down. */
+  get knocks(): number {
+    return this.front.knocks + (this.tokens?.listener.knocks ?? 0);
+  }
+
+  async goDown(): Promise<void> {
+    await this.front.goDown();
+    await this.tokens?.listener.goDown();
+  }
+
+  private async startRegistry(authentication: Authentication): Promise<number> {
+    const port = await freePort();
+    const configuration = {
+      version: '0.1',
+      log: { level: 'warn' },
+      storage: { filesystem: { rootdirectory: await this.scratch.folder('registry') } },
+      // Relative URLs, because what the registry believes to be its address is not the proxy's.
+      http: { addr: `127.0.0.1:${port}`, relativeurls: true, secret: secret() },
+      auth: authentication === 'token' ? await this.tokenAuthentication() : await this.basicAuthentication(),
+    };
+    const file = this.scratch.file('registry.json');
+    await writeFile(file, JSON.stringify(configuration));
+    const daemon = await Daemon.start('docker-registry', ['serve', file], {
+      log: this.scratch.file('registry.log'),
+      ready: async () => (await statusOf({ host: '127.0.0.1', port, path: '/v2/' })) === 401,
+    });
+    this.scratch.onClose(() => daemon.stop());
+    return port;
+  }
+
+  private async tokenAuthentication(): Promise<object> {
+    const tokens = await TokenServer.start(this.scratch, [this.reader, this.writer], this.traffic);
+    this.tokens = tokens;
+    const { ISSUER: issuer, SERVICE: service } = TokenServer;
+    return { token: { realm: tokens.realm, service, issuer, rootcertbundle: tokens.certificateFile } };
+  }
+
+  private async basicAuthentication(): Promise<object> {
+    const path = this.scratch.file('htpasswd');
+    const lines = [this.reader, this.writer].map(({ username, password }) =>
+      run('htpasswd', ['-Bbn', username, password]),
+    );
+    await writeFile(path, (await Promise.all(lines)).join('\n'));
+    return { htpasswd: { realm: 'basic.test', path } };
+  }
+
+  private async push(image: Image, registryPort: number): Promise<void> {
+    const { username, password } = this.writer;
+    await run('skopeo', [
+      ...['copy', '--quiet', '--insecure-policy', '--all', '--preserve-digests'],
+      ...['--dest-tls-verify=false', '--dest-creds', `${username}:${password}`],
+      ...[image.source, `docker://127.0.0.1:${registryPort}/${image.repository}:${image.tag}`],
+    ]);
+  }
+}
+
+function secret(): string {
+  return randomBytes(12).toString('hex');
+}
