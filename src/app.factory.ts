@@ -6,7 +6,7 @@ import type { IncomingMessage } from 'node:http';
 import type { DestinationStream } from 'pino';
 import { AppModule, type Replacements } from './app.module.js';
 import type { Settings } from './config/settings.js';
-import { answerClientError } from './distribution/client.error.js';
+import { answerClientError, refuseWithoutHost } from './distribution/client.error.js';
 import { DrainService } from './distribution/drain.service.js';
 import { toOciError } from './distribution/exception.filter.js';
 import { errorAnswer } from './distribution/error.answer.js';
@@ -42,7 +42,8 @@ export async function createApp(settings: Settings, options: AppOptions = {}): P
     return503OnClosing: false,
     forceCloseConnections: 'idle',
     skipMiddie: true,
-    http: { maxHeaderSize },
+    // Node would refuse a request without Host in its own words; `refuseWithoutHost` does it in the specification's.
+    http: { maxHeaderSize, requireHostHeader: false },
     // A reference may be a sha512 digest; names are limited by their own parser.
     routerOptions: { maxParamLength: 2048 },
     rewriteUrl: (request: IncomingMessage) => foldTarget(request.url ?? '/', rules),
@@ -61,8 +62,11 @@ export async function createApp(settings: Settings, options: AppOptions = {}): P
   // Nothing that is served takes a body, so none is read: one that comes is refused with its request.
   fastify.removeAllContentTypeParsers();
   fastify.addContentTypeParser('*', (_request, _payload, done) => done(null));
+  // Node answers other expectations than 100-continue with a bare 417, which no client asks for.
+  fastify.server.on('checkExpectation', (request, response) => fastify.server.emit('request', request, response));
   app.get(DrainService).watch(fastify);
   logRequests(fastify, logger.pino);
+  refuseWithoutHost(fastify);
   await app.init();
   await fastify.ready();
   return app;

@@ -13,6 +13,9 @@ export const IsDuration = () =>
     (value) => typeof value === 'number' && Number.isFinite(value),
   );
 
+export const IsSize = () =>
+  rule('isSize', 'must be a size such as 32MiB or 1GB', (value) => Number.isSafeInteger(value));
+
 export const IsFlag = () => rule('isFlag', 'must be true, false, 1 or 0', (value) => typeof value === 'boolean');
 
 export const IsText = (what: string, maxLength = 1024) =>

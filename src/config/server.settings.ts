@@ -1,5 +1,6 @@
 import { parseDuration } from './duration.js';
-import { IsCount, IsDuration, IsFlag, IsListenAddress, IsOneOf, IsRegistryHost, IsText } from './rules.js';
+import { parseSize } from './size.js';
+import { IsCount, IsDuration, IsFlag, IsListenAddress, IsOneOf, IsRegistryHost, IsSize, IsText } from './rules.js';
 import { parseBoolean, parseInteger, Setting } from './setting.decorator.js';
 import { IsOptional } from 'class-validator';
 
@@ -79,6 +80,17 @@ export class ServerSettings {
   })
   @IsCount(1, 10_000)
   maxDownloads = 64;
+
+  @Setting({
+    name: 'memory-cache',
+    env: 'MEMORY_CACHE',
+    value: 'size',
+    default: '32MiB',
+    parse: parseSize,
+    description: 'memory for records, manifests and blobs up to 64 KiB that were served lately; 0B turns it off',
+  })
+  @IsSize()
+  memoryCache = 32 * 1024 * 1024;
 
   @Setting({
     name: 'drain-timeout',

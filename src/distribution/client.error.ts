@@ -1,6 +1,8 @@
+import type { FastifyInstance } from 'fastify';
 import type { Socket } from 'node:net';
 import { OciError } from '../oci/error.js';
 import { errorAnswer } from './error.answer.js';
+import { send } from './send.js';
 
 /** Answers what Node's HTTP parser refused before there was a request, in the words of the specification. */
 export function answerClientError(error: Error & { code?: string }, socket: Socket): void {
@@ -13,6 +15,18 @@ export function answerClientError(error: Error & { code?: string }, socket: Sock
   socket.end(
     `HTTP/1.1 ${status} ${reasons[status] ?? 'Error'}\r\n${lines.join('')}\r\n${typeof body === 'string' ? body : ''}`,
   );
+}
+
+/** A request of HTTP/1.1 has to name its host (RFC 9112 §3.2). */
+export function refuseWithoutHost(fastify: FastifyInstance): void {
+  fastify.addHook('onRequest', (request, reply, done) => {
+    if (request.headers.host !== undefined || request.raw.httpVersion !== '1.1') {
+      done();
+      return;
+    }
+    reply.raw.shouldKeepAlive = false;
+    void send(reply, errorAnswer(new OciError('REQUEST_INVALID', 'the request has no Host header')));
+  });
 }
 
 const reasons: Record<number, string> = {

@@ -29,7 +29,8 @@ export function toOciError(error: unknown, method: string): OciError {
   if (error instanceof OciError) return error;
   const status = statusOf(error);
   if (status === undefined) return new OciError('UNKNOWN');
-  if (status === 404 && method !== 'GET' && method !== 'HEAD') return new OciError('UNSUPPORTED');
+  // The framework looks at a body's Content-Type even where no route takes a body.
+  if ([404, 415].includes(status) && method !== 'GET' && method !== 'HEAD') return new OciError('UNSUPPORTED');
   return new OciError(codeOfStatus(status), undefined, { status });
 }
 

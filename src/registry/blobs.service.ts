@@ -31,6 +31,8 @@ export interface BlobHead {
 export interface OpenBlob extends BlobHead {
   /** A range beyond the end of a blob of unknown size ends where the blob does. */
   copy(range: ByteRange, sink: ChunkSink, signal?: AbortSignal): Promise<void>;
+  /** The whole of a small blob; it belongs to everybody and is not to be changed. */
+  readonly bytes?: Buffer;
   close(): Promise<void>;
 }
 
@@ -98,7 +100,9 @@ export class BlobsService {
   /** Stored content of a repository that is recorded to contain it: a digest is not a permission (P14). */
   private async openStored(repository: RepositoryRef, digest: Digest): Promise<OpenBlob | undefined> {
     const size = await this.content.findLink(repository, digest);
-    return size === undefined ? undefined : this.openContent(digest, size, 'HIT');
+    if (size === undefined) return undefined;
+    const bytes = await this.content.findSmall(digest, size);
+    return bytes?.length === size ? ofBytes(digest, bytes) : this.openContent(digest, size, 'HIT');
   }
 
   /** Content that is here, or on its way, for another repository: the upstream has to agree that this one has it too. */
@@ -195,4 +199,15 @@ export class BlobsService {
       throw toAnswerError(error, 'BLOB_UNKNOWN');
     }
   }
+}
+
+function ofBytes(digest: Digest, bytes: Buffer): OpenBlob {
+  return {
+    digest,
+    size: bytes.length,
+    cache: 'HIT',
+    bytes,
+    copy: ({ offset, length }, sink) => sink(bytes.subarray(offset, offset + length)),
+    close: () => Promise.resolve(),
+  };
 }

@@ -1,16 +1,23 @@
-import type { Digest } from '../oci/digest.js';
+import { Digest } from '../oci/digest.js';
 import type { RepositoryRef } from '../oci/repository.js';
+import { HotCache } from './hot.cache.js';
 import { keys } from './keys.js';
 import { RecordStore, sizeOf } from './record.store.js';
-import { orAbsent } from './storage-error.js';
+import { orAbsent, StorageError } from './storage-error.js';
 import type { Ingest, StoredObject, StorageProvider } from './storage.provider.js';
+
+/** Bytes of content that is served from memory: configurations of images, mostly. */
+const smallContent = 64 * 1024;
 
 /** Content by digest, and which repositories contain it. Content without a record is served to nobody. */
 export class ContentStore {
   private readonly records: RecordStore;
 
-  constructor(private readonly provider: StorageProvider) {
-    this.records = new RecordStore(provider);
+  constructor(
+    private readonly provider: StorageProvider,
+    private readonly hot = new HotCache(0),
+  ) {
+    this.records = new RecordStore(provider, hot);
   }
 
   /** Size of a blob that the repository is recorded to contain; the content itself may have been removed since. */
@@ -25,6 +32,26 @@ export class ContentStore {
 
   async open(digest: Digest): Promise<StoredObject | undefined> {
     return orAbsent(this.provider.open(keys.content(digest)));
+  }
+
+  /**
+   * Small content in memory, after it was compared with its digest once.
+   * @param size as the record says it; larger content and damaged content, which is removed, give undefined.
+   */
+  async findSmall(digest: Digest, size: number): Promise<Buffer | undefined> {
+    if (size > smallContent) return undefined;
+    const read = async () => {
+      const content = await this.provider.read(keys.content(digest), smallContent);
+      if (Digest.of(content, digest.algorithm).equals(digest)) return content;
+      await this.discard(digest);
+      return undefined;
+    };
+    try {
+      return await this.hot.through(keys.content(digest), read, (content) => content.length);
+    } catch (error) {
+      if (error instanceof StorageError && (error.kind === 'not-found' || error.kind === 'too-large')) return undefined;
+      throw error;
+    }
   }
 
   /** Size in bytes of stored content. */
@@ -43,6 +70,7 @@ export class ContentStore {
 
   /** Removes content that turned out to be damaged, so that it is fetched anew. */
   discard(digest: Digest): Promise<void> {
-    return this.provider.delete(keys.content(digest));
+    this.hot.forget(keys.content(digest));
+    return this.provider.delete(keys.content(digest)).finally(() => this.hot.forget(keys.content(digest)));
   }
 }

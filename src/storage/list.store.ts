@@ -23,7 +23,7 @@ export class ListStore {
   private readonly records: RecordStore;
 
   constructor(provider: StorageProvider) {
-    this.records = new RecordStore(provider, maxRecordBytes);
+    this.records = new RecordStore(provider, undefined, maxRecordBytes);
   }
 
   /** @param name what was asked for, its query included. Another list may have taken its place. */

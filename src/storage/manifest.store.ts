@@ -2,6 +2,7 @@ import { Digest } from '../oci/digest.js';
 import { maxManifestBytes, type Manifest } from '../oci/manifest.js';
 import { isManifestMediaType } from '../oci/media-type.js';
 import type { RepositoryRef } from '../oci/repository.js';
+import { HotCache } from './hot.cache.js';
 import { keys } from './keys.js';
 import { RecordStore, sizeOf, type RecordFields } from './record.store.js';
 import { orAbsent, StorageError } from './storage-error.js';
@@ -19,8 +20,11 @@ export interface ManifestRecord {
 export class ManifestStore {
   private readonly records: RecordStore;
 
-  constructor(private readonly provider: StorageProvider) {
-    this.records = new RecordStore(provider);
+  constructor(
+    private readonly provider: StorageProvider,
+    private readonly hot = new HotCache(0),
+  ) {
+    this.records = new RecordStore(provider, hot);
   }
 
   find(repository: RepositoryRef, digest: Digest): Promise<ManifestRecord | undefined> {
@@ -31,7 +35,15 @@ export class ManifestStore {
    * The stored bytes; undefined when they are absent, too large for a manifest, or not those that the digest names, which
    * are then removed.
    */
-  async findBody(digest: Digest): Promise<Buffer | undefined> {
+  findBody(digest: Digest): Promise<Buffer | undefined> {
+    return this.hot.through(
+      keys.content(digest),
+      () => this.readBody(digest),
+      (body) => body.length,
+    );
+  }
+
+  private async readBody(digest: Digest): Promise<Buffer | undefined> {
     const body = await orAbsent(this.provider.read(keys.content(digest), maxManifestBytes)).catch((error: unknown) => {
       if (error instanceof StorageError && error.kind === 'too-large') return undefined;
       throw error;

@@ -1,9 +1,13 @@
 import { orAbsent, StorageError } from './storage-error.js';
 import { keys } from './keys.js';
+import { HotCache } from './hot.cache.js';
 import type { StorageProvider } from './storage.provider.js';
 
 /** Largest record in bytes; the ones we write have a few hundred. */
 const maxRecordBytes = 64 * 1024;
+
+/** Bytes that a record in memory is counted as. */
+const recordCost = 512;
 
 /** The version that this program writes and the newest it reads. */
 const version = 1;
@@ -15,6 +19,7 @@ export class RecordStore {
   /** @param limit bytes of the largest record. */
   constructor(
     private readonly provider: StorageProvider,
+    private readonly hot = new HotCache(0),
     private readonly limit = maxRecordBytes,
   ) {}
 
@@ -22,7 +27,28 @@ export class RecordStore {
    * @param read gives the record its type, or undefined when fields are missing or wrong.
    * @throws StorageError `newer-version` for a record of a later program: it is neither used nor overwritten.
    */
-  async find<T>(key: string, read: (fields: RecordFields) => T | undefined): Promise<T | undefined> {
+  find<T extends object | number>(key: string, read: (fields: RecordFields) => T | undefined): Promise<T | undefined> {
+    return this.hot.through(
+      key,
+      () => this.readRecord(key, read),
+      () => recordCost,
+    );
+  }
+
+  async put(key: string, fields: RecordFields): Promise<void> {
+    await this.replacing(key, () => this.provider.write(key, Buffer.from(JSON.stringify({ version, ...fields }))));
+  }
+
+  async remove(key: string): Promise<void> {
+    await this.replacing(key, () => this.provider.delete(key));
+  }
+
+  private async replacing(key: string, write: () => Promise<void>): Promise<void> {
+    this.hot.forget(key);
+    await write().finally(() => this.hot.forget(key));
+  }
+
+  private async readRecord<T>(key: string, read: (fields: RecordFields) => T | undefined): Promise<T | undefined> {
     const content = await orAbsent(this.provider.read(key, this.limit)).catch((error: unknown) => {
       if (error instanceof StorageError && error.kind === 'too-large') return Buffer.alloc(0);
       throw error;
@@ -35,14 +61,6 @@ export class RecordStore {
     const record = fields?.version === version ? read(fields) : undefined;
     if (record === undefined) await this.setAside(key, content);
     return record;
-  }
-
-  async put(key: string, fields: RecordFields): Promise<void> {
-    await this.provider.write(key, Buffer.from(JSON.stringify({ version, ...fields })));
-  }
-
-  async remove(key: string): Promise<void> {
-    await this.provider.delete(key);
   }
 
   private async setAside(key: string, content: Buffer): Promise<void> {

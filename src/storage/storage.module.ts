@@ -1,7 +1,9 @@
 import { Global, Inject, Injectable, Module, type DynamicModule, type OnApplicationShutdown } from '@nestjs/common';
 import { storageSettings } from '../config/config.module.js';
+import { ServerSettings } from '../config/server.settings.js';
 import type { StorageSettings } from '../config/storage.settings.js';
 import { ContentStore } from './content.store.js';
+import { HotCache } from './hot.cache.js';
 import { IngestSweeper } from './ingest.sweeper.js';
 import { ListStore } from './list.store.js';
 import { ManifestStore } from './manifest.store.js';
@@ -48,15 +50,20 @@ export class StorageModule {
         return replacement;
       },
     };
-    const store = <T>(type: new (provider: StorageProvider) => T) => ({
+    const hot = {
+      provide: HotCache,
+      inject: [ServerSettings],
+      useFactory: (server: ServerSettings) => new HotCache(server.memoryCache),
+    };
+    const store = <T>(type: new (provider: StorageProvider, hot: HotCache) => T) => ({
       provide: type,
-      inject: [StorageProvider],
-      useFactory: (opened: StorageProvider) => new type(opened),
+      inject: [StorageProvider, HotCache],
+      useFactory: (opened: StorageProvider, memory: HotCache) => new type(opened, memory),
     });
     const stores = [store(ContentStore), store(ListStore), store(ManifestStore), store(TagStore)];
     return {
       module: StorageModule,
-      providers: [provider, ...stores, StorageCloser, IngestSweeper],
+      providers: [provider, hot, ...stores, StorageCloser, IngestSweeper],
       exports: [ContentStore, ListStore, ManifestStore, TagStore],
     };
   }

@@ -2,6 +2,7 @@ import { Digest } from '../oci/digest.js';
 import { isManifestMediaType } from '../oci/media-type.js';
 import type { Tag } from '../oci/reference.js';
 import type { RepositoryRef } from '../oci/repository.js';
+import type { HotCache } from './hot.cache.js';
 import { keys } from './keys.js';
 import { RecordStore, sizeOf, type RecordFields } from './record.store.js';
 import type { StorageProvider } from './storage.provider.js';
@@ -22,8 +23,8 @@ export interface TagRecord {
 export class TagStore {
   private readonly records: RecordStore;
 
-  constructor(provider: StorageProvider) {
-    this.records = new RecordStore(provider);
+  constructor(provider: StorageProvider, hot?: HotCache) {
+    this.records = new RecordStore(provider, hot);
   }
 
   find(repository: RepositoryRef, tag: Tag): Promise<TagRecord | undefined> {

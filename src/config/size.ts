@@ -1,0 +1,18 @@
+const units: Record<string, number> = {
+  B: 1,
+  kB: 1e3,
+  MB: 1e6,
+  GB: 1e9,
+  TB: 1e12,
+  KiB: 2 ** 10,
+  MiB: 2 ** 20,
+  GiB: 2 ** 30,
+  TiB: 2 ** 40,
+};
+
+/** Bytes of `32MiB`, `1.5 GB` or `0B`; undefined for anything else, a number without unit included. */
+export function parseSize(text: string): number | undefined {
+  const [, count, unit = ''] = /^\s*(\d{1,9}(?:\.\d{1,3})?)\s*([kKMGT]i?B|B)\s*$/.exec(text) ?? [];
+  const factor = Object.hasOwn(units, unit) ? units[unit] : undefined;
+  return count === undefined || factor === undefined ? undefined : Math.round(Number(count) * factor);
+}
