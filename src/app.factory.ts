@@ -14,10 +14,12 @@ import { namespaceRules } from './distribution/namespace.rules.js';
 import { foldTarget } from './distribution/request-target.js';
 import { send } from './distribution/send.js';
 import { JsonLogger } from './observability/json.logger.js';
-import { logRequests } from './observability/request.log.js';
+import { requestId } from './observability/request.id.js';
+import { identifyRequests, logRequests } from './observability/request.log.js';
 
-/** Bytes of a request's header (DESIGN §9). */
-const maxHeaderSize = 16 * 1024;
+/** Milliseconds in which the header of a request has to arrive, and how often connections are looked at for it. */
+const headersTimeout = 10_000;
+const connectionsCheckingInterval = 2_000;
 /** Milliseconds in which a request, header and body, has to arrive. */
 const requestTimeout = 30_000;
 /** Milliseconds that an idle connection is kept; longer than usual balancers keep theirs, so that they never meet a closing one. */
@@ -35,6 +37,7 @@ export interface AppOptions extends Replacements {
 export async function createApp(settings: Settings, options: AppOptions = {}): Promise<NestFastifyApplication> {
   const logger = new JsonLogger(settings.server.logLevel, options.log);
   const rules = namespaceRules(settings);
+  const { maxConnections, maxHeaderSize, clientTimeout } = settings.server;
   const adapter = new FastifyAdapter({
     exposeHeadRoutes: false,
     requestTimeout,
@@ -43,7 +46,8 @@ export async function createApp(settings: Settings, options: AppOptions = {}): P
     forceCloseConnections: 'idle',
     skipMiddie: true,
     // Node would refuse a request without Host in its own words; `refuseWithoutHost` does it in the specification's.
-    http: { maxHeaderSize, requireHostHeader: false },
+    http: { maxHeaderSize, headersTimeout, connectionsCheckingInterval, requireHostHeader: false },
+    genReqId: requestId,
     // A reference may be a sha512 digest; names are limited by their own parser.
     routerOptions: { maxParamLength: 2048 },
     rewriteUrl: (request: IncomingMessage) => foldTarget(request.url ?? '/', rules),
@@ -64,7 +68,11 @@ export async function createApp(settings: Settings, options: AppOptions = {}): P
   fastify.addContentTypeParser('*', (_request, _payload, done) => done(null));
   // Node answers other expectations than 100-continue with a bare 417, which no client asks for.
   fastify.server.on('checkExpectation', (request, response) => fastify.server.emit('request', request, response));
+  fastify.server.maxConnections = maxConnections;
+  fastify.decorate('clientTimeout', clientTimeout);
+  fastify.decorateRequest('refusal', undefined);
   app.get(DrainService).watch(fastify);
+  identifyRequests(fastify);
   logRequests(fastify, logger.pino);
   refuseWithoutHost(fastify);
   await app.init();

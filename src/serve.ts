@@ -15,8 +15,7 @@ export async function serve(settings: Settings): Promise<void> {
   const app = await open(settings);
   const stopped = stopSignal();
   try {
-    await listen(app, settings.server.listen);
-    logger.log(`listening on ${settings.server.listen}`);
+    logger.log(`listening on ${await listen(app, settings.server.listen)}`);
     logger.log(`${await stopped} received, finishing ${app.get(DrainService).count} transfers`);
     const isDrained = await drain(app, settings.server.drainTimeout);
     if (!isDrained) logger.warn('the drain timeout passed, running transfers are cut');
@@ -35,12 +34,13 @@ async function open(settings: Settings): Promise<NestFastifyApplication> {
   }
 }
 
-async function listen(app: NestFastifyApplication, text: string): Promise<void> {
+/** @returns where, with the port that the system chose when it was asked for port 0 */
+async function listen(app: NestFastifyApplication, text: string): Promise<string> {
   const address = parseListenAddress(text);
   if (!address) throw new StartError(`cannot listen on ${text}`);
   try {
     if ('path' in address) await clearSocketFile(address.path);
-    await app.getHttpAdapter().getInstance().listen(address);
+    return await app.getHttpAdapter().getInstance().listen(address);
   } catch (error) {
     if (error instanceof Error && 'code' in error)
       throw new StartError(`cannot listen on ${text}: ${String(error.code)}`);

@@ -38,6 +38,8 @@ function readCommandLine(argv: readonly string[]): Settings | undefined {
     .helpOption('--help', 'print this help')
     .helpCommand(false)
     .exitOverride()
+    // A mistyped option is quoted with what was assigned to it, which may be a secret.
+    .configureOutput({ outputError: (text, write) => write(text.replace(/=.*'/s, "=…'")) })
     .configureHelp({ showGlobalOptions: true })
     .action(() => void (flags = { server: program.opts(), filesystem: {} }));
   const filesystem = program

@@ -1,5 +1,6 @@
 import { ValidateBy, type ValidationOptions } from 'class-validator';
 import { Namespace } from '../oci/namespace.js';
+import { Secret } from './secret.js';
 import { parseListenAddress } from './listen-address.js';
 
 const rule = (name: string, message: string, isValid: (value: unknown) => boolean, options: ValidationOptions = {}) =>
@@ -19,10 +20,24 @@ export const IsSize = () =>
 export const IsFlag = () => rule('isFlag', 'must be true, false, 1 or 0', (value) => typeof value === 'boolean');
 
 export const IsText = (what: string, maxLength = 1024) =>
+  rule('isText', `must be ${what}`, (value) => isText(value, maxLength));
+
+export const IsSecret = (what = 'text without control characters', maxLength = 65_536) =>
+  rule('isSecret', `must be ${what}`, (value) => value instanceof Secret && isText(value.reveal(), maxLength));
+
+export const ArePatterns = () =>
   rule(
-    'isText',
-    `must be ${what}`,
-    (value) => typeof value === 'string' && value !== '' && value.length <= maxLength && !hasControl(value),
+    'arePatterns',
+    'must be host names separated by commas, each with *. before it for all below it, or *',
+    (value) =>
+      Array.isArray(value) && value.every((pattern) => pattern === '*' || isHost(String(pattern).replace(/^\*\./, ''))),
+  );
+
+export const IsUmask = () =>
+  rule(
+    'isUmask',
+    'must be octal, from 000 to 077',
+    (value) => Number.isInteger(value) && Number(value) >= 0 && Number(value) <= 0o077,
   );
 
 export const IsCount = (least: number, most: number) =>
@@ -64,6 +79,10 @@ export const IsListenAddress = () =>
     'must be host:port or unix:/path',
     (value) => typeof value === 'string' && parseListenAddress(value) !== undefined,
   );
+
+export function isText(value: unknown, maxLength: number): boolean {
+  return typeof value === 'string' && value !== '' && value.length <= maxLength && !hasControl(value);
+}
 
 function isHost(value: unknown): boolean {
   if (typeof value !== 'string') return false;

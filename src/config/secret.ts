@@ -24,3 +24,8 @@ export class Secret {
     return '***';
   }
 }
+
+/** Wraps text; anything else is left for the rules to refuse. */
+export function toSecret(value: Secret | string | undefined): Secret | undefined {
+  return typeof value === 'string' ? new Secret(value) : value;
+}

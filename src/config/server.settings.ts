@@ -1,7 +1,19 @@
 import { parseDuration } from './duration.js';
 import { parseSize } from './size.js';
-import { IsCount, IsDuration, IsFlag, IsListenAddress, IsOneOf, IsRegistryHost, IsSize, IsText } from './rules.js';
-import { parseBoolean, parseInteger, Setting } from './setting.decorator.js';
+import {
+  ArePatterns,
+  IsCount,
+  IsDuration,
+  IsFlag,
+  IsListenAddress,
+  IsOneOf,
+  IsRegistryHost,
+  IsSecret,
+  IsSize,
+  IsText,
+} from './rules.js';
+import { toSecret, type Secret } from './secret.js';
+import { parseBoolean, parseInteger, parseList, Setting } from './setting.decorator.js';
 import { IsOptional } from 'class-validator';
 
 export const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
@@ -57,8 +69,46 @@ export class ServerSettings {
     description: 'JSON map of credentials merged over the file: {"docker.io":{"username":"u","password":"p"}}',
   })
   @IsOptional()
-  @IsText('a JSON map', 1_000_000)
-  upstreamCredentials?: string;
+  @IsSecret('a JSON map', 1_000_000)
+  get upstreamCredentials(): Secret | undefined {
+    return this.credentials;
+  }
+  set upstreamCredentials(value: Secret | string | undefined) {
+    this.credentials = toSecret(value);
+  }
+
+  @Setting({
+    name: 'upstream-credentials-file',
+    env: 'UPSTREAM_CREDENTIALS_FILE',
+    value: 'file',
+    description: 'file to read that map from, as secrets are mounted',
+  })
+  @IsOptional()
+  @IsText('the path of a file', 4096)
+  upstreamCredentialsFile?: string;
+
+  private credentials?: Secret | undefined;
+
+  @Setting({
+    name: 'allow-namespaces',
+    env: 'ALLOW_NAMESPACES',
+    value: 'patterns',
+    parse: parseList,
+    description:
+      'registries that are mirrored without being configured whatever the policy says: ghcr.io,*.example.com',
+  })
+  @ArePatterns()
+  allowNamespaces: string[] = [];
+
+  @Setting({
+    name: 'deny-namespaces',
+    env: 'DENY_NAMESPACES',
+    value: 'patterns',
+    parse: parseList,
+    description: 'registries that are never mirrored unless they are configured',
+  })
+  @ArePatterns()
+  denyNamespaces: string[] = [];
 
   @Setting({
     name: 'check-cache-digest',
@@ -91,6 +141,39 @@ export class ServerSettings {
   })
   @IsSize()
   memoryCache = 32 * 1024 * 1024;
+
+  @Setting({
+    name: 'max-connections',
+    env: 'MAX_CONNECTIONS',
+    value: 'count',
+    default: '10000',
+    parse: parseInteger,
+    description: 'connections of clients at one time; more are closed at once',
+  })
+  @IsCount(1, 1_000_000)
+  maxConnections = 10_000;
+
+  @Setting({
+    name: 'max-header-size',
+    env: 'MAX_HEADER_SIZE',
+    value: 'size',
+    default: '16KiB',
+    parse: parseSize,
+    description: 'largest header of a request',
+  })
+  @IsCount(1024, 1_048_576)
+  maxHeaderSize = 16 * 1024;
+
+  @Setting({
+    name: 'client-timeout',
+    env: 'CLIENT_TIMEOUT',
+    value: 'duration',
+    default: '60s',
+    parse: parseDuration,
+    description: 'how long a client may take nothing of what it is sent before it is cut off',
+  })
+  @IsDuration()
+  clientTimeout = 60_000;
 
   @Setting({
     name: 'drain-timeout',

@@ -48,6 +48,14 @@ export function parseBoolean(text: string): boolean | undefined {
   return booleans.get(text.toLowerCase());
 }
 
+/** Items separated by commas; spaces around them do not count. */
+export function parseList(text: string): string[] {
+  return text
+    .split(',')
+    .map((item) => item.trim())
+    .filter((item) => item !== '');
+}
+
 export function parseInteger(text: string): number | undefined {
   return /^\d{1,15}$/.test(text) ? Number(text) : undefined;
 }

@@ -39,7 +39,7 @@ describe('loadSettings', () => {
       defaultNamespace: 'docker.io',
       drainTimeout: 30_000,
     });
-    expect(load().storage).toEqual({ provider: 'filesystem', root: './data' });
+    expect(load().storage).toEqual({ provider: 'filesystem', root: './data', umask: 0o077 });
   });
 
   it('turns text into what the settings are', () => {
@@ -64,7 +64,7 @@ describe('loadSettings', () => {
       drainTimeout: 90_000,
       logLevel: 'warn',
     });
-    expect(storage).toEqual({ provider: 'filesystem', root: '/srv/registry' });
+    expect(storage).toEqual({ provider: 'filesystem', root: '/srv/registry', umask: 0o077 });
   });
 
   it('reads the file that is named and merges the credentials over it', () => {

@@ -27,11 +27,11 @@ export function loadSettings(text: SettingsText): Settings {
   const server = validateSettings(ServerSettings, text.server, (name) => `--${name}`);
   const storage = validateSettings(FilesystemSettings, text.filesystem, (name) => `filesystem --${name}`);
   problems.push(...server.problems, ...storage.problems);
-  const { upstreamConfigFile: file, upstreamCredentials } = server.value;
+  const { upstreamConfigFile: file } = server.value;
   const upstreams = collect(problems, () =>
     readUpstreams(
       file === undefined ? undefined : readSettingFile(file, '--upstream-config-file'),
-      upstreamCredentials,
+      readCredentials(server.value),
     ),
   );
   if (problems.length > 0 || upstreams === undefined) throw new ConfigurationError(problems);
@@ -46,4 +46,11 @@ function collect<T>(problems: Problem[], read: () => T): T | undefined {
     problems.push(...error.problems);
     return undefined;
   }
+}
+
+function readCredentials({ upstreamCredentials, upstreamCredentialsFile: file }: ServerSettings): string | undefined {
+  if (file === undefined) return upstreamCredentials?.reveal();
+  if (upstreamCredentials === undefined) return readSettingFile(file, '--upstream-credentials-file');
+  const reason = 'the map and the file of it exclude each other';
+  throw new ConfigurationError([{ path: '--upstream-credentials-file', kind: 'text', reason }]);
 }

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { loadAll, YAMLException } from 'js-yaml';
 import { Namespace } from '../oci/namespace.js';
 import { ConfigurationError, kindOf, type Problem } from './configuration-error.js';
+import { isText } from './rules.js';
 import { EndpointSettings, UpstreamSettings } from './upstream.settings.js';
 import { validateSettings, type Values } from './validation.js';
 
@@ -38,7 +39,7 @@ export function readUpstreams(yaml: string | undefined, credentials: string | un
   const merged = mergeCredentials(entries, secrets, problems);
   const upstreams = merged.map(({ values, path }) => {
     const { value, problems: found } = validateSettings(UpstreamSettings, values, (name) => `${path}.${name}`);
-    problems.push(...found, ...credentialProblems(value, path));
+    problems.push(...found, ...readPassword(value, path), ...credentialProblems(value, path));
     readAuthorities(value, path, problems);
     if (areMaps(values.fallback_hosts))
       value.fallbackHosts = readFallbacks(values.fallback_hosts, secrets, path, problems);
@@ -138,10 +139,27 @@ function readFallbacks(
     const secret = typeof entry.host === 'string' && Object.hasOwn(secrets, entry.host) ? secrets[entry.host] : {};
     const values = isMap(secret) ? { ...entry, ...secret } : entry;
     const { value, problems: found } = validateSettings(EndpointSettings, values, (name) => `${path}.${name}`);
-    problems.push(...found, ...credentialProblems(value, path));
+    problems.push(...found, ...readPassword(value, path), ...credentialProblems(value, path));
     readAuthorities(value, path, problems);
     return value;
   });
+}
+
+/** Puts the content of the password's file, without the line's end, in the password's place. */
+function readPassword(settings: EndpointSettings, path: string): readonly Problem[] {
+  const { passwordFile } = settings;
+  if (typeof passwordFile !== 'string') return [];
+  const at = `${path}.password_file`;
+  if (settings.password !== undefined)
+    return [{ path: at, kind: 'text', reason: 'password and password_file exclude each other' }];
+  try {
+    const password = readSettingFile(passwordFile, at).replace(/\r?\n$/, '');
+    settings.password = password;
+    return isText(password, 65_536) ? [] : [{ path: at, kind: 'a file', reason: 'must hold one line of text' }];
+  } catch (error) {
+    if (!(error instanceof ConfigurationError)) throw error;
+    return error.problems;
+  }
 }
 
 function credentialProblems({ username, password }: EndpointSettings, path: string): Problem[] {

@@ -1,8 +1,8 @@
 import { IsOptional } from 'class-validator';
 import { parseDuration } from './duration.js';
-import { AreMaps, AreRegistryHosts, IsCount, IsDuration, IsFlag, IsRegistryHost, IsText } from './rules.js';
+import { AreMaps, AreRegistryHosts, IsCount, IsDuration, IsFlag, IsRegistryHost, IsSecret, IsText } from './rules.js';
 import { parseBoolean, parseInteger, Setting } from './setting.decorator.js';
-import { Secret } from './secret.js';
+import { toSecret, type Secret } from './secret.js';
 
 /** How long a tag is trusted before the upstream is asked again, unless an upstream says otherwise. */
 export const defaultTagFreshness = 600_000;
@@ -51,8 +51,18 @@ export class EndpointSettings {
 
   @Setting({ name: 'password', secret: true, description: 'password or access token of the user' })
   @IsOptional()
-  @IsText('text without control characters', 65_536)
-  password?: string;
+  @IsSecret()
+  get password(): Secret | undefined {
+    return this.secret;
+  }
+  set password(value: Secret | string | undefined) {
+    this.secret = toSecret(value);
+  }
+
+  @Setting({ name: 'password_file', description: 'file to read the password from, as secrets are mounted' })
+  @IsOptional()
+  @IsText('the path of a file', 4096)
+  passwordFile?: string;
 
   @Setting({
     name: 'token_realms',
@@ -70,10 +80,12 @@ export class EndpointSettings {
   @AreRegistryHosts()
   redirectHosts: string[] = [];
 
+  private secret?: Secret | undefined;
+
   /** Both halves, or undefined for anonymous access. */
   get credentials(): { readonly username: string; readonly password: Secret } | undefined {
     if (this.username === undefined || this.password === undefined) return undefined;
-    return { username: this.username, password: new Secret(this.password) };
+    return { username: this.username, password: this.password };
   }
 }
 
@@ -119,6 +131,16 @@ export class UpstreamSettings extends EndpointSettings {
   @IsOptional()
   @IsDuration()
   maxStale?: number;
+
+  @Setting({
+    name: 'access_recheck_time',
+    default: '1h',
+    parse: parseDuration,
+    description:
+      'how long content that needed a password is served before the registry is asked whether it still may be',
+  })
+  @IsDuration()
+  accessRecheckTime = 3_600_000;
 
   @Setting({
     name: 'max_connections',

@@ -20,6 +20,8 @@ export class OciExceptionFilter implements ExceptionFilter {
     const answer = toOciError(error, method);
     if (answer.code === 'UNKNOWN')
       this.logger.error(messageOf(error), error instanceof Error ? error.stack : undefined);
+    // The request's log line tells it, with the request's id.
+    Object.assign(reply.request, { refusal: `${answer.code}: ${answer.message}` });
     await send(reply, errorAnswer(answer));
   }
 }

@@ -1,7 +1,5 @@
 import type { ServerResponse } from 'node:http';
 
-/** Milliseconds that a client may take for one chunk, of 256 KiB at most, before it is cut off. */
-const chunkDeadline = 60_000;
 /** How often waiting chunks are looked at; one timer serves all responses. */
 const watchInterval = 5_000;
 
@@ -14,7 +12,11 @@ export class ResponseSink {
   private reject: ((error: Error) => void) | undefined;
   private since = 0;
 
-  constructor(private readonly response: ServerResponse) {
+  /** @param timeout milliseconds that a client may take for one chunk, of 256 KiB at most, before it is cut off. */
+  constructor(
+    private readonly response: ServerResponse,
+    private readonly timeout: number,
+  ) {
     response.once('close', this.closed);
     if (response.destroyed) this.closed();
   }
@@ -44,7 +46,7 @@ export class ResponseSink {
 
   /** Cuts a client that has taken nothing for too long. */
   cutIfSlow(now: number): void {
-    if (now - this.since > chunkDeadline) this.response.destroy();
+    if (now - this.since > this.timeout) this.response.destroy();
   }
 
   close(): void {

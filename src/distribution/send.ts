@@ -1,5 +1,4 @@
 import type { FastifyReply } from 'fastify';
-import type { ServerResponse } from 'node:http';
 import type { Answer } from './answer.js';
 import { ResponseSink } from './response.sink.js';
 
@@ -14,14 +13,15 @@ export async function send(reply: FastifyReply, answer: Answer): Promise<void> {
     // Set, not only written, so that the request log can read them.
     for (const [name, value] of Object.entries(answer.headers)) response.setHeader(name, value);
     response.writeHead(answer.status);
-    await sendBody(response, answer, reply.request.method === 'HEAD');
+    await sendBody(reply, answer);
   } finally {
     await answer.close?.();
   }
 }
 
-async function sendBody(response: ServerResponse, { status, body }: Answer, isHead: boolean): Promise<void> {
-  if (isHead || body === undefined || status === 304) {
+async function sendBody(reply: FastifyReply, { status, body }: Answer): Promise<void> {
+  const response = reply.raw;
+  if (reply.request.method === 'HEAD' || body === undefined || status === 304) {
     response.end();
     return;
   }
@@ -31,7 +31,7 @@ async function sendBody(response: ServerResponse, { status, body }: Answer, isHe
   }
   // The head leaves before the first byte of a slow upstream: clients wait for it with a deadline.
   response.flushHeaders();
-  const sink = new ResponseSink(response);
+  const sink = new ResponseSink(response, reply.server.getDecorator('clientTimeout'));
   try {
     await body.copy((chunk) => sink.write(chunk), sink.signal);
     response.end();

@@ -17,7 +17,7 @@ export class JsonLogger implements LoggerService {
   }
 
   error(message: unknown, ...rest: unknown[]): void {
-    this.write('error', message, rest);
+    this.write(contextOf(rest) === 'ExceptionHandler' ? 'debug' : 'error', message, rest);
   }
 
   warn(message: unknown, ...rest: unknown[]): void {
@@ -46,6 +46,7 @@ export class JsonLogger implements LoggerService {
   }
 }
 
+/** `ExceptionHandler` is another one: what stops a start is also thrown, and told by whoever started it. */
 const frameworkContexts = new Set([
   'NestFactory',
   'InstanceLoader',

@@ -1,5 +1,13 @@
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { Logger } from 'pino';
+
+/** Every answer tells the id that its log line has. */
+export function identifyRequests(fastify: FastifyInstance): void {
+  fastify.addHook('onRequest', (request, reply, done) => {
+    reply.raw.setHeader('x-request-id', request.id);
+    done();
+  });
+}
 
 /** One line for each request when its answer has left or broken off. Headers and queries, where secrets are, stay out. */
 export function logRequests(fastify: FastifyInstance, logger: Logger): void {
@@ -13,6 +21,7 @@ export function logRequests(fastify: FastifyInstance, logger: Logger): void {
       const { repository, reference, digest } = (request.params ?? {}) as Partial<Record<string, string>>;
       logger.info(
         {
+          id: request.id,
           method: request.method,
           ...(repository === undefined
             ? { path: pathOf(request.originalUrl) }
@@ -21,6 +30,7 @@ export function logRequests(fastify: FastifyInstance, logger: Logger): void {
           bytes: socket.bytesWritten - bytesBefore,
           duration: Math.round(performance.now() - start),
           cache: response.getHeader('x-cache'),
+          ...(refusalOf(request) !== undefined && { error: refusalOf(request) }),
           ...(!response.writableFinished && { aborted: true }),
         },
         'request',
@@ -32,4 +42,10 @@ export function logRequests(fastify: FastifyInstance, logger: Logger): void {
 
 function pathOf(url: string): string {
   return (url.split('?', 1)[0] ?? '').slice(0, 256);
+}
+
+/** Why the request was refused, when the exception filter said it. */
+function refusalOf(request: FastifyRequest): string | undefined {
+  const { refusal } = request as FastifyRequest & { readonly refusal?: unknown };
+  return typeof refusal === 'string' ? refusal : undefined;
 }

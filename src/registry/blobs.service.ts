@@ -4,9 +4,11 @@ import { ServerSettings } from '../config/server.settings.js';
 import type { ByteRange } from '../oci/byte-range.js';
 import type { Digest } from '../oci/digest.js';
 import type { RepositoryRef } from '../oci/repository.js';
-import { ContentStore } from '../storage/content.store.js';
+import { ContentStore, type BlobRecord } from '../storage/content.store.js';
 import type { ChunkSink, StoredObject } from '../storage/storage.provider.js';
 import { UpstreamClient } from '../upstream/upstream.client.js';
+import { UpstreamError } from '../upstream/upstream-error.js';
+import { AccessService } from './access.service.js';
 import { reasonOf, toAnswerError } from './answer-error.js';
 import type { CacheStatus } from './cache-status.js';
 import { within } from './deadline.js';
@@ -48,6 +50,7 @@ export class BlobsService {
     private readonly downloads: DownloadsService,
     private readonly upstream: UpstreamClient,
     private readonly refusals: NegativeCache,
+    private readonly access: AccessService,
     private readonly settings: ServerSettings,
   ) {}
 
@@ -69,9 +72,9 @@ export class BlobsService {
   }
 
   private async findHead(repository: RepositoryRef, digest: Digest): Promise<BlobHead> {
-    const linked = await this.content.findLink(repository, digest);
-    const size = linked === undefined ? undefined : await this.content.findSize(digest);
-    if (size !== undefined && size === linked) return { digest, size, cache: 'HIT' };
+    const record = await this.findRecord(repository, digest);
+    const size = record && (await this.content.findSize(digest));
+    if (size !== undefined && size === record?.size) return { digest, size, cache: 'HIT' };
     return { digest, size: await this.agree(repository, digest), cache: 'MISS' };
   }
 
@@ -99,8 +102,9 @@ export class BlobsService {
 
   /** Stored content of a repository that is recorded to contain it: a digest is not a permission (P14). */
   private async openStored(repository: RepositoryRef, digest: Digest): Promise<OpenBlob | undefined> {
-    const size = await this.content.findLink(repository, digest);
-    if (size === undefined) return undefined;
+    const record = await this.findRecord(repository, digest);
+    if (record === undefined) return undefined;
+    const { size } = record;
     const bytes = await this.content.findSmall(digest, size);
     return bytes?.length === size ? ofBytes(digest, bytes) : this.openContent(digest, size, 'HIT');
   }
@@ -121,11 +125,29 @@ export class BlobsService {
     return stored;
   }
 
+  /** The record, unless the upstream takes it back when it is asked again. */
+  private async findRecord(repository: RepositoryRef, digest: Digest): Promise<BlobRecord | undefined> {
+    const record = await this.content.findLink(repository, digest);
+    if (!record || !this.access.isDue(repository, record)) return record;
+    try {
+      const isAgreed = await this.access.recheck(repository, () => this.agree(repository, digest));
+      if (isAgreed) await this.link(repository, digest, record.size);
+      return record;
+    } catch (error) {
+      if (error instanceof UpstreamError) await this.content.unlink(repository, digest);
+      throw error;
+    }
+  }
+
   /** A record that cannot be written costs another question next time, not this answer. */
   private async link(repository: RepositoryRef, digest: Digest, size: number): Promise<void> {
-    await this.content.link(repository, digest, size).catch((error: unknown) => {
-      this.logger.warn(`${repository.toString()} was not recorded to contain ${digest.toString()}: ${reasonOf(error)}`);
-    });
+    await this.content
+      .link(repository, digest, { size, ...this.access.granted(repository) })
+      .catch((error: unknown) => {
+        this.logger.warn(
+          `${repository.toString()} was not recorded to contain ${digest.toString()}: ${reasonOf(error)}`,
+        );
+      });
   }
 
   private async openContent(

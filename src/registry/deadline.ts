@@ -18,3 +18,16 @@ export async function within<T>(value: Promise<T>, deadline = answerDeadline): P
     clearTimeout(timer);
   }
 }
+
+/** Milliseconds that somebody with something older to answer with waits for the upstream (P6: 2 s). */
+const patience = 1_800;
+
+/** The value, or undefined when it takes longer than somebody with something older should wait. */
+export async function inTime<T>(value: Promise<T>): Promise<T | undefined> {
+  try {
+    return await within(value, patience);
+  } catch (error) {
+    if (error instanceof OciError && error.code === 'TIMEOUT') return undefined;
+    throw error;
+  }
+}

@@ -8,8 +8,8 @@ import { UpstreamError } from '../upstream/upstream-error.js';
 import { UpstreamsService } from '../upstream/upstreams.service.js';
 import { reasonOf, toAnswerError } from './answer-error.js';
 import type { CacheStatus } from './cache-status.js';
-import { within } from './deadline.js';
-import { ageOf, decide, freshnessOf } from './freshness/freshness.js';
+import { inTime, within } from './deadline.js';
+import { ageOf, decide, freshnessOf, type Freshness } from './freshness/freshness.js';
 import { NegativeCache } from './freshness/negative.cache.js';
 import { SingleFlight } from './single-flight.js';
 
@@ -44,8 +44,11 @@ interface Answered {
 interface Listing {
   readonly name: string;
   readonly missing: 'NAME_UNKNOWN' | 'MANIFEST_UNKNOWN';
-  /** @throws UpstreamError `wrong` when the answer is no such list. */
-  readonly ask: () => Promise<Omit<ListRecord, 'checkedAt'>>;
+  /**
+   * @param isKnown the upstream has had such a list before.
+   * @throws UpstreamError `wrong` when the answer is no such list.
+   */
+  readonly ask: (isKnown: boolean) => Promise<Omit<ListRecord, 'checkedAt'>>;
 }
 
 /** Lists that only the upstream can make, tags (end-8) and referrers (end-12): kept for 30 s, and for outages. */
@@ -53,6 +56,8 @@ interface Listing {
 export class ListingsService {
   private readonly logger = new Logger(ListingsService.name);
   private readonly flights = new SingleFlight<Answered>();
+  /** Questions that somebody has waited too long for: nobody else who has something older waits for them. */
+  private readonly late = new Set<string>();
 
   constructor(
     private readonly lists: ListStore,
@@ -83,8 +88,8 @@ export class ListingsService {
     const answered = await this.answer(repository, {
       name: `referrers/${digest.toString()}?${query.toString()}`,
       missing: 'MANIFEST_UNKNOWN',
-      ask: async () => {
-        const page = await this.upstream.listReferrers(repository, digest, query);
+      ask: async (isKnown) => {
+        const page = await this.upstream.listReferrers(repository, digest, query, isKnown);
         if (!Array.isArray(parse(page.body)?.manifests)) {
           throw new UpstreamError('wrong', 'the upstream sent no index of referrers');
         }
@@ -115,19 +120,38 @@ export class ListingsService {
     const freshness = freshnessOf(record, policy, this.clock.now());
     if (record && freshness === 'fresh') return { record, cache: 'HIT' };
     const key = `list ${repository.toString()} ${listing.name}`;
+    const asking = this.flights.run(key, () => this.ask(key, repository, listing, record, freshness));
+    if (!record || freshness === 'expired') return asking;
+    const isLate = this.late.has(key) || this.upstream.isSlow(repository);
+    const answered = isLate ? undefined : await inTime(asking);
+    if (answered) return answered;
+    this.late.add(key);
+    asking
+      .catch((error: unknown) => this.logger.debug(`${key} was not had: ${reasonOf(error)}`))
+      .finally(() => this.late.delete(key));
+    return { record, cache: 'STALE' };
+  }
+
+  private async ask(
+    key: string,
+    repository: RepositoryRef,
+    listing: Listing,
+    record: ListRecord | undefined,
+    freshness: Freshness,
+  ): Promise<Answered> {
     try {
-      return await this.flights.run(key, () => this.refusals.guard(key, () => this.fetch(repository, listing)));
+      return await this.refusals.guard(key, () => this.fetch(repository, listing, record));
     } catch (error) {
       if (!(error instanceof UpstreamError)) throw error;
       const decision = decide(freshness, error.isDefinitive ? 'refused' : 'failed');
-      if (decision === 'forget' && record) await this.forget(repository, listing);
+      if (decision === 'forget' && record && error.kind !== 'refused') await this.forget(repository, listing);
       if (decision !== 'serve-stale' || !record) throw error;
       return { record, cache: 'STALE' };
     }
   }
 
-  private async fetch(repository: RepositoryRef, { name, ask }: Listing): Promise<Answered> {
-    const record = { ...(await ask()), checkedAt: this.clock.now() };
+  private async fetch(repository: RepositoryRef, { name, ask }: Listing, known?: ListRecord): Promise<Answered> {
+    const record = { ...(await ask(known !== undefined)), checkedAt: this.clock.now() };
     await this.lists.put(repository, name, record).catch((error: unknown) => {
       this.logger.warn(`a list of ${repository.toString()} was not kept: ${reasonOf(error)}`);
     });

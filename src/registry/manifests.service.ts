@@ -3,8 +3,10 @@ import { Digest } from '../oci/digest.js';
 import { ManifestError, parseManifest, type Manifest } from '../oci/manifest.js';
 import type { Reference } from '../oci/reference.js';
 import type { RepositoryRef } from '../oci/repository.js';
-import { ManifestStore } from '../storage/manifest.store.js';
+import { ManifestStore, type ManifestRecord } from '../storage/manifest.store.js';
+import { UpstreamError } from '../upstream/upstream-error.js';
 import { UpstreamClient, type ManifestHead as UpstreamManifestHead } from '../upstream/upstream.client.js';
+import { AccessService } from './access.service.js';
 import { reasonOf, toAnswerError } from './answer-error.js';
 import type { CacheStatus } from './cache-status.js';
 import { within } from './deadline.js';
@@ -34,12 +36,14 @@ export interface ManifestAnswer extends ManifestHead {
 export class ManifestsService {
   private readonly logger = new Logger(ManifestsService.name);
   private readonly fetches = new SingleFlight<ManifestAnswer>();
+  private readonly agreements = new SingleFlight<void>();
 
   constructor(
     private readonly manifests: ManifestStore,
     private readonly tags: TagsService,
     private readonly upstream: UpstreamClient,
     private readonly refusals: NegativeCache,
+    private readonly access: AccessService,
   ) {}
 
   /** @throws OciError */
@@ -59,8 +63,8 @@ export class ManifestsService {
   }
 
   private async headDigest(repository: RepositoryRef, digest: Digest): Promise<ManifestHead> {
-    const record = await this.manifests.find(repository, digest);
-    if (record) return { digest, ...record, cache: 'HIT' };
+    const record = await this.findRecord(repository, digest);
+    if (record) return answerOf(digest, record);
     const head = await this.refusals.guard(keyOf(repository, digest), () => this.headUpstream(repository, digest));
     const isOther = head?.digest !== undefined && !head.digest.equals(digest);
     if (head?.mediaType === undefined || head.size === undefined || isOther) return this.getDigest(repository, digest);
@@ -80,11 +84,32 @@ export class ManifestsService {
 
   /** Content that a digest names does not expire. */
   private async getDigest(repository: RepositoryRef, digest: Digest): Promise<ManifestAnswer> {
-    const record = await this.manifests.find(repository, digest);
+    const record = await this.findRecord(repository, digest);
     const body = record && (await this.manifests.findBody(digest));
-    if (record && body) return { digest, ...record, size: body.length, body, cache: 'HIT' };
+    if (record && body) return { ...answerOf(digest, record), size: body.length, body };
     const key = keyOf(repository, digest);
     return this.fetches.run(key, () => this.refusals.guard(key, () => this.fetch(repository, digest)));
+  }
+
+  /** The record, unless the upstream takes it back when it is asked again. */
+  private async findRecord(repository: RepositoryRef, digest: Digest): Promise<ManifestRecord | undefined> {
+    const record = await this.manifests.find(repository, digest);
+    if (!record || !this.access.isDue(repository, record)) return record;
+    const key = keyOf(repository, digest);
+    const agree = () => this.refusals.guard(key, () => this.agree(repository, digest));
+    try {
+      const isAgreed = await this.access.recheck(repository, () => this.agreements.run(key, agree));
+      if (isAgreed) await this.manifests.link(repository, digest, { ...record, ...this.access.granted(repository) });
+      return record;
+    } catch (error) {
+      if (error instanceof UpstreamError) await this.manifests.unlink(repository, digest);
+      throw error;
+    }
+  }
+
+  /** Returns when the upstream still lets the repository have the manifest. */
+  private async agree(repository: RepositoryRef, digest: Digest): Promise<void> {
+    if (!(await this.headUpstream(repository, digest))) await this.upstream.getManifest(repository, digest);
   }
 
   private async fetch(repository: RepositoryRef, digest: Digest): Promise<ManifestAnswer> {
@@ -121,7 +146,7 @@ export class ManifestsService {
 
   private async keep(repository: RepositoryRef, manifest: Manifest): Promise<void> {
     if (!manifest.storable) return;
-    await this.manifests.put(repository, manifest).catch((error: unknown) => {
+    await this.manifests.put(repository, manifest, this.access.granted(repository)).catch((error: unknown) => {
       this.logger.warn(`a manifest of ${repository.toString()} was not kept: ${reasonOf(error)}`);
     });
   }
@@ -133,6 +158,10 @@ export class ManifestsService {
       throw toAnswerError(error, 'MANIFEST_UNKNOWN');
     }
   }
+}
+
+function answerOf(digest: Digest, { mediaType, size }: ManifestRecord): ManifestHead {
+  return { digest, mediaType, size, cache: 'HIT' };
 }
 
 function keyOf(repository: RepositoryRef, digest: Digest): string {

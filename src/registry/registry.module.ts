@@ -1,4 +1,5 @@
 import { type DynamicModule, Module } from '@nestjs/common';
+import { AccessService } from './access.service.js';
 import { BlobsService } from './blobs.service.js';
 import { DownloadsService } from './downloads/downloads.service.js';
 import { NegativeCache } from './freshness/negative.cache.js';
@@ -13,7 +14,15 @@ export class RegistryModule {
     return {
       module: RegistryModule,
       imports: [upstream],
-      providers: [BlobsService, DownloadsService, ListingsService, ManifestsService, NegativeCache, TagsService],
+      providers: [
+        AccessService,
+        BlobsService,
+        DownloadsService,
+        ListingsService,
+        ManifestsService,
+        NegativeCache,
+        TagsService,
+      ],
       exports: [BlobsService, DownloadsService, ListingsService, ManifestsService],
     };
   }

@@ -1,24 +1,27 @@
 import { Inject, Injectable, Logger } from '@nestjs/common';
+import { LRUCache } from 'lru-cache';
 import { Clock } from '../config/clock.js';
+import type { UpstreamSettings } from '../config/upstream.settings.js';
 import type { Digest } from '../oci/digest.js';
-import { OciError } from '../oci/error.js';
-import type { Tag } from '../oci/reference.js';
+import type { Manifest } from '../oci/manifest.js';
+import type { Reference, Tag } from '../oci/reference.js';
 import type { RepositoryRef } from '../oci/repository.js';
 import { ManifestStore } from '../storage/manifest.store.js';
 import { TagStore, type TagRecord } from '../storage/tag.store.js';
-import { UpstreamClient } from '../upstream/upstream.client.js';
+import { UpstreamClient, type ManifestHead, type Sourced } from '../upstream/upstream.client.js';
 import { UpstreamError } from '../upstream/upstream-error.js';
 import { UpstreamsService } from '../upstream/upstreams.service.js';
+import { AccessService } from './access.service.js';
 import { reasonOf } from './answer-error.js';
 import type { CacheStatus } from './cache-status.js';
-import { within } from './deadline.js';
-import { ageOf, decide, freshnessOf, type Freshness } from './freshness/freshness.js';
+import { inTime } from './deadline.js';
+import { ageOf, decide, freshnessOf, type Freshness, type FreshnessPolicy } from './freshness/freshness.js';
 import { NegativeCache } from './freshness/negative.cache.js';
 import { isHeadRefusal } from './head-refusal.js';
 import { SingleFlight } from './single-flight.js';
 
-/** Milliseconds that the upstream gets to confirm a tag when there is something stored to answer with (P6: 2 s). */
-const revalidationDeadline = 1_800;
+/** Repositories remembered for refusing HEAD and answering GET. */
+const maxHeadless = 1_000;
 
 export interface ResolvedTag {
   readonly digest: Digest;
@@ -39,6 +42,7 @@ export interface ResolvedTag {
 export class TagsService {
   private readonly logger = new Logger(TagsService.name);
   private readonly flights = new SingleFlight<ResolvedTag>();
+  private readonly headless = new LRUCache<string, true>({ max: maxHeadless });
 
   constructor(
     private readonly tags: TagStore,
@@ -46,6 +50,7 @@ export class TagsService {
     private readonly upstream: UpstreamClient,
     private readonly upstreams: UpstreamsService,
     private readonly refusals: NegativeCache,
+    private readonly access: AccessService,
     @Inject(Clock) private readonly clock: Clock,
   ) {}
 
@@ -56,7 +61,7 @@ export class TagsService {
   async resolve(repository: RepositoryRef, tag: Tag, method: 'GET' | 'HEAD'): Promise<ResolvedTag> {
     const { settings } = this.upstreams.get(repository.namespace);
     const record = await this.tags.find(repository, tag);
-    const freshness = freshnessOf(record, settings, this.clock.now());
+    const freshness = freshnessOf(record, policyOf(settings), this.clock.now());
     if (record && freshness === 'fresh') return this.answer(record, 'HIT');
     const key = `${repository.toString()}:${tag.name}`;
     const asking = this.flights.run(key, () => this.ask(repository, tag, method, record, freshness));
@@ -92,47 +97,86 @@ export class TagsService {
     }
   }
 
-  /** Asks by HEAD, and gets the manifest only when the tag has moved: a pull limit is then spent on real change only. */
+  /** Asks by HEAD, and gets the manifest only when it is new here: a pull limit is then spent on real change only. */
   private async confirm(repository: RepositoryRef, tag: Tag, record: TagRecord): Promise<ResolvedTag> {
-    const head = await this.upstream.headManifest(repository, tag).catch((error: unknown) => {
-      // With no pulls left a GET would only be refused: what HEAD said is then the answer.
-      if (isHeadRefusal(error) && !this.upstream.hasNoPullsLeft(repository)) return undefined;
-      throw error;
-    });
-    if (head?.digest === undefined) {
-      if (this.upstream.hasNoPullsLeft(repository))
-        throw new UpstreamError('rate-limited', 'the pull limit is used up');
-      return this.fetch(repository, tag, record);
-    }
+    const head = await this.head(repository, tag);
+    if (head instanceof UpstreamError || head.digest === undefined) return this.fetch(repository, tag, record, head);
     const { digest, fallback } = head;
-    if (decide('stale', digest.equals(record.digest) ? 'same' : 'moved') === 'refresh') {
-      return this.answer(await this.keep(repository, tag, { ...record, fallback }), 'REVALIDATED');
-    }
-    return this.fetch(repository, tag, record, digest);
+    const isSame = decide('stale', digest.equals(record.digest) ? 'same' : 'moved') === 'refresh';
+    const known = isSame ? record : await this.manifests.find(repository, digest);
+    if (!known) return this.fetch(repository, tag, record, head);
+    return this.answer(await this.keep(repository, tag, { ...known, digest, fallback }), 'REVALIDATED');
   }
 
   private async lookUp(repository: RepositoryRef, tag: Tag): Promise<ResolvedTag> {
-    const head = await this.upstream.headManifest(repository, tag).catch((error: unknown) => {
-      if (isHeadRefusal(error)) return undefined;
-      throw error;
-    });
-    const { digest, mediaType, size, fallback } = head ?? {};
+    const head = await this.head(repository, tag);
+    if (head instanceof UpstreamError) return this.fetch(repository, tag, undefined, head);
+    const { digest, mediaType, size, fallback } = head;
     if (digest === undefined || mediaType === undefined || size === undefined) return this.fetch(repository, tag);
     return this.answer(await this.keep(repository, tag, { digest, mediaType, size, fallback }), 'MISS');
   }
 
-  /** @param digest what the tag points to, when that is known; else the upstream is asked for the tag itself. */
-  private async fetch(repository: RepositoryRef, tag: Tag, record?: TagRecord, digest?: Digest): Promise<ResolvedTag> {
-    const manifest = await this.upstream.getManifest(repository, digest ?? tag);
-    const { mediaType, body, fallback } = manifest;
+  /** What HEAD says of a tag, or how it was refused. */
+  private async head(repository: RepositoryRef, tag: Tag): Promise<ManifestHead | UpstreamError> {
+    try {
+      return await this.upstream.headManifest(repository, tag);
+    } catch (error) {
+      if (error instanceof UpstreamError && isHeadRefusal(error)) return error;
+      throw error;
+    }
+  }
+
+  /** @param head what HEAD has said: the digest to get, or a refusal that a GET has to clear up. */
+  private async fetch(
+    repository: RepositoryRef,
+    tag: Tag,
+    record?: TagRecord,
+    head?: ManifestHead | UpstreamError,
+  ): Promise<ResolvedTag> {
+    const manifest = await (head instanceof UpstreamError
+      ? this.getRefused(repository, tag, record, head)
+      : this.getManifest(repository, head?.digest ?? tag, record));
+    const { mediaType, body } = manifest;
+    // The tag comes from whoever named the digest, wherever the content is from.
+    const fallback = head instanceof UpstreamError || head?.digest === undefined ? manifest.fallback : head.fallback;
     const resolved = { digest: manifest.digest, mediaType, size: body.length, fallback };
     // Schema 1 is passed through: its digest does not name its bytes, so nothing could be stored under it.
     if (!manifest.storable) return { ...resolved, cache: 'MISS', age: 0, body };
-    await this.manifests.put(repository, manifest).catch((error: unknown) => {
+    await this.manifests.put(repository, manifest, this.access.granted(repository)).catch((error: unknown) => {
       this.logger.warn(`a manifest of ${repository.toString()} was not kept: ${reasonOf(error)}`);
     });
     const isSame = record?.digest.equals(manifest.digest) === true;
     return { ...this.answer(await this.keep(repository, tag, resolved), isSame ? 'REVALIDATED' : 'MISS'), body };
+  }
+
+  /**
+   * After 401 or 403 to HEAD, which some registries say because they do not do HEAD: when a GET cannot clear that up it
+   * stands, and no fallback may contradict it (P7), unless this repository is known for refusing nothing but HEAD.
+   */
+  private async getRefused(
+    repository: RepositoryRef,
+    tag: Tag,
+    record: TagRecord | undefined,
+    refusal: UpstreamError,
+  ): Promise<Manifest & Sourced> {
+    const name = repository.toString();
+    const stands = refusal.isDefinitive && !this.headless.has(name);
+    const manifest = await this.getManifest(repository, tag, record).catch((error: unknown) => {
+      throw stands && error instanceof UpstreamError && !error.isDefinitive ? refusal : error;
+    });
+    if (manifest.fallback === undefined) this.headless.set(name, true);
+    else if (stands) throw refusal;
+    return manifest;
+  }
+
+  /** With no pulls left, what can be answered from the store is not worth a GET that would be refused and counted. */
+  private getManifest(
+    repository: RepositoryRef,
+    reference: Reference,
+    record: TagRecord | undefined,
+  ): Promise<Manifest & Sourced> {
+    if (!record || !this.upstream.hasNoPullsLeft(repository)) return this.upstream.getManifest(repository, reference);
+    return Promise.reject(new UpstreamError('rate-limited', 'the pull limit is used up'));
   }
 
   /** The record with the time of its confirmation. One that cannot be written costs another question next time. */
@@ -156,12 +200,9 @@ export class TagsService {
   }
 }
 
-/** Undefined when the answer takes longer than somebody with something older should wait. */
-async function inTime<T>(answer: Promise<T>): Promise<T | undefined> {
-  try {
-    return await within(answer, revalidationDeadline);
-  } catch (error) {
-    if (error instanceof OciError) return undefined;
-    throw error;
-  }
+/** What a password gave is asked about as often as access is, however long tags are trusted otherwise. */
+function policyOf(settings: UpstreamSettings): FreshnessPolicy {
+  const { credentials, accessRecheckTime, manifestInvalidationTime, staleWhileRevalidate, maxStale } = settings;
+  const time = credentials ? Math.min(manifestInvalidationTime, accessRecheckTime) : manifestInvalidationTime;
+  return { manifestInvalidationTime: time, staleWhileRevalidate, maxStale };
 }

@@ -2,12 +2,18 @@ import { Digest } from '../oci/digest.js';
 import type { RepositoryRef } from '../oci/repository.js';
 import { HotCache } from './hot.cache.js';
 import { keys } from './keys.js';
-import { RecordStore, sizeOf } from './record.store.js';
+import { accessOf, RecordStore, sizeOf, type Access, type RecordFields } from './record.store.js';
 import { orAbsent, StorageError } from './storage-error.js';
 import type { Ingest, StoredObject, StorageProvider } from './storage.provider.js';
 
 /** Bytes of content that is served from memory: configurations of images, mostly. */
 const smallContent = 64 * 1024;
+
+/** A blob that a repository contains. */
+export interface BlobRecord extends Access {
+  /** Bytes. */
+  readonly size: number;
+}
 
 /** Content by digest, and which repositories contain it. Content without a record is served to nobody. */
 export class ContentStore {
@@ -20,14 +26,19 @@ export class ContentStore {
     this.records = new RecordStore(provider, hot);
   }
 
-  /** Size of a blob that the repository is recorded to contain; the content itself may have been removed since. */
-  findLink(repository: RepositoryRef, digest: Digest): Promise<number | undefined> {
-    return this.records.find(keys.blob(repository, digest), sizeOf);
+  /** What is recorded of a blob that the repository contains; the content itself may have been removed since. */
+  findLink(repository: RepositoryRef, digest: Digest): Promise<BlobRecord | undefined> {
+    return this.records.find(keys.blob(repository, digest), readRecord);
   }
 
   /** Records that the repository contains the blob. The content has to be committed before. */
-  async link(repository: RepositoryRef, digest: Digest, size: number): Promise<void> {
-    await this.records.put(keys.blob(repository, digest), { size });
+  async link(repository: RepositoryRef, digest: Digest, record: BlobRecord): Promise<void> {
+    await this.records.put(keys.blob(repository, digest), { ...record });
+  }
+
+  /** The repository no longer contains the blob, as far as we know; the content stays. */
+  unlink(repository: RepositoryRef, digest: Digest): Promise<void> {
+    return this.records.remove(keys.blob(repository, digest));
   }
 
   async open(digest: Digest): Promise<StoredObject | undefined> {
@@ -73,4 +84,9 @@ export class ContentStore {
     this.hot.forget(keys.content(digest));
     return this.provider.delete(keys.content(digest)).finally(() => this.hot.forget(keys.content(digest)));
   }
+}
+
+function readRecord(fields: RecordFields): BlobRecord | undefined {
+  const size = sizeOf(fields);
+  return size === undefined ? undefined : { size, ...accessOf(fields) };
 }

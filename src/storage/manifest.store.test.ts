@@ -25,9 +25,11 @@ beforeEach(() => {
   manifests = new ManifestStore(provider);
 });
 
+const access = { isPrivate: false, agreedAt: 1_700_000_000_000 };
+
 describe('ManifestStore', () => {
   it('gives the bytes back as they came, and the media type they came with', async () => {
-    await manifests.put(repository, manifest);
+    await manifests.put(repository, manifest, access);
     expect(await manifests.findBody(manifest.digest)).toEqual(manifest.body);
     expect(await manifests.find(repository, manifest.digest)).toEqual({
       mediaType: manifestMediaTypes.ociManifest,
@@ -41,14 +43,14 @@ describe('ManifestStore', () => {
       manifestMediaTypes.ociManifest,
       'sha512',
     );
-    await manifests.put(repository, referrer);
+    await manifests.put(repository, referrer, access);
     const record = await manifests.find(repository, referrer.digest);
     expect(record?.subject?.equals(subject)).toBe(true);
     expect(await manifests.findBody(referrer.digest)).toEqual(referrer.body);
   });
 
   it('says of no other repository that it contains the manifest', async () => {
-    await manifests.put(repository, manifest);
+    await manifests.put(repository, manifest, access);
     expect(await manifests.find(other, manifest.digest)).toBeUndefined();
     expect(await manifests.find(repository, subject)).toBeUndefined();
   });
@@ -65,16 +67,16 @@ describe('ManifestStore', () => {
         return super.write(key, content);
       }
     }
-    await new ManifestStore(new Watched()).put(repository, manifest);
+    await new ManifestStore(new Watched()).put(repository, manifest, access);
     expect(written).toEqual([keys.content(manifest.digest), keys.manifest(repository, manifest.digest)]);
   });
 
   it('removes a stored body that is not what the digest names, so that it is fetched anew', async () => {
-    await manifests.put(repository, manifest);
+    await manifests.put(repository, manifest, access);
     await provider.write(keys.content(manifest.digest), manifest.body.subarray(1));
     expect(await manifests.findBody(manifest.digest)).toBeUndefined();
     expect(await keysUnder(provider, 'blobs')).toEqual([]);
-    await manifests.put(repository, manifest);
+    await manifests.put(repository, manifest, access);
     expect(await manifests.findBody(manifest.digest)).toEqual(manifest.body);
   });
 

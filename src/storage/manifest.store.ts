@@ -4,12 +4,12 @@ import { isManifestMediaType } from '../oci/media-type.js';
 import type { RepositoryRef } from '../oci/repository.js';
 import { HotCache } from './hot.cache.js';
 import { keys } from './keys.js';
-import { RecordStore, sizeOf, type RecordFields } from './record.store.js';
+import { accessOf, RecordStore, sizeOf, type Access, type RecordFields } from './record.store.js';
 import { orAbsent, StorageError } from './storage-error.js';
 import type { StorageProvider } from './storage.provider.js';
 
 /** What a repository's record says of a manifest; the media type it was first served with is kept for ever. */
-export interface ManifestRecord {
+export interface ManifestRecord extends Access {
   readonly mediaType: string;
   /** Bytes. */
   readonly size: number;
@@ -54,10 +54,19 @@ export class ManifestStore {
   }
 
   /** Content first, then the record: a record never points to nothing. */
-  async put(repository: RepositoryRef, { body, mediaType, digest, subject }: Manifest): Promise<void> {
+  async put(repository: RepositoryRef, { body, mediaType, digest, subject }: Manifest, access: Access): Promise<void> {
     await this.provider.write(keys.content(digest), body);
-    const record = { mediaType, size: body.length, ...(subject && { subject: subject.toString() }) };
-    await this.records.put(keys.manifest(repository, digest), record);
+    await this.link(repository, digest, { mediaType, size: body.length, ...(subject && { subject }), ...access });
+  }
+
+  /** Records that the repository contains the manifest, whose content is stored. */
+  async link(repository: RepositoryRef, digest: Digest, record: ManifestRecord): Promise<void> {
+    await this.records.put(keys.manifest(repository, digest), { ...record });
+  }
+
+  /** The repository no longer contains the manifest, as far as we know; the content stays. */
+  unlink(repository: RepositoryRef, digest: Digest): Promise<void> {
+    return this.records.remove(keys.manifest(repository, digest));
   }
 }
 
@@ -66,5 +75,5 @@ function readRecord(fields: RecordFields): ManifestRecord | undefined {
   const size = sizeOf(fields);
   if (typeof mediaType !== 'string' || !isManifestMediaType(mediaType) || size === undefined) return undefined;
   const target = typeof subject === 'string' ? Digest.find(subject) : undefined;
-  return { mediaType, size, ...(target && { subject: target }) };
+  return { mediaType, size, ...(target && { subject: target }), ...accessOf(fields) };
 }

@@ -69,6 +69,22 @@ export class RecordStore {
   }
 }
 
+/** Under which conditions the upstream let a repository have something. */
+export interface Access {
+  /** Whether it took credentials. */
+  readonly isPrivate: boolean;
+  /** When the upstream last agreed, in milliseconds since 1970. */
+  readonly agreedAt: number;
+}
+
+/** The fields of `Access`; what an older record does not say counts as private and never agreed to. */
+export function accessOf({ isPrivate, agreedAt }: RecordFields): Access {
+  return {
+    isPrivate: isPrivate !== false,
+    agreedAt: typeof agreedAt === 'number' && Number.isFinite(agreedAt) ? agreedAt : 0,
+  };
+}
+
 /** The field `size`, a number of bytes. */
 export function sizeOf({ size }: RecordFields): number | undefined {
   return typeof size === 'number' && Number.isSafeInteger(size) && size >= 0 ? size : undefined;

@@ -14,8 +14,8 @@ import { TagStore } from './tag.store.js';
 const providers: {
   [Name in StorageSettings['provider']]: (settings: StorageSettings & { provider: Name }) => Promise<StorageProvider>;
 } = {
-  filesystem: async ({ root }) =>
-    new (await import('./providers/filesystem/filesystem.provider.js')).FilesystemProvider(root),
+  filesystem: async ({ root, umask }) =>
+    new (await import('./providers/filesystem/filesystem.provider.js')).FilesystemProvider(root, undefined, umask),
   memory: async () => new (await import('./providers/memory/memory.provider.js')).MemoryProvider(),
 };
 

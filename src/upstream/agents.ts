@@ -56,9 +56,8 @@ export class Agents {
 
   private poolsFor(url: URL, upstream: Upstream): Pools {
     if (upstream.trusts(url)) return this.poolsOf(upstream);
-    if (getProxyForUrl(url.href) !== '') return this.proxied;
     checkLiteralHost(url.hostname);
-    return this.strangers;
+    return getProxyForUrl(url.href) === '' ? this.strangers : this.proxied;
   }
 
   private poolsOf(upstream: Upstream): Pools {

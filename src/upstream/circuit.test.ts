@@ -30,7 +30,7 @@ describe('a circuit', () => {
     for (let round = 0; round < 5; round += 1) {
       fail(circuit);
       fail(circuit);
-      circuit.succeed();
+      circuit.succeed(circuit.enter());
     }
     expect(circuit.isOpen).toBe(false);
   });
@@ -50,13 +50,21 @@ describe('a circuit', () => {
     expect(circuit.isPassable).toBe(true);
   });
 
-  it('closes with the first success', () => {
+  it('closes with the first probe that succeeds, and says so once', () => {
     const { clock, circuit } = make(1);
     fail(circuit);
     clock.pass(1);
-    circuit.enter();
-    circuit.succeed();
+    expect(circuit.succeed(circuit.enter())).toBe(true);
     expect([circuit.isOpen, circuit.isPassable]).toEqual([false, true]);
+    expect(circuit.succeed(circuit.enter())).toBe(false);
+  });
+
+  it('does not close with the success of one that was under way when it opened', () => {
+    const { circuit } = make(1);
+    const [limited, lucky] = [circuit.enter(), circuit.enter()];
+    circuit.fail(limited, 30);
+    expect(circuit.succeed(lucky)).toBe(false);
+    expect([circuit.isPassable, circuit.retryAfter]).toEqual([false, 30]);
   });
 
   it('waits from 1 s on for twice as long after each probe that failed, and never longer than 60 s', () => {
@@ -77,8 +85,7 @@ describe('a circuit', () => {
       fail(circuit);
       clock.pass(60);
     }
-    circuit.enter();
-    circuit.succeed();
+    circuit.succeed(circuit.enter());
     fail(circuit);
     expect(circuit.retryAfter).toBe(1);
   });
@@ -139,8 +146,12 @@ describe('a circuit', () => {
   it('forgets a long wait once it has closed', () => {
     const { clock, circuit } = make();
     circuit.fail(circuit.enter(), 3_600);
-    circuit.succeed();
-    clock.pass(10);
+    clock.pass(3_600);
+    circuit.fail(circuit.enter(), 3_600);
+    clock.pass(3_600);
+    const probe = circuit.enter();
+    circuit.fail(false, 3_600);
+    circuit.succeed(probe);
     const opened = [1, 2, 3].map(() => circuit.fail(circuit.enter()));
     expect(opened).toEqual([false, false, true]);
     expect(circuit.retryAfter).toBe(1);
@@ -164,7 +175,7 @@ describe('a circuit', () => {
             probe = circuit.enter();
           }
           if (next.kind === 'end' && probe !== undefined) {
-            if (next.ok) circuit.succeed();
+            if (next.ok) circuit.succeed(probe);
             else {
               circuit.fail(probe, next.after ?? undefined);
               expect(circuit.isPassable).toBe(false);

@@ -47,10 +47,17 @@ export class Circuit {
     return this.isOpen;
   }
 
-  succeed(): void {
+  /**
+   * While it is open only a probe's success counts: one that was under way when it opened tells nothing new.
+   * @returns whether this closed the circuit.
+   */
+  succeed(isProbe: boolean): boolean {
+    if (this.isOpen && !isProbe) return false;
     this.failures = 0;
     this.pauses = 0;
+    this.until = 0;
     this.isProbing = false;
+    return isProbe;
   }
 
   /** The request ended without telling anything. */
@@ -59,20 +66,24 @@ export class Circuit {
   }
 
   /**
-   * @param retryAfter seconds that the upstream asked to be left alone; obeyed up to an hour.
+   * @param retryAfter seconds that the upstream asked to be left alone; obeyed up to an hour, from the first time on.
    * @returns whether this opened the circuit.
    */
   fail(isProbe: boolean, retryAfter?: number): boolean {
     const wasOpen = this.isOpen;
     this.leave(isProbe);
-    this.failures = Math.min(this.failures + 1, this.threshold);
+    const now = this.clock.monotonic();
+    const asked = now + Math.min(retryAfter ?? 0, longestRetryAfter) * 1000;
+    // Who asks to be left alone is not asked twice more to see whether it meant it.
+    this.failures = asked > now ? this.threshold : Math.min(this.failures + 1, this.threshold);
+    if (!this.isOpen) return false;
     // Requests that were under way when it opened tell nothing new: only a probe makes the pause longer.
-    const isNew = isProbe || this.clock.monotonic() >= this.until;
-    if (!this.isOpen || !isNew) return false;
-    const pause = Math.min(firstPause * 2 ** this.pauses, longestPause);
-    this.pauses = Math.min(this.pauses + 1, 16);
-    const asked = Math.min(retryAfter ?? 0, longestRetryAfter) * 1000;
-    this.until = this.clock.monotonic() + Math.max(pause * (0.8 + 0.4 * this.random()), asked);
+    if (isProbe || now >= this.until) {
+      const pause = Math.min(firstPause * 2 ** this.pauses, longestPause);
+      this.pauses = Math.min(this.pauses + 1, 16);
+      this.until = now + pause * (0.8 + 0.4 * this.random());
+    }
+    this.until = Math.max(this.until, asked);
     return !wasOpen;
   }
 }

@@ -103,8 +103,7 @@ export class RegistrySession {
   private async answerChallenge(question: Question, hop: Hop, key: string, refused: Asked): Promise<Exchange> {
     if (refused.token !== undefined) this.tokens.forget(refused.token);
     const authorization = await this.readChallenges(question, hop, refused.answer);
-    if (authorization === undefined || (hop.isRegistry && isUseless(authorization, question.upstream, hop)))
-      return refused.answer;
+    if (authorization === undefined || isUseless(authorization, question.upstream, hop)) return refused.answer;
     discardBody(refused.answer.body, refused.answer.headers['content-length']);
     const second = await this.askOnce(question, hop, authorization);
     if (second.answer.status !== 401) {

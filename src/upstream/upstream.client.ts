@@ -141,7 +141,9 @@ export class UpstreamClient implements OnApplicationShutdown {
 
   /** @param query `n` and `last` as the client sent them. */
   async listTags(repository: RepositoryRef, query: URLSearchParams): Promise<ListPage> {
-    const answer = await this.ask('list', repository, withQuery('tags/list', query), { accept: 'application/json' });
+    const answer = await this.ask('tag-list', repository, withQuery('tags/list', query), {
+      accept: 'application/json',
+    });
     if (answer.status !== 200) throw this.refuse(answer);
     return {
       body: await readBody(answer.body, maxListBytes, answer.host),
@@ -149,19 +151,24 @@ export class UpstreamClient implements OnApplicationShutdown {
     };
   }
 
-  /** @param query `artifactType` as the client sent it. */
+  /**
+   * @param query `artifactType` as the client sent it.
+   * @param isKnown the upstream has listed them before: something else with 200 is then damage, and no absence.
+   */
   async listReferrers(
     repository: RepositoryRef,
     digest: Digest,
     query: URLSearchParams,
+    isKnown: boolean,
   ): Promise<ListPage & { readonly filters: string | undefined }> {
     const path = withQuery(`referrers/${digest.toString()}`, query);
-    const answer = await this.ask('list', repository, path, { accept: manifestMediaTypes.ociIndex });
+    const answer = await this.ask('referrers', repository, path, { accept: manifestMediaTypes.ociIndex });
     // Registries without the endpoint answer 404 or 405 and worse; clients then look for the tag (end-12a).
     if (answer.status !== 200 || parseMediaType(answer.headers['content-type']) !== manifestMediaTypes.ociIndex) {
       if (answer.status === 401 || answer.status === 403) throw this.refuse(answer);
       answer.body.destroy();
-      throw new UpstreamError('missing', `${answer.host} lists no referrers`);
+      const kind = isKnown && answer.status === 200 ? 'wrong' : 'missing';
+      throw new UpstreamError(kind, `${answer.host} lists no referrers`);
     }
     return {
       body: await readBody(answer.body, maxListBytes, answer.host),
@@ -184,9 +191,10 @@ export class UpstreamClient implements OnApplicationShutdown {
     this.dispatcher.healthOf(this.upstreams.get(repository.namespace)).noteSlow();
   }
 
-  /** Whether the upstream's pull limit is known to be used up: only questions that do not count make sense then. */
+  /** Whether the pull limit is known to be used up, with nobody else to ask: only what does not count makes sense then. */
   hasNoPullsLeft(repository: RepositoryRef): boolean {
-    return this.dispatcher.healthOf(this.upstreams.get(repository.namespace)).rateLimit?.remaining === 0;
+    const upstream = this.upstreams.get(repository.namespace);
+    return upstream.fallbacks.length === 0 && this.dispatcher.healthOf(upstream).rateLimit?.remaining === 0;
   }
 
   private ask(

@@ -7,7 +7,7 @@ import { parseRateLimit, type RateLimit } from './rate-limit.js';
 import { UpstreamError, type UpstreamErrorKind } from './upstream-error.js';
 
 /** What is limited apart by registries: Docker Hub counts manifest GETs and leaves the rest alone. */
-export type RequestKind = 'manifest-head' | 'manifest-get' | 'blob-head' | 'blob' | 'list';
+export type RequestKind = 'manifest-head' | 'manifest-get' | 'blob-head' | 'blob' | 'tag-list' | 'referrers';
 
 /** Consecutive failures after which an upstream is known to be out of order. */
 const outageThreshold = 3;
@@ -17,6 +17,9 @@ const shortPlaces = 16;
 const placeDeadline = 20_000;
 /** Milliseconds that an upstream counts as slow without being asked again. */
 const slowTime = 10_000;
+
+/** Registries that do not know one of these answer with all sorts of errors; that is no outage. */
+const lists: ReadonlySet<RequestKind> = new Set(['tag-list', 'referrers']);
 
 const outages: ReadonlySet<UpstreamErrorKind> = new Set(['unavailable', 'timeout', 'unresolved']);
 
@@ -38,6 +41,8 @@ export class UpstreamHealth {
   private readonly limits: Record<RequestKind, Circuit>;
   private readonly short: FairQueue;
   private readonly long: FairQueue;
+  /** What opened a circuit: what those get who are not let through. */
+  private readonly causes = new Map<Circuit, UpstreamErrorKind>();
   private slowUntil = 0;
   private seen: (RateLimit & { readonly until: number }) | undefined;
 
@@ -53,7 +58,8 @@ export class UpstreamHealth {
       'manifest-get': limit(),
       'blob-head': limit(),
       blob: limit(),
-      list: limit(),
+      'tag-list': limit(),
+      referrers: limit(),
     };
     const places = Math.min(shortPlaces, Math.ceil(maxConnections / 2));
     this.short = new FairQueue(places);
@@ -86,7 +92,7 @@ export class UpstreamHealth {
       this.check(kind);
       probes = { outage: this.outage.enter(), limit: this.limits[kind].enter() };
       const result = await action(release);
-      this.succeed(kind);
+      this.succeed(kind, probes);
       return result;
     } catch (error) {
       release();
@@ -115,37 +121,51 @@ export class UpstreamHealth {
   }
 
   private check(kind: RequestKind): void {
-    if (!this.outage.isPassable) {
-      throw new UpstreamError('unavailable', `${this.host} is not answering`, this.outage.retryAfter);
-    }
-    const limit = this.limits[kind];
-    if (!limit.isPassable)
-      throw new UpstreamError('rate-limited', `${this.host} limits our requests`, limit.retryAfter);
+    this.checkCircuit(this.outage, `${this.host} is not answering`);
+    this.checkCircuit(this.limits[kind], `${this.host} takes no ${kind} requests now`);
   }
 
-  private succeed(kind: RequestKind): void {
-    if (this.outage.isOpen) this.logger.log(`${this.host} answers again`);
-    this.outage.succeed();
+  private checkCircuit(circuit: Circuit, message: string): void {
+    if (circuit.isPassable) return;
+    const cause = this.causes.get(circuit);
+    // Nobody has waited for this answer, so it is not late, whatever the first one was.
+    throw new UpstreamError(
+      cause === undefined || cause === 'timeout' ? 'unavailable' : cause,
+      message,
+      circuit.retryAfter,
+    );
+  }
+
+  private succeed(kind: RequestKind, probes: Probes): void {
+    this.noteAnswer(probes);
+    if (this.limits[kind].succeed(probes.limit)) this.logger.log(`${this.host} answers ${kind} requests again`);
+  }
+
+  private noteAnswer({ outage }: Probes): void {
+    if (this.outage.succeed(outage)) this.logger.log(`${this.host} answers again`);
     this.slowUntil = 0;
-    if (this.limits[kind].isOpen) this.logger.log(`${this.host} answers ${kind} requests again`);
-    this.limits[kind].succeed();
   }
 
   private fail(kind: RequestKind, error: unknown, probes: Probes): void {
     if (!isOutage(error)) {
       // Whatever it said, it was there to say it.
-      if (error instanceof UpstreamError) this.succeed(kind);
+      if (error instanceof UpstreamError) this.succeed(kind, probes);
       this.outage.leave(probes.outage);
       this.limits[kind].leave(probes.limit);
-    } else if (error.kind === 'rate-limited' || kind === 'list') {
-      // Registries that do not know an endpoint for lists answer with all sorts of errors; that is no outage.
-      this.outage.leave(probes.outage);
-      const hasOpened = this.limits[kind].fail(probes.limit, error.retryAfter);
+    } else if (error.kind === 'rate-limited' || lists.has(kind)) {
+      if (error.kind === 'rate-limited') this.noteAnswer(probes);
+      else this.outage.leave(probes.outage);
+      const hasOpened = this.failCircuit(this.limits[kind], error, probes.limit);
       if (hasOpened) this.logger.warn(`${error.message}; ${kind} requests wait, and what is stored is served`);
     } else {
       this.limits[kind].leave(probes.limit);
-      const hasOpened = this.outage.fail(probes.outage, error.retryAfter);
+      const hasOpened = this.failCircuit(this.outage, error, probes.outage);
       if (hasOpened) this.logger.warn(`${error.message}; what is stored is served until it answers`);
     }
+  }
+
+  private failCircuit(circuit: Circuit, { kind, retryAfter }: UpstreamError, isProbe: boolean): boolean {
+    this.causes.set(circuit, kind);
+    return circuit.fail(isProbe, retryAfter);
   }
 }

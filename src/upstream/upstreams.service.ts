@@ -1,5 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
+import { getProxyForUrl } from 'proxy-from-env';
 import { upstreamSettings } from '../config/config.module.js';
 import { ServerSettings } from '../config/server.settings.js';
 import { defaultHost } from '../config/upstream-file.js';
@@ -32,7 +33,7 @@ export class UpstreamsService {
 
   private getUnconfigured(namespace: Namespace): Upstream {
     const name = namespace.toString();
-    if (this.server.unknownNamespaces === 'deny') throw new UpstreamError('refused', `${name} is not mirrored here`);
+    if (!this.isAdmitted(name)) throw new UpstreamError('refused', `${name} is not mirrored here`);
     if (!namespace.isDomainName || namespace.port !== undefined) {
       throw new UpstreamError(
         'refused',
@@ -46,12 +47,27 @@ export class UpstreamsService {
     return upstream;
   }
 
+  /** Behind a proxy nobody can check which address a stranger is at, so there only allowed ones are mirrored. */
+  private isAdmitted(name: string): boolean {
+    const { allowNamespaces, denyNamespaces, unknownNamespaces } = this.server;
+    if (denyNamespaces.some((pattern) => matches(pattern, name))) return false;
+    if (allowNamespaces.some((pattern) => matches(pattern, name))) return true;
+    return unknownNamespaces === 'mirror' && getProxyForUrl(`https://${name}/`) === '';
+  }
+
   /** Docker Hub and the default namespace are always mirrored. */
   private builtIn(): Upstream[] {
     return ['docker.io', this.server.defaultNamespace].map(
       (name) => new Upstream(settingsOf(Namespace.parse(name)), true),
     );
   }
+}
+
+/** `*` is every name, `*.example.com` every name below example.com, anything else itself. */
+function matches(pattern: string, name: string): boolean {
+  const text = pattern.toLowerCase();
+  if (text === '*') return true;
+  return text.startsWith('*.') ? name.endsWith(text.slice(1)) : Namespace.parse(text).toString() === name;
 }
 
 function settingsOf(namespace: Namespace): UpstreamSettings {

@@ -244,11 +244,11 @@ export class Download {
     if (await this.continues(body, spool)) return body;
     body.body.destroy();
     const changed = new UpstreamError('wrong', `${body.host} has changed its content during the download`);
-    if (this.hasServed) throw changed;
+    if (this.isServed()) throw changed;
     const again = await this.source();
     const ingest = await this.openIngest(again);
     // Somebody may have come and been sent bytes meanwhile; from here to the new beginning nothing is awaited.
-    const isPossible = !this.hasServed && again.size === this.total;
+    const isPossible = !this.isServed() && again.size === this.total;
     const old = this.ingest;
     if (isPossible) {
       this.ingest = ingest instanceof StorageError ? undefined : ingest;
@@ -256,12 +256,17 @@ export class Download {
       spool.restart(ingest);
     } else again.body.destroy();
     const unused = isPossible ? old : ingest;
-    if (unused && !(unused instanceof StorageError)) {
+    if (unused !== undefined && !(unused instanceof StorageError)) {
       await unused.abort();
       await unused.close();
     }
     if (!isPossible) throw changed;
     return again;
+  }
+
+  /** Whether a client has been sent bytes. It may change whenever something is awaited. */
+  private isServed(): boolean {
+    return this.hasServed;
   }
 
   /** A storage that cannot take it is no reason not to pass it on. */

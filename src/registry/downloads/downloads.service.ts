@@ -5,6 +5,7 @@ import { OciError } from '../../oci/error.js';
 import type { RepositoryRef } from '../../oci/repository.js';
 import { ContentStore } from '../../storage/content.store.js';
 import { UpstreamClient } from '../../upstream/upstream.client.js';
+import { AccessService } from '../access.service.js';
 import { reasonOf } from '../answer-error.js';
 import { NegativeCache } from '../freshness/negative.cache.js';
 import { Download, type BlobSource } from './download.js';
@@ -26,6 +27,7 @@ export class DownloadsService implements OnApplicationShutdown {
     private readonly upstream: UpstreamClient,
     private readonly content: ContentStore,
     private readonly refusals: NegativeCache,
+    private readonly access: AccessService,
     settings: ServerSettings,
   ) {
     this.slots = new Slots(settings.maxDownloads);
@@ -95,6 +97,8 @@ export class DownloadsService implements OnApplicationShutdown {
       return;
     }
     await this.content.commit(verified, digest);
-    for (const repository of download.admitted) await this.content.link(repository, digest, verified.size);
+    for (const repository of download.admitted) {
+      await this.content.link(repository, digest, { size: verified.size, ...this.access.granted(repository) });
+    }
   }
 }

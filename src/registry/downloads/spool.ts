@@ -119,6 +119,8 @@ export class Spool {
   private async waitForRoom(): Promise<void> {
     for (;;) {
       if (this.readers.size === 0) throw new AbandonedError('the storage is full and nobody reads');
+      // Those who only want a range further on need nothing of what is here, and will not move before it has come.
+      this.trim();
       if (this.windowBytes < windowLimit) return;
       await new Promise<void>((resolve) => {
         this.makeRoom = resolve;

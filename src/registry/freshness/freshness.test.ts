@@ -38,12 +38,7 @@ describe('a record', () => {
 
   it('is expired beyond max_stale', () => {
     const changes = { maxStale: 60 * minute };
-    expect([9, 10, 70, 70.1].map((age) => aged(age * minute, changes))).toEqual([
-      'fresh',
-      'stale',
-      'stale',
-      'expired',
-    ]);
+    expect([9, 10, 70, 70.1].map((age) => aged(age * minute, changes))).toEqual(['fresh', 'stale', 'stale', 'expired']);
   });
 
   it('is stale for no moment with a max_stale of 0s', () => {

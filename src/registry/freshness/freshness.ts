@@ -29,8 +29,8 @@ export function freshnessOf(record: Confirmed | undefined, policy: FreshnessPoli
   const overdue = age - policy.manifestInvalidationTime;
   if (age < 0) return 'stale';
   if (overdue < 0) return 'fresh';
-  if (overdue < policy.staleWhileRevalidate) return 'ageing';
-  return policy.maxStale !== undefined && overdue > policy.maxStale ? 'expired' : 'stale';
+  if (policy.maxStale !== undefined && overdue > policy.maxStale) return 'expired';
+  return overdue < policy.staleWhileRevalidate ? 'ageing' : 'stale';
 }
 
 /** Seconds for an Age header (RFC 9111 §5.1); never negative. */

@@ -9,13 +9,17 @@ import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { createApp, type AppOptions } from '../../../src/app.factory.js';
 import { ServerSettings } from '../../../src/config/server.settings.js';
 import { FilesystemSettings } from '../../../src/config/storage.settings.js';
+import type { Secret } from '../../../src/config/secret.js';
 import { UpstreamSettings } from '../../../src/config/upstream.settings.js';
 import { DrainService } from '../../../src/distribution/drain.service.js';
 import { DownloadsService } from '../../../src/registry/downloads/downloads.service.js';
 
+/** Settings of an upstream, with its password as text. */
+export type UpstreamOptions = Omit<Partial<UpstreamSettings>, 'password'> & { readonly password?: string | Secret };
+
 export interface MirrorOptions extends AppOptions {
   readonly server?: Partial<ServerSettings>;
-  readonly upstreams?: readonly Partial<UpstreamSettings>[];
+  readonly upstreams?: readonly UpstreamOptions[];
   /** Folder of an earlier mirror, for restarts; it is then left for its owner to remove. */
   readonly root?: string;
 }

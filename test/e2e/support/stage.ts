@@ -1,11 +1,10 @@
 import { FakeRegistry, type FakeRegistryOptions } from '../../fakes/fake-registry.js';
 import { request, type Reply, type RequestOptions } from '../../fakes/request.js';
-import type { UpstreamSettings } from '../../../src/config/upstream.settings.js';
-import { Mirror, type MirrorOptions } from './mirror.js';
+import { Mirror, type MirrorOptions, type UpstreamOptions } from './mirror.js';
 
 export interface StageOptions extends Omit<MirrorOptions, 'upstreams'> {
   readonly registry?: FakeRegistryOptions;
-  readonly upstream?: Partial<UpstreamSettings>;
+  readonly upstream?: UpstreamOptions;
 }
 
 /** A mirror, and the one registry behind it: `registry.test`. */

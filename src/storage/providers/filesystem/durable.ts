@@ -2,8 +2,6 @@ import { constants } from 'node:fs';
 import { dirname } from 'node:path';
 import type { FileSystem } from './file-system.js';
 
-const folderMode = 0o700;
-
 export function errorCode(error: unknown): string | undefined {
   return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
 }
@@ -20,26 +18,35 @@ export async function syncFolder(files: FileSystem, folder: string): Promise<voi
 
 const making = new Set<Promise<void>>();
 
-/** Makes a folder and its parents, durably. */
-export async function makeFolder(files: FileSystem, folder: string): Promise<void> {
-  const made = makeAndSync(files, folder);
+/** Makes a folder and its parents, durably. @param mode of those that are made */
+export async function makeFolder(files: FileSystem, folder: string, mode: number): Promise<void> {
+  const made = makeAndSync(files, folder, mode);
   making.add(made);
   await made.finally(() => making.delete(made));
 }
 
-async function makeAndSync(files: FileSystem, folder: string): Promise<void> {
-  const first = await files.mkdir(folder, { recursive: true, mode: folderMode });
+async function makeAndSync(files: FileSystem, folder: string, mode: number): Promise<void> {
+  const first = await files.mkdir(folder, { recursive: true, mode });
   if (first === undefined) return;
   for (let made = folder; made.length >= first.length; made = dirname(made)) await syncFolder(files, dirname(made));
 }
 
-/** Moves a synced file to its final name, durably, making the folder when needed; removes it when that fails. */
-export async function moveInto(files: FileSystem, from: string, to: string): Promise<void> {
+/**
+ * Moves a synced file to its final name, durably; removes it when that fails.
+ * @param prepare makes the folder of the final name, or refuses it; again when the folder turns out to have gone.
+ */
+export async function moveInto(
+  files: FileSystem,
+  from: string,
+  to: string,
+  prepare: (again: boolean) => Promise<void>,
+): Promise<void> {
+  await prepare(false);
   try {
     await files.rename(from, to);
   } catch (error) {
     if (errorCode(error) !== 'ENOENT') throw error;
-    await makeFolder(files, dirname(to));
+    await prepare(true);
     await files.rename(from, to);
   }
   try {

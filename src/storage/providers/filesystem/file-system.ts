@@ -1,6 +1,6 @@
 import * as files from 'node:fs/promises';
 
 /** The calls the provider makes, so that a test can let one of them fail. */
-export type FileSystem = Pick<typeof files, 'open' | 'rename' | 'mkdir' | 'unlink' | 'lstat' | 'opendir'>;
+export type FileSystem = Pick<typeof files, 'open' | 'rename' | 'mkdir' | 'unlink' | 'lstat' | 'opendir' | 'realpath'>;
 
 export const nodeFileSystem: FileSystem = files;

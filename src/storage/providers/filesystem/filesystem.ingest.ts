@@ -11,6 +11,8 @@ import { toStorageError, toWriteError } from './storage-errors.js';
 export interface IngestHome {
   readonly files: FileSystem;
   pathOf(key: string): string;
+  /** Makes the folder of a path below the root, or refuses it. @param again it has gone since. */
+  prepare(path: string, again: boolean): Promise<void>;
   /** Called once when the file has its final name or is gone. */
   forget(path: string): void;
 }
@@ -63,7 +65,8 @@ export class FilesystemIngest implements Ingest {
     try {
       // A file whose fsync failed once is lost: the kernel may call the next one good without having written anything.
       await this.handle.sync();
-      await moveInto(this.home.files, this.path, this.home.pathOf(key));
+      const path = this.home.pathOf(key);
+      await moveInto(this.home.files, this.path, path, (again) => this.home.prepare(path, again));
       this.state = 'committed';
     } catch (error) {
       await this.abort();

@@ -8,31 +8,42 @@ import { StorageError } from '../../storage-error.js';
 import { StorageProvider, type Ingest, type ObjectEntry, type StoredObject } from '../../storage.provider.js';
 import { errorCode, makeFolder, syncFolder } from './durable.js';
 import { nodeFileSystem, type FileSystem } from './file-system.js';
+import { Folders } from './folders.js';
 import { FilesystemIngest } from './filesystem.ingest.js';
 import { toStorageError, toWriteError } from './storage-errors.js';
 
-const fileMode = 0o600;
 const ingestName = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 const { O_RDONLY, O_RDWR, O_CREAT, O_EXCL, O_NOFOLLOW } = constants;
 
 /** Keeps objects as files below a root folder; one fsync for the file and one for its folder per commit. */
 export class FilesystemProvider extends StorageProvider {
-  private readonly root: string;
-  private readonly ingestFolder: string;
+  private folders: Folders;
   private readonly ingesting = new Set<string>();
 
+  /** @param umask permissions that files and folders do not get; by default only their owner has any. */
   constructor(
     root: string,
     private readonly files: FileSystem = nodeFileSystem,
+    private readonly umask = 0o077,
   ) {
     super();
-    this.root = resolve(root);
-    this.ingestFolder = join(this.root, 'ingest');
+    this.folders = this.foldersOf(resolve(root));
+  }
+
+  private get root(): string {
+    return this.folders.root;
+  }
+
+  private get ingestFolder(): string {
+    return join(this.root, 'ingest');
   }
 
   async initialize(): Promise<void> {
     try {
-      await makeFolder(this.files, this.ingestFolder);
+      await makeFolder(this.files, this.ingestFolder, 0o777 & ~this.umask);
+      // The root itself may be a link; nothing below it may.
+      this.folders = this.foldersOf(await this.files.realpath(this.root));
+      await this.folders.prepare(join(this.ingestFolder, 'probe'));
       const probe = join(this.ingestFolder, randomUUID());
       const handle = await this.create(probe);
       await handle.sync().finally(() => handle.close());
@@ -96,7 +107,7 @@ export class FilesystemProvider extends StorageProvider {
 
   async stat(key: string): Promise<ObjectEntry> {
     try {
-      const status = await this.files.lstat(this.pathOf(key));
+      const status = await this.files.lstat(await this.locate(key));
       if (!status.isFile()) throw new StorageError('not-found', 'there is no such object');
       return { key, size: status.size, modifiedAt: status.mtime };
     } catch (error) {
@@ -106,7 +117,7 @@ export class FilesystemProvider extends StorageProvider {
 
   async delete(key: string): Promise<void> {
     try {
-      await this.files.unlink(this.pathOf(key));
+      await this.files.unlink(await this.locate(key));
     } catch (error) {
       const failure = toStorageError(error, 'delete an object');
       if (failure.kind !== 'not-found') throw failure;
@@ -135,6 +146,7 @@ export class FilesystemProvider extends StorageProvider {
       const home = {
         files,
         pathOf: (key: string) => this.pathOf(key),
+        prepare: (target: string, again: boolean) => this.prepare(target, again),
         forget: (gone: string) => void this.ingesting.delete(gone),
       };
       return new FilesystemIngest(path, await this.create(path), home);
@@ -174,7 +186,7 @@ export class FilesystemProvider extends StorageProvider {
 
   private async openFile(key: string): Promise<{ handle: FileHandle; size: number }> {
     try {
-      const handle = await this.files.open(this.pathOf(key), O_RDONLY | O_NOFOLLOW);
+      const handle = await this.files.open(await this.locate(key), O_RDONLY | O_NOFOLLOW);
       try {
         const status = await handle.stat();
         if (!status.isFile()) throw new StorageError('not-found', 'there is no such object');
@@ -188,15 +200,32 @@ export class FilesystemProvider extends StorageProvider {
     }
   }
 
-  /** Makes a file that was not there, readable by its owner only. */
+  /** @param again the folder was there once and is not any more. */
+  private prepare(path: string, again: boolean): Promise<void> {
+    if (again) this.folders.forget();
+    return this.folders.prepare(path);
+  }
+
+  /** Where an object is, unless its folder is absent or reached through a link. */
+  private async locate(key: string): Promise<string> {
+    const path = this.pathOf(key);
+    if (await this.folders.contain(path)) return path;
+    throw new StorageError('not-found', 'there is no such object');
+  }
+
+  private foldersOf(root: string): Folders {
+    return new Folders(this.files, root, 0o777 & ~this.umask);
+  }
+
+  /** Makes a file that was not there. */
   private async create(path: string): Promise<FileHandle> {
-    const open = () => this.files.open(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, fileMode);
+    const open = () => this.files.open(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0o666 & ~this.umask);
     try {
       return await open();
     } catch (error) {
       // Somebody removed the folder while the process runs.
       if (errorCode(error) !== 'ENOENT') throw error;
-      await makeFolder(this.files, this.ingestFolder);
+      await this.prepare(path, true);
       return open();
     }
   }
