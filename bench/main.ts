@@ -1,0 +1,92 @@
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { Library } from './content/library.js';
+import { parseOptions, usage, UsageError, type Options } from './options.js';
+import { startRegistry } from './peers/docker-registry.peer.js';
+import { describeMachine, machineLines } from './report/machine.js';
+import { summarize, type Summary } from './report/summary.js';
+import { tableOf } from './report/table.js';
+import { runScenario, type Plan } from './run.js';
+import { scenarios } from './scenarios/index.js';
+import type { Scenario } from './scenarios/scenario.js';
+import { Scope } from './scope.js';
+
+const exitCodes = { fine: 0, failed: 1, usage: 2, boundMissed: 3, interrupted: 130 } as const;
+
+const scope = new Scope();
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+  process.on(signal, () => void scope.close().then(() => process.exit(exitCodes.interrupted)));
+}
+
+try {
+  const options = parseOptions(process.argv.slice(2), scenarios);
+  if (options === 'help') console.log(usage(scenarios));
+  else process.exitCode = await bench(options);
+} catch (error) {
+  process.exitCode = report(error);
+} finally {
+  await scope.close();
+}
+
+function report(error: unknown): number {
+  if (scope.isClosing) return exitCodes.interrupted;
+  if (error instanceof UsageError) {
+    console.error(error.message);
+    return exitCodes.usage;
+  }
+  console.error(error instanceof Error ? error.message : error);
+  return exitCodes.failed;
+}
+
+async function bench(options: Options): Promise<number> {
+  const chosen = chosenScenarios(options);
+  const machine = describeMachine(options.node);
+  const plan = await prepare(options);
+  console.log(`${machineLines(machine)}\nmedians of rounds: ${options.rounds}; one run of wrk: ${options.seconds} s\n`);
+  const summaries: Summary[] = [];
+  for (const scenario of chosen) {
+    const summary = summarize(await runScenario(scenario, plan));
+    console.log(`${tableOf(summary)}\n`);
+    summaries.push(summary);
+  }
+  const { rounds, seconds } = options;
+  await writeJson(options.json, {
+    finishedAt: new Date().toISOString(),
+    machine,
+    rounds,
+    seconds,
+    scenarios: summaries,
+  });
+  return exitCodeOf(summaries);
+}
+
+/** Those in which one of the chosen peers can take part. @throws UsageError when there are none. */
+function chosenScenarios(options: Options): Scenario[] {
+  const named = scenarios.filter(({ name }) => options.scenarios.includes(name));
+  const chosen = named.filter(({ peers }) => peers.some((peer) => options.peers.includes(peer)));
+  if (chosen.length === 0) throw new UsageError('none of the peers can take part in any of the scenarios');
+  return chosen;
+}
+
+/** Starts the source registry, whose content every peer serves. */
+async function prepare(options: Options): Promise<Plan> {
+  const folder = await mkdtemp(join(tmpdir(), 'oci-registry-bench-'));
+  await scope.defer(() => rm(folder, { recursive: true, force: true }));
+  const storage = join(folder, 'storage');
+  const source = (await startRegistry(scope, { folder, storage })).origin;
+  const progress = (line: string): void => console.error(line);
+  return { ...options, scope, folder, source, storage, library: new Library(source), progress };
+}
+
+async function writeJson(file: string, results: object): Promise<void> {
+  await mkdir(dirname(file), { recursive: true });
+  await writeFile(file, `${JSON.stringify(results, null, 2)}\n`);
+  console.log(`Every round: ${file}`);
+}
+
+function exitCodeOf(summaries: readonly Summary[]): number {
+  if (summaries.some(({ failures }) => failures.length > 0)) return exitCodes.failed;
+  const missed = summaries.some(({ rows }) => rows.some(({ bound }) => bound?.met === false));
+  return missed ? exitCodes.boundMissed : exitCodes.fine;
+}

@@ -1,0 +1,100 @@
+import { parseArgs } from 'node:util';
+import { isPeerName, peerNames, type PeerName } from './peers/peer.js';
+
+export interface Options {
+  readonly rounds: number;
+  /** Length of one run of wrk. */
+  readonly seconds: number;
+  readonly scenarios: readonly string[];
+  readonly peers: readonly PeerName[];
+  /** The Node binary that runs the mirror. */
+  readonly node: string;
+  readonly json: string;
+}
+
+export interface NamedScenario {
+  readonly name: string;
+  readonly title: string;
+  readonly byDefault: boolean;
+}
+
+/** A mistake on the command line, told without a stack trace. */
+export class UsageError extends Error {}
+
+export const defaultResults = 'bench/results/latest.json';
+
+/** @throws UsageError */
+export function parseOptions(args: readonly string[], scenarios: readonly NamedScenario[]): Options | 'help' {
+  const values = parseFlags(args);
+  if (values.help === true) return 'help';
+  return {
+    rounds: parseCount('rounds', values.rounds ?? '5'),
+    seconds: parseCount('seconds', values.seconds ?? '10'),
+    scenarios: parseScenarios(values.scenario, scenarios),
+    peers: parsePeers(values.peers ?? peerNames.join()),
+    node: values.node ?? process.execPath,
+    json: values.json ?? defaultResults,
+  };
+}
+
+export function usage(scenarios: readonly NamedScenario[]): string {
+  const list = scenarios.map(
+    ({ name, title, byDefault }) => `  ${name.padEnd(20)}${title}${byDefault ? '' : ' (not by default)'}`,
+  );
+  return `Usage: npm run bench -- [options]
+
+  --rounds N          runs per peer and scenario (5)
+  --seconds N         length of one run of wrk (10)
+  --scenario A,B      scenarios, or "all" (those not marked below)
+  --peers A,B         of ${peerNames.join(', ')} (all);
+                      the first is divided by the others; a peer named twice shows the machine's noise
+  --node PATH         the Node binary that runs the mirror (the one that runs the benchmark)
+  --json FILE         where the results go (${defaultResults})
+
+Scenarios:
+${list.join('\n')}
+`;
+}
+
+function parseFlags(args: readonly string[]) {
+  const text = { type: 'string' } as const;
+  try {
+    const options = {
+      help: { type: 'boolean', short: 'h' },
+      rounds: text,
+      seconds: text,
+      scenario: text,
+      peers: text,
+      node: text,
+      json: text,
+    } as const;
+    return parseArgs({ args: [...args], options }).values;
+  } catch (error) {
+    throw new UsageError(error instanceof Error ? error.message : String(error));
+  }
+}
+
+function parseCount(name: string, value: string): number {
+  if (!/^[1-9]\d{0,4}$/.test(value)) throw new UsageError(`--${name} must be a whole number from 1 to 99999`);
+  return Number(value);
+}
+
+function parseList(value: string): string[] {
+  return value.split(',').map((item) => item.trim());
+}
+
+function parseScenarios(value: string | undefined, scenarios: readonly NamedScenario[]): string[] {
+  if (value === undefined) return scenarios.filter(({ byDefault }) => byDefault).map(({ name }) => name);
+  if (value === 'all') return scenarios.map(({ name }) => name);
+  const chosen = parseList(value);
+  const unknown = chosen.filter((name) => !scenarios.some((scenario) => scenario.name === name));
+  if (unknown.length > 0) throw new UsageError(`--scenario: unknown: ${unknown.join(', ')}`);
+  return chosen;
+}
+
+function parsePeers(value: string): PeerName[] {
+  return parseList(value).map((name) => {
+    if (!isPeerName(name)) throw new UsageError(`--peers: unknown: ${name}`);
+    return name;
+  });
+}

@@ -1,0 +1,37 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { freePort } from '../processes/port.js';
+import { Server } from '../processes/server.js';
+import type { Ground } from './peer.js';
+
+export const mirrorNamespace = 'registry.test';
+
+const entry = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
+
+/** This repository's build, mirroring one upstream into an empty folder. */
+export async function startMirror({ scope, folder, upstream, node }: Ground): Promise<Server> {
+  const address = `127.0.0.1:${await freePort()}`;
+  const upstreams = join(folder, 'upstreams.yaml');
+  await writeFile(upstreams, configuration(upstream));
+  return Server.start(scope, {
+    command: node,
+    args: [
+      entry,
+      // Its own request log, one line a request, is off as the other's is (docker-registry.peer.ts).
+      ...['--listen', address, '--upstream-config-file', upstreams, '--log-level', 'error'],
+      ...['filesystem', '--root', join(folder, 'content')],
+    ],
+    origin: `http://${address}`,
+    logFile: join(folder, 'log'),
+  });
+}
+
+// Tags stay fresh for longer than a run, as they would between two polls of a real mirror.
+function configuration(upstream: string): string {
+  return `- namespace: ${mirrorNamespace}
+  host: ${new URL(upstream).host}
+  tls: false
+  manifest_invalidation_time: 1h
+`;
+}

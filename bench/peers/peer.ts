@@ -1,0 +1,41 @@
+import type { Server } from '../processes/server.js';
+import type { Scope } from '../scope.js';
+
+export const peerNames = ['mirror', 'docker-registry', 'docker-registry-proxy'] as const;
+export type PeerName = (typeof peerNames)[number];
+
+export function isPeerName(name: string): name is PeerName {
+  return peerNames.some((known) => known === name);
+}
+
+/** What a peer is given to start on. */
+export interface Ground {
+  readonly scope: Scope;
+  /** An empty folder of its own. */
+  readonly folder: string;
+  /** The registry a mirror pulls from. */
+  readonly upstream: string;
+  /** The storage of the source registry, for a peer that serves it directly. */
+  readonly storage: string;
+  /** The Node binary for the mirror. */
+  readonly node: string;
+}
+
+/** A server under test. */
+export class Peer {
+  constructor(
+    readonly name: PeerName,
+    readonly label: string,
+    readonly server: Server,
+    /** Stands before every repository name, slash included. */
+    private readonly prefix: string,
+  ) {}
+
+  blobUrl(repository: string, digest: string): string {
+    return `${this.server.origin}/v2/${this.prefix}${repository}/blobs/${digest}`;
+  }
+
+  manifestUrl(repository: string, reference: string): string {
+    return `${this.server.origin}/v2/${this.prefix}${repository}/manifests/${reference}`;
+  }
+}

@@ -1,0 +1,21 @@
+import { join } from 'node:path';
+import { startRegistry } from './docker-registry.peer.js';
+import { mirrorNamespace, startMirror } from './mirror.peer.js';
+import { Peer, type Ground, type PeerName } from './peer.js';
+
+export async function startPeer(name: PeerName, label: string, ground: Ground): Promise<Peer> {
+  const { scope, folder, storage, upstream } = ground;
+  switch (name) {
+    case 'mirror':
+      return new Peer(name, label, await startMirror(ground), `${mirrorNamespace}/`);
+    case 'docker-registry':
+      return new Peer(name, label, await startRegistry(scope, { folder, storage }), '');
+    case 'docker-registry-proxy':
+      return new Peer(
+        name,
+        label,
+        await startRegistry(scope, { folder, storage: join(folder, 'content'), upstream }),
+        '',
+      );
+  }
+}

@@ -1,0 +1,8 @@
+import { crowd } from './crowd.js';
+import { firstByte } from './first-byte.js';
+import { manifestByDigest, manifestByTag } from './manifest.js';
+import { manyPulls } from './many-pulls.js';
+import type { Scenario } from './scenario.js';
+import { warmBlob } from './warm-blob.js';
+
+export const scenarios: readonly Scenario[] = [warmBlob, manifestByDigest, manifestByTag, crowd, firstByte, manyPulls];

@@ -1,0 +1,42 @@
+import { manifestMediaType } from '../content/image.js';
+import { measureWrk, memoryMetrics, warmUp } from './warm-load.js';
+import type { Scenario } from './scenario.js';
+
+const connections = 32;
+
+function manifestScenario(by: 'digest' | 'tag'): Scenario {
+  return {
+    name: `manifest-by-${by}`,
+    title: `one stored manifest by ${by}, ${connections} connections`,
+    byDefault: true,
+    peers: ['mirror', 'docker-registry'],
+    metrics: [
+      { key: 'requestsPerSecond', label: 'requests per second', better: 'more' },
+      { key: 'p50', label: 'latency p50, ms', better: 'less' },
+      { key: 'p99', label: 'latency p99, ms', better: 'less' },
+      { key: 'cpuPerRequest', label: 'CPU ms per request', better: 'less' },
+      ...memoryMetrics,
+    ],
+    async open({ library, source, seconds }) {
+      const { digest, bytes } = (await library.image()).manifest;
+      const reference = by === 'digest' ? digest : library.tag;
+      const job = { size: bytes.length, digest, accept: manifestMediaType };
+      return {
+        upstream: source,
+        warm: (peer) => warmUp({ ...job, url: peer.manifestUrl(library.repository, reference) }),
+        measure: (peer, scope) => {
+          const url = peer.manifestUrl(library.repository, reference);
+          return measureWrk(scope, peer, { connections, seconds, job: { ...job, url } }, ({ outcome, cpuSeconds }) => ({
+            requestsPerSecond: outcome.requests / outcome.seconds,
+            p50: outcome.p50Millis,
+            p99: outcome.p99Millis,
+            cpuPerRequest: (cpuSeconds * 1000) / outcome.requests,
+          }));
+        },
+      };
+    },
+  };
+}
+
+export const manifestByDigest = manifestScenario('digest');
+export const manifestByTag = manifestScenario('tag');

@@ -1,0 +1,33 @@
+import { measureWrk, memoryMetrics, warmUp } from './warm-load.js';
+import type { Scenario } from './scenario.js';
+
+const size = 51_000_000;
+const connections = 8;
+
+export const warmBlob: Scenario = {
+  name: 'warm-blob',
+  title: `one stored blob of 51 MB, ${connections} connections`,
+  byDefault: true,
+  peers: ['mirror', 'docker-registry'],
+  metrics: [
+    { key: 'throughput', label: 'throughput, GB/s', better: 'more' },
+    { key: 'cpuPerGB', label: 'CPU seconds per GB', better: 'less' },
+    ...memoryMetrics,
+  ],
+  async open({ library, source, seconds }) {
+    const { digest } = await library.blob(size, 'warm blob');
+    const { repository } = library;
+    const job = { size, digest };
+    return {
+      upstream: source,
+      warm: (peer) => warmUp({ ...job, url: peer.blobUrl(repository, digest) }),
+      measure: (peer, scope) => {
+        const load = { connections, seconds, job: { ...job, url: peer.blobUrl(repository, digest) } };
+        return measureWrk(scope, peer, load, ({ outcome, cpuSeconds }) => ({
+          throughput: outcome.bytes / 1e9 / outcome.seconds,
+          cpuPerGB: cpuSeconds / (outcome.bytes / 1e9),
+        }));
+      },
+    };
+  },
+};
