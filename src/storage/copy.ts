@@ -1,5 +1,6 @@
 import type { ByteRange } from '../oci/byte-range.js';
 import { CopyBuffers } from './copy-buffers.js';
+import type { Lent, SharedBlocks } from './shared-blocks.js';
 import { StorageError } from './storage-error.js';
 import type { ChunkSink } from './storage.provider.js';
 
@@ -9,8 +10,9 @@ export type PositionedRead = (buffer: Buffer, length: number, position: number) 
 const buffers = new CopyBuffers();
 
 /**
- * Copies a range with two buffers, reading one while the sink has the other: measured at twice the speed of a Readable
- * and in a third of its memory (DESIGN §5).
+ * Copies a range chunk by chunk, reading one while the sink has the other, without a Readable: measured at twice its
+ * speed and in a third of its memory (DESIGN §5).
+ * @param shared the same source for all who read it now; chunks come from there as long as it has room for them.
  * @throws StorageError `damaged` when the source ends before the range does.
  */
 export async function copyRange(
@@ -18,32 +20,42 @@ export async function copyRange(
   range: ByteRange,
   sink: ChunkSink,
   signal?: AbortSignal,
+  shared?: SharedBlocks,
 ): Promise<void> {
   const end = range.offset + range.length;
   const leave = buffers.enter();
-  let sending: { buffer: Buffer; done: Promise<void> } | undefined;
+  let sending: { chunk: Lent; done: Promise<void> } | undefined;
   const settle = async () => {
-    const { buffer, done } = sending ?? {};
+    const { chunk, done } = sending ?? {};
     sending = undefined;
     await done;
-    if (buffer) buffers.give(buffer);
+    chunk?.release();
   };
   try {
     for (let position = range.offset; position < end;) {
       signal?.throwIfAborted();
-      const buffer = buffers.take(end - position);
-      const count = await read(buffer, Math.min(buffer.length, end - position), position);
-      if (count === 0) throw new StorageError('damaged', 'stored content is shorter than its size');
-      position += count;
-      await settle();
-      const done = sink(buffer.subarray(0, count));
+      const chunk = (await shared?.borrow(position, end - position)) ?? (await readOwn(read, position, end - position));
+      position += chunk.bytes.length;
+      await settle().catch((error: unknown) => {
+        chunk.release();
+        throw error;
+      });
+      const done = sink(chunk.bytes);
       // It may fail while the next chunk is being read and nobody waits for it; `settle` throws it then.
       done.catch(() => undefined);
-      sending = { buffer, done };
+      sending = { chunk, done };
     }
     await settle();
   } finally {
-    // After an error the sink may still have a buffer: that one is not given back, so that nobody reuses it.
+    // After an error the sink may still have a chunk, which must not be reused before it is done with it.
+    if (sending) void sending.done.then(sending.chunk.release, sending.chunk.release);
     leave();
   }
+}
+
+async function readOwn(read: PositionedRead, position: number, remaining: number): Promise<Lent> {
+  const buffer = buffers.take(remaining);
+  const count = await read(buffer, Math.min(buffer.length, remaining), position);
+  if (count === 0) throw new StorageError('damaged', 'stored content is shorter than its size');
+  return { bytes: buffer.subarray(0, count), release: () => buffers.give(buffer) };
 }

@@ -34,6 +34,7 @@ describe('ManifestStore', () => {
     expect(await manifests.find(repository, manifest.digest)).toEqual({
       mediaType: manifestMediaTypes.ociManifest,
       size: manifest.body.length,
+      ...access,
     });
   });
 

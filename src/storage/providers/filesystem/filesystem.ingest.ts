@@ -1,11 +1,11 @@
 import type { FileHandle } from 'node:fs/promises';
 import type { ByteRange } from '../../../oci/byte-range.js';
-import { copyRange } from '../../copy.js';
 import { StorageError } from '../../storage-error.js';
 import type { ChunkSink, Ingest } from '../../storage.provider.js';
 import { moveInto } from './durable.js';
+import { OpenFile } from './open-file.js';
 import type { FileSystem } from './file-system.js';
-import { toStorageError, toWriteError } from './storage-errors.js';
+import { toWriteError } from './storage-errors.js';
 
 /** What the provider lends to an ingest. */
 export interface IngestHome {
@@ -19,6 +19,7 @@ export interface IngestHome {
 
 /** A file in `ingest/`, renamed to its key when its content has been verified. */
 export class FilesystemIngest implements Ingest {
+  private readonly file: OpenFile;
   private written = 0;
   private state: 'open' | 'committed' | 'aborted' = 'open';
 
@@ -26,7 +27,9 @@ export class FilesystemIngest implements Ingest {
     private readonly path: string,
     private readonly handle: FileHandle,
     private readonly home: IngestHome,
-  ) {}
+  ) {
+    this.file = new OpenFile(handle, () => this.written);
+  }
 
   get size(): number {
     return this.written;
@@ -46,18 +49,7 @@ export class FilesystemIngest implements Ingest {
   }
 
   copy(range: ByteRange, sink: ChunkSink, signal?: AbortSignal): Promise<void> {
-    return copyRange(
-      async (buffer, length, position) => {
-        try {
-          return (await this.handle.read(buffer, 0, length, position)).bytesRead;
-        } catch (error) {
-          throw toStorageError(error, 'read content');
-        }
-      },
-      range,
-      sink,
-      signal,
-    );
+    return this.file.copy(range, sink, signal);
   }
 
   async commit(key: string): Promise<void> {
@@ -84,6 +76,6 @@ export class FilesystemIngest implements Ingest {
   }
 
   async close(): Promise<void> {
-    await this.handle.close().catch(() => undefined);
+    await this.file.close().catch(() => undefined);
   }
 }

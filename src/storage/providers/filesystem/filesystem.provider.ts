@@ -1,14 +1,14 @@
 import { randomUUID } from 'node:crypto';
-import { constants } from 'node:fs';
+import { constants, type Stats } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { copyRange } from '../../copy.js';
 import { isKey } from '../../keys.js';
 import { StorageError } from '../../storage-error.js';
 import { StorageProvider, type Ingest, type ObjectEntry, type StoredObject } from '../../storage.provider.js';
 import { errorCode, makeFolder, syncFolder } from './durable.js';
 import { nodeFileSystem, type FileSystem } from './file-system.js';
 import { Folders } from './folders.js';
+import { OpenFiles } from './open-files.js';
 import { FilesystemIngest } from './filesystem.ingest.js';
 import { toStorageError, toWriteError } from './storage-errors.js';
 
@@ -19,6 +19,7 @@ const { O_RDONLY, O_RDWR, O_CREAT, O_EXCL, O_NOFOLLOW } = constants;
 export class FilesystemProvider extends StorageProvider {
   private folders: Folders;
   private readonly ingesting = new Set<string>();
+  private readonly openFiles = new OpenFiles();
 
   /** @param umask permissions that files and folders do not get; by default only their owner has any. */
   constructor(
@@ -55,7 +56,8 @@ export class FilesystemProvider extends StorageProvider {
   }
 
   async read(key: string, limit: number): Promise<Buffer> {
-    const { handle, size } = await this.openFile(key);
+    const { handle, status } = await this.openFile(key);
+    const { size } = status;
     try {
       if (size > limit) throw new StorageError('too-large', `the object has more than ${limit} bytes`);
       const content = Buffer.allocUnsafe(size);
@@ -84,25 +86,14 @@ export class FilesystemProvider extends StorageProvider {
   }
 
   async open(key: string): Promise<StoredObject> {
-    const { handle, size } = await this.openFile(key);
-    let closed: Promise<void> | undefined;
-    return {
-      size,
-      copy: (range, sink, signal) =>
-        copyRange(
-          async (buffer, length, position) => {
-            try {
-              return (await handle.read(buffer, 0, length, position)).bytesRead;
-            } catch (error) {
-              throw toStorageError(error, 'read an object');
-            }
-          },
-          range,
-          sink,
-          signal,
-        ),
-      close: () => (closed ??= handle.close()),
-    };
+    try {
+      const path = await this.locate(key);
+      const status = await this.files.lstat(path);
+      if (!status.isFile()) throw new StorageError('not-found', 'there is no such object');
+      return await this.openFiles.open(path, status, () => this.openFile(key));
+    } catch (error) {
+      throw toStorageError(error, 'open an object');
+    }
   }
 
   async stat(key: string): Promise<ObjectEntry> {
@@ -184,13 +175,13 @@ export class FilesystemProvider extends StorageProvider {
     return join(this.root, key);
   }
 
-  private async openFile(key: string): Promise<{ handle: FileHandle; size: number }> {
+  private async openFile(key: string): Promise<{ handle: FileHandle; status: Stats }> {
     try {
       const handle = await this.files.open(await this.locate(key), O_RDONLY | O_NOFOLLOW);
       try {
         const status = await handle.stat();
         if (!status.isFile()) throw new StorageError('not-found', 'there is no such object');
-        return { handle, size: status.size };
+        return { handle, status };
       } catch (error) {
         await handle.close();
         throw error;

@@ -1,0 +1,36 @@
+import type { FileHandle } from 'node:fs/promises';
+import type { ByteRange } from '../../../oci/byte-range.js';
+import { copyRange } from '../../copy.js';
+import { SharedBlocks } from '../../shared-blocks.js';
+import type { ChunkSink } from '../../storage.provider.js';
+import { toStorageError } from './storage-errors.js';
+
+/** An open file that is copied to any number of sinks at one time. It may grow; what is there does not change. */
+export class OpenFile {
+  private readonly shared: SharedBlocks;
+
+  /** @param size bytes that may be read now. */
+  constructor(
+    private readonly handle: FileHandle,
+    size: () => number,
+  ) {
+    this.shared = new SharedBlocks(this.read, size);
+  }
+
+  copy(range: ByteRange, sink: ChunkSink, signal?: AbortSignal): Promise<void> {
+    return copyRange(this.read, range, sink, signal, this.shared);
+  }
+
+  async close(): Promise<void> {
+    this.shared.close();
+    await this.handle.close();
+  }
+
+  private readonly read = async (buffer: Buffer, length: number, position: number): Promise<number> => {
+    try {
+      return (await this.handle.read(buffer, 0, length, position)).bytesRead;
+    } catch (error) {
+      throw toStorageError(error, 'read content');
+    }
+  };
+}

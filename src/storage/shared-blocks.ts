@@ -1,0 +1,148 @@
+import { StorageError } from './storage-error.js';
+import type { PositionedRead } from './copy.js';
+
+const blockSize = 256 * 1024;
+/** Bytes of blocks in this process, those in use and those kept for the next reader together. */
+const budget = 32 * 1024 * 1024;
+
+/** Buffers kept although nothing is open, for what is opened next. */
+const freeBlocks = 32;
+
+/** Bytes lent to one reader until it releases them. */
+export interface Lent {
+  readonly bytes: Uint8Array;
+  readonly release: () => void;
+}
+
+interface Block {
+  readonly owner: SharedBlocks;
+  readonly index: number;
+  readonly buffer: Buffer;
+  /** Bytes that have been read into it. */
+  filled: number;
+  readers: number;
+  loading: Promise<void> | undefined;
+}
+
+/** The blocks of this process. Beyond the budget there are none, and readers use buffers of their own. */
+class BlockPool {
+  private readonly idle = new Set<Block>();
+  private readonly free: Buffer[] = [];
+  private allocated = 0;
+
+  take(): Buffer | undefined {
+    const free = this.free.pop();
+    if (free) return free;
+    if (this.allocated + blockSize <= budget) {
+      this.allocated += blockSize;
+      return Buffer.allocUnsafeSlow(blockSize);
+    }
+    const [oldest] = this.idle;
+    if (!oldest) return undefined;
+    this.idle.delete(oldest);
+    oldest.owner.drop(oldest);
+    return oldest.buffer;
+  }
+
+  use(block: Block): void {
+    this.idle.delete(block);
+  }
+
+  /** Keeps a block that nobody reads for the next reader, until its buffer is needed. */
+  rest(block: Block): void {
+    this.idle.add(block);
+  }
+
+  /** Gives back the memory of a block whose content nobody can ask for any more. */
+  discard(block: Block): void {
+    this.idle.delete(block);
+    if (this.free.length < freeBlocks) this.free.push(block.buffer);
+    else this.allocated -= blockSize;
+  }
+}
+
+const pool = new BlockPool();
+
+/**
+ * One open file, read once for all who read it at the same time: a thousand clients of one blob cost the reading, and the
+ * memory, of a few. The file may grow meanwhile, as an ingest does; what was read of it does not change.
+ */
+export class SharedBlocks {
+  private readonly blocks = new Map<number, Block>();
+  private isClosed = false;
+
+  /** @param size bytes that the file has now. */
+  constructor(
+    private readonly read: PositionedRead,
+    private readonly size: () => number,
+  ) {}
+
+  /**
+   * Up to `length` bytes at `position`, as many as one block has; undefined when the budget has no block for them.
+   * @throws StorageError
+   */
+  async borrow(position: number, length: number): Promise<Lent | undefined> {
+    const index = Math.floor(position / blockSize);
+    const start = position - index * blockSize;
+    const end = Math.min(start + length, blockSize);
+    const block = this.blockAt(index);
+    if (!block) return undefined;
+    block.readers += 1;
+    pool.use(block);
+    try {
+      while (block.filled < end) await (block.loading ??= this.load(block));
+    } catch (error) {
+      this.release(block);
+      throw error;
+    }
+    let isReleased = false;
+    return {
+      bytes: block.buffer.subarray(start, end),
+      release: () => {
+        if (!isReleased) this.release(block);
+        isReleased = true;
+      },
+    };
+  }
+
+  /** Forgets a block whose buffer is given to another. */
+  drop(block: Block): void {
+    this.blocks.delete(block.index);
+  }
+
+  /** Nobody reads any more. */
+  close(): void {
+    this.isClosed = true;
+    for (const block of this.blocks.values()) if (block.readers === 0) pool.discard(block);
+    this.blocks.clear();
+  }
+
+  private blockAt(index: number): Block | undefined {
+    const known = this.blocks.get(index);
+    if (known) return known;
+    const buffer = pool.take();
+    if (!buffer) return undefined;
+    const block = { owner: this, index, buffer, filled: 0, readers: 0, loading: undefined };
+    this.blocks.set(index, block);
+    return block;
+  }
+
+  private async load(block: Block): Promise<void> {
+    try {
+      const position = block.index * blockSize + block.filled;
+      const length = Math.min(blockSize - block.filled, this.size() - position);
+      const count = length > 0 ? await this.read(block.buffer.subarray(block.filled), length, position) : 0;
+      if (count === 0) throw new StorageError('damaged', 'stored content is shorter than its size');
+      block.filled += count;
+    } finally {
+      block.loading = undefined;
+    }
+  }
+
+  private release(block: Block): void {
+    block.readers -= 1;
+    if (block.readers > 0) return;
+    if (this.isClosed) pool.discard(block);
+    else pool.rest(block);
+  }
+}
