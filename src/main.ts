@@ -1,5 +1,8 @@
 #!/usr/bin/env node
 import { runCommandLine } from './cli/command-line.js';
-import { serve } from './serve.js';
 
-process.exitCode = await runCommandLine(process.argv.slice(2), serve);
+process.exitCode = await runCommandLine(
+  process.argv.slice(2),
+  // Loaded when there is something to serve: help and mistakes need none of it.
+  async (settings) => (await import('./serve.js')).serve(settings),
+);

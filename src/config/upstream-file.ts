@@ -118,13 +118,18 @@ function mergeCredentials(entries: readonly unknown[], secrets: Values, problems
     const { username, password } = secret;
     const known = merged.find(({ values }) => canonicalNamespace(values.namespace)?.equals(canonical));
     if (known) known.values = { ...known.values, username, password };
-    else
+    // What stands in for another registry is no registry of its own, for everybody to pull from with its password.
+    else if (!merged.some(({ values }) => hasFallback(values, canonical)))
       merged.push({
         path,
         values: { namespace: canonical.toString(), host: defaultHost(canonical), username, password },
       });
   }
   return merged;
+}
+
+function hasFallback({ fallback_hosts: fallbacks }: Values, name: Namespace): boolean {
+  return areMaps(fallbacks) && fallbacks.some(({ host }) => canonicalNamespace(host)?.equals(name));
 }
 
 /** Fallback hosts have their own credentials, from the file or under their host's name in the map. */
@@ -136,8 +141,14 @@ function readFallbacks(
 ): EndpointSettings[] {
   return entries.map((entry, index) => {
     const path = `${at}.fallback_hosts[${index}]`;
-    const secret = typeof entry.host === 'string' && Object.hasOwn(secrets, entry.host) ? secrets[entry.host] : {};
-    const values = isMap(secret) ? { ...entry, ...secret } : entry;
+    const name = canonicalNamespace(entry.host);
+    const isName = (text: string) => name !== undefined && canonicalNamespace(text)?.equals(name) === true;
+    const secret = Object.entries(secrets).find(([key]) => isName(key))?.[1];
+    const values = isMap(secret) ? { ...entry, username: secret.username, password: secret.password } : entry;
+    const first = entries.findIndex(({ host }) => typeof host === 'string' && isName(host));
+    if (first !== -1 && first < index) {
+      problems.push({ path: `${path}.host`, kind: 'text', reason: `repeats ${at}.fallback_hosts[${first}]` });
+    }
     const { value, problems: found } = validateSettings(EndpointSettings, values, (name) => `${path}.${name}`);
     problems.push(...found, ...readPassword(value, path), ...credentialProblems(value, path));
     readAuthorities(value, path, problems);

@@ -40,8 +40,9 @@ export function logRequests(fastify: FastifyInstance, logger: Logger): void {
   });
 }
 
+/** Without the query, and without the authority of an absolute form, which may hold a password. */
 function pathOf(url: string): string {
-  return (url.split('?', 1)[0] ?? '').slice(0, 256);
+  return (url.replace(/^[a-z]+:\/\/[^/?#]*/i, '').split('?', 1)[0] ?? '').slice(0, 256);
 }
 
 /** Why the request was refused, when the exception filter said it. */

@@ -119,7 +119,9 @@ export class TagsService {
   /** What HEAD says of a tag, or how it was refused. */
   private async head(repository: RepositoryRef, tag: Tag): Promise<ManifestHead | UpstreamError> {
     try {
-      return await this.upstream.headManifest(repository, tag);
+      const head = await this.upstream.headManifest(repository, tag);
+      this.headless.delete(repository.toString());
+      return head;
     } catch (error) {
       if (error instanceof UpstreamError && isHeadRefusal(error)) return error;
       throw error;
@@ -160,11 +162,14 @@ export class TagsService {
     refusal: UpstreamError,
   ): Promise<Manifest & Sourced> {
     const name = repository.toString();
-    const stands = refusal.isDefinitive && !this.headless.has(name);
-    const manifest = await this.getManifest(repository, tag, record).catch((error: unknown) => {
-      throw stands && error instanceof UpstreamError && !error.isDefinitive ? refusal : error;
-    });
-    if (manifest.fallback === undefined) this.headless.set(name, true);
+    const isHeadless = this.headless.has(name);
+    const stands = refusal.isDefinitive && !isHeadless;
+    const manifest = await this.getManifest(repository, tag, isHeadless ? undefined : record).catch(
+      (error: unknown) => {
+        throw stands && error instanceof UpstreamError && !error.isDefinitive ? refusal : error;
+      },
+    );
+    if (refusal.isDefinitive && manifest.fallback === undefined) this.headless.set(name, true);
     else if (stands) throw refusal;
     return manifest;
   }

@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
-import { copyRange, type PositionedRead } from './copy.js';
+import { copyRange } from './copy.js';
+import type { PositionedRead } from './positioned-read.js';
 import { collector, sample } from './testing/content.js';
 
 const content = sample(600_000);

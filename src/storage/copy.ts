@@ -1,11 +1,9 @@
 import type { ByteRange } from '../oci/byte-range.js';
 import { CopyBuffers } from './copy-buffers.js';
 import type { Lent, SharedBlocks } from './shared-blocks.js';
+import type { PositionedRead } from './positioned-read.js';
 import { StorageError } from './storage-error.js';
 import type { ChunkSink } from './storage.provider.js';
-
-/** Reads up to `length` bytes at `position` into the buffer and returns how many; 0 at the end. */
-export type PositionedRead = (buffer: Buffer, length: number, position: number) => Promise<number>;
 
 const buffers = new CopyBuffers();
 

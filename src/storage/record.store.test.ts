@@ -87,4 +87,16 @@ describe('RecordStore', () => {
     }
     await expect(new RecordStore(new Broken()).find(key, readName)).rejects.toMatchObject({ kind: 'failed' });
   });
+
+  it('counts a damaged record as absent on a full disk, too', async () => {
+    class FullProvider extends MemoryProvider {
+      override write(): Promise<void> {
+        return Promise.reject(new StorageError('full', 'no space left'));
+      }
+    }
+    await plant('{"version":1,"na');
+    const full = new FullProvider();
+    full.read = (name, limit) => provider.read(name, limit);
+    expect(await new RecordStore(full).find(key, readName)).toBeUndefined();
+  });
 });

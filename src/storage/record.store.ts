@@ -63,8 +63,14 @@ export class RecordStore {
     return record;
   }
 
+  /** On a full disk the record stays where it is, and is replaced when it is made anew. */
   private async setAside(key: string, content: Buffer): Promise<void> {
-    await this.provider.write(keys.damaged(key), content);
+    try {
+      await this.provider.write(keys.damaged(key), content);
+    } catch (error) {
+      if (error instanceof StorageError && error.kind === 'full') return;
+      throw error;
+    }
     await this.provider.delete(key);
   }
 }

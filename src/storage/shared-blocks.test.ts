@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
-import { copyRange, type PositionedRead } from './copy.js';
+import { copyRange } from './copy.js';
+import type { PositionedRead } from './positioned-read.js';
 import { SharedBlocks } from './shared-blocks.js';
 
 const mebibyte = 1024 * 1024;
@@ -81,7 +82,9 @@ describe('SharedBlocks', () => {
   it('tells every reader of a block that it could not be read, and tries again for the next', async () => {
     const state = { isBroken: true };
     const read: PositionedRead = (buffer, length) =>
-      state.isBroken ? Promise.reject(new Error('input/output')) : Promise.resolve(buffer.fill(7, 0, length) && length);
+      state.isBroken
+        ? Promise.reject(new Error('input/output'))
+        : Promise.resolve(buffer.fill(7, 0, length).subarray(0, length).length);
     const shared = new SharedBlocks(read, () => 1000);
     const both = await Promise.allSettled([shared.borrow(0, 10), shared.borrow(5, 10)]);
     expect(both.map(({ status }) => status)).toEqual(['rejected', 'rejected']);

@@ -1,5 +1,5 @@
 import { StorageError } from './storage-error.js';
-import type { PositionedRead } from './copy.js';
+import type { PositionedRead } from './positioned-read.js';
 
 const blockSize = 256 * 1024;
 /** Bytes of blocks in this process, those in use and those kept for the next reader together. */

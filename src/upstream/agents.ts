@@ -5,8 +5,11 @@ import { rootCertificates } from 'node:tls';
 import { checkLiteralHost, guardedLookup, type Resolver } from './address.guard.js';
 import type { Upstream } from './upstream.js';
 
-/** Connections to one origin at one time; further requests wait for one, within their deadline. */
-const maxConnections = 64;
+/**
+ * Connections to one origin: the most that `max_connections` may allow. Who waits is decided before, where waiting is fair
+ * and counts neither against a deadline nor against the upstream.
+ */
+const maxConnections = 1_000;
 const maxIdleConnections = 16;
 
 const common = {

@@ -11,8 +11,11 @@ export type RequestKind = 'manifest-head' | 'manifest-get' | 'blob-head' | 'blob
 
 /** Consecutive failures after which an upstream is known to be out of order. */
 const outageThreshold = 3;
-/** Places for short requests; blobs, which hold theirs for long, have the rest of `max_connections`. */
-const shortPlaces = 16;
+/**
+ * Places for short requests; blobs, which hold theirs for long, have the rest of `max_connections`. As many requests are
+ * lost when an outage begins, and twenty tags may cost no more than 22 with the probes of the first minute (P8).
+ */
+const shortPlaces = 12;
 /** Milliseconds to wait for a place. */
 const placeDeadline = 20_000;
 /** Milliseconds that an upstream counts as slow without being asked again. */

@@ -134,6 +134,34 @@ describe('the headers of an answer', () => {
   });
 });
 
+describe('an answer of any status', () => {
+  it('has the common headers and an id of its own, and does not say what made it', async () => {
+    await using stage = await stageWithImage();
+    const targets = ['/v2/', '/', '/foo', '/v2/registry.test/team/app/manifests/1', '/v2/registry.test/A/manifests/1'];
+    const ids = new Set<unknown>();
+    for (const target of targets) {
+      for (const method of ['GET', 'HEAD', 'DELETE']) {
+        const { headers } = await request(`${stage.mirror.url}${target}`, { method });
+        expect(headers).toMatchObject(common);
+        expect(headers['x-powered-by'] ?? headers.server).toBeUndefined();
+        ids.add(headers['x-request-id']);
+      }
+    }
+    expect(ids.size).toBe(targets.length * 3);
+    expect(ids).not.toContain(undefined);
+  });
+
+  it('has the id that the client gave its request, when that is fit for a log', async () => {
+    await using mirror = await Mirror.start();
+    const idOf = async (id: string) =>
+      (await request(`${mirror.url}/v2/`, { headers: { 'x-request-id': id } })).headers['x-request-id'];
+    expect(await idOf('4bf92f35-77b3.4da6_a3ce')).toBe('4bf92f35-77b3.4da6_a3ce');
+    for (const id of ['', ' ', 'x'.repeat(5000), 'a b', '{"level":60}', '<script>', 'é']) {
+      expect(await idOf(id), id).toMatch(/^[\w.:-]{1,128}$/);
+    }
+  });
+});
+
 describe('HEAD of a blob that is not stored', () => {
   it('asks by HEAD and downloads nothing', async () => {
     await using stage = await stageWithImage();

@@ -246,7 +246,9 @@ describe('2,000 requests of garbage', () => {
     for (const { status, headers, body } of refusals) {
       expect([400, 404, 405, 416, 431, 502]).toContain(status);
       expect(headers['content-type']).toBe('application/json');
-      if (body.length > 0) expect(body.toString('latin1')).toMatch(/^\{"errors":\[\{"code":"[A-Z_]+","message":"/);
+      // After the answer to a HEAD may follow that to what came behind it.
+      if (body.length > 0)
+        expect(body.toString('latin1')).toMatch(/^(?:HTTP\/1\.1 |\{"errors":\[\{"code":"[A-Z_]+","message":")/);
     }
     await until('the descriptors are back', async () => (await openFiles()) <= before.files + 5);
     expect(process.memoryUsage.rss() - before.memory).toBeLessThan(100 * 1024 * 1024);

@@ -148,6 +148,11 @@ describe('a registry that refuses or fails', () => {
     }
   });
 
+  it.each(asked)('has the same answer passed on while it lasts, for %s', async (endpoint) => {
+    await using stage = await Stage.start({ registry: { outage: { status: 503 } } });
+    for (let count = 0; count < 5; count += 1) expectError(await stage.get(`team/app/${endpoint}`), 503, 'UNAVAILABLE');
+  });
+
   it('with 404 says what is not there', async () => {
     await using stage = await Stage.start();
     stage.registry.addImage('team/app', makeImage({ seed: 'other' }), ['other']);

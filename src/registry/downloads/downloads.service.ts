@@ -5,6 +5,7 @@ import { OciError } from '../../oci/error.js';
 import type { RepositoryRef } from '../../oci/repository.js';
 import { ContentStore } from '../../storage/content.store.js';
 import { UpstreamClient } from '../../upstream/upstream.client.js';
+import { UpstreamError } from '../../upstream/upstream-error.js';
 import { AccessService } from '../access.service.js';
 import { reasonOf } from '../answer-error.js';
 import { NegativeCache } from '../freshness/negative.cache.js';
@@ -80,7 +81,10 @@ export class DownloadsService implements OnApplicationShutdown {
       await this.slots.run(() => download.run());
       await this.keep(download);
     } catch (error) {
-      this.logger.warn(`${digest.toString()} was not kept: ${reasonOf(error)}`);
+      const isAnswer = error instanceof UpstreamError && error.kind !== 'wrong';
+      // Before its first byte this is about the upstream, whose state is logged when it changes and not for each request.
+      const level = isAnswer && download.received === 0 ? 'debug' : 'warn';
+      this.logger[level](`${digest.toString()} was not kept: ${reasonOf(error)}`);
     } finally {
       if (this.downloads.get(digest.toString()) === download) this.downloads.delete(digest.toString());
       await download.end();

@@ -52,9 +52,10 @@ export class Program implements AsyncDisposable {
   }
 
   static spawn(args: readonly string[], { env = {}, cwd = tmpdir() }: ProgramOptions = {}): Program {
-    const options = { env: { PATH: process.env.PATH ?? '', ...env }, cwd, stdio: ['ignore', 'pipe', 'pipe'] as const };
+    const all = { PATH: process.env.PATH ?? '', ...env };
+    const script = join(project, 'dist/main.js');
     return new Program(
-      spawn(process.execPath, [join(project, 'dist/main.js'), ...args], { ...options, stdio: [...options.stdio] }),
+      spawn(process.execPath, [script, ...args], { env: all, cwd, stdio: ['ignore', 'pipe', 'pipe'] }),
     );
   }
 
@@ -71,10 +72,14 @@ export class Program implements AsyncDisposable {
   static async start(args: readonly string[], options?: ProgramOptions): Promise<Program> {
     const program = Program.spawn(args, options);
     try {
-      await until('the program listens', () => {
-        if (program.ended) throw new Error(`it ended with ${String(program.ended.code)}: ${program.stderr}`);
-        return program.stdout.includes('listening on ');
-      });
+      await until(
+        'the program listens',
+        () => {
+          if (program.ended) throw new Error(`it ended with ${String(program.ended.code)}: ${program.stderr}`);
+          return program.stdout.includes('listening on ');
+        },
+        30_000,
+      );
     } catch (error) {
       await program[Symbol.asyncDispose]();
       throw error;

@@ -25,10 +25,27 @@ export async function makeFolder(files: FileSystem, folder: string, mode: number
   await made.finally(() => making.delete(made));
 }
 
+/** One by one from the nearest that is there: Node's own recursion never ends where nothing can be made, as in /proc. */
 async function makeAndSync(files: FileSystem, folder: string, mode: number): Promise<void> {
-  const first = await files.mkdir(folder, { recursive: true, mode });
-  if (first === undefined) return;
-  for (let made = folder; made.length >= first.length; made = dirname(made)) await syncFolder(files, dirname(made));
+  try {
+    await makeOne(files, folder, mode);
+  } catch (error) {
+    if (errorCode(error) !== 'ENOENT' || dirname(folder) === folder) throw error;
+    await makeAndSync(files, dirname(folder), mode);
+    await makeOne(files, folder, mode);
+  }
+}
+
+async function makeOne(files: FileSystem, folder: string, mode: number): Promise<void> {
+  try {
+    await files.mkdir(folder, { mode });
+  } catch (error) {
+    if (errorCode(error) !== 'EEXIST') throw error;
+    const status = await files.lstat(folder);
+    if (status.isDirectory() || status.isSymbolicLink()) return;
+    throw error;
+  }
+  await syncFolder(files, dirname(folder));
 }
 
 /**

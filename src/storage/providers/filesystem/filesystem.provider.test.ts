@@ -162,7 +162,7 @@ describe('a commit to FilesystemProvider', () => {
   it('syncs every folder that it made and the parent of the first', async () => {
     await provider.write(key, sample(10));
     const synced = watched.calls.filter((call) => call.startsWith('sync ')).map((call) => call.slice('sync '.length));
-    expect(synced).toEqual(['ingest/<id>', 'blobs/sha256', 'blobs', '', 'blobs/sha256/ab']);
+    expect(synced).toEqual(['ingest/<id>', '', 'blobs', 'blobs/sha256', 'blobs/sha256/ab']);
   });
 
   it('does not return before a folder is durable that another commit is making', async () => {
@@ -493,6 +493,10 @@ describe('initialize of FilesystemProvider', () => {
   it('finds out that its user may not write', async () => {
     watched.fail('open', 'EACCES');
     expect(await initialize(root, watched.files)).toBe(`cannot write to ${root} (EACCES)`);
+  });
+
+  it('says in one line that nothing can be made where the root should be', async () => {
+    expect(await initialize('/proc/oci-registry')).toBe('cannot write to /proc/oci-registry (ENOENT)');
   });
 
   it('finds out at start that the disk does not sync', async () => {

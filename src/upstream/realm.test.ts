@@ -1,0 +1,66 @@
+import { describe, expect, it } from 'vitest';
+import { UpstreamSettings } from '../config/upstream.settings.js';
+import { mayReceiveCredentials } from './realm.js';
+import { Upstream } from './upstream.js';
+
+function upstreamAt(host: string, settings: Partial<UpstreamSettings> = {}): Upstream {
+  return new Upstream(Object.assign(new UpstreamSettings(), { namespace: 'registry.test', host }, settings), true);
+}
+
+describe('mayReceiveCredentials', () => {
+  it.each([
+    ['registry-1.docker.io', 'https://auth.docker.io/token'],
+    ['ghcr.io', 'https://ghcr.io/token'],
+    ['quay.io', 'https://quay.io/v2/auth'],
+    ['registry.example.com:5000', 'https://registry.example.com:5001/auth'],
+    ['registry.example.com', 'https://REGISTRY.EXAMPLE.COM/auth'],
+    ['registry.example.co.uk', 'https://auth.example.co.uk/'],
+    ['registry.example.com', 'https://example.com/'],
+    ['me.github.io', 'https://deep.me.github.io/'],
+    ['10.0.0.1:5000', 'https://10.0.0.1:5001/auth'],
+    ['[2001:db8::1]:5000', 'https://[2001:db8::1]:5001/auth'],
+    ['localhost:5000', 'https://localhost/auth'],
+  ])('lets credentials of %s go to %s', (host, realm) => {
+    expect(mayReceiveCredentials(upstreamAt(host), new URL(realm))).toBe(true);
+  });
+
+  it.each([
+    ['registry-1.docker.io', 'https://auth.docker.com/token'],
+    ['registry-1.docker.io', 'https://docker.io.evil.com/token'],
+    ['registry-1.docker.io', 'https://evildocker.io/token'],
+    ['registry.example.com', 'https://example.com.evil.net/'],
+    ['registry.example.co.uk', 'https://evil.co.uk/'],
+    ['registry.example.co.uk', 'https://co.uk/'],
+    ['me.github.io', 'https://you.github.io/'],
+    ['me.github.io', 'https://github.io/'],
+    ['10.0.0.1:5000', 'https://10.0.0.2:5000/auth'],
+    ['10.0.0.1', 'https://evil.10.0.0.1.nip.io/'],
+    ['[2001:db8::1]', 'https://[2001:db8::2]/'],
+    ['registry', 'https://auth/'],
+    ['registry.example.com', 'https://xn--exmple-cua.com/'],
+    ['registry.example.com', 'http://registry.example.com/auth'],
+    ['registry.example.com', 'http://auth.example.com/auth'],
+  ])('keeps credentials of %s from %s', (host, realm) => {
+    expect(mayReceiveCredentials(upstreamAt(host), new URL(realm))).toBe(false);
+  });
+
+  it('lets them go over http only where the registry itself is plain http', () => {
+    const realm = new URL('http://auth.example.com/token');
+    expect(mayReceiveCredentials(upstreamAt('registry.example.com', { tls: false }), realm)).toBe(true);
+    expect(
+      mayReceiveCredentials(upstreamAt('registry.example.com', { tokenRealms: ['auth.example.com'] }), realm),
+    ).toBe(false);
+  });
+
+  it('lets them go to the hosts that the operator listed, and only to those', () => {
+    const upstream = upstreamAt('registry.example.com', { tokenRealms: ['auth.elsewhere.net:8443'] });
+    expect(mayReceiveCredentials(upstream, new URL('https://auth.elsewhere.net/'))).toBe(true);
+    expect(mayReceiveCredentials(upstream, new URL('https://elsewhere.net/'))).toBe(false);
+    expect(mayReceiveCredentials(upstream, new URL('https://other.elsewhere.net/'))).toBe(false);
+  });
+
+  it('does not take a place for redirects for a realm', () => {
+    const upstream = upstreamAt('registry.example.com', { redirectHosts: ['cdn.elsewhere.net'] });
+    expect(mayReceiveCredentials(upstream, new URL('https://cdn.elsewhere.net/token'))).toBe(false);
+  });
+});
