@@ -6,6 +6,8 @@ import { Server } from '../processes/server.js';
 import type { Ground } from './peer.js';
 
 export const mirrorNamespace = 'registry.test';
+/** The same registry, whose tags are asked about every time. */
+export const restlessNamespace = 'restless.test';
 
 const entry = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
 
@@ -33,5 +35,9 @@ function configuration(upstream: string): string {
   host: ${new URL(upstream).host}
   tls: false
   manifest_invalidation_time: 1h
+- namespace: ${restlessNamespace}
+  host: ${new URL(upstream).host}
+  tls: false
+  manifest_invalidation_time: 0s
 `;
 }
