@@ -17,6 +17,8 @@ export interface TagRecord {
   readonly checkedAt: number;
   /** The fallback host that said it, when it was not the upstream's own. */
   readonly fallback?: string | undefined;
+  /** Whether it took credentials. */
+  readonly isPrivate?: boolean | undefined;
 }
 
 /** The tags of repositories, as far as they are known here. */
@@ -43,10 +45,11 @@ export class TagStore {
 }
 
 function readRecord(fields: RecordFields): TagRecord | undefined {
-  const { digest, mediaType, checkedAt, fallback } = fields;
+  const { digest, mediaType, checkedAt, fallback, isPrivate } = fields;
   const size = sizeOf(fields);
   const target = typeof digest === 'string' ? Digest.find(digest) : undefined;
   if (!target || typeof mediaType !== 'string' || !isManifestMediaType(mediaType)) return undefined;
   if (size === undefined || typeof checkedAt !== 'number' || !Number.isFinite(checkedAt)) return undefined;
-  return { digest: target, mediaType, size, checkedAt, ...(typeof fallback === 'string' && { fallback }) };
+  const source = { ...(typeof fallback === 'string' && { fallback }), ...(isPrivate === true && { isPrivate }) };
+  return { digest: target, mediaType, size, checkedAt, ...source };
 }
