@@ -6,6 +6,7 @@ import type { IncomingMessage } from 'node:http';
 import type { DestinationStream } from 'pino';
 import { AppModule, type Replacements } from './app.module.js';
 import type { Settings } from './config/settings.js';
+import { endAbandonedAnswers } from './distribution/abandoned.answers.js';
 import { answerClientError, refuseWithoutHost } from './distribution/client.error.js';
 import { DrainService } from './distribution/drain.service.js';
 import { toOciError } from './distribution/exception.filter.js';
@@ -71,6 +72,7 @@ export async function createApp(settings: Settings, options: AppOptions = {}): P
   fastify.server.maxConnections = maxConnections;
   fastify.decorate('clientTimeout', clientTimeout);
   fastify.decorateRequest('refusal', undefined);
+  endAbandonedAnswers(fastify);
   app.get(DrainService).watch(fastify);
   identifyRequests(fastify);
   logRequests(fastify, logger.pino);

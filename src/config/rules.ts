@@ -30,7 +30,8 @@ export const ArePatterns = () =>
     'arePatterns',
     'must be host names separated by commas, each with *. before it for all below it, or *',
     (value) =>
-      Array.isArray(value) && value.every((pattern) => pattern === '*' || isHost(String(pattern).replace(/^\*\./, ''))),
+      Array.isArray(value) &&
+      value.every((pattern) => pattern === '*' || isHost(String(pattern).replace(/^\*\.(?=.)/, 'x.'))),
   );
 
 export const IsUmask = () =>

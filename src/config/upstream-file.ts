@@ -173,8 +173,9 @@ function readPassword(settings: EndpointSettings, path: string): readonly Proble
   }
 }
 
-function credentialProblems({ username, password }: EndpointSettings, path: string): Problem[] {
-  if ((username === undefined) === (password === undefined)) return [];
+function credentialProblems({ username, password, passwordFile }: EndpointSettings, path: string): Problem[] {
+  // What is wrong with its file has been said.
+  if ((username === undefined) === (password === undefined && passwordFile === undefined)) return [];
   const missing = username === undefined ? 'username' : 'password';
   return [{ path: `${path}.${missing}`, kind: 'missing', reason: 'username and password go together' }];
 }

@@ -1,15 +1,32 @@
-import { Inject, Injectable } from '@nestjs/common';
+import { Inject, Injectable, Logger } from '@nestjs/common';
 import { Clock } from '../config/clock.js';
 import type { RepositoryRef } from '../oci/repository.js';
 import type { Access } from '../storage/record.store.js';
 import { UpstreamClient } from '../upstream/upstream.client.js';
 import { UpstreamError } from '../upstream/upstream-error.js';
 import { UpstreamsService } from '../upstream/upstreams.service.js';
+import { reasonOf } from './answer-error.js';
 import { inTime } from './deadline.js';
+import { SingleFlight } from './single-flight.js';
+
+/** Something stored that the upstream is asked about again. */
+export interface Recheck {
+  /** Names it among all that are asked about. */
+  readonly key: string;
+  /** @throws UpstreamError when the upstream did not agree */
+  readonly ask: () => Promise<unknown>;
+  /** Records that the upstream has agreed; it must not throw. */
+  readonly keep: () => Promise<void>;
+  /** Takes it away from the repository. */
+  readonly forget: () => Promise<void>;
+}
 
 /** Whether what is stored may still be served: content that took credentials is asked about again from time to time (P14). */
 @Injectable()
 export class AccessService {
+  private readonly logger = new Logger(AccessService.name);
+  private readonly rechecks = new SingleFlight<void>();
+
   constructor(
     private readonly upstream: UpstreamClient,
     private readonly upstreams: UpstreamsService,
@@ -30,19 +47,31 @@ export class AccessService {
   }
 
   /**
-   * Asks again. An upstream that cannot answer now has not taken anything back.
-   * @returns whether it agreed.
+   * Asks again, once for all who want to know. An upstream that cannot answer now has not taken anything back; what it
+   * answers later counts for those who come later.
    * @throws UpstreamError when it definitely refused.
    */
-  async recheck(repository: RepositoryRef, ask: () => Promise<unknown>): Promise<boolean> {
-    if (this.upstream.isSlow(repository)) return false;
+  async recheck(repository: RepositoryRef, recheck: Recheck): Promise<void> {
+    if (this.upstream.isSlow(repository)) return;
+    const asking = this.rechecks.run(recheck.key, () => this.ask(recheck)).then(() => true);
     try {
-      const agreed = await inTime(ask().then(() => true));
-      if (agreed === undefined) this.upstream.noteSlow(repository);
-      return agreed === true;
+      if ((await inTime(asking)) === undefined) this.upstream.noteSlow(repository);
     } catch (error) {
-      if (error instanceof UpstreamError && !error.isDefinitive) return false;
+      if (error instanceof UpstreamError && !error.isDefinitive) return;
       throw error;
     }
+  }
+
+  private async ask({ key, ask, keep, forget }: Recheck): Promise<void> {
+    try {
+      await ask();
+    } catch (error) {
+      const isTakenBack = error instanceof UpstreamError && error.isDefinitive && error.kind !== 'refused';
+      if (isTakenBack) {
+        await forget().catch((cause: unknown) => this.logger.warn(`${key} was not forgotten: ${reasonOf(cause)}`));
+      }
+      throw error;
+    }
+    await keep();
   }
 }

@@ -7,7 +7,6 @@ import type { RepositoryRef } from '../oci/repository.js';
 import { ContentStore, type BlobRecord } from '../storage/content.store.js';
 import type { ChunkSink, StoredObject } from '../storage/storage.provider.js';
 import { UpstreamClient } from '../upstream/upstream.client.js';
-import { UpstreamError } from '../upstream/upstream-error.js';
 import { AccessService } from './access.service.js';
 import { reasonOf, toAnswerError } from './answer-error.js';
 import type { CacheStatus } from './cache-status.js';
@@ -129,14 +128,13 @@ export class BlobsService {
   private async findRecord(repository: RepositoryRef, digest: Digest): Promise<BlobRecord | undefined> {
     const record = await this.content.findLink(repository, digest);
     if (!record || !this.access.isDue(repository, record)) return record;
-    try {
-      const isAgreed = await this.access.recheck(repository, () => this.agree(repository, digest));
-      if (isAgreed) await this.link(repository, digest, record.size);
-      return record;
-    } catch (error) {
-      if (error instanceof UpstreamError) await this.content.unlink(repository, digest);
-      throw error;
-    }
+    await this.access.recheck(repository, {
+      key: keyOf(repository, digest),
+      ask: () => this.agree(repository, digest),
+      keep: () => this.link(repository, digest, record.size),
+      forget: () => this.content.unlink(repository, digest),
+    });
+    return record;
   }
 
   /** A record that cannot be written costs another question next time, not this answer. */
@@ -208,7 +206,7 @@ export class BlobsService {
 
   /** Asks the upstream, under the repository's own credentials, whether it has the blob; its size when it says it. */
   private agree(repository: RepositoryRef, digest: Digest): Promise<number | undefined> {
-    const key = `blob ${repository.toString()} ${digest.toString()}`;
+    const key = keyOf(repository, digest);
     return this.agreements.run(key, () =>
       this.refusals.guard(key, async () => (await this.upstream.headBlob(repository, digest)).size),
     );
@@ -221,6 +219,10 @@ export class BlobsService {
       throw toAnswerError(error, 'BLOB_UNKNOWN');
     }
   }
+}
+
+function keyOf(repository: RepositoryRef, digest: Digest): string {
+  return `blob ${repository.toString()} ${digest.toString()}`;
 }
 
 function ofBytes(digest: Digest, bytes: Buffer): OpenBlob {

@@ -4,7 +4,6 @@ import { ManifestError, parseManifest, type Manifest } from '../oci/manifest.js'
 import type { Reference } from '../oci/reference.js';
 import type { RepositoryRef } from '../oci/repository.js';
 import { ManifestStore, type ManifestRecord } from '../storage/manifest.store.js';
-import { UpstreamError } from '../upstream/upstream-error.js';
 import { UpstreamClient, type ManifestHead as UpstreamManifestHead } from '../upstream/upstream.client.js';
 import { AccessService } from './access.service.js';
 import { reasonOf, toAnswerError } from './answer-error.js';
@@ -36,7 +35,6 @@ export interface ManifestAnswer extends ManifestHead {
 export class ManifestsService {
   private readonly logger = new Logger(ManifestsService.name);
   private readonly fetches = new SingleFlight<ManifestAnswer>();
-  private readonly agreements = new SingleFlight<void>();
 
   constructor(
     private readonly manifests: ManifestStore,
@@ -96,15 +94,21 @@ export class ManifestsService {
     const record = await this.manifests.find(repository, digest);
     if (!record || !this.access.isDue(repository, record)) return record;
     const key = keyOf(repository, digest);
-    const agree = () => this.refusals.guard(key, () => this.agree(repository, digest));
-    try {
-      const isAgreed = await this.access.recheck(repository, () => this.agreements.run(key, agree));
-      if (isAgreed) await this.manifests.link(repository, digest, { ...record, ...this.access.granted(repository) });
-      return record;
-    } catch (error) {
-      if (error instanceof UpstreamError) await this.manifests.unlink(repository, digest);
-      throw error;
-    }
+    await this.access.recheck(repository, {
+      key,
+      ask: () => this.refusals.guard(key, () => this.agree(repository, digest)),
+      keep: () => this.link(repository, digest, record),
+      forget: () => this.manifests.unlink(repository, digest),
+    });
+    return record;
+  }
+
+  /** A record that cannot be written costs another question next time, not this answer. */
+  private async link(repository: RepositoryRef, digest: Digest, record: ManifestRecord): Promise<void> {
+    const renewed = { ...record, ...this.access.granted(repository) };
+    await this.manifests.link(repository, digest, renewed).catch((error: unknown) => {
+      this.logger.warn(`a manifest of ${repository.toString()} was not recorded: ${reasonOf(error)}`);
+    });
   }
 
   /** Returns when the upstream still lets the repository have the manifest. */

@@ -61,7 +61,7 @@ export class TagsService {
   async resolve(repository: RepositoryRef, tag: Tag, method: 'GET' | 'HEAD'): Promise<ResolvedTag> {
     const { settings } = this.upstreams.get(repository.namespace);
     const record = await this.tags.find(repository, tag);
-    const freshness = freshnessOf(record, policyOf(settings), this.clock.now());
+    const freshness = freshnessOf(record, policyOf(settings, record), this.clock.now());
     if (record && freshness === 'fresh') return this.answer(record, 'HIT');
     const key = `${repository.toString()}:${tag.name}`;
     const asking = this.flights.run(key, () => this.ask(repository, tag, method, record, freshness));
@@ -185,9 +185,14 @@ export class TagsService {
   }
 
   /** The record with the time of its confirmation. One that cannot be written costs another question next time. */
-  private async keep(repository: RepositoryRef, tag: Tag, found: Omit<TagRecord, 'checkedAt'>): Promise<TagRecord> {
+  private async keep(
+    repository: RepositoryRef,
+    tag: Tag,
+    found: Omit<TagRecord, 'checkedAt' | 'isPrivate'>,
+  ): Promise<TagRecord> {
     const { digest, mediaType, size, fallback } = found;
-    const record = { digest, mediaType, size, checkedAt: this.clock.now(), fallback };
+    const { isPrivate, agreedAt: checkedAt } = this.access.granted(repository);
+    const record = { digest, mediaType, size, checkedAt, fallback, ...(isPrivate && { isPrivate }) };
     await this.tags.put(repository, tag, record).catch((error: unknown) => {
       this.logger.warn(`the tag ${repository.toString()}:${tag.name} was not kept: ${reasonOf(error)}`);
     });
@@ -206,8 +211,11 @@ export class TagsService {
 }
 
 /** What a password gave is asked about as often as access is, however long tags are trusted otherwise. */
-function policyOf(settings: UpstreamSettings): FreshnessPolicy {
+function policyOf(settings: UpstreamSettings, record: TagRecord | undefined): FreshnessPolicy {
   const { credentials, accessRecheckTime, manifestInvalidationTime, staleWhileRevalidate, maxStale } = settings;
-  const time = credentials ? Math.min(manifestInvalidationTime, accessRecheckTime) : manifestInvalidationTime;
+  const time =
+    credentials || record?.isPrivate === true
+      ? Math.min(manifestInvalidationTime, accessRecheckTime)
+      : manifestInvalidationTime;
   return { manifestInvalidationTime: time, staleWhileRevalidate, maxStale };
 }

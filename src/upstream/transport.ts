@@ -1,4 +1,4 @@
-import axios, { type AxiosResponse } from 'axios';
+import axios, { type AxiosProxyConfig, type AxiosResponse } from 'axios';
 import http, {
   type ClientRequest,
   type IncomingHttpHeaders,
@@ -6,6 +6,7 @@ import http, {
   type RequestOptions,
 } from 'node:http';
 import https from 'node:https';
+import { getProxyForUrl } from 'proxy-from-env';
 import { AddressError } from './address.guard.js';
 import { UpstreamError } from './upstream-error.js';
 
@@ -70,6 +71,7 @@ async function attempt({ method, url, headers, agent, deadline }: ExchangeReques
       transport,
       httpAgent: agent,
       httpsAgent: agent,
+      proxy: proxyFor(url),
       maxRedirects: 0,
       decompress: false,
       responseType: 'stream',
@@ -87,6 +89,27 @@ async function attempt({ method, url, headers, agent, deadline }: ExchangeReques
     return { failure: toUpstreamError(error, url.host, aborter.signal.aborted), isStaleConnection };
   } finally {
     clearTimeout(timer);
+  }
+}
+
+/**
+ * What `Agents` went by, too: axios reads NO_PROXY in another way, and would connect directly, past the address guard,
+ * where the agent was chosen for the proxy.
+ */
+function proxyFor(url: URL): AxiosProxyConfig | false {
+  const address = getProxyForUrl(url.href);
+  if (address === '') return false;
+  const { protocol, hostname, port, username, password } = new URL(address);
+  const auth = { username: decode(username), password: decode(password) };
+  const usualPort = protocol === 'https:' ? 443 : 80;
+  return { protocol, host: hostname, port: Number(port) || usualPort, ...(username !== '' && { auth }) };
+}
+
+function decode(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
   }
 }
 

@@ -63,11 +63,11 @@ export class UpstreamsService {
   }
 }
 
-/** `*` is every name, `*.example.com` every name below example.com, anything else itself. */
+/** `*` is every name, `*.example.com` every name below example.com, anything else itself, however it is spelled. */
 function matches(pattern: string, name: string): boolean {
-  const text = pattern.toLowerCase();
-  if (text === '*') return true;
-  return text.startsWith('*.') ? name.endsWith(text.slice(1)) : Namespace.parse(text).toString() === name;
+  if (pattern === '*') return true;
+  const canonical = Namespace.parse(pattern.replace('*', 'x')).toString();
+  return pattern.startsWith('*.') ? name.endsWith(canonical.slice(1)) : canonical === name;
 }
 
 function settingsOf(namespace: Namespace): UpstreamSettings {

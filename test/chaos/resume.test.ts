@@ -16,18 +16,19 @@ import { storedDigests } from './support/stored.js';
 const { content, cut, cutAfter, head, reset } = scripted;
 const size = 300_000;
 const mebibyte = 1024 * 1024;
-const clock = new MovingClock();
 
 class Stage implements AsyncDisposable {
   private constructor(
     readonly upstream: ScriptedUpstream,
     readonly mirror: Mirror,
+    private readonly clock: MovingClock,
   ) {}
 
   static async set(): Promise<Stage> {
+    const clock = new MovingClock();
     const upstream = await ScriptedUpstream.start();
     const mirror = await Mirror.start({ clock, upstreams: [{ namespace: 'registry.test', host: upstream.host }] });
-    return new Stage(upstream, mirror);
+    return new Stage(upstream, mirror, clock);
   }
 
   /** What a client gets, and what was asked of the upstream for it. */
@@ -63,7 +64,7 @@ class Stage implements AsyncDisposable {
     const failed = await this.pull(blob, ...scripts);
     expect(failed.verdict).toBe('broken');
     expect(await storedDigests(this.mirror)).toEqual([]);
-    clock.pass(3_600);
+    this.clock.pass(3_600);
     expect((await this.pull(blob, content(blob.body))).verdict).toBe('right');
     return failed;
   }
@@ -178,8 +179,27 @@ describe.concurrent('a download that is cut', () => {
       scripted.plain(status, 'not now'),
       content(blob.body),
     );
-    // An upstream that limits us is left alone for longer than a client waits.
-    expect(verdict).toBe(status === 429 ? 'broken' : 'right');
+    expect(verdict).toBe('right');
+  });
+
+  it.each([
+    [429, 1, 'right'],
+    [503, 1, 'right'],
+    [429, 60, 'broken'],
+    [503, 60, 'broken'],
+  ])('with an answer of %i that asks for a pause of %i s is %s in the end', async (status, seconds, expected) => {
+    await using stage = await Stage.set();
+    const blob = makeBlob(size, `${status} ${seconds}`);
+    const start = performance.now();
+    const { verdict, asked } = await stage.pull(
+      blob,
+      cutAfter(blob.body, 100_000),
+      scripted.plain(status, 'not now', { 'retry-after': seconds }),
+      content(blob.body),
+    );
+    expect(verdict).toBe(expected);
+    expect(asked).toHaveLength(expected === 'right' ? 3 : 2);
+    expect(performance.now() - start).toBeLessThan(5_000);
   });
 
   it('survives an upstream that is unreachable for a moment', async () => {

@@ -20,6 +20,8 @@ const maxResumes = 5;
 const maxIdleResumes = 2;
 /** Milliseconds before a resume that follows one without progress. */
 const resumeDelay = 250;
+/** Milliseconds that a body may stand still because the upstream asked to be left alone; a client has begun to read it. */
+const longestPause = 5_000;
 
 /** Opens the blob at the upstream, from its start or from where a cut left it. */
 export type BlobSource = (from?: { offset: number; entityTag: string | undefined }) => Promise<BlobBody>;
@@ -190,7 +192,7 @@ export class Download {
       idle = spool.size > before ? 0 : idle + 1;
       if (resumes === maxResumes || idle > maxIdleResumes)
         throw cut ?? new UpstreamError('wrong', `${first.host} sent too few bytes`);
-      if (idle > 0) await new Promise((resolve) => setTimeout(resolve, resumeDelay * idle));
+      if (idle > 0) await new Promise((resolve) => setTimeout(resolve, pauseBefore(idle, cut)));
       if (this.state === 'failed') throw this.failure;
       body = await this.resume(spool, entityTag);
       if (!(body instanceof UpstreamError)) entityTag = body.entityTag ?? entityTag;
@@ -318,6 +320,12 @@ export class Download {
     await this.ingest?.abort();
     await this.ingest?.close();
   }
+}
+
+/** Milliseconds before a resume: to ask before the upstream may be asked would only be a try lost. */
+function pauseBefore(idle: number, cut: UpstreamError | undefined): number {
+  const asked = (cut?.retryAfter ?? 0) * 1000;
+  return Math.max(resumeDelay * idle, asked <= longestPause ? asked : 0);
 }
 
 /** One client's hold on a download. */

@@ -65,9 +65,10 @@ export class Scene implements AsyncDisposable {
     return this.running;
   }
 
-  async restart(): Promise<void> {
+  /** @param changes to the settings of the upstream. */
+  async restart(changes: SceneOptions['upstream'] = {}): Promise<void> {
     await this.end();
-    await this.start();
+    await this.start(changes);
   }
 
   /** With nothing stored. */
@@ -113,10 +114,11 @@ export class Scene implements AsyncDisposable {
     if (this.registry.failures.length > 0) throw this.registry.failures[0];
   }
 
-  private async start(): Promise<void> {
-    const { upstream, ...options } = this.options;
+  private async start(changes: SceneOptions['upstream'] = {}): Promise<void> {
+    const { upstream: usual, ...options } = this.options;
+    const upstream = { ...usual, ...changes };
     const [, port] = this.registry.host.split(':');
-    const host = upstream?.host === undefined ? this.registry.host : `${upstream.host}:${port}`;
+    const host = upstream.host === undefined ? this.registry.host : `${upstream.host}:${port}`;
     const upstreams = [{ namespace: 'registry.test', ...upstream, host }];
     this.running = await Mirror.start({ ...options, clock: this.clock, root: this.root, upstreams });
   }

@@ -100,6 +100,10 @@ export class Program implements AsyncDisposable {
       .map((line) => JSON.parse(line) as Record<string, unknown>);
   }
 
+  get pid(): number {
+    return this.child.pid!;
+  }
+
   get isRunning(): boolean {
     return this.ended === undefined;
   }

@@ -1,0 +1,165 @@
+import { Logger } from '@nestjs/common';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { HandClock } from '../../test/fakes/hand-clock.js';
+import { UpstreamSettings } from '../config/upstream.settings.js';
+import { Namespace } from '../oci/namespace.js';
+import { RepositoryRef } from '../oci/repository.js';
+import type { UpstreamClient } from '../upstream/upstream.client.js';
+import { UpstreamError, type UpstreamErrorKind } from '../upstream/upstream-error.js';
+import type { UpstreamsService } from '../upstream/upstreams.service.js';
+import { AccessService } from './access.service.js';
+
+const repository = RepositoryRef.of(Namespace.parse('registry.test'), 'team/app');
+const hour = 3_600;
+
+let clock: HandClock;
+let settings: UpstreamSettings;
+let access: AccessService;
+let isSlow: boolean;
+/** What became of the question: `asked`, `kept`, `forgotten`. */
+let events: string[];
+
+beforeEach(() => {
+  clock = new HandClock();
+  settings = Object.assign(new UpstreamSettings(), { username: 'user', password: 'planted' });
+  isSlow = false;
+  events = [];
+  const client = { isSlow: () => isSlow, noteSlow: () => void (isSlow = true) } as unknown as UpstreamClient;
+  const upstreams = { get: () => ({ settings }) } as unknown as UpstreamsService;
+  access = new AccessService(client, upstreams, clock);
+});
+afterEach(() => void vi.restoreAllMocks());
+
+function recheck(ask: () => Promise<unknown>, forget = () => Promise.resolve()): Promise<void> {
+  return access.recheck(repository, {
+    key: 'content',
+    ask: () => {
+      events.push('asked');
+      return ask();
+    },
+    keep: () => Promise.resolve(void events.push('kept')),
+    forget: () => {
+      events.push('forgotten');
+      return forget();
+    },
+  });
+}
+
+const refusing = (kind: UpstreamErrorKind) => () => Promise.reject(new UpstreamError(kind, 'no'));
+const flush = () => new Promise((resolve) => setImmediate(resolve));
+
+describe('a record', () => {
+  it('says whether it took credentials, and when the upstream agreed', () => {
+    expect(access.granted(repository)).toEqual({ isPrivate: true, agreedAt: clock.now() });
+    settings = new UpstreamSettings();
+    expect(access.granted(repository)).toEqual({ isPrivate: false, agreedAt: clock.now() });
+  });
+
+  it('is due when its time has passed, and not a moment before', () => {
+    const record = access.granted(repository);
+    clock.pass(hour - 0.001);
+    expect(access.isDue(repository, record)).toBe(false);
+    clock.pass(0.001);
+    expect(access.isDue(repository, record)).toBe(true);
+  });
+
+  it('is due at once when it is from the future, or when every answer is to be asked for', () => {
+    expect(access.isDue(repository, { isPrivate: true, agreedAt: clock.now() + 1 })).toBe(true);
+    settings.accessRecheckTime = 0;
+    expect(access.isDue(repository, access.granted(repository))).toBe(true);
+  });
+
+  it('is never due when it took no credentials and there still are none', () => {
+    settings = new UpstreamSettings();
+    const record = access.granted(repository);
+    clock.pass(1_000 * hour);
+    expect(access.isDue(repository, record)).toBe(false);
+  });
+
+  it.each([
+    ['took credentials that are gone', true],
+    ['took none, and there are some now', false],
+  ])('that %s is due like any other', (_, isPrivate) => {
+    if (isPrivate) settings = new UpstreamSettings();
+    const record = { isPrivate, agreedAt: clock.now() };
+    expect(access.isDue(repository, record)).toBe(false);
+    clock.pass(hour);
+    expect(access.isDue(repository, record)).toBe(true);
+  });
+});
+
+describe('a question asked again', () => {
+  it('is asked and recorded once for all who want to know', async () => {
+    let agree: (() => void) | undefined;
+    const answers = Array.from({ length: 50 }, () => recheck(() => new Promise<void>((resolve) => (agree = resolve))));
+    agree?.();
+    await Promise.all(answers);
+    expect(events).toEqual(['asked', 'kept']);
+    await recheck(() => Promise.resolve());
+    expect(events).toEqual(['asked', 'kept', 'asked', 'kept']);
+  });
+
+  it.each(['unauthorized', 'denied', 'missing'] as const)(
+    'takes the content away when the answer is %s',
+    async (kind) => {
+      const answers = Array.from({ length: 50 }, () => recheck(refusing(kind)));
+      const outcomes = await Promise.allSettled(answers);
+      for (const outcome of outcomes) expect(outcome).toMatchObject({ status: 'rejected', reason: { kind } });
+      expect(events).toEqual(['asked', 'forgotten']);
+    },
+  );
+
+  it.each(['unavailable', 'timeout', 'rate-limited', 'wrong', 'unresolved'] as const)(
+    'changes nothing when the upstream cannot answer: %s',
+    async (kind) => {
+      await recheck(refusing(kind));
+      expect(events).toEqual(['asked']);
+    },
+  );
+
+  it('is refused, and takes nothing away, when it was we who would not ask', async () => {
+    await expect(recheck(refusing('refused'))).rejects.toMatchObject({ kind: 'refused' });
+    expect(events).toEqual(['asked']);
+  });
+
+  it('is refused also when the refusal cannot be recorded', async () => {
+    const warned = vi.spyOn(Logger.prototype, 'warn').mockReturnValue();
+    const full = () => Promise.reject(new Error('the disk is full'));
+    await expect(recheck(refusing('denied'), full)).rejects.toMatchObject({ kind: 'denied' });
+    expect(warned).toHaveBeenCalledWith('content was not forgotten: the disk is full');
+  });
+
+  it('passes on what no upstream has answered', async () => {
+    await expect(recheck(() => Promise.reject(new TypeError('a mistake')))).rejects.toThrow('a mistake');
+    expect(events).toEqual(['asked']);
+  });
+
+  it('is not waited for by anybody while the upstream is slow, and nobody asks then', async () => {
+    isSlow = true;
+    await recheck(refusing('denied'));
+    expect(events).toEqual([]);
+  });
+});
+
+describe('an answer that nobody has waited for', () => {
+  beforeEach(() => void vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] }));
+  afterEach(() => void vi.useRealTimers());
+
+  it('counts for those who come later', async () => {
+    for (const outcome of ['kept', 'forgotten']) {
+      events = [];
+      isSlow = false;
+      let answer: (() => void) | undefined;
+      const asked = new Promise<void>((resolve, reject) => {
+        answer = () => (outcome === 'kept' ? resolve() : reject(new UpstreamError('denied', 'no')));
+      });
+      const waiting = recheck(() => asked);
+      await vi.advanceTimersByTimeAsync(2_000);
+      await waiting;
+      expect([isSlow, events]).toEqual([true, ['asked']]);
+      answer?.();
+      await flush();
+      expect(events).toEqual(['asked', outcome]);
+    }
+  });
+});

@@ -1,0 +1,198 @@
+import { writeFile } from 'node:fs/promises';
+import http from 'node:http';
+import net from 'node:net';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { Mirror } from '../e2e/support/mirror.js';
+import { Folder } from '../e2e/support/folder.js';
+import { FakeRegistry } from '../fakes/fake-registry.js';
+import { Listener } from '../fakes/listener.js';
+import { plain, redirect, ScriptedUpstream } from '../fakes/scripted-upstream.js';
+import { makeCertificate } from '../fixtures/certificate.js';
+import { makeImage } from '../fixtures/images.js';
+import { codeOf, pull } from './support/client.js';
+import { Names } from './support/names.js';
+import { expectNoSecrets } from './support/stored.js';
+
+const image = makeImage({ layers: [100_000] });
+const [layer] = image.layers;
+const nothing = Buffer.alloc(0);
+
+for (const name of ['HTTPS_PROXY', 'HTTP_PROXY', 'ALL_PROXY', 'NO_PROXY'])
+  beforeEach(() => void vi.stubEnv(name, '').stubEnv(name.toLowerCase(), ''));
+afterEach(() => void vi.unstubAllEnvs());
+
+/** A forward proxy that asks for a password, tunnels, and forwards plain http to where a test says. */
+class Proxy implements AsyncDisposable {
+  /** What it was asked for: `CONNECT host:port` or `GET http://…`. */
+  readonly asked: string[] = [];
+  private readonly listener: Listener;
+
+  private constructor() {
+    this.listener = new Listener(() => this.create());
+  }
+
+  static async start(): Promise<Proxy> {
+    const proxy = new Proxy();
+    await proxy.listener.start();
+    return proxy;
+  }
+
+  get url(): string {
+    return `http://proxy%40user:planted-proxy%2Fpassword@${this.listener.host}`;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.listener.stop();
+  }
+
+  private create(): http.Server {
+    const server = http.createServer((request, response) => {
+      this.asked.push(`${request.method} ${request.url}`);
+      const isIn = this.isSignedIn(request);
+      const headers = { ...request.headers };
+      delete headers['proxy-authorization'];
+      if (!isIn || !URL.canParse(request.url ?? '')) return void response.writeHead(407, { 'content-length': 0 }).end();
+      const sent = http.request(request.url!, { method: request.method!, headers, agent: false }, (answer) => {
+        response.writeHead(answer.statusCode!, answer.headers);
+        answer.pipe(response);
+      });
+      sent.on('error', () => response.writeHead(502, { 'content-length': 0 }).end());
+      sent.end();
+    });
+    return server.on('connect', (request: http.IncomingMessage, socket: net.Socket) => {
+      this.asked.push(`CONNECT ${request.url}`);
+      socket.on('error', () => undefined);
+      if (!this.isSignedIn(request)) return void socket.end('HTTP/1.1 407 Proxy Authentication Required\r\n\r\n');
+      const [, port] = request.url!.split(':');
+      const target = net.connect(Number(port), '127.0.0.1', () => {
+        socket.write('HTTP/1.1 200 Connection established\r\n\r\n');
+        target.pipe(socket).pipe(target);
+      });
+      target.on('error', () => socket.end('HTTP/1.1 502 Bad Gateway\r\n\r\n'));
+      socket.on('close', () => target.destroy());
+    });
+  }
+
+  private isSignedIn({ headers }: http.IncomingMessage): boolean {
+    const value = Buffer.from('proxy@user:planted-proxy/password').toString('base64');
+    return headers['proxy-authorization'] === `Basic ${value}`;
+  }
+}
+
+describe('behind a proxy', () => {
+  it('a registry is pulled from through a tunnel, and never hears of the password of the proxy', async () => {
+    await using folder = await Folder.make();
+    await using proxy = await Proxy.start();
+    const tls = makeCertificate(['registry.test']);
+    await writeFile(folder.file('ca.pem'), tls.cert);
+    await using registry = await FakeRegistry.start({ tls, auth: 'basic' });
+    registry.addImage('team/app', image, ['1']);
+    vi.stubEnv('HTTPS_PROXY', proxy.url);
+    const host = `registry.test:${registry.host.split(':')[1]}`;
+    const upstream = { namespace: 'registry.test', host, tls: true, caFile: folder.file('ca.pem') };
+    await using mirror = await Mirror.start({
+      server: { logLevel: 'trace' },
+      resolver: new Names(() => undefined),
+      upstreams: [{ ...upstream, username: 'user', password: 'planted-password' }],
+    });
+    const url = `${mirror.url}/v2/registry.test/team/app`;
+    const answers = [
+      await pull(`${url}/manifests/1`, image.manifest.body),
+      await pull(`${url}/blobs/${layer!.digest}`, layer!.body),
+    ];
+    expect(answers.map(({ verdict }) => verdict)).toEqual(['right', 'right']);
+    expect(new Set(proxy.asked)).toEqual(new Set([`CONNECT ${host}`]));
+    for (const { headers } of registry.requests) expect(JSON.stringify(headers)).not.toMatch(/proxy/i);
+    await mirror.settled();
+    await expectNoSecrets(mirror, answers);
+  });
+
+  it('a registry with plain http is asked through the proxy, which alone gets its password', async () => {
+    await using proxy = await Proxy.start();
+    await using registry = await FakeRegistry.start();
+    registry.addImage('team/app', image, ['1']);
+    vi.stubEnv('HTTP_PROXY', proxy.url);
+    await using mirror = await Mirror.start({
+      server: { logLevel: 'trace' },
+      resolver: new Names(() => undefined),
+      upstreams: [{ namespace: 'registry.test', host: `registry.test:${registry.host.split(':')[1]}` }],
+    });
+    // The proxy looks the name up itself, and does not know it.
+    const answer = await pull(`${mirror.url}/v2/registry.test/team/app/manifests/1`, nothing);
+    expect(proxy.asked.length).toBeGreaterThan(0);
+    expect([answer.verdict, answer.status >= 500]).toEqual(['refused', true]);
+    await expectNoSecrets(mirror, [answer]);
+  });
+
+  it.each(['refuses the password', 'is not there'])('that %s nothing of it is told', async (trouble) => {
+    await using proxy = await Proxy.start();
+    const wrong = new URL(proxy.url);
+    wrong.password = 'planted-wrong';
+    if (trouble === 'is not there') await proxy[Symbol.asyncDispose]();
+    for (const name of ['HTTPS_PROXY', 'HTTP_PROXY']) vi.stubEnv(name, wrong.href);
+    await using mirror = await Mirror.start({
+      server: { logLevel: 'trace' },
+      resolver: new Names(() => undefined),
+      upstreams: [
+        { namespace: 'registry.test', host: 'registry.test', tls: true },
+        { namespace: 'plain.test', host: 'plain.test' },
+      ],
+    });
+    const answers = await Promise.all(
+      ['registry.test', 'plain.test'].map((name) => pull(`${mirror.url}/v2/${name}/team/app/manifests/1`, nothing)),
+    );
+    expect(answers.map(({ verdict }) => verdict)).toEqual(['refused', 'refused']);
+    await expectNoSecrets(mirror, answers);
+  });
+
+  it('a registry that nobody configured is not asked for, unless it is allowed', async () => {
+    await using proxy = await Proxy.start();
+    vi.stubEnv('HTTPS_PROXY', proxy.url);
+    const resolver = new Names(() => undefined);
+    await using mirror = await Mirror.start({ resolver, server: { allowNamespaces: ['allowed.test'] } });
+    const denied = await pull(`${mirror.url}/v2/ghcr.test/team/app/manifests/1`, nothing);
+    expect([denied.status, codeOf(denied), proxy.asked]).toEqual([404, 'NAME_UNKNOWN', []]);
+    await pull(`${mirror.url}/v2/allowed.test/team/app/manifests/1`, nothing);
+    expect([proxy.asked[0], resolver.asked]).toEqual(['CONNECT allowed.test:443', []]);
+  });
+
+  it('a registry that the proxy is not used for is checked for its address', async () => {
+    await using proxy = await Proxy.start();
+    vi.stubEnv('HTTPS_PROXY', proxy.url);
+    vi.stubEnv('NO_PROXY', '.direct.test');
+    const resolver = Names.here();
+    await using mirror = await Mirror.start({ resolver });
+    const answer = await pull(`${mirror.url}/v2/a.direct.test/team/app/manifests/1`, nothing);
+    expect([answer.status, codeOf(answer)]).toEqual([404, 'NAME_UNKNOWN']);
+    expect([resolver.asked, proxy.asked]).toEqual([['a.direct.test'], []]);
+  });
+
+  // What decides whether the proxy is used and what checks the address must never be of two minds.
+  it.each([
+    ['127.0.0.1', 'localhost'],
+    ['127.0.0.1', 'localhost.'],
+    ['localhost', 'localhost.'],
+    ['.corp.test', 'wiki.corp.test.'],
+    ['*.corp.test', 'wiki.corp.test.'],
+    ['wiki.corp.test', 'wiki.corp.test.'],
+    ['wiki.corp.test.', 'wiki.corp.test'],
+    ['*, other.test', 'wiki.corp.test'],
+  ])('with NO_PROXY=%s a redirect to %s reaches nobody', async (exempt, name) => {
+    await using upstream = await ScriptedUpstream.start();
+    await using inside = await ScriptedUpstream.start();
+    inside.on('*', /./, plain(200, 'an internal page'));
+    const target = `http://${name}:${inside.host.split(':')[1]}/secret`;
+    upstream.on('*', /./, redirect(target));
+    vi.stubEnv('HTTP_PROXY', 'http://127.0.0.1:9');
+    vi.stubEnv('NO_PROXY', exempt);
+    const names = new Names((asked) => (asked === 'registry.corp' ? undefined : ['127.0.0.1']));
+    await using mirror = await Mirror.start({
+      resolver: names,
+      upstreams: [{ namespace: 'registry.test', host: upstream.host }],
+    });
+    vi.stubEnv('NO_PROXY', `${upstream.host},${exempt}`);
+    const answer = await pull(`${mirror.url}/v2/registry.test/team/app/blobs/${layer!.digest}`, nothing);
+    expect(upstream.count()).toBeGreaterThan(0);
+    expect([answer.verdict, inside.connections]).toEqual(['refused', 0]);
+  });
+});
