@@ -57,6 +57,14 @@ export class Mirror {
     await this.launch();
   }
 
+  /** Starts it again with everything that can grow old being too old: each answer has to be confirmed upstream. */
+  async restartWithEverythingExpired(): Promise<void> {
+    const file = this.scratch.file('upstreams.yaml');
+    const settings = (await readFile(file, 'utf8')).replaceAll('invalidation_time: 1h', 'invalidation_time: 0s');
+    await writeFile(file, settings.replaceAll('recheck_time: 1h', 'recheck_time: 0s'));
+    await this.restart();
+  }
+
   private async stop(): Promise<number | null> {
     return (await this.daemon?.stop()) ?? null;
   }
@@ -80,5 +88,6 @@ function entry(namespace: string, { host, reader }: UpstreamRegistry): string {
   username: ${reader.username}
   password: "${reader.password}"
   manifest_invalidation_time: 1h
+  access_recheck_time: 1h
 `;
 }
