@@ -3,7 +3,7 @@ import type { PositionedRead } from './positioned-read.js';
 
 const blockSize = 256 * 1024;
 /** Bytes of blocks in this process, those in use and those kept for the next reader together. */
-const budget = 16 * 1024 * 1024;
+const budget = 24 * 1024 * 1024;
 
 /** Buffers kept although nothing is open, for what is opened next. */
 const freeBlocks = 16;
