@@ -1,8 +1,6 @@
 import type { Readable } from 'node:stream';
 import { UpstreamError } from './upstream-error.js';
 
-/** Milliseconds that a body may pause. */
-export const progressDeadline = 20_000;
 /** Milliseconds for the whole of a small body. */
 const wholeDeadline = 30_000;
 /** A body up to this size is read to its end for the sake of its connection; a larger one ends the connection. */
