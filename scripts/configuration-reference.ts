@@ -2,7 +2,7 @@
 import 'reflect-metadata';
 import { ServerSettings } from '../src/config/server.settings.js';
 import { settingsOf, type Setting } from '../src/config/setting.decorator.js';
-import { FilesystemSettings } from '../src/config/storage.settings.js';
+import { storageClasses } from '../src/config/storage.settings.js';
 import { EndpointSettings, UpstreamSettings } from '../src/config/upstream.settings.js';
 
 const code = (text: string | undefined) => (text === undefined ? '' : `\`${text}\``);
@@ -40,9 +40,9 @@ Every mistake is reported at once, and the program ends with exit code 2.
 
 ${flags(settingsOf(ServerSettings))}
 
-## \`filesystem\`
-
-${flags(settingsOf(FilesystemSettings))}
+${Object.entries(storageClasses)
+  .map(([name, type]) => `## \`${name}\`\n\n${flags(settingsOf(type))}`)
+  .join('\n\n')}
 
 ## The upstream file
 

@@ -4,7 +4,7 @@ import { ConfigurationError } from '../config/configuration-error.js';
 import { ServerSettings } from '../config/server.settings.js';
 import { settingsOf, type Setting } from '../config/setting.decorator.js';
 import { loadSettings, type Settings } from '../config/settings.js';
-import { FilesystemSettings } from '../config/storage.settings.js';
+import { storageClasses, type StorageName } from '../config/storage.settings.js';
 import { StartError } from './start-error.js';
 
 const usageError = 2;
@@ -31,7 +31,7 @@ export async function runCommandLine(
 
 /** Undefined when the arguments asked for help or the version, which have been printed. */
 function readCommandLine(argv: readonly string[]): Settings | undefined {
-  let flags: { server: Flags; filesystem: Flags } | undefined;
+  let flags: { server: Flags; name: StorageName; storage: Flags } | undefined;
   const program = new Command('oci-registry')
     .description('Pull-through mirror for container images from any OCI registry')
     .version(versionOfPackage(), '--version', 'print the version')
@@ -41,16 +41,18 @@ function readCommandLine(argv: readonly string[]): Settings | undefined {
     // A mistyped option is quoted with what was assigned to it, which may be a secret.
     .configureOutput({ outputError: (text, write) => write(text.replace(/=.*'/s, "=…'")) })
     .configureHelp({ showGlobalOptions: true })
-    .action(() => void (flags = { server: program.opts(), filesystem: {} }));
-  const filesystem = program
-    .command('filesystem', { isDefault: true })
-    .description('keep content in a folder (the default)')
-    .helpOption('--help', 'print this help')
-    .exitOverride()
-    .action(() => void (flags = { server: program.opts(), filesystem: filesystem.opts() }));
-  program.addHelpText('after', () => `\nOptions of filesystem:\n${optionsHelp(filesystem)}`);
+    .action(() => void (flags = { server: program.opts(), name: 'filesystem', storage: {} }));
   for (const setting of settingsOf(ServerSettings)) program.addOption(optionOf(setting));
-  for (const setting of settingsOf(FilesystemSettings)) filesystem.addOption(optionOf(setting));
+  for (const { name, description, isDefault } of storageCommands) {
+    const command = program
+      .command(name, { isDefault })
+      .description(description)
+      .helpOption('--help', 'print this help')
+      .exitOverride()
+      .action(() => void (flags = { server: program.opts(), name, storage: command.opts() }));
+    for (const setting of settingsOf(storageClasses[name])) command.addOption(optionOf(setting));
+    program.addHelpText('after', () => `\nOptions of ${name}:\n${optionsHelp(command)}`);
+  }
   try {
     program.parse(withBooleans(argv), { from: 'user' });
   } catch (error) {
@@ -63,10 +65,20 @@ function readCommandLine(argv: readonly string[]): Settings | undefined {
     flags &&
     loadSettings({
       server: textOf(settingsOf(ServerSettings), flags.server),
-      filesystem: textOf(settingsOf(FilesystemSettings), flags.filesystem),
+      storage: { name: flags.name, text: textOf(settingsOf(storageClasses[flags.name]), flags.storage) },
     })
   );
 }
+
+const storageCommands: readonly { name: StorageName; description: string; isDefault: boolean }[] = [
+  { name: 'filesystem', description: 'keep content in a folder (the default)', isDefault: true },
+  {
+    name: 's3',
+    description: 'keep content in a bucket of Amazon S3 or of a server that speaks its protocol',
+    isDefault: false,
+  },
+  { name: 'custom', description: 'keep content in a storage that a module of yours provides', isDefault: false },
+];
 
 type Flags = Readonly<Record<string, unknown>>;
 
@@ -98,8 +110,11 @@ function textOf(settings: readonly Setting[], flags: Flags): Record<string, stri
 
 /** `--flag` alone means true; without this, commander would take the word after it, a sub-command even, as its value. */
 function withBooleans(argv: readonly string[]): string[] {
+  const classes = [ServerSettings, ...Object.values(storageClasses)];
   const booleans = new Set(
-    settingsOf(ServerSettings).flatMap(({ name, value }) => (value === undefined ? [`--${name}`] : [])),
+    classes.flatMap((type) =>
+      settingsOf(type).flatMap(({ name, value }) => (value === undefined ? [`--${name}`] : [])),
+    ),
   );
   return argv.flatMap((word, index) => {
     const next = argv[index + 1]?.toLowerCase() ?? '';

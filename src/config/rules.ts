@@ -22,8 +22,12 @@ export const IsFlag = () => rule('isFlag', 'must be true, false, 1 or 0', (value
 export const IsText = (what: string, maxLength = 1024) =>
   rule('isText', `must be ${what}`, (value) => isText(value, maxLength));
 
-export const IsSecret = (what = 'text without control characters', maxLength = 65_536) =>
-  rule('isSecret', `must be ${what}`, (value) => value instanceof Secret && isText(value.reveal(), maxLength));
+export const IsSecret = (what = 'text without control characters', maxLength = 65_536, minLength = 1) =>
+  rule(
+    'isSecret',
+    `must be ${what}`,
+    (value) => value instanceof Secret && isText(value.reveal(), maxLength) && value.reveal().length >= minLength,
+  );
 
 export const ArePatterns = () =>
   rule(
@@ -33,6 +37,41 @@ export const ArePatterns = () =>
       Array.isArray(value) &&
       value.every((pattern) => pattern === '*' || isHost(String(pattern).replace(/^\*\.(?=.)/, 'x.'))),
   );
+
+export const IsBucketName = () =>
+  rule(
+    'isBucketName',
+    'must be the name of a bucket: 3 to 63 of a-z, 0-9, dot and dash',
+    (value) => typeof value === 'string' && /^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/.test(value),
+  );
+
+export const IsKeyPrefix = () =>
+  rule(
+    'isKeyPrefix',
+    'must be parts of a-z, 0-9, dot, dash and underscore joined by slashes',
+    (value) =>
+      typeof value === 'string' &&
+      value.length <= 256 &&
+      value.split('/').every((part) => /^[a-z0-9._-]+$/.test(part) && part !== '.' && part !== '..'),
+  );
+
+export const IsHttpUrl = () =>
+  rule('isHttpUrl', 'must be an http or https URL without credentials, query and fragment', isHttpUrl);
+
+export const ArePairs = () =>
+  rule(
+    'arePairs',
+    'must be name=value, separated by commas',
+    (value) => typeof value === 'object' && value !== null && !Array.isArray(value),
+  );
+
+/** A number of bytes, or a part of the disk between 0 and 1 that is not counted in bytes: `{ share: 0.8 }`. */
+export const IsQuota = () =>
+  rule('isQuota', 'must be a size such as 50GiB, or a percentage of the disk such as 80%', (value) => {
+    if (typeof value === 'number') return Number.isSafeInteger(value) && value > 0;
+    const share: unknown = typeof value === 'object' && value !== null && 'share' in value ? value.share : undefined;
+    return typeof share === 'number' && share > 0 && share <= 1;
+  });
 
 export const IsUmask = () =>
   rule(
@@ -74,11 +113,12 @@ export const AreMaps = () =>
       value.every((entry) => typeof entry === 'object' && entry !== null && !Array.isArray(entry)),
   );
 
-export const IsListenAddress = () =>
+/** @param none a word that says that there is no such address. */
+export const IsListenAddress = (none?: string) =>
   rule(
     'isListenAddress',
-    'must be host:port or unix:/path',
-    (value) => typeof value === 'string' && parseListenAddress(value) !== undefined,
+    `must be host:port or unix:/path${none === undefined ? '' : `, or ${none}`}`,
+    (value) => typeof value === 'string' && (value === none || parseListenAddress(value) !== undefined),
   );
 
 export function isText(value: unknown, maxLength: number): boolean {
@@ -98,4 +138,10 @@ function isHost(value: unknown): boolean {
 /** Control characters would split headers and log lines (RFC 9110 §5.5). */
 function hasControl(text: string): boolean {
   return /[\u0000-\u001f\u007f]/.test(text);
+}
+
+function isHttpUrl(value: unknown): boolean {
+  if (typeof value !== 'string' || !/^https?:\/\//.test(value) || !URL.canParse(value)) return false;
+  const { username, password, search, hash } = new URL(value);
+  return username === '' && password === '' && search === '' && hash === '';
 }

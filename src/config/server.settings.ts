@@ -1,12 +1,14 @@
 import { parseDuration } from './duration.js';
-import { parseSize } from './size.js';
+import { parseQuota, parseSize, type Quota } from './size.js';
 import {
   ArePatterns,
   IsCount,
   IsDuration,
   IsFlag,
+  IsHttpUrl,
   IsListenAddress,
   IsOneOf,
+  IsQuota,
   IsRegistryHost,
   IsSecret,
   IsSize,
@@ -121,6 +123,125 @@ export class ServerSettings {
   checkCacheDigest = false;
 
   @Setting({
+    name: 'max-size',
+    env: 'MAX_SIZE',
+    value: 'size',
+    parse: parseQuota,
+    description: 'space that content may take, as 50GiB or 80% of the disk; least recently used content makes way',
+  })
+  @IsOptional()
+  @IsQuota()
+  maxSize?: Quota;
+
+  @Setting({
+    name: 'sweep-interval',
+    env: 'SWEEP_INTERVAL',
+    value: 'duration',
+    default: '1h',
+    parse: parseDuration,
+    description: 'how often content that is unused for too long, or too much, is removed; 0s only does it when asked',
+  })
+  @IsDuration()
+  sweepInterval = 3_600_000;
+
+  @Setting({
+    name: 'orphan-age',
+    env: 'ORPHAN_AGE',
+    value: 'duration',
+    default: '1h',
+    parse: parseDuration,
+    description: 'how long unfinished writes of processes that have gone are kept',
+  })
+  @IsDuration()
+  orphanAge = 3_600_000;
+
+  @Setting({
+    name: 'scrub-interval',
+    env: 'SCRUB_INTERVAL',
+    value: 'duration',
+    default: '0s',
+    parse: parseDuration,
+    description: 'how often all stored content is compared with its digests in the background; 0s never does it',
+  })
+  @IsDuration()
+  scrubInterval = 0;
+
+  @Setting({
+    name: 'scrub-rate',
+    env: 'SCRUB_RATE',
+    value: 'size',
+    default: '20MiB',
+    parse: parseSize,
+    description: 'bytes that this reads in a second',
+  })
+  @IsCount(1024, 2 ** 40)
+  scrubRate = 20 * 1024 * 1024;
+
+  @Setting({
+    name: 'advertise-url',
+    env: 'ADVERTISE_URL',
+    value: 'url',
+    description:
+      'where other replicas on the same storage reach this one, as http://10.0.0.7:8080; they then share downloads',
+  })
+  @IsOptional()
+  @IsHttpUrl()
+  advertiseUrl?: string;
+
+  @Setting({
+    name: 'admin-listen',
+    env: 'ADMIN_LISTEN',
+    value: 'address',
+    default: '127.0.0.1:8081',
+    description: 'address on which /_admin answers without a token, as --listen; off for none',
+  })
+  @IsListenAddress('off')
+  adminListen = '127.0.0.1:8081';
+
+  @Setting({
+    name: 'admin-token',
+    env: 'ADMIN_TOKEN',
+    value: 'secret',
+    secret: true,
+    description: 'token with which /_admin answers at the main address too; without one it is not there',
+  })
+  @IsOptional()
+  @IsSecret('a token of 16 to 256 printable characters', 256, 16)
+  get adminToken(): Secret | undefined {
+    return this.token;
+  }
+  set adminToken(value: Secret | string | undefined) {
+    this.token = toSecret(value);
+  }
+
+  private token?: Secret | undefined;
+
+  @Setting({
+    name: 'tls-cert',
+    env: 'TLS_CERT',
+    value: 'file',
+    description: 'PEM file with the certificate, and those that it was issued by, to serve https with',
+  })
+  @IsOptional()
+  @IsText('the path of a file', 4096)
+  tlsCert?: string;
+
+  @Setting({ name: 'tls-key', env: 'TLS_KEY', value: 'file', description: 'PEM file with its key' })
+  @IsOptional()
+  @IsText('the path of a file', 4096)
+  tlsKey?: string;
+
+  @Setting({
+    name: 'status-page',
+    env: 'STATUS_PAGE',
+    default: 'true',
+    parse: parseBoolean,
+    description: 'show browsers a page about the mirror at /',
+  })
+  @IsFlag()
+  statusPage = true;
+
+  @Setting({
     name: 'max-downloads',
     env: 'MAX_DOWNLOADS',
     value: 'count',
@@ -195,4 +316,14 @@ export class ServerSettings {
   })
   @IsOneOf(logLevels)
   logLevel: (typeof logLevels)[number] = 'info';
+
+  @Setting({
+    name: 'log-format',
+    env: 'LOG_FORMAT',
+    value: 'format',
+    description: 'json or pretty; pretty on a terminal and json elsewhere when not given',
+  })
+  @IsOptional()
+  @IsOneOf(['json', 'pretty'])
+  logFormat?: 'json' | 'pretty';
 }

@@ -59,3 +59,10 @@ export function parseList(text: string): string[] {
 export function parseInteger(text: string): number | undefined {
   return /^\d{1,15}$/.test(text) ? Number(text) : undefined;
 }
+
+/** `a=b` or `a=b,c=d`; undefined when a pair has no name. */
+export function parsePairs(text: string): Record<string, string> | undefined {
+  const pairs = parseList(text).map((item) => /^([a-zA-Z][\w.-]*)=(.*)$/s.exec(item));
+  if (pairs.some((pair) => pair === null)) return undefined;
+  return Object.fromEntries(pairs.map((pair) => [pair?.[1] ?? '', pair?.[2] ?? '']));
+}

@@ -7,7 +7,8 @@ import { ServerSettings } from './server.settings.js';
 import { loadSettings, type SettingsText } from './settings.js';
 import { FilesystemSettings } from './storage.settings.js';
 
-const load = (text: Partial<SettingsText> = {}) => loadSettings({ server: {}, filesystem: {}, ...text });
+const load = (text: Partial<SettingsText> = {}) =>
+  loadSettings({ server: {}, storage: { name: 'filesystem', text: {} }, ...text });
 
 function mistakes(text: Partial<SettingsText>): string[] {
   try {
@@ -53,7 +54,7 @@ describe('loadSettings', () => {
         'drain-timeout': '1m 30s',
         'log-level': 'warn',
       },
-      filesystem: { root: '/srv/registry' },
+      storage: { name: 'filesystem', text: { root: '/srv/registry' } },
     });
     expect(server).toMatchObject({
       listen: 'unix:/run/registry.sock',
@@ -88,7 +89,7 @@ describe('loadSettings', () => {
           'upstream-config-file': file('- {namespace: a.b}'),
           'upstream-credentials': '{"c d":{}}',
         },
-        filesystem: { root: '', size: '1' },
+        storage: { name: 'filesystem', text: { root: '', size: '1' } },
       }),
     ).toEqual([
       '--listen: text: must be host:port or unix:/path',

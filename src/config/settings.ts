@@ -1,6 +1,6 @@
 import { ConfigurationError, type Problem } from './configuration-error.js';
 import { ServerSettings } from './server.settings.js';
-import { FilesystemSettings, type StorageSettings } from './storage.settings.js';
+import { storageClasses, type StorageName, type StorageSettings } from './storage.settings.js';
 import { readSettingFile, readUpstreams } from './upstream-file.js';
 import type { UpstreamSettings } from './upstream.settings.js';
 import { validateSettings } from './validation.js';
@@ -15,7 +15,7 @@ export interface Settings {
 /** Settings as text by name, as a command line gives them; absent ones take their defaults. */
 export interface SettingsText {
   readonly server: Readonly<Record<string, string>>;
-  readonly filesystem: Readonly<Record<string, string>>;
+  readonly storage: { readonly name: StorageName; readonly text: Readonly<Record<string, string>> };
 }
 
 /**
@@ -25,7 +25,9 @@ export interface SettingsText {
 export function loadSettings(text: SettingsText): Settings {
   const problems: Problem[] = [];
   const server = validateSettings(ServerSettings, text.server, (name) => `--${name}`);
-  const storage = validateSettings(FilesystemSettings, text.filesystem, (name) => `filesystem --${name}`);
+  const { name: storageName, text: storageText } = text.storage;
+  const storageClass: new () => StorageSettings = storageClasses[storageName];
+  const storage = validateSettings(storageClass, storageText, (name) => `${storageName} --${name}`);
   problems.push(...server.problems, ...storage.problems);
   const { upstreamConfigFile: file } = server.value;
   const upstreams = collect(problems, () =>

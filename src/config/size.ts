@@ -16,3 +16,12 @@ export function parseSize(text: string): number | undefined {
   const factor = Object.hasOwn(units, unit) ? units[unit] : undefined;
   return count === undefined || factor === undefined ? undefined : Math.round(Number(count) * factor);
 }
+
+/** Bytes, or a part of the disk between 0 and 1. */
+export type Quota = number | { readonly share: number };
+
+/** `50GiB` or `80%`; undefined for anything else. */
+export function parseQuota(text: string): Quota | undefined {
+  const [, percent] = /^\s*(\d{1,3}(?:\.\d)?)\s*%\s*$/.exec(text) ?? [];
+  return percent === undefined ? parseSize(text) : { share: Number(percent) / 100 };
+}

@@ -7,6 +7,7 @@ import { HotCache } from './hot.cache.js';
 import { IngestSweeper } from './ingest.sweeper.js';
 import { ListStore } from './list.store.js';
 import { ManifestStore } from './manifest.store.js';
+import { StorageError } from './storage-error.js';
 import { StorageProvider } from './storage.provider.js';
 import { TagStore } from './tag.store.js';
 
@@ -14,6 +15,8 @@ import { TagStore } from './tag.store.js';
 const providers: {
   [Name in StorageSettings['provider']]: (settings: StorageSettings & { provider: Name }) => Promise<StorageProvider>;
 } = {
+  s3: () => Promise.reject(new StorageError('failed', 's3 is not built yet')),
+  custom: () => Promise.reject(new StorageError('failed', 'custom is not built yet')),
   filesystem: async ({ root, umask }) =>
     new (await import('./providers/filesystem/filesystem.provider.js')).FilesystemProvider(root, undefined, umask),
   memory: async () => new (await import('./providers/memory/memory.provider.js')).MemoryProvider(),
@@ -21,8 +24,8 @@ const providers: {
 
 /** @throws StorageError when the storage cannot be used, with a message for the person who started the program. */
 async function openStorage(settings: StorageSettings): Promise<StorageProvider> {
-  const provider =
-    settings.provider === 'filesystem' ? await providers.filesystem(settings) : await providers.memory(settings);
+  const open = providers[settings.provider] as (settings: StorageSettings) => Promise<StorageProvider>;
+  const provider = await open(settings);
   await provider.initialize();
   return provider;
 }

@@ -6,7 +6,8 @@ export type ChunkSink = (chunk: Uint8Array) => Promise<void>;
 export interface ObjectEntry {
   readonly key: string;
   readonly size: number;
-  readonly modifiedAt: Date;
+  /** When it was written, or touched since. */
+  readonly usedAt: Date;
 }
 
 /** A committed object, open for reading. It stays readable until it is closed, even when it is deleted meanwhile. */
@@ -66,6 +67,32 @@ export abstract class StorageProvider {
   /** Makes `content` the object under the key, whole and durable, in one step: readers see the old or the new. */
   abstract write(key: string, content: Uint8Array): Promise<void>;
 
+  /**
+   * Writes an object that is not there yet, whole and durable: of all who try at the same time, in any process, exactly
+   * one gets true, and the others leave its object as it is. Only to be called where `isExclusive` says so.
+   */
+  abstract create(key: string, content: Uint8Array): Promise<boolean>;
+
+  /** Whether `create` keeps its promise here: some storages accept its condition and ignore it. Known once initialized. */
+  abstract get isExclusive(): boolean;
+
+  /** Moves an object to another key in one step, replacing what was there. @throws StorageError `not-found` */
+  abstract move(from: string, to: string): Promise<void>;
+
+  /**
+   * Records that an object was used now, in its `usedAt`, without changing or restoring it: a touch that meets a delete
+   * leaves nothing behind. @throws StorageError `not-found`, or nothing where finding out would cost a request.
+   */
+  abstract touch(key: string): Promise<void>;
+
+  /** Bytes of the storage, free ones and those that others use included; undefined when it has no bound that is known. */
+  abstract capacity(): Promise<number | undefined>;
+
+  /**
+   * A URL at which clients can read the object themselves for `seconds`, or undefined: most storages have none.
+   */
+  abstract urlOf(key: string, seconds: number): Promise<string | undefined>;
+
   /** Opens an object for streaming. @throws StorageError `not-found` */
   abstract open(key: string): Promise<StoredObject>;
 
@@ -78,8 +105,11 @@ export abstract class StorageProvider {
   /** Every object whose key starts with `prefix/`, in no promised order, without ingests. Foreign files are left out. */
   abstract list(prefix: string): AsyncIterable<ObjectEntry>;
 
-  /** Begins to write content whose key is not certain until it has been verified. */
-  abstract createIngest(): Promise<Ingest>;
+  /**
+   * Begins to write content whose key is not certain until it has been verified.
+   * @param isTransient it will probably not be committed, so that sending it to a far storage early would be in vain.
+   */
+  abstract createIngest(isTransient?: boolean): Promise<Ingest>;
 
   /** Removes ingests that nobody has appended to for `age` milliseconds; returns how many. Never one in use here. */
   abstract sweepIngests(age: number): Promise<number>;

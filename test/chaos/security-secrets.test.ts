@@ -302,7 +302,7 @@ describe('the settings', () => {
         'upstream-config-file': folder.file('upstreams.yaml'),
         ...(Object.fromEntries(names) as Record<string, string>),
       };
-      return loadSettings({ server: text, filesystem: {} });
+      return loadSettings({ server: text, storage: { name: 'filesystem', text: {} } });
     } catch (error) {
       if (!(error instanceof ConfigurationError)) throw error;
       expect(found(inspect(error) + error.message)).toEqual([]);

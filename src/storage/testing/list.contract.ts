@@ -31,8 +31,8 @@ export function listContract(it: ContractCase): void {
     await provider.write('a/one', sample(123));
     await provider.write('a/two', Buffer.alloc(0));
     for await (const entry of provider.list('a')) {
-      const { key, size, modifiedAt } = await provider.stat(entry.key);
-      assert.deepEqual({ ...entry }, { key, size, modifiedAt });
+      const { key, size, usedAt } = await provider.stat(entry.key);
+      assert.deepEqual({ ...entry }, { key, size, usedAt });
     }
   });
 

@@ -67,7 +67,7 @@ export function objectContract(it: ContractCase): void {
     const entry = await provider.stat(key);
     assert.equal(entry.key, key);
     assert.equal(entry.size, 42);
-    assert.ok(Math.abs(entry.modifiedAt.getTime() - Date.now()) < hour, 'the time is not about now');
+    assert.ok(Math.abs(entry.usedAt.getTime() - Date.now()) < hour, 'the time is not about now');
   });
 
   it('replaces an object with a longer and with a shorter one', async (provider) => {

@@ -76,6 +76,32 @@ export class FaultyStorage extends StorageProvider implements AsyncDisposable {
     return this.provider.delete(key);
   }
 
+  async create(key: string, content: Uint8Array): Promise<boolean> {
+    this.check('write');
+    return this.provider.create(key, content);
+  }
+
+  get isExclusive(): boolean {
+    return this.provider.isExclusive;
+  }
+
+  async move(from: string, to: string): Promise<void> {
+    this.check('write');
+    return this.provider.move(from, to);
+  }
+
+  touch(key: string): Promise<void> {
+    return this.provider.touch(key);
+  }
+
+  capacity(): Promise<number | undefined> {
+    return this.provider.capacity();
+  }
+
+  urlOf(): Promise<string | undefined> {
+    return this.provider.urlOf();
+  }
+
   list(prefix: string): AsyncIterable<ObjectEntry> {
     return this.provider.list(prefix);
   }

@@ -52,19 +52,25 @@ async function makeOne(files: FileSystem, folder: string, mode: number): Promise
  * Moves a synced file to its final name, durably; removes it when that fails.
  * @param prepare makes the folder of the final name, or refuses it; again when the folder turns out to have gone.
  */
-export async function moveInto(
-  files: FileSystem,
-  from: string,
-  to: string,
-  prepare: (again: boolean) => Promise<void>,
-): Promise<void> {
+export function moveInto(files: FileSystem, from: string, to: string, prepare: Prepare): Promise<void> {
+  return placeInto(files, to, prepare, () => files.rename(from, to));
+}
+
+/** As `moveInto`, by a second name for the file. @throws EEXIST when the final name is taken */
+export function linkInto(files: FileSystem, from: string, to: string, prepare: Prepare): Promise<void> {
+  return placeInto(files, to, prepare, () => files.link(from, to));
+}
+
+type Prepare = (again: boolean) => Promise<void>;
+
+async function placeInto(files: FileSystem, to: string, prepare: Prepare, place: () => Promise<void>): Promise<void> {
   await prepare(false);
   try {
-    await files.rename(from, to);
+    await place();
   } catch (error) {
     if (errorCode(error) !== 'ENOENT') throw error;
     await prepare(true);
-    await files.rename(from, to);
+    await place();
   }
   try {
     await syncFolder(files, dirname(to));

@@ -2,7 +2,7 @@ import type { FileHandle } from 'node:fs/promises';
 import type { ByteRange } from '../../../oci/byte-range.js';
 import { StorageError } from '../../storage-error.js';
 import type { ChunkSink, Ingest } from '../../storage.provider.js';
-import { moveInto } from './durable.js';
+import { errorCode, linkInto, moveInto } from './durable.js';
 import { OpenFile } from './open-file.js';
 import type { FileSystem } from './file-system.js';
 import { toWriteError } from './storage-errors.js';
@@ -53,18 +53,38 @@ export class FilesystemIngest implements Ingest {
   }
 
   async commit(key: string): Promise<void> {
+    await this.place(key, (path) =>
+      moveInto(this.home.files, this.path, path, (again) => this.home.prepare(path, again)),
+    );
+    this.state = 'committed';
+    this.home.forget(this.path);
+  }
+
+  /** As `commit`, unless there is something under the key already: then nothing is changed. @returns whether it did */
+  async commitNew(key: string): Promise<boolean> {
+    try {
+      await this.place(key, (path) =>
+        linkInto(this.home.files, this.path, path, (again) => this.home.prepare(path, again)),
+      );
+    } catch (error) {
+      if (error instanceof StorageError && errorCode(error.cause) === 'EEXIST') return false;
+      throw error;
+    }
+    // Its other name is not needed any more.
+    await this.abort();
+    return true;
+  }
+
+  private async place(key: string, into: (path: string) => Promise<void>): Promise<void> {
     if (this.state !== 'open') throw new StorageError('failed', 'the ingest has ended');
     try {
       // A file whose fsync failed once is lost: the kernel may call the next one good without having written anything.
       await this.handle.sync();
-      const path = this.home.pathOf(key);
-      await moveInto(this.home.files, this.path, path, (again) => this.home.prepare(path, again));
-      this.state = 'committed';
+      await into(this.home.pathOf(key));
     } catch (error) {
       await this.abort();
       throw toWriteError(error, 'commit content');
     }
-    this.home.forget(this.path);
   }
 
   async abort(): Promise<void> {

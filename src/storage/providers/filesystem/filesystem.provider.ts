@@ -1,11 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import { constants, type Stats } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { isKey } from '../../keys.js';
 import { StorageError } from '../../storage-error.js';
-import { StorageProvider, type Ingest, type ObjectEntry, type StoredObject } from '../../storage.provider.js';
-import { errorCode, makeFolder, syncFolder } from './durable.js';
+import { StorageProvider, type ObjectEntry, type StoredObject } from '../../storage.provider.js';
+import { errorCode, makeFolder, moveInto, syncFolder } from './durable.js';
 import { nodeFileSystem, type FileSystem } from './file-system.js';
 import { Folders } from './folders.js';
 import { OpenFiles } from './open-files.js';
@@ -46,7 +46,7 @@ export class FilesystemProvider extends StorageProvider {
       this.folders = this.foldersOf(await this.files.realpath(this.root));
       await this.folders.prepare(join(this.ingestFolder, 'probe'));
       const probe = join(this.ingestFolder, randomUUID());
-      const handle = await this.create(probe);
+      const handle = await this.createFile(probe);
       await handle.sync().finally(() => handle.close());
       await this.files.unlink(probe);
       await syncFolder(this.files, this.ingestFolder);
@@ -85,6 +85,54 @@ export class FilesystemProvider extends StorageProvider {
     }
   }
 
+  /** A hard link is made or refused in one step, on network file systems too, and what it names is whole. */
+  async create(key: string, content: Uint8Array): Promise<boolean> {
+    const ingest = await this.createIngest();
+    try {
+      await ingest.append(content);
+      return await ingest.commitNew(key);
+    } finally {
+      await ingest.abort();
+      await ingest.close();
+    }
+  }
+
+  get isExclusive(): boolean {
+    return true;
+  }
+
+  async move(from: string, to: string): Promise<void> {
+    try {
+      const [source, target] = [await this.locate(from), this.pathOf(to)];
+      await moveInto(this.files, source, target, (again) => this.prepare(target, again));
+      await syncFolder(this.files, dirname(source));
+    } catch (error) {
+      throw toStorageError(error, 'move an object');
+    }
+  }
+
+  async touch(key: string): Promise<void> {
+    try {
+      const now = new Date();
+      await this.files.lutimes(await this.locate(key), now, now);
+    } catch (error) {
+      throw toStorageError(error, 'touch an object');
+    }
+  }
+
+  async capacity(): Promise<number> {
+    try {
+      const { blocks, bsize } = await this.files.statfs(this.root);
+      return blocks * bsize;
+    } catch (error) {
+      throw toStorageError(error, 'measure the disk');
+    }
+  }
+
+  urlOf(): Promise<undefined> {
+    return Promise.resolve(undefined);
+  }
+
   async open(key: string): Promise<StoredObject> {
     try {
       const path = await this.locate(key);
@@ -100,7 +148,7 @@ export class FilesystemProvider extends StorageProvider {
     try {
       const status = await this.files.lstat(await this.locate(key));
       if (!status.isFile()) throw new StorageError('not-found', 'there is no such object');
-      return { key, size: status.size, modifiedAt: status.mtime };
+      return { key, size: status.size, usedAt: status.mtime };
     } catch (error) {
       throw toStorageError(error, 'look up an object');
     }
@@ -129,7 +177,7 @@ export class FilesystemProvider extends StorageProvider {
     }
   }
 
-  async createIngest(): Promise<Ingest> {
+  async createIngest(): Promise<FilesystemIngest> {
     const path = join(this.ingestFolder, randomUUID());
     this.ingesting.add(path);
     try {
@@ -140,7 +188,7 @@ export class FilesystemProvider extends StorageProvider {
         prepare: (target: string, again: boolean) => this.prepare(target, again),
         forget: (gone: string) => void this.ingesting.delete(gone),
       };
-      return new FilesystemIngest(path, await this.create(path), home);
+      return new FilesystemIngest(path, await this.createFile(path), home);
     } catch (error) {
       this.ingesting.delete(path);
       throw toWriteError(error, 'begin to write');
@@ -209,7 +257,7 @@ export class FilesystemProvider extends StorageProvider {
   }
 
   /** Makes a file that was not there. */
-  private async create(path: string): Promise<FileHandle> {
+  private async createFile(path: string): Promise<FileHandle> {
     const open = () => this.files.open(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0o666 & ~this.umask);
     try {
       return await open();

@@ -12,7 +12,7 @@ import {
 
 interface MemoryObject {
   readonly content: Buffer;
-  readonly modifiedAt: Date;
+  readonly usedAt: Date;
 }
 
 /** Keeps objects in memory: for tests, and to read the port's contract at its shortest. */
@@ -36,6 +36,37 @@ export class MemoryProvider extends StorageProvider {
     return attempt(() => this.put(key, Buffer.from(content)));
   }
 
+  create(key: string, content: Uint8Array): Promise<boolean> {
+    return attempt(() => {
+      if (this.objects.has(checked(key))) return false;
+      this.put(key, Buffer.from(content));
+      return true;
+    });
+  }
+
+  get isExclusive(): boolean {
+    return true;
+  }
+
+  move(from: string, to: string): Promise<void> {
+    return attempt(() => {
+      this.put(to, this.get(from).content);
+      if (from !== to) this.objects.delete(from);
+    });
+  }
+
+  touch(key: string): Promise<void> {
+    return attempt(() => this.put(key, this.get(key).content));
+  }
+
+  capacity(): Promise<undefined> {
+    return Promise.resolve(undefined);
+  }
+
+  urlOf(key: string): Promise<undefined> {
+    return attempt(() => void checked(key));
+  }
+
   open(key: string): Promise<StoredObject> {
     return attempt(() => {
       const { content } = this.get(key);
@@ -49,8 +80,8 @@ export class MemoryProvider extends StorageProvider {
 
   stat(key: string): Promise<ObjectEntry> {
     return attempt(() => {
-      const { content, modifiedAt } = this.get(key);
-      return { key, size: content.length, modifiedAt };
+      const { content, usedAt } = this.get(key);
+      return { key, size: content.length, usedAt };
     });
   }
 
@@ -91,7 +122,7 @@ export class MemoryProvider extends StorageProvider {
   }
 
   private put(key: string, content: Buffer): void {
-    this.objects.set(checked(key), { content, modifiedAt: new Date() });
+    this.objects.set(checked(key), { content, usedAt: new Date() });
   }
 }
 
