@@ -12,6 +12,7 @@ import { DrainService } from './distribution/drain.service.js';
 import { toOciError } from './distribution/exception.filter.js';
 import { errorAnswer } from './distribution/error.answer.js';
 import { namespaceRules } from './distribution/namespace.rules.js';
+import { giveAgain } from './distribution/prepared.answers.js';
 import { foldTarget } from './distribution/request-target.js';
 import { send } from './distribution/send.js';
 import { JsonLogger } from './observability/json.logger.js';
@@ -77,6 +78,7 @@ export async function createApp(settings: Settings, options: AppOptions = {}): P
   identifyRequests(fastify);
   logRequests(fastify, logger.pino);
   refuseWithoutHost(fastify);
+  giveAgain(fastify);
   await app.init();
   await fastify.ready();
   return app;

@@ -1,6 +1,8 @@
 #!/usr/bin/env node
-import { runCommandLine } from './cli/command-line.js';
+import { keepHeapSmall } from './cli/heap.js';
 
+keepHeapSmall();
+const { runCommandLine } = await import('./cli/command-line.js');
 process.exitCode = await runCommandLine(
   process.argv.slice(2),
   // Loaded when there is something to serve: help and mistakes need none of it.

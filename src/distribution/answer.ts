@@ -1,3 +1,5 @@
+import type { Again } from '../registry/again.js';
+
 /** Takes one chunk of a body; it is only valid until the promise settles. */
 export type BodySink = (chunk: Uint8Array) => Promise<void>;
 
@@ -11,6 +13,8 @@ export interface Answer {
   readonly status: number;
   readonly headers: Readonly<Record<string, string | number>>;
   readonly body?: string | Uint8Array | StreamedBody;
+  /** Whether it can be given again as it is; see `PreparedAnswers`. */
+  readonly again?: Again | undefined;
   /** Releases what the body holds; called once, whether or not the body was sent. */
   close?(): Promise<void>;
 }

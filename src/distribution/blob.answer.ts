@@ -41,6 +41,7 @@ export function blobAnswer(
       status: 200,
       headers: { ...headers, ...typeOf, ...lengthOf(size) },
       body: body({ offset: 0, length: size }),
+      again: blob.again,
       close,
     };
   }

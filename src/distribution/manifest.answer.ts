@@ -24,5 +24,6 @@ export function manifestAnswer(
     status: 200,
     headers: { ...headers, 'content-type': mediaType, 'content-length': size },
     ...('body' in manifest && { body: manifest.body }),
+    again: manifest.again,
   };
 }

@@ -1,5 +1,6 @@
 import type { FastifyReply } from 'fastify';
 import type { Answer } from './answer.js';
+import type { PreparedAnswers } from './prepared.answers.js';
 import { ResponseSink } from './response.sink.js';
 
 /**
@@ -7,6 +8,7 @@ import { ResponseSink } from './response.sink.js';
  * (DESIGN §5). When the body cannot be finished the connection is reset, so that no client takes a part for the whole.
  */
 export async function send(reply: FastifyReply, answer: Answer): Promise<void> {
+  if (answer.again) reply.server.getDecorator<PreparedAnswers>('prepared').keep(reply.request, answer);
   reply.hijack();
   const response = reply.raw;
   try {

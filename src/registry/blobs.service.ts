@@ -8,6 +8,7 @@ import { ContentStore, type BlobRecord } from '../storage/content.store.js';
 import type { ChunkSink, StoredObject } from '../storage/storage.provider.js';
 import { UpstreamClient } from '../upstream/upstream.client.js';
 import { AccessService } from './access.service.js';
+import { unchanged, type Again } from './again.js';
 import { reasonOf, toAnswerError } from './answer-error.js';
 import type { CacheStatus } from './cache-status.js';
 import { within } from './deadline.js';
@@ -34,6 +35,7 @@ export interface OpenBlob extends BlobHead {
   copy(range: ByteRange, sink: ChunkSink, signal?: AbortSignal): Promise<void>;
   /** The whole of a small blob; it belongs to everybody and is not to be changed. */
   readonly bytes?: Buffer;
+  readonly again?: Again;
   close(): Promise<void>;
 }
 
@@ -105,7 +107,9 @@ export class BlobsService {
     if (record === undefined) return undefined;
     const { size } = record;
     const bytes = await this.content.findSmall(digest, size);
-    return bytes?.length === size ? ofBytes(digest, bytes) : this.openContent(digest, size, 'HIT');
+    if (bytes?.length !== size) return this.openContent(digest, size, 'HIT');
+    const isKept = this.content.watch(repository, digest, record, bytes);
+    return ofBytes(digest, bytes, () => (isKept() && !this.access.isDue(repository, record) ? unchanged : undefined));
   }
 
   /** Content that is here, or on its way, for another repository: the upstream has to agree that this one has it too. */
@@ -225,12 +229,13 @@ function keyOf(repository: RepositoryRef, digest: Digest): string {
   return `blob ${repository.toString()} ${digest.toString()}`;
 }
 
-function ofBytes(digest: Digest, bytes: Buffer): OpenBlob {
+function ofBytes(digest: Digest, bytes: Buffer, again: Again): OpenBlob {
   return {
     digest,
     size: bytes.length,
     cache: 'HIT',
     bytes,
+    again,
     copy: ({ offset, length }, sink) => sink(bytes.subarray(offset, offset + length)),
     close: () => Promise.resolve(),
   };

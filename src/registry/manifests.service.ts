@@ -6,6 +6,7 @@ import type { RepositoryRef } from '../oci/repository.js';
 import { ManifestStore, type ManifestRecord } from '../storage/manifest.store.js';
 import { UpstreamClient, type ManifestHead as UpstreamManifestHead } from '../upstream/upstream.client.js';
 import { AccessService } from './access.service.js';
+import { unchanged, type Again } from './again.js';
 import { reasonOf, toAnswerError } from './answer-error.js';
 import type { CacheStatus } from './cache-status.js';
 import { within } from './deadline.js';
@@ -24,6 +25,7 @@ export interface ManifestHead {
   readonly age?: number;
   /** The fallback host that a tag was resolved through. */
   readonly fallback?: string | undefined;
+  readonly again?: Again | undefined;
 }
 
 export interface ManifestAnswer extends ManifestHead {
@@ -62,7 +64,7 @@ export class ManifestsService {
 
   private async headDigest(repository: RepositoryRef, digest: Digest): Promise<ManifestHead> {
     const record = await this.findRecord(repository, digest);
-    if (record) return answerOf(digest, record);
+    if (record) return this.hit(repository, digest, record);
     const head = await this.refusals.guard(keyOf(repository, digest), () => this.headUpstream(repository, digest));
     const isOther = head?.digest !== undefined && !head.digest.equals(digest);
     if (head?.mediaType === undefined || head.size === undefined || isOther) return this.getDigest(repository, digest);
@@ -76,17 +78,25 @@ export class ManifestsService {
     const manifest = await this.getDigest(repository, digest);
     // The tag is what was asked for, so its state is what the answer tells, unless the content had to be fetched.
     const status = manifest.cache === 'HIT' ? cache : manifest.cache;
+    const again = status === 'HIT' && manifest.again ? both(resolved.again, manifest.again) : undefined;
     // Size and media type are the manifest's own: those of the tag are what a HEAD said, which no digest vouches for.
-    return { ...manifest, cache: status, age, fallback };
+    return { ...manifest, cache: status, age, fallback, again };
   }
 
   /** Content that a digest names does not expire. */
   private async getDigest(repository: RepositoryRef, digest: Digest): Promise<ManifestAnswer> {
     const record = await this.findRecord(repository, digest);
     const body = record && (await this.manifests.findBody(digest));
-    if (record && body) return { ...answerOf(digest, record), size: body.length, body };
+    if (record && body) return { ...this.hit(repository, digest, record, body), size: body.length, body };
     const key = keyOf(repository, digest);
     return this.fetches.run(key, () => this.refusals.guard(key, () => this.fetch(repository, digest)));
+  }
+
+  private hit(repository: RepositoryRef, digest: Digest, record: ManifestRecord, body?: Buffer): ManifestHead {
+    const isKept = this.manifests.watch(repository, digest, record, body);
+    const again: Again = () => (isKept() && !this.access.isDue(repository, record) ? unchanged : undefined);
+    const { mediaType, size } = record;
+    return { digest, mediaType, size, cache: 'HIT', again };
   }
 
   /** The record, unless the upstream takes it back when it is asked again. */
@@ -164,8 +174,9 @@ export class ManifestsService {
   }
 }
 
-function answerOf(digest: Digest, { mediaType, size }: ManifestRecord): ManifestHead {
-  return { digest, mediaType, size, cache: 'HIT' };
+/** A tag's manifest is the same while the tag is, and the manifest. */
+function both(tag: Again | undefined, manifest: Again): Again | undefined {
+  return tag && (() => (manifest() ? tag() : undefined));
 }
 
 function keyOf(repository: RepositoryRef, digest: Digest): string {

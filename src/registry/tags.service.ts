@@ -12,6 +12,7 @@ import { UpstreamClient, type ManifestHead, type Sourced } from '../upstream/ups
 import { UpstreamError } from '../upstream/upstream-error.js';
 import { UpstreamsService } from '../upstream/upstreams.service.js';
 import { AccessService } from './access.service.js';
+import type { Again } from './again.js';
 import { reasonOf } from './answer-error.js';
 import type { CacheStatus } from './cache-status.js';
 import { inTime } from './deadline.js';
@@ -35,6 +36,7 @@ export interface ResolvedTag {
   readonly fallback: string | undefined;
   /** The manifest, when resolving brought it. */
   readonly body?: Buffer;
+  readonly again?: Again;
 }
 
 /** What tags point to: from the record while it is fresh, else from the upstream, else from the record again. */
@@ -62,7 +64,7 @@ export class TagsService {
     const { settings } = this.upstreams.get(repository.namespace);
     const record = await this.tags.find(repository, tag);
     const freshness = freshnessOf(record, policyOf(settings, record), this.clock.now());
-    if (record && freshness === 'fresh') return this.answer(record, 'HIT');
+    if (record && freshness === 'fresh') return this.hit(repository, tag, record, settings);
     const key = `${repository.toString()}:${tag.name}`;
     const asking = this.flights.run(key, () => this.ask(repository, tag, method, record, freshness));
     if (!record || freshness === 'expired') return asking;
@@ -203,6 +205,16 @@ export class TagsService {
     await this.tags.remove(repository, tag).catch((error: unknown) => {
       this.logger.warn(`the tag ${repository.toString()}:${tag.name} was not removed: ${reasonOf(error)}`);
     });
+  }
+
+  private hit(repository: RepositoryRef, tag: Tag, record: TagRecord, settings: UpstreamSettings): ResolvedTag {
+    const isKept = this.tags.watch(repository, tag, record);
+    const policy = policyOf(settings, record);
+    const again: Again = () => {
+      const now = this.clock.now();
+      return isKept() && freshnessOf(record, policy, now) === 'fresh' ? { age: ageOf(record, now) } : undefined;
+    };
+    return { ...this.answer(record, 'HIT'), again };
   }
 
   private answer({ digest, mediaType, size, checkedAt, fallback }: TagRecord, cache: CacheStatus): ResolvedTag {

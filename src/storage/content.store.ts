@@ -65,6 +65,12 @@ export class ContentStore {
     }
   }
 
+  /** A question that costs no reading: whether these are still the record and the bytes that memory has. */
+  watch(repository: RepositoryRef, digest: Digest, record: BlobRecord, bytes: Buffer): () => boolean {
+    const [recordKey, contentKey] = [keys.blob(repository, digest), keys.content(digest)];
+    return () => this.hot.holds(recordKey, record) && this.hot.holds(contentKey, bytes);
+  }
+
   /** Size in bytes of stored content. */
   async findSize(digest: Digest): Promise<number | undefined> {
     return (await orAbsent(this.provider.stat(keys.content(digest))))?.size;

@@ -26,6 +26,11 @@ export class HotCache {
     return this.entries?.get(key)?.value;
   }
 
+  /** Whether the value is still what is remembered under the key. */
+  holds(key: string, value: unknown): boolean {
+    return value !== undefined && this.get(key) === value;
+  }
+
   /** Remembers what `read` gives, unless it is undefined or something was written since. */
   async through<T extends object | number>(
     key: string,

@@ -43,6 +43,12 @@ export class ManifestStore {
     );
   }
 
+  /** A question that costs no reading: whether these are still the record and the bytes that memory has. */
+  watch(repository: RepositoryRef, digest: Digest, record: ManifestRecord, body?: Buffer): () => boolean {
+    const [recordKey, contentKey] = [keys.manifest(repository, digest), keys.content(digest)];
+    return () => this.hot.holds(recordKey, record) && (body === undefined || this.hot.holds(contentKey, body));
+  }
+
   private async readBody(digest: Digest): Promise<Buffer | undefined> {
     const body = await orAbsent(this.provider.read(keys.content(digest), maxManifestBytes)).catch((error: unknown) => {
       if (error instanceof StorageError && error.kind === 'too-large') return undefined;

@@ -2,7 +2,7 @@ import { Digest } from '../oci/digest.js';
 import { isManifestMediaType } from '../oci/media-type.js';
 import type { Tag } from '../oci/reference.js';
 import type { RepositoryRef } from '../oci/repository.js';
-import type { HotCache } from './hot.cache.js';
+import { HotCache } from './hot.cache.js';
 import { keys } from './keys.js';
 import { RecordStore, sizeOf, type RecordFields } from './record.store.js';
 import type { StorageProvider } from './storage.provider.js';
@@ -25,7 +25,10 @@ export interface TagRecord {
 export class TagStore {
   private readonly records: RecordStore;
 
-  constructor(provider: StorageProvider, hot?: HotCache) {
+  constructor(
+    provider: StorageProvider,
+    private readonly hot = new HotCache(0),
+  ) {
     this.records = new RecordStore(provider, hot);
   }
 
@@ -33,6 +36,12 @@ export class TagStore {
     return this.records.find(keys.tag(repository, tag), (fields) =>
       fields.tag === tag.name ? readRecord(fields) : undefined,
     );
+  }
+
+  /** A question that costs no reading: whether this is still the record that memory has. */
+  watch(repository: RepositoryRef, tag: Tag, record: TagRecord): () => boolean {
+    const key = keys.tag(repository, tag);
+    return () => this.hot.holds(key, record);
   }
 
   put(repository: RepositoryRef, tag: Tag, record: TagRecord): Promise<void> {

@@ -3,7 +3,6 @@ import type { Clock } from '../config/clock.js';
 import type { Challenge } from '../oci/challenge.js';
 import { readBody } from './body.js';
 import { parseRetryAfter } from './retry-after.js';
-import { mayReceiveCredentials } from './realm.js';
 import type { Exchange } from './transport.js';
 import { errorOfStatus, UpstreamError } from './upstream-error.js';
 import type { Upstream } from './upstream.js';
@@ -76,7 +75,7 @@ export class TokenService {
 
   private async request(url: URL, { upstream, isRegistry }: TokenRequest): Promise<Token> {
     const credentials = isRegistry ? upstream.settings.credentials : undefined;
-    if (credentials && !mayReceiveCredentials(upstream, url)) {
+    if (credentials && !(await mayReceiveCredentials(upstream, url))) {
       throw new UpstreamError(
         'wrong',
         `${upstream.base.host} sends for a token to ${url.host}, which is not among its token_realms`,
@@ -146,4 +145,10 @@ function parseToken(content: Buffer, host: string): { value: string; life: numbe
   if (value === undefined) throw wrong();
   const life = typeof expiresIn === 'number' && Number.isFinite(expiresIn) ? expiresIn : defaultLife;
   return { value, life: Math.min(Math.max(life, defaultLife), longestLife) };
+}
+
+/** The list of public suffixes is large, and only those with a password need it. */
+async function mayReceiveCredentials(upstream: Upstream, realm: URL): Promise<boolean> {
+  const rule = await import('./realm.js');
+  return rule.mayReceiveCredentials(upstream, realm);
 }

@@ -1,0 +1,15 @@
+/** What may differ when an answer is given again. */
+export interface Repeated {
+  /** Seconds since the upstream confirmed a tag. */
+  readonly age?: number;
+}
+
+/**
+ * Whether the same answer holds now: asked without waiting and without reading, so that what many ask for one after the
+ * other is found out once. Undefined when it has to be found out again: something was replaced or removed, fell out of
+ * memory, is not fresh any more, or has to be asked about.
+ */
+export type Again = () => Repeated | undefined;
+
+/** The same, without anything that changes. */
+export const unchanged: Repeated = {};
