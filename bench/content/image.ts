@@ -11,7 +11,16 @@ export const manifestMediaType = 'application/vnd.oci.image.manifest.v1+json';
 
 /** A small image of eight layers: the manifest is as long as real ones are, about 1.5 kB. */
 export function smallImage(): Image {
-  const layers = Array.from({ length: 8 }, (_, index) => blobOf(20_000, `layer ${index}`));
+  return imageOf(Array.from({ length: 8 }, (_, index) => blobOf(20_000, `layer ${index}`)));
+}
+
+/** An image of eight layers of 20 kB to 20 MB, 38 MB in all. */
+export function realImage(): Image {
+  const sizes = [20_000_000, 10_000_000, 5_000_000, 2_000_000, 500_000, 200_000, 50_000, 20_000];
+  return imageOf(sizes.map((size, index) => blobOf(size, `real layer ${index}`)));
+}
+
+function imageOf(layers: readonly Blob[]): Image {
   const config = configOf(layers);
   const manifest = Buffer.from(
     JSON.stringify({

@@ -1,5 +1,5 @@
 import { blobOf, type Blob } from './bytes.js';
-import { smallImage, type Image } from './image.js';
+import { realImage, smallImage, type Image } from './image.js';
 import { pushBlob, pushManifest } from './push.js';
 
 /** Content that lies in the source registry: made and pushed once per run, when the first scenario asks for it. */
@@ -7,7 +7,10 @@ export class Library {
   readonly repository = 'bench/app';
   readonly tag = 'latest';
   readonly #blobs = new Map<string, Promise<Blob>>();
+  /** Of an image as large as real ones are. */
+  readonly realTag = 'real';
   #image: Promise<Image> | undefined;
+  #realImage: Promise<Image> | undefined;
 
   constructor(private readonly source: string) {}
 
@@ -20,8 +23,13 @@ export class Library {
   }
 
   image(): Promise<Image> {
-    this.#image ??= this.#pushImage();
+    this.#image ??= this.#pushImage(smallImage(), this.tag);
     return this.#image;
+  }
+
+  realImage(): Promise<Image> {
+    this.#realImage ??= this.#pushImage(realImage(), this.realTag);
+    return this.#realImage;
   }
 
   async #push(blob: Blob): Promise<Blob> {
@@ -29,10 +37,9 @@ export class Library {
     return blob;
   }
 
-  async #pushImage(): Promise<Image> {
-    const image = smallImage();
+  async #pushImage(image: Image, tag: string): Promise<Image> {
     for (const blob of image.blobs) await this.#push(blob);
-    await pushManifest(this.source, this.repository, this.tag, image.mediaType, image.manifest);
+    await pushManifest(this.source, this.repository, tag, image.mediaType, image.manifest);
     return image;
   }
 }

@@ -1,7 +1,7 @@
 import type { Server } from '../processes/server.js';
 import type { Scope } from '../scope.js';
 
-export const peerNames = ['mirror', 'docker-registry', 'docker-registry-proxy'] as const;
+export const peerNames = ['mirror', 'docker-registry', 'docker-registry-proxy', 'nginx'] as const;
 export type PeerName = (typeof peerNames)[number];
 
 export function isPeerName(name: string): name is PeerName {
@@ -33,6 +33,10 @@ export class Peer {
 
   blobUrl(repository: string, digest: string): string {
     return `${this.server.origin}/v2/${this.prefix}${repository}/blobs/${digest}`;
+  }
+
+  repositoryUrl(repository: string): string {
+    return `${this.server.origin}/v2/${this.prefix}${repository}`;
   }
 
   manifestUrl(repository: string, reference: string): string {

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { startRegistry } from './docker-registry.peer.js';
 import { mirrorNamespace, startMirror } from './mirror.peer.js';
+import { startNginx } from './nginx.peer.js';
 import { Peer, type Ground, type PeerName } from './peer.js';
 
 export async function startPeer(name: PeerName, label: string, ground: Ground): Promise<Peer> {
@@ -17,5 +18,7 @@ export async function startPeer(name: PeerName, label: string, ground: Ground): 
         await startRegistry(scope, { folder, storage: join(folder, 'content'), upstream }),
         '',
       );
+    case 'nginx':
+      return new Peer(name, label, await startNginx(scope, folder, storage), '');
   }
 }

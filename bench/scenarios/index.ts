@@ -1,17 +1,26 @@
+import { coldLoopback, coldPaced } from './cold-pull.js';
 import { crowd } from './crowd.js';
 import { firstByte } from './first-byte.js';
 import { manifestByDigest, manifestByTag } from './manifest.js';
 import { manyPulls } from './many-pulls.js';
+import { mixedPulls } from './mixed-pulls.js';
 import { outage } from './outage.js';
 import type { Scenario } from './scenario.js';
+import { slowReaders } from './slow-readers.js';
+import { smallBlob } from './small-blob.js';
 import { warmBlob } from './warm-blob.js';
 
 export const scenarios: readonly Scenario[] = [
   warmBlob,
+  smallBlob,
   manifestByDigest,
   manifestByTag,
   crowd,
   firstByte,
   outage,
+  mixedPulls,
   manyPulls,
+  coldPaced,
+  coldLoopback,
+  slowReaders,
 ];

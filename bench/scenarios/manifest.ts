@@ -1,5 +1,5 @@
 import { manifestMediaType } from '../content/image.js';
-import { measureWrk, memoryMetrics, warmUp } from './warm-load.js';
+import { measureWrk, memoryMetrics, requestMetrics, requestValues, warmUp } from './warm-load.js';
 import type { Scenario } from './scenario.js';
 
 const connections = 32;
@@ -10,13 +10,7 @@ function manifestScenario(by: 'digest' | 'tag'): Scenario {
     title: `one stored manifest by ${by}, ${connections} connections`,
     byDefault: true,
     peers: ['mirror', 'docker-registry'],
-    metrics: [
-      { key: 'requestsPerSecond', label: 'requests per second', better: 'more' },
-      { key: 'p50', label: 'latency p50, ms', better: 'less' },
-      { key: 'p99', label: 'latency p99, ms', better: 'less' },
-      { key: 'cpuPerRequest', label: 'CPU ms per request', better: 'less' },
-      ...memoryMetrics,
-    ],
+    metrics: [...requestMetrics, ...memoryMetrics],
     async open({ library, source, seconds }) {
       const { digest, bytes } = (await library.image()).manifest;
       const reference = by === 'digest' ? digest : library.tag;
@@ -26,12 +20,7 @@ function manifestScenario(by: 'digest' | 'tag'): Scenario {
         warm: (peer) => warmUp({ ...job, url: peer.manifestUrl(library.repository, reference) }),
         measure: (peer, scope) => {
           const url = peer.manifestUrl(library.repository, reference);
-          return measureWrk(scope, peer, { connections, seconds, job: { ...job, url } }, ({ outcome, cpuSeconds }) => ({
-            requestsPerSecond: outcome.requests / outcome.seconds,
-            p50: outcome.p50Millis,
-            p99: outcome.p99Millis,
-            cpuPerRequest: (cpuSeconds * 1000) / outcome.requests,
-          }));
+          return measureWrk(scope, peer, { connections, seconds, job: { ...job, url } }, requestValues);
         },
       };
     },

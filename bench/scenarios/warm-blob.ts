@@ -8,10 +8,12 @@ export const warmBlob: Scenario = {
   name: 'warm-blob',
   title: `one stored blob of 51 MB, ${connections} connections`,
   byDefault: true,
-  peers: ['mirror', 'docker-registry'],
+  peers: ['mirror', 'docker-registry', 'nginx'],
   metrics: [
     { key: 'throughput', label: 'throughput, GB/s', better: 'more' },
     { key: 'cpuPerGB', label: 'CPU seconds per GB', better: 'less' },
+    { key: 'p50', label: 'latency p50, ms', better: 'less' },
+    { key: 'p99', label: 'latency p99, ms', better: 'less' },
     ...memoryMetrics,
   ],
   async open({ library, source, seconds }) {
@@ -26,6 +28,8 @@ export const warmBlob: Scenario = {
         return measureWrk(scope, peer, load, ({ outcome, cpuSeconds }) => ({
           throughput: outcome.bytes / 1e9 / outcome.seconds,
           cpuPerGB: cpuSeconds / (outcome.bytes / 1e9),
+          p50: outcome.p50Millis,
+          p99: outcome.p99Millis,
         }));
       },
     };

@@ -8,13 +8,29 @@ import type { Metric, Sample } from './scenario.js';
 export interface WarmLoad {
   readonly connections: number;
   readonly seconds: number;
-  readonly job: PullJob;
+  readonly job: PullJob & { readonly size: number };
 }
 
 export const memoryMetrics: readonly Metric[] = [
   { key: 'peakMiB', label: 'peak resident size, MiB', better: 'less' },
   { key: 'settledMiB', label: 'resident size 3 s later, MiB', better: 'less' },
 ];
+
+export const requestMetrics: readonly Metric[] = [
+  { key: 'requestsPerSecond', label: 'requests per second', better: 'more' },
+  { key: 'p50', label: 'latency p50, ms', better: 'less' },
+  { key: 'p99', label: 'latency p99, ms', better: 'less' },
+  { key: 'cpuPerRequest', label: 'CPU ms per request', better: 'less' },
+];
+
+export function requestValues({ outcome, cpuSeconds }: Metered<WrkReport>): Record<string, number> {
+  return {
+    requestsPerSecond: outcome.requests / outcome.seconds,
+    p50: outcome.p50Millis,
+    p99: outcome.p99Millis,
+    cpuPerRequest: (cpuSeconds * 1000) / outcome.requests,
+  };
+}
 
 /** One checked pull. */
 export async function warmUp(job: PullJob): Promise<Sample> {

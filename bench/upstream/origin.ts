@@ -37,6 +37,11 @@ export class Origin {
     this.#blobs.set(blob.digest, { bytes: blob.bytes, delivery });
   }
 
+  /** Forgets the bytes of a blob that nobody pulls any more. */
+  retract(digest: string): void {
+    this.#blobs.delete(digest);
+  }
+
   /** How many GETs the blob has had. */
   downloads(digest: string): number {
     return this.#downloads.get(digest) ?? 0;

@@ -1,0 +1,53 @@
+import { SlowReaders } from '../load/slow-readers.js';
+import { runWrk } from '../load/wrk.js';
+import { meter } from '../processes/meter.js';
+import { memoryMetrics, warmUp } from './warm-load.js';
+import type { Scenario } from './scenario.js';
+
+const size = 51_000_000;
+const fast = 8;
+const slow = 500;
+/** What a slow reader takes. */
+const bytesPerSecond = 64_000;
+
+export const slowReaders: Scenario = {
+  name: 'slow-readers',
+  title: `${fast} fast clients of one stored blob of 51 MB, without and with ${slow} that read ${bytesPerSecond / 1000} kB/s`,
+  byDefault: false,
+  peers: ['mirror', 'docker-registry'],
+  metrics: [
+    {
+      key: 'kept',
+      label: 'throughput with ÷ without',
+      better: 'more',
+      bound: { limit: 0.95, over: 'median' },
+    },
+    { key: 'throughput', label: 'throughput beside them, GB/s', better: 'more' },
+    { key: 'perReader', label: 'KiB of memory per slow reader', better: 'less' },
+    ...memoryMetrics,
+  ],
+  async open({ library, source, seconds }) {
+    const { digest } = await library.blob(size, 'warm blob');
+    return {
+      upstream: source,
+      warm: (peer) => warmUp({ size, digest, url: peer.blobUrl(library.repository, digest) }),
+      measure: async (peer, scope) => {
+        const job = { url: peer.blobUrl(library.repository, digest), size, connections: fast, seconds };
+        const without = await meter(peer.server.pid, () => runWrk(scope, job));
+        const readers = await SlowReaders.start(scope, { url: job.url, count: slow, bytesPerSecond });
+        const beside = await meter(peer.server.pid, () => runWrk(scope, job));
+        const complaints = await readers.stop();
+        return {
+          values: {
+            kept: beside.outcome.bytes / beside.outcome.seconds / (without.outcome.bytes / without.outcome.seconds),
+            throughput: beside.outcome.bytes / 1e9 / beside.outcome.seconds,
+            perReader: ((beside.settledMiB - without.settledMiB) * 1024) / slow,
+            peakMiB: beside.peakMiB,
+            settledMiB: beside.settledMiB,
+          },
+          failures: [...without.outcome.failures, ...beside.outcome.failures, ...complaints],
+        };
+      },
+    };
+  },
+};
