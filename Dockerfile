@@ -1,0 +1,50 @@
+# Builds the program and leaves only what runs. Distroless rather than a slim Debian, because there is no shell, npm or
+# package manager in it to be patched or misused, and it brings the user 65532 that the chart runs as.
+# Both bases can be replaced, by a mirror's or by a digest: --build-arg RUNTIME_BASE=…@sha256:…
+ARG BUILD_BASE=docker.io/library/node:24-bookworm-slim
+ARG RUNTIME_BASE=gcr.io/distroless/nodejs24-debian12:nonroot
+
+# Dependencies come before sources, so that a change of the sources leaves them in the build's cache.
+FROM ${BUILD_BASE} AS dependencies
+WORKDIR /app
+COPY package.json package-lock.json ./
+RUN npm ci --omit=dev --no-audit --no-fund --ignore-scripts && rm -f node_modules/.package-lock.json
+
+FROM ${BUILD_BASE} AS build
+WORKDIR /app
+COPY package.json package-lock.json ./
+RUN npm ci --no-audit --no-fund --ignore-scripts
+COPY nest-cli.json tsconfig.json tsconfig.build.json ./
+COPY src src
+# Declarations and the compiler's own state are for builds, not for running.
+RUN npm run build \
+  && find dist \( -name '*.d.ts' -o -name '*.map' -o -name .tsbuildinfo \) -type f -exec rm {} + \
+  && rm -rf dist/storage/testing \
+  && mkdir /data
+
+FROM ${RUNTIME_BASE}
+ARG VERSION=0.1.0
+ARG REVISION=unknown
+LABEL org.opencontainers.image.title="oci-registry" \
+  org.opencontainers.image.description="Pull-through mirror for container images from any OCI registry" \
+  org.opencontainers.image.licenses="MIT" \
+  org.opencontainers.image.version="${VERSION}" \
+  org.opencontainers.image.revision="${REVISION}"
+# Where distroless has Node.js, before the usual places.
+ENV PATH=/nodejs/bin:/usr/local/bin:/usr/bin:/bin \
+  NODE_ENV=production \
+  FILESYSTEM_ROOT=/data
+WORKDIR /app
+COPY LICENSE package.json ./
+COPY --from=dependencies /app/node_modules node_modules
+COPY --from=build /app/dist dist
+COPY --from=build --chown=65532:65532 /data /data
+USER 65532:65532
+VOLUME /data
+EXPOSE 8080
+# Asks the port that LISTEN names; another scheme or a socket file needs a health check of its own.
+HEALTHCHECK --interval=10s --timeout=5s --start-period=10s --retries=6 \
+  CMD ["node", "-e", "fetch('http://127.0.0.1:' + (process.env.LISTEN ?? ':8080').split(':').pop() + '/healthz').then((answer) => process.exit(answer.ok ? 0 : 1), () => process.exit(1))"]
+# A small young generation: what lives long here are bytes outside of the heap.
+ENTRYPOINT ["node", "--max-semi-space-size=2", "dist/main"]
+CMD ["filesystem"]
