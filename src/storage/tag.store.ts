@@ -5,6 +5,7 @@ import type { RepositoryRef } from '../oci/repository.js';
 import type { HotCache } from './hot.cache.js';
 import { keys } from './keys.js';
 import { RecordStore, sizeOf, type RecordFields } from './record.store.js';
+import type { SpaceLedger } from './space.ledger.js';
 import type { StorageProvider } from './storage.provider.js';
 
 /** What a tag pointed to when the upstream was last asked. */
@@ -25,8 +26,8 @@ export interface TagRecord {
 export class TagStore {
   private readonly records: RecordStore;
 
-  constructor(provider: StorageProvider, hot?: HotCache) {
-    this.records = new RecordStore(provider, hot);
+  constructor(provider: StorageProvider, hot?: HotCache, space?: SpaceLedger) {
+    this.records = new RecordStore(provider, hot, undefined, space);
   }
 
   find(repository: RepositoryRef, tag: Tag): Promise<TagRecord | undefined> {
