@@ -46,6 +46,11 @@ export class DownloadsService implements OnApplicationShutdown {
     return download?.isJoinable === true ? download : undefined;
   }
 
+  /** Whether the blob is being downloaded, or being kept after that. */
+  isRunning(digest: Digest): boolean {
+    return this.downloads.has(digest.toString());
+  }
+
   /**
    * Begins to download a blob of a repository; call it only after `find`, without waiting in between.
    * @throws OciError UNAVAILABLE when too many downloads wait already.
