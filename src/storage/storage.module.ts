@@ -26,7 +26,7 @@ const providers: {
 };
 
 /** @throws StorageError when the storage cannot be used, with a message for the person who started the program. */
-async function openStorage(settings: StorageSettings): Promise<StorageProvider> {
+export async function openStorage(settings: StorageSettings): Promise<StorageProvider> {
   const open = providers[settings.provider] as (settings: StorageSettings) => Promise<StorageProvider>;
   const provider = await open(settings);
   await provider.initialize();
