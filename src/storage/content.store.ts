@@ -94,7 +94,7 @@ export class ContentStore {
   }
 
   /** @param size bytes to come, as far as it is known. @throws StorageError `full` when they are more than may be kept */
-  createIngest(size?: number): Promise<Ingest> {
+  async createIngest(size?: number): Promise<Ingest> {
     this.space.check(size);
     return this.provider.createIngest();
   }

@@ -46,11 +46,12 @@ export interface RecordKey {
 
 const recordKinds = { blobs: 'blob', manifests: 'manifest', tags: 'tag', lists: 'list' } as const;
 
+const recordPattern =
+  /^repositories\/([^/]+)\/([^/_][^/]*(?:\/[^/_][^/]*)*)\/_(blobs|manifests|tags|lists)\/(?:(sha256|sha512)\/)?([^/]+)$/;
+
 /** Undefined for what is no record of this program. */
 export function parseRecordKey(key: string): RecordKey | undefined {
-  const match = /^repositories\/([^/]+)\/(.+?)\/_(blobs|manifests|tags|lists)\/(?:(sha256|sha512)\/)?([^/]+)$/.exec(
-    key,
-  );
+  const match = recordPattern.exec(key);
   if (!match) return undefined;
   const [, namespace = '', name = '', folder, algorithm, last = ''] = match;
   const kind = recordKinds[folder as keyof typeof recordKinds];

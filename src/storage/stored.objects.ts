@@ -89,7 +89,9 @@ export class StoredObjects {
     return this.states.find(keys.state(name), (fields) => fields);
   }
 
-  putState(name: 'usage' | 'scrub', fields: RecordFields): Promise<void> {
-    return this.states.put(keys.state(name), fields);
+  /** @throws StorageError `newer-version` when a later program has written one: it is left as it is. */
+  async putState(name: 'usage' | 'scrub', fields: RecordFields): Promise<void> {
+    await this.state(name);
+    await this.states.put(keys.state(name), fields);
   }
 }
