@@ -2,9 +2,11 @@ import 'reflect-metadata';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import type { IncomingMessage } from 'node:http';
+import type { IncomingMessage, Server } from 'node:http';
 import type { DestinationStream } from 'pino';
+import { confineAdminAddress, createAdminServer } from './admin/admin.listener.js';
 import { AppModule, type Replacements } from './app.module.js';
+import { ServerSettings } from './config/server.settings.js';
 import type { Settings } from './config/settings.js';
 import { endAbandonedAnswers } from './distribution/abandoned.answers.js';
 import { answerClientError, refuseWithoutHost } from './distribution/client.error.js';
@@ -78,8 +80,23 @@ export async function createApp(settings: Settings, options: AppOptions = {}): P
   identifyRequests(fastify);
   logRequests(fastify, logger.pino);
   refuseWithoutHost(fastify);
+  confineAdminAddress(fastify);
   giveAgain(fastify);
   await app.init();
   await fastify.ready();
   return app;
+}
+
+/** The server for the admin address of an app, not yet listening. Whoever has it closes it, before the app. */
+export function adminServerOf(app: NestFastifyApplication): Server {
+  const { maxHeaderSize } = app.get(ServerSettings);
+  const server = createAdminServer(app.getHttpAdapter().getInstance(), {
+    maxHeaderSize,
+    headersTimeout,
+    connectionsCheckingInterval,
+    requestTimeout,
+    keepAliveTimeout,
+    requireHostHeader: false,
+  });
+  return server.on('clientError', answerClientError);
 }

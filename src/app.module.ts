@@ -1,4 +1,5 @@
 import { type DynamicModule, Module } from '@nestjs/common';
+import { AdminModule } from './admin/admin.module.js';
 import type { Clock } from './config/clock.js';
 import { ConfigModule } from './config/config.module.js';
 import type { Settings } from './config/settings.js';
@@ -19,12 +20,14 @@ export interface Replacements {
 @Module({})
 export class AppModule {
   static register(settings: Settings, { clock, resolver, storage }: Replacements = {}): DynamicModule {
+    const registry = RegistryModule.register(UpstreamModule.register(resolver));
     return {
       module: AppModule,
       imports: [
         ConfigModule.register(settings, clock),
         StorageModule.register(storage),
-        DistributionModule.register(RegistryModule.register(UpstreamModule.register(resolver))),
+        DistributionModule.register(registry),
+        AdminModule.register(registry),
       ],
     };
   }

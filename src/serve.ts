@@ -1,9 +1,12 @@
 import { Logger } from '@nestjs/common';
+import { once } from 'node:events';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
-import { createApp } from './app.factory.js';
+import type { Server } from 'node:http';
+import { WarmService } from './admin/warm.service.js';
+import { adminServerOf, createApp } from './app.factory.js';
 import { clearSocketFile } from './cli/socket-file.js';
 import { StartError } from './cli/start-error.js';
-import { parseListenAddress } from './config/listen-address.js';
+import { parseListenAddress, type ListenAddress } from './config/listen-address.js';
 import type { Settings } from './config/settings.js';
 import { DrainService } from './distribution/drain.service.js';
 import { DownloadsService } from './registry/downloads/downloads.service.js';
@@ -13,13 +16,18 @@ import { StorageError } from './storage/storage-error.js';
 export async function serve(settings: Settings): Promise<void> {
   const logger = new Logger('Server');
   const app = await open(settings);
+  const admin = adminServerOf(app);
   const stopped = stopSignal();
   try {
+    await listenForAdmins(admin, settings, logger);
     logger.log(`listening on ${await listen(app, settings.server.listen)}`);
     logger.log(`${await stopped} received, finishing ${app.get(DrainService).count} transfers`);
+    app.get(WarmService).stop();
     const isDrained = await drain(app, settings.server.drainTimeout);
     if (!isDrained) logger.warn('the drain timeout passed, running transfers are cut');
   } finally {
+    admin.close();
+    admin.closeAllConnections();
     app.getHttpServer().closeAllConnections();
     await app.close();
   }
@@ -34,13 +42,37 @@ async function open(settings: Settings): Promise<NestFastifyApplication> {
   }
 }
 
+/** Two mirrors on one machine must both start when nobody has thought of the admin address. */
+async function listenForAdmins(server: Server, { server: settings, given }: Settings, logger: Logger): Promise<void> {
+  const { adminListen } = settings;
+  if (adminListen === 'off') return;
+  try {
+    logger.log(`answering /_admin at ${await listenAt(adminListen, (address) => listenPlainly(server, address))}`);
+  } catch (error) {
+    if (!(error instanceof StartError) || given?.has('admin-listen') === true) throw error;
+    logger.warn(`there is no admin address: ${error.message}`);
+  }
+}
+
+async function listenPlainly(server: Server, address: ListenAddress): Promise<string> {
+  server.listen(address);
+  await once(server, 'listening');
+  const bound = server.address();
+  if (typeof bound === 'string' || bound === null) return String(bound);
+  return `http://${bound.family === 'IPv6' ? `[${bound.address}]` : bound.address}:${bound.port}`;
+}
+
 /** @returns where, with the port that the system chose when it was asked for port 0 */
-async function listen(app: NestFastifyApplication, text: string): Promise<string> {
+function listen(app: NestFastifyApplication, text: string): Promise<string> {
+  return listenAt(text, (address) => app.getHttpAdapter().getInstance().listen(address));
+}
+
+async function listenAt(text: string, begin: (address: ListenAddress) => Promise<string>): Promise<string> {
   const address = parseListenAddress(text);
   if (!address) throw new StartError(`cannot listen on ${text}`);
   try {
     if ('path' in address) await clearSocketFile(address.path);
-    return await app.getHttpAdapter().getInstance().listen(address);
+    return await begin(address);
   } catch (error) {
     if (error instanceof Error && 'code' in error)
       throw new StartError(`cannot listen on ${text}: ${String(error.code)}`);

@@ -1,27 +1,37 @@
 import { readFileSync } from 'node:fs';
-import { Command, CommanderError, Option } from 'commander';
+import { Command, CommanderError } from 'commander';
+import type { CheckResult } from '../config/check.js';
+import { ClientSettings } from '../config/client.settings.js';
 import { ConfigurationError } from '../config/configuration-error.js';
 import { ServerSettings } from '../config/server.settings.js';
-import { settingsOf, type Setting } from '../config/setting.decorator.js';
 import { loadSettings, type Settings } from '../config/settings.js';
 import { storageClasses, type StorageName } from '../config/storage.settings.js';
+import { addClientCommands } from './client.commands.js';
+import { reportDoctor } from './doctor.report.js';
+import { addSettings, optionsHelp, textOf, withBooleans, type Flags } from './setting-options.js';
 import { StartError } from './start-error.js';
 
 const usageError = 2;
 
+/** What the program can do besides talking to another one, which needs most of it. */
+export interface Works {
+  /** Starts the server and resolves when it has ended. */
+  serve(settings: Settings): Promise<void>;
+  /** Looks whether the server could work. */
+  doctor(settings: Settings): AsyncIterable<CheckResult>;
+}
+
+/** What the arguments ask for. @returns the exit code */
+type Task = () => Promise<number>;
+
 /**
  * Runs the program for its arguments.
- * @param serve starts the server and resolves when it has ended.
- * @returns the exit code: 0 when all went well, 2 when the configuration or its surroundings are wrong.
+ * @returns the exit code: 0 when all went well, 1 when some of it did not, 2 when the arguments, the configuration or
+ * its surroundings are wrong.
  */
-export async function runCommandLine(
-  argv: readonly string[],
-  serve: (settings: Settings) => Promise<void>,
-): Promise<number> {
+export async function runCommandLine(argv: readonly string[], works: Works): Promise<number> {
   try {
-    const settings = readCommandLine(argv);
-    if (settings) await serve(settings);
-    return 0;
+    return (await readCommandLine(argv, works)?.()) ?? 0;
   } catch (error) {
     if (!(error instanceof ConfigurationError) && !(error instanceof StartError)) throw error;
     process.stderr.write(`${error.message}\n`);
@@ -30,8 +40,44 @@ export async function runCommandLine(
 }
 
 /** Undefined when the arguments asked for help or the version, which have been printed. */
-function readCommandLine(argv: readonly string[]): Settings | undefined {
-  let flags: { server: Flags; name: StorageName; storage: Flags } | undefined;
+function readCommandLine(argv: readonly string[], works: Works): Task | undefined {
+  let task: Task | undefined;
+  const program = makeProgram();
+  const load = (name: StorageName, flags: Flags) =>
+    loadSettings({
+      server: textOf(ServerSettings, program.opts()),
+      storage: { name, text: textOf(storageClasses[name], flags) },
+    });
+  addStorageCommands(program, true, (name, flags) => {
+    task = async () => {
+      await works.serve(load(name, flags));
+      return 0;
+    };
+  });
+  const doctor = program
+    .command('doctor')
+    .description('check configuration, storage and upstreams; takes the options and the storage of the server')
+    .helpOption('--help', 'print this help')
+    .helpCommand(false)
+    .option('--json [boolean]', 'print one JSON object a line, for programs');
+  addStorageCommands(doctor, false, (name, flags) => {
+    const { json } = doctor.opts<{ json?: string }>();
+    task = () => reportDoctor(() => works.doctor(load(name, flags)), json !== undefined && json !== 'false');
+  });
+  addClientCommands(program, (client) => (task = client));
+  try {
+    const classes = [ServerSettings, ClientSettings, ...Object.values(storageClasses)];
+    program.parse(withBooleans(argv, classes), { from: 'user' });
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    // Commander has printed help, version, or what is wrong.
+    if (error.exitCode === 0) return undefined;
+    throw new StartError('see oci-registry --help');
+  }
+  return task;
+}
+
+function makeProgram(): Command {
   const program = new Command('oci-registry')
     .description('Pull-through mirror for container images from any OCI registry')
     .version(versionOfPackage(), '--version', 'print the version')
@@ -40,34 +86,8 @@ function readCommandLine(argv: readonly string[]): Settings | undefined {
     .exitOverride()
     // A mistyped option is quoted with what was assigned to it, which may be a secret.
     .configureOutput({ outputError: (text, write) => write(text.replace(/=.*'/s, "=…'")) })
-    .configureHelp({ showGlobalOptions: true })
-    .action(() => void (flags = { server: program.opts(), name: 'filesystem', storage: {} }));
-  for (const setting of settingsOf(ServerSettings)) program.addOption(optionOf(setting));
-  for (const { name, description, isDefault } of storageCommands) {
-    const command = program
-      .command(name, { isDefault })
-      .description(description)
-      .helpOption('--help', 'print this help')
-      .exitOverride()
-      .action(() => void (flags = { server: program.opts(), name, storage: command.opts() }));
-    for (const setting of settingsOf(storageClasses[name])) command.addOption(optionOf(setting));
-    program.addHelpText('after', () => `\nOptions of ${name}:\n${optionsHelp(command)}`);
-  }
-  try {
-    program.parse(withBooleans(argv), { from: 'user' });
-  } catch (error) {
-    if (!(error instanceof CommanderError)) throw error;
-    // Commander has printed help, version, or what is wrong.
-    if (error.exitCode === 0) return undefined;
-    throw new StartError('see oci-registry --help');
-  }
-  return (
-    flags &&
-    loadSettings({
-      server: textOf(settingsOf(ServerSettings), flags.server),
-      storage: { name: flags.name, text: textOf(settingsOf(storageClasses[flags.name]), flags.storage) },
-    })
-  );
+    .configureHelp({ showGlobalOptions: true });
+  return addSettings(program, ServerSettings);
 }
 
 const storageCommands: readonly { name: StorageName; description: string; isDefault: boolean }[] = [
@@ -80,50 +100,17 @@ const storageCommands: readonly { name: StorageName; description: string; isDefa
   { name: 'custom', description: 'keep content in a storage that a module of yours provides', isDefault: false },
 ];
 
-type Flags = Readonly<Record<string, unknown>>;
-
-function optionOf({ name, value, description, env, default: fallback }: Setting): Option {
-  const notes = [env && `env: ${env}`, fallback !== undefined && `default: ${fallback}`].filter(Boolean).join(', ');
-  return new Option(
-    `--${name} ${value === undefined ? '[boolean]' : `<${value}>`}`,
-    `${description}${notes && ` (${notes})`}`,
-  );
-}
-
-/** The options of a sub-command, for the help of the program: one page tells everything. */
-function optionsHelp(command: Command): string {
-  const help = command.createHelp();
-  const options = help.visibleOptions(command).filter(({ long }) => long !== '--help');
-  return options.map((option) => `  ${help.optionTerm(option)}  ${help.optionDescription(option)}`).join('\n');
-}
-
-/** A flag counts before its environment variable; an empty variable counts as unset. */
-function textOf(settings: readonly Setting[], flags: Flags): Record<string, string> {
-  const texts = settings.flatMap(({ name, env }) => {
-    const flag = flags[camelCase(name)];
-    const variable = env === undefined ? undefined : process.env[env];
-    if (typeof flag === 'string') return [[name, flag]];
-    return variable === undefined || variable === '' ? [] : [[name, variable]];
-  });
-  return Object.fromEntries(texts) as Record<string, string>;
-}
-
-/** `--flag` alone means true; without this, commander would take the word after it, a sub-command even, as its value. */
-function withBooleans(argv: readonly string[]): string[] {
-  const classes = [ServerSettings, ...Object.values(storageClasses)];
-  const booleans = new Set(
-    classes.flatMap((type) =>
-      settingsOf(type).flatMap(({ name, value }) => (value === undefined ? [`--${name}`] : [])),
-    ),
-  );
-  return argv.flatMap((word, index) => {
-    const next = argv[index + 1]?.toLowerCase() ?? '';
-    return booleans.has(word) && !['true', 'false', '1', '0'].includes(next) ? [`${word}=true`] : [word];
-  });
-}
-
-function camelCase(name: string): string {
-  return name.replace(/-([a-z])/g, (_, letter: string) => letter.toUpperCase());
+/** @param isTold whether the help of the parent tells of their options, too. */
+function addStorageCommands(parent: Command, isTold: boolean, choose: (name: StorageName, flags: Flags) => void): void {
+  for (const { name, description, isDefault } of storageCommands) {
+    const command = parent
+      .command(name, { isDefault })
+      .description(description)
+      .helpOption('--help', 'print this help')
+      .action(() => choose(name, command.opts()));
+    addSettings(command, storageClasses[name]);
+    if (isTold) parent.addHelpText('after', () => `\nOptions of ${name}:\n${optionsHelp(command)}`);
+  }
 }
 
 function versionOfPackage(): string {

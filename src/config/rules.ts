@@ -58,6 +58,13 @@ export const IsKeyPrefix = () =>
 export const IsHttpUrl = () =>
   rule('isHttpUrl', 'must be an http or https URL without credentials, query and fragment', isHttpUrl);
 
+export const IsServerAddress = () =>
+  rule(
+    'isServerAddress',
+    'must be an http or https URL without credentials, query and fragment, or unix:/path',
+    (value) => isHttpUrl(value) || (typeof value === 'string' && /^unix:./.test(value)),
+  );
+
 export const ArePairs = () =>
   rule(
     'arePairs',

@@ -10,6 +10,8 @@ export interface Settings {
   readonly server: ServerSettings;
   readonly storage: StorageSettings;
   readonly upstreams: readonly UpstreamSettings[];
+  /** Names of the server's settings that somebody gave, and did not leave to their defaults. */
+  readonly given?: ReadonlySet<string>;
 }
 
 /** Settings as text by name, as a command line gives them; absent ones take their defaults. */
@@ -37,7 +39,7 @@ export function loadSettings(text: SettingsText): Settings {
     ),
   );
   if (problems.length > 0 || upstreams === undefined) throw new ConfigurationError(problems);
-  return { server: server.value, storage: storage.value, upstreams };
+  return { server: server.value, storage: storage.value, upstreams, given: new Set(Object.keys(text.server)) };
 }
 
 function collect<T>(problems: Problem[], read: () => T): T | undefined {

@@ -10,6 +10,9 @@ const overhead = 2048;
 /** Longest request target that is remembered. */
 const longestTarget = 1024;
 
+/** Milliseconds after which an answer is found out anew, so that uses are noted and nothing depends on `again` for ever. */
+const lifetime = 300_000;
+
 interface Prepared {
   readonly again: Again;
   /** Names and values in turn, as `writeHead` takes them. */
@@ -24,8 +27,8 @@ interface Prepared {
  */
 export class PreparedAnswers {
   private readonly answers = {
-    GET: new LRUCache<string, Prepared>({ maxSize: budget }),
-    HEAD: new LRUCache<string, Prepared>({ maxSize: budget / 8 }),
+    GET: new LRUCache<string, Prepared>({ maxSize: budget, ttl: lifetime }),
+    HEAD: new LRUCache<string, Prepared>({ maxSize: budget / 8, ttl: lifetime }),
   };
 
   /** Remembers an answer that is being given, if it can be given again. */

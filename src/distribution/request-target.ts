@@ -21,12 +21,12 @@ export function foldTarget(url: string, rules: NamespaceRules): string {
   const mark = target.indexOf('?');
   const path = decodePath(mark === -1 ? target : target.slice(0, mark));
   const query = mark === -1 ? '' : target.slice(mark);
-  const { host, rest } = splitHost(path, rules);
-  if (rest === '') return `/v2${query}`;
+  const { root = '/v2', host, rest } = splitRoot(path, rules);
+  if (rest === '' && root === '/v2') return `/v2${query}`;
   const endpoint = rest === undefined ? undefined : endpointOf(rest);
   if (!endpoint) return path.split('/').map(encodeURIComponent).join('/') + query;
   const repository = repositoryOf(endpoint.name, host, namespaceOf(query), rules);
-  return `/v2/${segment(repository)}/${endpoint.noun}/${segment(endpoint.reference)}${query}`;
+  return `${root}/${segment(repository)}/${endpoint.noun}/${segment(endpoint.reference)}${query}`;
 }
 
 /** Path and query of a request target; a server takes the absolute form too (RFC 9112 §3.2.2). */
@@ -34,8 +34,12 @@ export function originForm(url: string): string {
   return url.startsWith('/') ? url : url.replace(/^https?:\/\/[^/?#]*/i, '');
 }
 
+/** Under it, repositories are named as under `/v2/`, to be removed. */
+const adminRoot = '/_admin';
+
 /** What follows `/v2/`, and the host before it when there is one (`/ghcr.io/v2/…`, Docker's registry-mirrors with a path). */
-function splitHost(path: string, rules: NamespaceRules): { host?: string; rest?: string } {
+function splitRoot(path: string, rules: NamespaceRules): { root?: string; host?: string; rest?: string } {
+  if (path.startsWith(`${adminRoot}/`)) return { root: adminRoot, rest: path.slice(`${adminRoot}/`.length) };
   if (path === '/v2' || path.startsWith('/v2/')) return { rest: path.slice('/v2/'.length) };
   const [, host, rest = ''] = /^\/([^/]+)\/v2(?:\/(.*))?$/s.exec(path) ?? [];
   return host !== undefined && isHost(host, rules) ? { host, rest } : {};

@@ -5,6 +5,7 @@ import type { ByteRange } from '../oci/byte-range.js';
 import type { Digest } from '../oci/digest.js';
 import type { RepositoryRef } from '../oci/repository.js';
 import { ContentStore, type BlobRecord } from '../storage/content.store.js';
+import { StorageError } from '../storage/storage-error.js';
 import type { ChunkSink, StoredObject } from '../storage/storage.provider.js';
 import { UpstreamClient } from '../upstream/upstream.client.js';
 import { AccessService } from './access.service.js';
@@ -14,6 +15,7 @@ import type { CacheStatus } from './cache-status.js';
 import { within } from './deadline.js';
 import type { Download } from './downloads/download.js';
 import { DownloadsService } from './downloads/downloads.service.js';
+import { UsesService } from './eviction/uses.service.js';
 import { NegativeCache } from './freshness/negative.cache.js';
 import { SingleFlight } from './single-flight.js';
 
@@ -44,6 +46,7 @@ export interface OpenBlob extends BlobHead {
 export class BlobsService {
   private readonly logger = new Logger(BlobsService.name);
   private readonly agreements = new SingleFlight<number | undefined>();
+  private readonly checks = new SingleFlight<boolean>();
   private readonly checked = new LRUCache<string, true>({ max: maxChecked });
 
   constructor(
@@ -52,6 +55,7 @@ export class BlobsService {
     private readonly upstream: UpstreamClient,
     private readonly refusals: NegativeCache,
     private readonly access: AccessService,
+    private readonly uses: UsesService,
     private readonly settings: ServerSettings,
   ) {}
 
@@ -75,7 +79,10 @@ export class BlobsService {
   private async findHead(repository: RepositoryRef, digest: Digest): Promise<BlobHead> {
     const record = await this.findRecord(repository, digest);
     const size = record && (await this.content.findSize(digest));
-    if (size !== undefined && size === record?.size) return { digest, size, cache: 'HIT' };
+    if (size !== undefined && size === record?.size) {
+      this.uses.blob(repository, digest);
+      return { digest, size, cache: 'HIT' };
+    }
     return { digest, size: await this.agree(repository, digest), cache: 'MISS' };
   }
 
@@ -107,7 +114,12 @@ export class BlobsService {
     if (record === undefined) return undefined;
     const { size } = record;
     const bytes = await this.content.findSmall(digest, size);
-    if (bytes?.length !== size) return this.openContent(digest, size, 'HIT');
+    if (bytes?.length !== size) {
+      const opened = await this.openContent(digest, size, 'HIT');
+      if (opened) this.uses.blob(repository, digest);
+      return opened;
+    }
+    this.uses.blob(repository, digest);
     const isKept = this.content.watch(repository, digest, record, bytes);
     return ofBytes(digest, bytes, () => (isKept() && !this.access.isDue(repository, record) ? unchanged : undefined));
   }
@@ -124,7 +136,10 @@ export class BlobsService {
       return this.follow(download, repository);
     }
     const stored = await this.openContent(digest, size, 'REVALIDATED');
-    if (stored) await this.link(repository, digest, stored.size ?? 0);
+    if (stored) {
+      await this.link(repository, digest, stored.size ?? 0);
+      this.uses.blob(repository, digest);
+    }
     return stored;
   }
 
@@ -166,11 +181,21 @@ export class BlobsService {
       if (!isSound) await stored.close();
     }
     if (!isSound) return undefined;
-    const copy: OpenBlob['copy'] = (range, sink, signal) => stored.copy(range, sink, signal);
+    const copy: OpenBlob['copy'] = (range, sink, signal) =>
+      stored.copy(range, sink, signal).catch((error: unknown) => this.discardDamaged(digest, error));
     return { digest, size: stored.size, cache, copy, close: () => stored.close() };
   }
 
-  /** Damaged content is removed, so that it is fetched again (P18). */
+  /** Content that turns out to be shorter than it was fails this answer, and no other one. @throws the error */
+  private async discardDamaged(digest: Digest, error: unknown): Promise<never> {
+    if (error instanceof StorageError && error.kind === 'damaged') {
+      this.logger.warn(`stored content of ${digest.toString()} is damaged and will be fetched again`);
+      await this.content.discard(digest);
+    }
+    throw error;
+  }
+
+  /** Damaged content is set aside, so that it is fetched again (P18). */
   private async isSound(stored: StoredObject, digest: Digest, size: number | undefined): Promise<boolean> {
     const isSound = (size === undefined || stored.size === size) && (await this.hasDigest(stored, digest));
     if (!isSound) {
@@ -182,6 +207,11 @@ export class BlobsService {
 
   private async hasDigest(stored: StoredObject, digest: Digest): Promise<boolean> {
     if (!this.settings.checkCacheDigest || this.checked.has(digest.toString())) return true;
+    // Once for all who come meanwhile; whoever began it keeps its own content open until it is done.
+    return this.checks.run(digest.toString(), () => this.check(stored, digest));
+  }
+
+  private async check(stored: StoredObject, digest: Digest): Promise<boolean> {
     const hash = digest.hasher();
     await stored.copy({ offset: 0, length: stored.size }, (chunk) => {
       hash.update(chunk);

@@ -10,6 +10,7 @@ import { unchanged, type Again } from './again.js';
 import { reasonOf, toAnswerError } from './answer-error.js';
 import type { CacheStatus } from './cache-status.js';
 import { within } from './deadline.js';
+import { UsesService } from './eviction/uses.service.js';
 import { NegativeCache } from './freshness/negative.cache.js';
 import { isHeadRefusal } from './head-refusal.js';
 import { SingleFlight } from './single-flight.js';
@@ -44,14 +45,13 @@ export class ManifestsService {
     private readonly upstream: UpstreamClient,
     private readonly refusals: NegativeCache,
     private readonly access: AccessService,
+    private readonly uses: UsesService,
   ) {}
 
   /** @throws OciError */
   head(repository: RepositoryRef, reference: Reference): Promise<ManifestHead> {
     return this.answering(
-      reference instanceof Digest
-        ? this.headDigest(repository, reference)
-        : this.tags.resolve(repository, reference, 'HEAD'),
+      reference instanceof Digest ? this.headDigest(repository, reference) : this.headTag(repository, reference),
     );
   }
 
@@ -64,17 +64,33 @@ export class ManifestsService {
 
   private async headDigest(repository: RepositoryRef, digest: Digest): Promise<ManifestHead> {
     const record = await this.findRecord(repository, digest);
-    if (record) return this.hit(repository, digest, record);
+    if (record) {
+      this.uses.manifest(repository, digest);
+      return this.hit(repository, digest, record);
+    }
     const head = await this.refusals.guard(keyOf(repository, digest), () => this.headUpstream(repository, digest));
     const isOther = head?.digest !== undefined && !head.digest.equals(digest);
     if (head?.mediaType === undefined || head.size === undefined || isOther) return this.getDigest(repository, digest);
     return { digest, mediaType: head.mediaType, size: head.size, cache: 'MISS' };
   }
 
+  private async headTag(repository: RepositoryRef, tag: Exclude<Reference, Digest>): Promise<ManifestHead> {
+    const resolved = await this.tags.resolve(repository, tag, 'HEAD');
+    if (resolved.cache !== 'MISS') {
+      this.uses.tag(repository, tag);
+      this.uses.manifest(repository, resolved.digest);
+    }
+    return resolved;
+  }
+
   private async getTag(repository: RepositoryRef, tag: Exclude<Reference, Digest>): Promise<ManifestAnswer> {
     const resolved = await this.tags.resolve(repository, tag, 'GET');
     const { digest, cache, age, fallback } = resolved;
-    if (resolved.body) return { ...resolved, body: resolved.body };
+    this.uses.tag(repository, tag);
+    if (resolved.body) {
+      this.uses.manifest(repository, digest, resolved.body);
+      return { ...resolved, body: resolved.body };
+    }
     const manifest = await this.getDigest(repository, digest);
     // The tag is what was asked for, so its state is what the answer tells, unless the content had to be fetched.
     const status = manifest.cache === 'HIT' ? cache : manifest.cache;
@@ -83,8 +99,14 @@ export class ManifestsService {
     return { ...manifest, cache: status, age, fallback, again };
   }
 
-  /** Content that a digest names does not expire. */
   private async getDigest(repository: RepositoryRef, digest: Digest): Promise<ManifestAnswer> {
+    const answer = await this.findDigest(repository, digest);
+    this.uses.manifest(repository, digest, answer.body);
+    return answer;
+  }
+
+  /** Content that a digest names does not expire. */
+  private async findDigest(repository: RepositoryRef, digest: Digest): Promise<ManifestAnswer> {
     const record = await this.findRecord(repository, digest);
     const body = record && (await this.manifests.findBody(digest));
     if (record && body) return { ...this.hit(repository, digest, record, body), size: body.length, body };

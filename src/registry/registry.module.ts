@@ -2,6 +2,12 @@ import { type DynamicModule, Module } from '@nestjs/common';
 import { AccessService } from './access.service.js';
 import { BlobsService } from './blobs.service.js';
 import { DownloadsService } from './downloads/downloads.service.js';
+import { RemovalService } from './eviction/removal.service.js';
+import { Retention } from './eviction/retention.js';
+import { ScrubService } from './eviction/scrub.service.js';
+import { SweepService } from './eviction/sweep.service.js';
+import { UsageService } from './eviction/usage.service.js';
+import { UsesService } from './eviction/uses.service.js';
 import { NegativeCache } from './freshness/negative.cache.js';
 import { ListingsService } from './listings.service.js';
 import { ManifestsService } from './manifests.service.js';
@@ -21,9 +27,25 @@ export class RegistryModule {
         ListingsService,
         ManifestsService,
         NegativeCache,
+        RemovalService,
+        Retention,
+        ScrubService,
+        SweepService,
         TagsService,
+        UsageService,
+        UsesService,
       ],
-      exports: [BlobsService, DownloadsService, ListingsService, ManifestsService],
+      exports: [
+        BlobsService,
+        DownloadsService,
+        ListingsService,
+        ManifestsService,
+        RemovalService,
+        ScrubService,
+        SweepService,
+        UsageService,
+        UsesService,
+      ],
     };
   }
 }

@@ -3,6 +3,8 @@ import type { RepositoryRef } from '../oci/repository.js';
 import { HotCache } from './hot.cache.js';
 import { keys } from './keys.js';
 import { accessOf, RecordStore, sizeOf, type Access, type RecordFields } from './record.store.js';
+import { setAside } from './set-aside.js';
+import { SpaceLedger } from './space.ledger.js';
 import { orAbsent, StorageError } from './storage-error.js';
 import type { Ingest, StoredObject, StorageProvider } from './storage.provider.js';
 
@@ -18,12 +20,15 @@ export interface BlobRecord extends Access {
 /** Content by digest, and which repositories contain it. Content without a record is served to nobody. */
 export class ContentStore {
   private readonly records: RecordStore;
+  /** How often content is open for reading, by key. */
+  private readonly readers = new Map<string, number>();
 
   constructor(
     private readonly provider: StorageProvider,
     private readonly hot = new HotCache(0),
+    private readonly space = new SpaceLedger(),
   ) {
-    this.records = new RecordStore(provider, hot);
+    this.records = new RecordStore(provider, hot, undefined, space);
   }
 
   /** What is recorded of a blob that the repository contains; the content itself may have been removed since. */
@@ -34,6 +39,7 @@ export class ContentStore {
   /** Records that the repository contains the blob. The content has to be committed before. */
   async link(repository: RepositoryRef, digest: Digest, record: BlobRecord): Promise<void> {
     await this.records.put(keys.blob(repository, digest), { ...record });
+    this.space.add(1, 0);
   }
 
   /** The repository no longer contains the blob, as far as we know; the content stays. */
@@ -41,13 +47,30 @@ export class ContentStore {
     return this.records.remove(keys.blob(repository, digest));
   }
 
+  /** Until it is closed, `isOpen` says so. */
   async open(digest: Digest): Promise<StoredObject | undefined> {
-    return orAbsent(this.provider.open(keys.content(digest)));
+    const key = keys.content(digest);
+    const leave = this.enter(key);
+    try {
+      const stored = await orAbsent(this.provider.open(key));
+      if (!stored) leave();
+      return (
+        stored && { size: stored.size, copy: stored.copy.bind(stored), close: () => stored.close().finally(leave) }
+      );
+    } catch (error) {
+      leave();
+      throw error;
+    }
+  }
+
+  /** Whether somebody here reads it now. */
+  isOpen(digest: Digest): boolean {
+    return this.readers.has(keys.content(digest));
   }
 
   /**
    * Small content in memory, after it was compared with its digest once.
-   * @param size as the record says it; larger content and damaged content, which is removed, give undefined.
+   * @param size as the record says it; larger content and damaged content, which is set aside, give undefined.
    */
   async findSmall(digest: Digest, size: number): Promise<Buffer | undefined> {
     if (size > smallContent) return undefined;
@@ -76,19 +99,48 @@ export class ContentStore {
     return (await orAbsent(this.provider.stat(keys.content(digest))))?.size;
   }
 
-  createIngest(): Promise<Ingest> {
+  /** @param size bytes to come, as far as it is known. @throws StorageError `full` when they are more than may be kept */
+  async createIngest(size?: number): Promise<Ingest> {
+    this.space.check(size);
     return this.provider.createIngest();
   }
 
-  /** Makes verified content readable under its digest. */
-  commit(ingest: Ingest, digest: Digest): Promise<void> {
-    return ingest.commit(keys.content(digest));
+  /** Makes verified content readable under its digest. @throws StorageError, and then the ingest is aborted */
+  async commit(ingest: Ingest, digest: Digest): Promise<void> {
+    try {
+      // Others may have taken the space since the ingest was begun.
+      this.space.check(ingest.size);
+    } catch (error) {
+      await ingest.abort();
+      throw error;
+    }
+    const { size } = ingest;
+    this.space.add(size);
+    try {
+      await ingest.commit(keys.content(digest));
+    } catch (error) {
+      this.space.remove(size);
+      throw error;
+    }
   }
 
-  /** Removes content that turned out to be damaged, so that it is fetched anew. */
-  discard(digest: Digest): Promise<void> {
-    this.hot.forget(keys.content(digest));
-    return this.provider.delete(keys.content(digest)).finally(() => this.hot.forget(keys.content(digest)));
+  /** Sets aside content that turned out to be damaged, so that it is fetched anew. */
+  async discard(digest: Digest): Promise<void> {
+    const key = keys.content(digest);
+    this.hot.forget(key);
+    if (await setAside(this.provider, key).finally(() => this.hot.forget(key))) this.space.setAside();
+  }
+
+  private enter(key: string): () => void {
+    this.readers.set(key, (this.readers.get(key) ?? 0) + 1);
+    let isIn = true;
+    return () => {
+      if (!isIn) return;
+      isIn = false;
+      const others = (this.readers.get(key) ?? 1) - 1;
+      if (others === 0) this.readers.delete(key);
+      else this.readers.set(key, others);
+    };
   }
 }
 

@@ -1,24 +1,30 @@
 import { Inject, Injectable, Logger, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
+import { ServerSettings } from '../config/server.settings.js';
 import { StorageProvider } from './storage.provider.js';
 
-/** Milliseconds. An ingest without progress for so long has lost its process. */
-const orphanAge = 3_600_000;
-const interval = 3_600_000;
+/** Milliseconds between two looks, at least and at most. */
+const shortestInterval = 60_000;
+const longestInterval = 3_600_000;
 
-/** Removes what killed processes left in the middle of a write, at start and every hour. */
+/** Removes what killed processes left in the middle of a write, at start and from time to time. An ingest without
+ * progress for `--orphan-age` has lost its process. */
 @Injectable()
 export class IngestSweeper implements OnApplicationBootstrap, OnApplicationShutdown {
   private readonly logger = new Logger(IngestSweeper.name);
   private timer: NodeJS.Timeout | undefined;
   private sweeping: Promise<void> = Promise.resolve();
 
-  constructor(@Inject(StorageProvider) private readonly provider: StorageProvider) {}
+  constructor(
+    @Inject(StorageProvider) private readonly provider: StorageProvider,
+    private readonly settings: ServerSettings,
+  ) {}
 
   onApplicationBootstrap(): void {
     const start = () => {
       this.sweeping = this.sweeping.then(() => this.sweep());
     };
     start();
+    const interval = Math.min(longestInterval, Math.max(shortestInterval, this.settings.orphanAge));
     this.timer = setInterval(start, interval).unref();
   }
 
@@ -29,7 +35,7 @@ export class IngestSweeper implements OnApplicationBootstrap, OnApplicationShutd
 
   private async sweep(): Promise<void> {
     try {
-      const count = await this.provider.sweepIngests(orphanAge);
+      const count = await this.provider.sweepIngests(this.settings.orphanAge);
       if (count > 0) this.logger.log(`removed ${count} unfinished writes of earlier processes`);
     } catch (error) {
       this.logger.warn(

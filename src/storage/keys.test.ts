@@ -4,7 +4,7 @@ import { Digest, type DigestAlgorithm } from '../oci/digest.js';
 import { Namespace } from '../oci/namespace.js';
 import { Tag } from '../oci/reference.js';
 import { RepositoryRef } from '../oci/repository.js';
-import { isKey, keys } from './keys.js';
+import { isKey, keys, parseContentKey, parseRecordKey } from './keys.js';
 
 const alphabet = (characters: string) => fc.constantFrom(...characters.split(''));
 const hostLabel = fc.stringMatching(/^[a-z0-9](?:[a-z0-9-]{0,6}[a-z0-9])?$/);
@@ -117,6 +117,61 @@ describe('keys', () => {
     );
     expect(keys.tag(busybox, Tag.parse('1.36-Musl_x'))).toBe(
       'repositories/docker.io/library/busybox/_tags/1.36-_musl__x',
+    );
+  });
+});
+
+describe('what a key is about', () => {
+  const about = (key: string) => {
+    const { digest: of, ...rest } = parseRecordKey(key) ?? {};
+    return { ...rest, ...(of && { digest: of.toString() }) };
+  };
+  const isLong = ({ namespace: name }: RepositoryRef) => keys.blob(RepositoryRef.of(name, 'a/b'), any).includes('/_-');
+  const any = Digest.of(Buffer.from('any'));
+
+  it('is told by the key alone', () => {
+    fc.assert(
+      fc.property(repository, digest, tag, (of, at, named) => {
+        fc.pre(!isLong(of));
+        const place = { namespace: of.namespace.toString(), name: of.name };
+        const digestText = at.toString();
+        expect(about(keys.blob(of, at))).toEqual({ ...place, kind: 'blob', digest: digestText });
+        expect(about(keys.manifest(of, at))).toEqual({ ...place, kind: 'manifest', digest: digestText });
+        expect(about(keys.tag(of, named))).toEqual({ ...place, kind: 'tag' });
+        expect(about(keys.list(of, named.name))).toEqual({ ...place, kind: 'list' });
+        expect(parseContentKey(keys.content(at))?.toString()).toBe(digestText);
+      }),
+      runs,
+    );
+  });
+
+  it('is nothing when it is not ours', () => {
+    const hex = any.hex;
+    for (const key of [
+      'repositories/docker.io/app',
+      'repositories/docker.io/_blobs/sha256/abc',
+      `repositories/docker.io/app/_blobs/sha256/${hex.slice(1)}`,
+      `repositories/docker.io/app/_blobs/${hex}`,
+      `repositories/docker.io/app/_uploads/sha256/${hex}`,
+      `repositories/docker.io/app/_tags/sha256/${hex}`,
+      `repositories/docker.io/a/_tags/b/_blobs/sha256/${hex}`,
+    ])
+      expect(parseRecordKey(key), key).toBeUndefined();
+    for (const key of [
+      `blobs/sha256/00/${hex}`,
+      `blobs/sha256/${hex}`,
+      `blobs/md5/${hex.slice(0, 2)}/${hex}`,
+      'blobs/x',
+    ])
+      expect(parseContentKey(key), key).toBeUndefined();
+  });
+
+  it('is lower case throughout, so that a file system that folds case keeps it', () => {
+    fc.assert(
+      fc.property(named, ({ key }) => {
+        expect(key).toBe(key.toLowerCase());
+      }),
+      runs,
     );
   });
 });

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { Digest } from '../oci/digest.js';
+import { Digest } from '../oci/digest.js';
 import type { Tag } from '../oci/reference.js';
 import type { RepositoryRef } from '../oci/repository.js';
 
@@ -9,7 +9,8 @@ import type { RepositoryRef } from '../oci/repository.js';
  * repositories/<namespace>/<name>/_manifests/<algorithm>/<hex>   { mediaType, size, subject? }
  * repositories/<namespace>/<name>/_tags/<tag>                    { tag, digest, mediaType, size, checkedAt }
  * repositories/<namespace>/<name>/_lists/<slot>                a page of tags or referrers, as the upstream sent it
- * damaged/<former key>                                       records that could not be read, set aside
+ * damaged/<former key>                                       what is not what it should be, set aside for a week
+ * state/<name>                                               what this program remembers of its own work
  * ingest/<id>                                                being written; a provider's own, never a key
  *
  * Different arguments always give different keys. Components of names never begin with `_`, so `_blobs` ends a name;
@@ -30,7 +31,48 @@ export const keys = {
   tag: (repository: RepositoryRef, tag: Tag) => `${keys.repository(repository)}/_tags/${component(tag.name)}`,
   list: (repository: RepositoryRef, name: string) => `${keys.repository(repository)}/_lists/${slotOf(name)}`,
   damaged: (key: string) => `damaged/${key}`,
+  state: (name: 'usage' | 'scrub') => `state/${name}`,
 };
+
+/** What a record is about, as its key tells. */
+export interface RecordKey {
+  readonly kind: 'blob' | 'manifest' | 'tag' | 'list';
+  /** The namespace; one that is too long for a key is only known by its hash. */
+  readonly namespace: string;
+  readonly name: string;
+  /** Of blobs and manifests. */
+  readonly digest?: Digest;
+}
+
+const recordKinds = { blobs: 'blob', manifests: 'manifest', tags: 'tag', lists: 'list' } as const;
+
+const recordPattern =
+  /^repositories\/([^/]+)\/([^/_][^/]*(?:\/[^/_][^/]*)*)\/_(blobs|manifests|tags|lists)\/(?:(sha256|sha512)\/)?([^/]+)$/;
+
+/** Undefined for what is no record of this program. */
+export function parseRecordKey(key: string): RecordKey | undefined {
+  const match = recordPattern.exec(key);
+  if (!match) return undefined;
+  const [, namespace = '', name = '', folder, algorithm, last = ''] = match;
+  const kind = recordKinds[folder as keyof typeof recordKinds];
+  const place = { kind, namespace: unescape(namespace), name };
+  if (kind === 'tag' || kind === 'list') return algorithm === undefined ? place : undefined;
+  const digest = Digest.find(`${algorithm}:${last}`);
+  return digest && { ...place, digest };
+}
+
+/** Undefined for what is no content of this program. */
+export function parseContentKey(key: string): Digest | undefined {
+  const [, algorithm, hex = ''] = /^blobs\/(sha256|sha512)\/[0-9a-f]{2}\/([0-9a-f]+)$/.exec(key) ?? [];
+  const digest = Digest.find(`${algorithm}:${hex}`);
+  return digest && keys.content(digest) === key ? digest : undefined;
+}
+
+/** Every folder of content, a part of all digests each. */
+export function contentFolders(): string[] {
+  const starts = Array.from({ length: 256 }, (_, index) => index.toString(16).padStart(2, '0'));
+  return ['sha256', 'sha512'].flatMap((algorithm) => starts.map((start) => `blobs/${algorithm}/${start}`));
+}
 
 /** One of 64 slots: names of lists come from clients, and must not fill a disk. The record has the name itself. */
 function slotOf(name: string): string {
@@ -51,6 +93,18 @@ function escape(text: string): string {
     if (character >= 'A' && character <= 'Z') return `_${character.toLowerCase()}`;
     return `_0${character.charCodeAt(0).toString(16)}.`;
   });
+}
+
+/** Undoes `escape`; a hash stays what it is. */
+function unescape(text: string): string {
+  if (text.startsWith('_-')) return text;
+  return text.replace(/_(?:0([0-9a-f]{1,4})\.|([a-z_]))/g, (_, code: string | undefined, character: string) =>
+    code === undefined
+      ? character === '_'
+        ? '_'
+        : character.toUpperCase()
+      : String.fromCharCode(Number.parseInt(code, 16)),
+  );
 }
 
 /** Whether a provider may use the key as it is. */

@@ -1,6 +1,8 @@
 import type { RepositoryRef } from '../oci/repository.js';
 import { keys } from './keys.js';
 import { RecordStore, type RecordFields } from './record.store.js';
+import type { HotCache } from './hot.cache.js';
+import type { SpaceLedger } from './space.ledger.js';
 import type { StorageProvider } from './storage.provider.js';
 
 /** Bytes of a record: a list of at most 4 MiB, as JSON text in JSON. */
@@ -22,8 +24,9 @@ export interface ListRecord {
 export class ListStore {
   private readonly records: RecordStore;
 
-  constructor(provider: StorageProvider) {
-    this.records = new RecordStore(provider, undefined, maxRecordBytes);
+  /** Lists are not kept in memory: they are asked for rarely, and large. */
+  constructor(provider: StorageProvider, _hot?: HotCache, space?: SpaceLedger) {
+    this.records = new RecordStore(provider, undefined, maxRecordBytes, space);
   }
 
   /** @param name what was asked for, its query included. Another list may have taken its place. */

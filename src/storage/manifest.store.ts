@@ -5,6 +5,8 @@ import type { RepositoryRef } from '../oci/repository.js';
 import { HotCache } from './hot.cache.js';
 import { keys } from './keys.js';
 import { accessOf, RecordStore, sizeOf, type Access, type RecordFields } from './record.store.js';
+import { setAside } from './set-aside.js';
+import { SpaceLedger } from './space.ledger.js';
 import { orAbsent, StorageError } from './storage-error.js';
 import type { StorageProvider } from './storage.provider.js';
 
@@ -23,8 +25,9 @@ export class ManifestStore {
   constructor(
     private readonly provider: StorageProvider,
     private readonly hot = new HotCache(0),
+    private readonly space = new SpaceLedger(),
   ) {
-    this.records = new RecordStore(provider, hot);
+    this.records = new RecordStore(provider, hot, undefined, space);
   }
 
   find(repository: RepositoryRef, digest: Digest): Promise<ManifestRecord | undefined> {
@@ -33,7 +36,7 @@ export class ManifestStore {
 
   /**
    * The stored bytes; undefined when they are absent, too large for a manifest, or not those that the digest names, which
-   * are then removed.
+   * are then set aside.
    */
   findBody(digest: Digest): Promise<Buffer | undefined> {
     return this.hot.through(
@@ -55,19 +58,22 @@ export class ManifestStore {
       throw error;
     });
     if (body === undefined || Digest.of(body, digest.algorithm).equals(digest)) return body;
-    await this.provider.delete(keys.content(digest));
+    if (await setAside(this.provider, keys.content(digest))) this.space.setAside();
     return undefined;
   }
 
   /** Content first, then the record: a record never points to nothing. */
   async put(repository: RepositoryRef, { body, mediaType, digest, subject }: Manifest, access: Access): Promise<void> {
+    this.space.check(body.length);
     await this.provider.write(keys.content(digest), body);
+    this.space.add(body.length);
     await this.link(repository, digest, { mediaType, size: body.length, ...(subject && { subject }), ...access });
   }
 
   /** Records that the repository contains the manifest, whose content is stored. */
   async link(repository: RepositoryRef, digest: Digest, record: ManifestRecord): Promise<void> {
     await this.records.put(keys.manifest(repository, digest), { ...record });
+    this.space.add(1, 0);
   }
 
   /** The repository no longer contains the manifest, as far as we know; the content stays. */

@@ -1,6 +1,7 @@
 import { orAbsent, StorageError } from './storage-error.js';
 import { keys } from './keys.js';
 import { HotCache } from './hot.cache.js';
+import { SpaceLedger } from './space.ledger.js';
 import type { StorageProvider } from './storage.provider.js';
 
 /** Largest record in bytes; the ones we write have a few hundred. */
@@ -21,6 +22,7 @@ export class RecordStore {
     private readonly provider: StorageProvider,
     private readonly hot = new HotCache(0),
     private readonly limit = maxRecordBytes,
+    private readonly space = new SpaceLedger(),
   ) {}
 
   /**
@@ -35,7 +37,9 @@ export class RecordStore {
     );
   }
 
+  /** @throws StorageError `full` for a new record when there is no space for it; replacing one takes none. */
   async put(key: string, fields: RecordFields): Promise<void> {
+    if (this.space.isFull && !(await orAbsent(this.provider.stat(key)))) this.space.check();
     await this.replacing(key, () => this.provider.write(key, Buffer.from(JSON.stringify({ version, ...fields }))));
   }
 

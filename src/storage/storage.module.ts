@@ -7,6 +7,9 @@ import { HotCache } from './hot.cache.js';
 import { IngestSweeper } from './ingest.sweeper.js';
 import { ListStore } from './list.store.js';
 import { ManifestStore } from './manifest.store.js';
+import { openLedger } from './open-ledger.js';
+import { SpaceLedger } from './space.ledger.js';
+import { StoredObjects } from './stored.objects.js';
 import { StorageError } from './storage-error.js';
 import { StorageProvider } from './storage.provider.js';
 import { TagStore } from './tag.store.js';
@@ -23,7 +26,7 @@ const providers: {
 };
 
 /** @throws StorageError when the storage cannot be used, with a message for the person who started the program. */
-async function openStorage(settings: StorageSettings): Promise<StorageProvider> {
+export async function openStorage(settings: StorageSettings): Promise<StorageProvider> {
   const open = providers[settings.provider] as (settings: StorageSettings) => Promise<StorageProvider>;
   const provider = await open(settings);
   await provider.initialize();
@@ -58,16 +61,21 @@ export class StorageModule {
       inject: [ServerSettings],
       useFactory: (server: ServerSettings) => new HotCache(server.memoryCache),
     };
-    const store = <T>(type: new (provider: StorageProvider, hot: HotCache) => T) => ({
+    const ledger = {
+      provide: SpaceLedger,
+      inject: [StorageProvider, ServerSettings],
+      useFactory: (opened: StorageProvider, server: ServerSettings) => openLedger(opened, server.maxSize),
+    };
+    const store = <T>(type: new (provider: StorageProvider, hot: HotCache, space: SpaceLedger) => T) => ({
       provide: type,
-      inject: [StorageProvider, HotCache],
-      useFactory: (opened: StorageProvider, memory: HotCache) => new type(opened, memory),
+      inject: [StorageProvider, HotCache, SpaceLedger],
+      useFactory: (opened: StorageProvider, memory: HotCache, space: SpaceLedger) => new type(opened, memory, space),
     });
-    const stores = [store(ContentStore), store(ListStore), store(ManifestStore), store(TagStore)];
+    const stores = [store(ContentStore), store(ListStore), store(ManifestStore), store(StoredObjects), store(TagStore)];
     return {
       module: StorageModule,
-      providers: [provider, hot, ...stores, StorageCloser, IngestSweeper],
-      exports: [ContentStore, ListStore, ManifestStore, TagStore],
+      providers: [provider, hot, ledger, ...stores, StorageCloser, IngestSweeper],
+      exports: [ContentStore, ListStore, ManifestStore, SpaceLedger, StoredObjects, TagStore],
     };
   }
 }

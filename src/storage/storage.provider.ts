@@ -102,7 +102,10 @@ export abstract class StorageProvider {
   /** Removes an object; an absent one is no error. */
   abstract delete(key: string): Promise<void>;
 
-  /** Every object whose key starts with `prefix/`, in no promised order, without ingests. Foreign files are left out. */
+  /**
+   * Every object whose key starts with `prefix/`, without ingests. Foreign files are left out. In no promised order, but
+   * what one folder holds comes together, the folders in it included.
+   */
   abstract list(prefix: string): AsyncIterable<ObjectEntry>;
 
   /**

@@ -5,6 +5,7 @@ import type { RepositoryRef } from '../oci/repository.js';
 import { HotCache } from './hot.cache.js';
 import { keys } from './keys.js';
 import { RecordStore, sizeOf, type RecordFields } from './record.store.js';
+import type { SpaceLedger } from './space.ledger.js';
 import type { StorageProvider } from './storage.provider.js';
 
 /** What a tag pointed to when the upstream was last asked. */
@@ -28,8 +29,9 @@ export class TagStore {
   constructor(
     provider: StorageProvider,
     private readonly hot = new HotCache(0),
+    space?: SpaceLedger,
   ) {
-    this.records = new RecordStore(provider, hot);
+    this.records = new RecordStore(provider, hot, undefined, space);
   }
 
   find(repository: RepositoryRef, tag: Tag): Promise<TagRecord | undefined> {

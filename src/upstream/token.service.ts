@@ -129,7 +129,8 @@ function errorOfToken(status: number, host: string, retryAfter: number | undefin
   return errorOfStatus(status, host, retryAfter);
 }
 
-function parseToken(content: Buffer, host: string): { value: string; life: number } {
+/** Value and life, in seconds, of a token answer. @throws UpstreamError `wrong` */
+export function parseToken(content: Buffer, host: string): { value: string; life: number } {
   const wrong = () => new UpstreamError('wrong', `${host} answered a token request with something else`);
   let document: unknown;
   try {

@@ -222,6 +222,8 @@ describe('a storage that cannot be read', () => {
       await stage.storage.write(`blobs/sha256/${hex.slice(0, 2)}/${hex}`, Buffer.alloc(100_000));
     }
     stage.storage.faults.set(operation, 'failed');
+    // What is damaged is moved away, or removed where that is not possible.
+    stage.storage.faults.set('move', 'full');
     expect((await pull(stage.blobUrl(blob), blob.body)).status).toBe(503);
     stage.storage.faults.clear();
     // The first that comes when the trouble is over gets the right bytes.

@@ -50,7 +50,7 @@ export class Download {
     /** The one under whose credentials it is fetched. */
     readonly repository: RepositoryRef,
     private readonly source: BlobSource,
-    private readonly createIngest: () => Promise<Ingest>,
+    private readonly createIngest: (size: number | undefined) => Promise<Ingest>,
   ) {
     this.hash = digest.hasher();
     this.admit(repository);
@@ -272,9 +272,9 @@ export class Download {
   }
 
   /** A storage that cannot take it is no reason not to pass it on. */
-  private async openIngest({ body }: BlobBody): Promise<Ingest | StorageError> {
+  private async openIngest({ body, size }: BlobBody): Promise<Ingest | StorageError> {
     try {
-      return await this.createIngest();
+      return await this.createIngest(size);
     } catch (error) {
       if (error instanceof StorageError) return error;
       body.destroy();

@@ -46,6 +46,11 @@ export class DownloadsService implements OnApplicationShutdown {
     return download?.isJoinable === true ? download : undefined;
   }
 
+  /** Whether the blob is being downloaded, or being kept after that. */
+  isRunning(digest: Digest): boolean {
+    return this.downloads.has(digest.toString());
+  }
+
   /**
    * Begins to download a blob of a repository; call it only after `find`, without waiting in between.
    * @throws OciError UNAVAILABLE when too many downloads wait already.
@@ -57,7 +62,7 @@ export class DownloadsService implements OnApplicationShutdown {
     const open: BlobSource = (from) => this.upstream.openBlob(repository, digest, from);
     const key = `blob ${repository.toString()} ${digest.toString()}`;
     const source: BlobSource = (from) => (from ? open(from) : this.refusals.guard(key, open));
-    const download = new Download(digest, repository, source, () => this.content.createIngest());
+    const download = new Download(digest, repository, source, (size) => this.content.createIngest(size));
     this.downloads.set(digest.toString(), download);
     const running = this.execute(download).finally(() => this.running.delete(running));
     this.running.add(running);

@@ -42,6 +42,26 @@ export function listContract(it: ContractCase): void {
     assert.deepEqual(await keysUnder(provider, 'many'), keys.sort());
   });
 
+  it('lists what one folder holds together, the folders in it included', async (provider) => {
+    await writeAll(provider, [
+      'a/b/one',
+      'a/c/one',
+      'a/b/d/one',
+      'a/c/d/one',
+      'a/b/two',
+      'a/one',
+      'a/b/d/two',
+      'a-b/one',
+    ]);
+    const seen: string[] = [];
+    for await (const { key } of provider.list('a')) seen.push(key);
+    for (const folder of ['a/b/', 'a/c/', 'a/b/d/', 'a/c/d/']) {
+      const inside = seen.map((key) => key.startsWith(folder));
+      const extent = inside.lastIndexOf(true) - inside.indexOf(true) + 1;
+      assert.equal(extent, inside.filter(Boolean).length, `${folder} is torn apart`);
+    }
+  });
+
   it('lists no ingests, neither running nor aborted ones', async (provider) => {
     const [running, aborted] = [await provider.createIngest(), await provider.createIngest()];
     await running.append(sample(10));

@@ -10,7 +10,7 @@ import {
   type StoredObject,
 } from '../../../src/storage/storage.provider.js';
 
-type Operation = 'read' | 'write' | 'open' | 'stat' | 'delete' | 'createIngest' | 'append' | 'commit' | 'copy';
+type Operation = 'read' | 'write' | 'open' | 'stat' | 'delete' | 'move' | 'createIngest' | 'append' | 'commit' | 'copy';
 
 /** The storage of the file system with trouble at choice; what a fault leaves alone works as ever. */
 export class FaultyStorage extends StorageProvider implements AsyncDisposable {
@@ -86,7 +86,7 @@ export class FaultyStorage extends StorageProvider implements AsyncDisposable {
   }
 
   async move(from: string, to: string): Promise<void> {
-    this.check('write');
+    this.check('move');
     return this.provider.move(from, to);
   }
 

@@ -25,7 +25,7 @@ export async function build(): Promise<void> {
 }
 
 export interface ProgramOptions {
-  /** All of the environment: nothing of the caller's comes along. */
+  /** All of the environment: nothing of the caller's comes along. There is no admin address unless one is asked for. */
   readonly env?: Record<string, string>;
   readonly cwd?: string;
 }
@@ -52,7 +52,7 @@ export class Program implements AsyncDisposable {
   }
 
   static spawn(args: readonly string[], { env = {}, cwd = tmpdir() }: ProgramOptions = {}): Program {
-    const all = { PATH: process.env.PATH ?? '', ...env };
+    const all = { PATH: process.env.PATH ?? '', ADMIN_LISTEN: 'off', ...env };
     const script = join(project, 'dist/main.js');
     return new Program(
       spawn(process.execPath, [script, ...args], { env: all, cwd, stdio: ['ignore', 'pipe', 'pipe'] }),

@@ -91,7 +91,7 @@ export class MemoryProvider extends StorageProvider {
 
   async *list(prefix: string): AsyncIterable<ObjectEntry> {
     const folder = `${checked(prefix)}/`;
-    for (const key of [...this.objects.keys()]) {
+    for (const key of [...this.objects.keys()].sort()) {
       if (key.startsWith(folder) && this.objects.has(key)) yield await this.stat(key);
     }
   }

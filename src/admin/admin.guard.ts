@@ -1,0 +1,38 @@
+import { Injectable, NotFoundException, type CanActivate, type ExecutionContext } from '@nestjs/common';
+import type { FastifyRequest } from 'fastify';
+import { createHash, timingSafeEqual } from 'node:crypto';
+import type { IncomingHttpHeaders } from 'node:http';
+import { parseListenAddress } from '../config/listen-address.js';
+import type { Secret } from '../config/secret.js';
+import { ServerSettings } from '../config/server.settings.js';
+import { OciError } from '../oci/error.js';
+import { cameToAdminAddress } from './admin.listener.js';
+import { reasonAgainst } from './browser-origin.js';
+
+/** Who may use the routes of this room: whoever has the token, and whoever reaches the admin address with no browser's page behind it. */
+@Injectable()
+export class AdminGuard implements CanActivate {
+  constructor(private readonly settings: ServerSettings) {}
+
+  canActivate(context: ExecutionContext): boolean {
+    const { headers, raw } = context.switchToHttp().getRequest<FastifyRequest>();
+    if (bearsToken(headers, this.settings.adminToken)) return true;
+    // As any path that is not there: nobody learns that there is something to find.
+    if (!cameToAdminAddress(raw)) throw new NotFoundException();
+    const address = parseListenAddress(this.settings.adminListen);
+    const reason = address && 'path' in address ? undefined : reasonAgainst(headers, address?.host);
+    if (reason !== undefined) throw new OciError('DENIED', reason);
+    return true;
+  }
+}
+
+/** Hashes have one length and tell nothing: the comparison takes as long whatever is sent. */
+function bearsToken({ authorization }: IncomingHttpHeaders, token: Secret | undefined): boolean {
+  const [, sent] = /^bearer +([!-~]{1,256})$/i.exec(authorization ?? '') ?? [];
+  if (token === undefined || sent === undefined) return false;
+  return timingSafeEqual(hashOf(sent), hashOf(token.reveal()));
+}
+
+function hashOf(text: string): Buffer {
+  return createHash('sha256').update(text).digest();
+}

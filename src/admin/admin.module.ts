@@ -1,0 +1,21 @@
+import { type DynamicModule, Module } from '@nestjs/common';
+import { AdminGuard } from './admin.guard.js';
+import { MaintenanceController } from './maintenance.controller.js';
+import { RemovalController } from './removal.controller.js';
+import { UsageController } from './usage.controller.js';
+import { WarmController } from './warm.controller.js';
+import { WarmService } from './warm.service.js';
+
+/** What operators do to a running mirror: `/_admin`. */
+@Module({})
+export class AdminModule {
+  static register(registry: DynamicModule): DynamicModule {
+    return {
+      module: AdminModule,
+      imports: [registry],
+      controllers: [MaintenanceController, RemovalController, UsageController, WarmController],
+      providers: [AdminGuard, WarmService],
+      exports: [WarmService],
+    };
+  }
+}

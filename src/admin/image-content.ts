@@ -1,0 +1,62 @@
+import { Digest } from '../oci/digest.js';
+import { isIndex } from '../oci/media-type.js';
+import type { Platform } from './platform.js';
+
+/** Most entries of one manifest that are looked at: a manifest has at most 4 MiB. */
+const maxEntries = 10_000;
+
+/** Something that a manifest names. */
+export interface Entry {
+  readonly digest: Digest;
+  /** Bytes, as the manifest says. */
+  readonly size: number;
+  readonly platform?: Platform;
+}
+
+/** What a manifest consists of: other manifests, or blobs. */
+export type ImageContent = { readonly manifests: readonly Entry[] } | { readonly blobs: readonly Entry[] };
+
+/**
+ * Reads what a pull would fetch next. Layers that a registry does not hold (non-distributable, with URLs of their own)
+ * are left out, as clients leave them out of what they ask a registry for.
+ */
+export function contentOf(body: Buffer, mediaType: string): ImageContent {
+  const document = JSON.parse(body.toString('utf8')) as Record<string, unknown>;
+  if (isIndex(mediaType)) return { manifests: entriesOf(document.manifests) };
+  // Schema 1 names its layers twice over; OCI artifacts of old call theirs blobs.
+  const layers = [document.layers, document.blobs, document.fsLayers].flatMap(listOf).filter((l) => !isForeign(l));
+  return { blobs: entriesOf([document.config, ...layers]) };
+}
+
+function entriesOf(value: unknown): Entry[] {
+  const entries = listOf(value).slice(0, maxEntries).flatMap(entryOf);
+  return [...new Map(entries.map((entry) => [entry.digest.toString(), entry])).values()];
+}
+
+function entryOf(value: unknown): Entry[] {
+  if (!isObject(value)) return [];
+  const text = value.digest ?? value.blobSum;
+  const digest = typeof text === 'string' ? Digest.find(text) : undefined;
+  if (!digest) return [];
+  const size = typeof value.size === 'number' && Number.isSafeInteger(value.size) && value.size > 0 ? value.size : 0;
+  const platform = platformOf(value.platform);
+  return [{ digest, size, ...(platform && { platform }) }];
+}
+
+function platformOf(value: unknown): Platform | undefined {
+  if (!isObject(value) || typeof value.os !== 'string' || typeof value.architecture !== 'string') return undefined;
+  const { os, architecture, variant } = value;
+  return { os, architecture, variant: typeof variant === 'string' ? variant : undefined };
+}
+
+function isForeign(layer: unknown): boolean {
+  return isObject(layer) && Array.isArray(layer.urls) && layer.urls.length > 0;
+}
+
+function listOf(value: unknown): unknown[] {
+  return Array.isArray(value) ? (value as unknown[]) : [];
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

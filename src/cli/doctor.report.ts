@@ -1,0 +1,31 @@
+import type { CheckResult } from '../config/check.js';
+import { ConfigurationError } from '../config/configuration-error.js';
+import { printable } from './progress.line.js';
+
+/**
+ * Prints what is found, as it is found.
+ * @param examine loads the configuration, which is the first thing that can be wrong, and gives what was checked.
+ * @returns 1 when a check failed.
+ */
+export async function reportDoctor(examine: () => AsyncIterable<CheckResult>, json: boolean): Promise<number> {
+  const failed: string[] = [];
+  const report = (result: CheckResult) => {
+    if (result.status === 'fail') failed.push(result.name);
+    process.stdout.write(`${json ? JSON.stringify(result) : rowOf(result)}\n`);
+  };
+  try {
+    const results = examine();
+    report({ name: 'configuration', status: 'ok', detail: 'can be used', duration: 0 });
+    for await (const result of results) report(result);
+  } catch (error) {
+    if (!(error instanceof ConfigurationError)) throw error;
+    for (const { path, kind, reason } of error.problems) {
+      report({ name: 'configuration', status: 'fail', detail: `${path}: ${kind}: ${reason}`, duration: 0 });
+    }
+  }
+  return failed.length > 0 ? 1 : 0;
+}
+
+function rowOf({ name, status, detail, duration }: CheckResult): string {
+  return `${status.padEnd(4)}  ${printable(name).padEnd(32)}  ${`${duration} ms`.padStart(8)}  ${printable(detail)}`;
+}

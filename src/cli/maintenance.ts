@@ -1,0 +1,133 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { ClientSettings } from '../config/client.settings.js';
+import { RefusedError, type AdminClient } from './admin.client.js';
+import { printable, ProgressLine, sizeText } from './progress.line.js';
+
+/** Milliseconds between two questions for how far something is. */
+const interval = 500;
+
+interface Usage {
+  readonly bytes: number;
+  readonly objects: number;
+  readonly quota?: number;
+  readonly damaged: number;
+}
+
+interface Repository {
+  readonly namespace: string;
+  readonly name: string;
+  readonly manifests: number;
+  readonly blobs: number;
+  readonly bytes: number;
+  readonly usedAt: string;
+}
+
+type Counts = Readonly<Record<string, number>>;
+
+interface Status {
+  readonly running: boolean;
+  readonly phase?: string;
+  readonly counts?: Counts;
+  readonly seen?: number;
+  readonly bytes?: number;
+  readonly last?: Counts & { readonly startedAt: string };
+  readonly lastError?: string;
+}
+
+/** Prints what is stored; page by page where it is for each repository. */
+export async function showUsage(client: AdminClient, { json }: ClientSettings, withRepositories: boolean) {
+  const usage = await client.ask<Usage>('GET', '/_admin/usage');
+  const { bytes, objects, quota, damaged } = usage;
+  const used = quota === undefined ? '' : ` of ${sizeText(quota)} (${Math.round((bytes / quota) * 100)}%)`;
+  print(json ? JSON.stringify(usage) : `${sizeText(bytes)}${used} in ${objects} pieces of content, ${damaged} damaged`);
+  for (let last = ''; withRepositories;) {
+    const query = new URLSearchParams({ n: '1000', last }).toString();
+    const { repositories } = await client.ask<{ repositories: Repository[] }>('GET', `/_admin/repositories?${query}`);
+    for (const repository of repositories) print(json ? JSON.stringify(repository) : rowOf(repository));
+    const end = repositories.at(-1);
+    if (!end || repositories.length < 1000) break;
+    last = `${end.namespace}/${end.name}`;
+  }
+  return 0;
+}
+
+function rowOf({ namespace, name, manifests, blobs, bytes, usedAt }: Repository): string {
+  const counts = `${manifests} manifests, ${blobs} blobs`;
+  return `${sizeText(bytes).padStart(10)}  ${usedAt.slice(0, 16)}  ${namespace}/${name}  ${counts}`;
+}
+
+/**
+ * Begins the work, or joins the one that runs, and waits for its end.
+ * @returns 1 when it ended early, or something failed or was found damaged.
+ */
+export async function maintain(client: AdminClient, { json }: ClientSettings, work: 'sweep' | 'scrub') {
+  const path = `/_admin/${work}`;
+  const progress = new ProgressLine();
+  const before = (await client.ask<Status>('GET', path)).last?.startedAt;
+  let status = await client.ask<Status>('POST', path);
+  try {
+    while (status.running) {
+      progress.update(undefined, progressOf(work, status));
+      await sleep(interval);
+      status = await client.ask<Status>('GET', path);
+    }
+  } finally {
+    progress.end();
+  }
+  const { last, lastError } = status;
+  if (!last || last.startedAt === before) {
+    process.stderr.write(`the ${work} ended early: ${printable(lastError ?? 'see the log of the mirror')}\n`);
+    return 1;
+  }
+  print(json ? JSON.stringify(last) : resultOf(work, last));
+  const { failed = 0, damaged = 0 } = last;
+  return failed > 0 || (work === 'scrub' && damaged > 0) ? 1 : 0;
+}
+
+function progressOf(work: string, { phase, counts, seen = 0, bytes }: Status): string {
+  const size = bytes === undefined ? '' : `, ${sizeText(bytes)}`;
+  return `${work}: ${phase === undefined ? '' : `${phase}, `}${counts?.seen ?? seen} objects${size}`;
+}
+
+function resultOf(work: string, { seen, bytes, damaged, failed, removedContents, removedRecords, ...more }: Counts) {
+  const found = work === 'scrub' ? `${sizeText(bytes ?? 0)}, ${damaged ?? 0} damaged` : undefined;
+  const removed = `removed ${removedContents ?? 0} pieces of content and ${removedRecords ?? 0} records`;
+  const freed = `${sizeText(more.removedBytes ?? 0)} freed, ${sizeText(bytes ?? 0)} used`;
+  return `looked at ${seen ?? 0} objects: ${found ?? `${removed}, ${freed}`}, ${failed ?? 0} failed`;
+}
+
+/** @returns 1 when one of them was not there. */
+export async function remove(client: AdminClient, { json }: ClientSettings, images: readonly string[]) {
+  let missing = 0;
+  for (const image of images) {
+    const error = await removeOne(client, image);
+    if (error) missing += 1;
+    const text = error ? `failed  ${image}: ${error.message}` : `removed ${image}`;
+    print(json ? JSON.stringify({ image, removed: !error, ...(error && { error: error.message }) }) : text);
+  }
+  return missing > 0 ? 1 : 0;
+}
+
+/** A digest may be that of a manifest or of a blob. */
+async function removeOne(client: AdminClient, image: string): Promise<RefusedError | undefined> {
+  const [, name = '', tag = 'latest', digest] = /^(.*?)(?::([^/:@]*))?(?:@(.*))?$/s.exec(image) ?? [];
+  if (name === '') return new RefusedError(400, 'NAME_INVALID', 'invalid repository name');
+  const path = `/_admin/${name.split('/').map(encodeURIComponent).join('/')}`;
+  const error = await attempt(client, `${path}/manifests/${encodeURIComponent(digest ?? tag)}`);
+  if (error?.code !== 'MANIFEST_UNKNOWN' || digest === undefined) return error;
+  return attempt(client, `${path}/blobs/${encodeURIComponent(digest)}`);
+}
+
+async function attempt(client: AdminClient, path: string): Promise<RefusedError | undefined> {
+  try {
+    await client.ask('DELETE', path);
+    return undefined;
+  } catch (error) {
+    if (error instanceof RefusedError) return error;
+    throw error;
+  }
+}
+
+function print(line: string): void {
+  process.stdout.write(`${printable(line)}\n`);
+}

@@ -1,0 +1,54 @@
+import { Option, type Command } from 'commander';
+import { settingsOf, type Setting } from '../config/setting.decorator.js';
+
+export type Flags = Readonly<Record<string, unknown>>;
+type SettingsClass = abstract new () => object;
+
+/** Gives a command an option for each setting of a class. */
+export function addSettings(command: Command, type: SettingsClass): Command {
+  for (const setting of settingsOf(type)) command.addOption(optionOf(setting));
+  return command;
+}
+
+function optionOf({ name, value, description, env, default: fallback }: Setting): Option {
+  const notes = [env && `env: ${env}`, fallback !== undefined && `default: ${fallback}`].filter(Boolean).join(', ');
+  return new Option(
+    `--${name} ${value === undefined ? '[boolean]' : `<${value}>`}`,
+    `${description}${notes && ` (${notes})`}`,
+  );
+}
+
+/** A flag counts before its environment variable; an empty variable counts as unset. */
+export function textOf(type: SettingsClass, flags: Flags): Record<string, string> {
+  const texts = settingsOf(type).flatMap(({ name, env }) => {
+    const flag = flags[camelCase(name)];
+    const variable = env === undefined ? undefined : process.env[env];
+    if (typeof flag === 'string') return [[name, flag]];
+    return variable === undefined || variable === '' ? [] : [[name, variable]];
+  });
+  return Object.fromEntries(texts) as Record<string, string>;
+}
+
+/** `--flag` alone means true; without this, commander would take the word after it, a sub-command even, as its value. */
+export function withBooleans(argv: readonly string[], classes: readonly SettingsClass[]): string[] {
+  const booleans = new Set(
+    classes.flatMap((type) =>
+      settingsOf(type).flatMap(({ name, value }) => (value === undefined ? [`--${name}`] : [])),
+    ),
+  );
+  return argv.flatMap((word, index) => {
+    const next = argv[index + 1]?.toLowerCase() ?? '';
+    return booleans.has(word) && !['true', 'false', '1', '0'].includes(next) ? [`${word}=true`] : [word];
+  });
+}
+
+/** The options of a sub-command, for the help of the program: one page tells everything. */
+export function optionsHelp(command: Command): string {
+  const help = command.createHelp();
+  const options = help.visibleOptions(command).filter(({ long }) => long !== '--help');
+  return options.map((option) => `  ${help.optionTerm(option)}  ${help.optionDescription(option)}`).join('\n');
+}
+
+function camelCase(name: string): string {
+  return name.replace(/-([a-z])/g, (_, letter: string) => letter.toUpperCase());
+}

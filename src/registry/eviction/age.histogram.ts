@@ -1,0 +1,55 @@
+const minute = 60_000;
+const hour = 60 * minute;
+/** Buckets of a minute for the last hour, then of an hour each; the last one has everything older, about 167 days. */
+const minutes = 60;
+const buckets = 4096;
+
+/** How many bytes were last used when, so that the oldest can be found without keeping a list. */
+export class AgeHistogram {
+  private readonly bytes = new Float64Array(buckets);
+
+  /** @param age milliseconds since the last use; less than 0 counts as now. */
+  add(age: number, bytes: number): void {
+    const bucket = bucketOf(age);
+    this.bytes[bucket] = (this.bytes[bucket] ?? 0) + bytes;
+  }
+
+  /** What has to go, least recently used first, so that `bytes` become free. */
+  oldest(bytes: number): Cut {
+    let left = bytes;
+    for (let bucket = buckets - 1; bucket >= 0; bucket -= 1) {
+      const inside = this.bytes[bucket] ?? 0;
+      if (inside >= left) return new Cut(bucket, left);
+      left -= inside;
+    }
+    return new Cut(0, Infinity);
+  }
+}
+
+/** A moment, exact to its bucket: everything last used before it goes, and of its own bucket as much as is needed. */
+export class Cut {
+  /** @param left bytes that the bucket itself still has to give. */
+  constructor(
+    private readonly bucket: number,
+    private left: number,
+  ) {}
+
+  /** Whether something goes. To be asked once for each object. */
+  takes(age: number, bytes: number): boolean {
+    const bucket = bucketOf(age);
+    if (bucket !== this.bucket) return bucket > this.bucket;
+    if (this.left <= 0) return false;
+    this.left -= bytes;
+    return true;
+  }
+
+  /** Whether it was last used before everything that stays. */
+  isBefore(age: number): boolean {
+    return bucketOf(age) > this.bucket;
+  }
+}
+
+function bucketOf(age: number): number {
+  if (age < hour) return Math.max(0, Math.floor(age / minute));
+  return Math.min(buckets - 1, minutes - 1 + Math.floor(age / hour));
+}

@@ -1,0 +1,42 @@
+import { Injectable } from '@nestjs/common';
+import { Digest } from '../../oci/digest.js';
+import type { Reference } from '../../oci/reference.js';
+import type { RepositoryRef } from '../../oci/repository.js';
+import { keys } from '../../storage/keys.js';
+import { StoredObjects } from '../../storage/stored.objects.js';
+import { TagStore } from '../../storage/tag.store.js';
+
+/**
+ * Takes things away from a repository because a person said so: the next pull asks the upstream. Content goes with the
+ * next sweep, when no repository contains it any more: to know that at once would mean to look at all of them.
+ */
+@Injectable()
+export class RemovalService {
+  constructor(
+    private readonly objects: StoredObjects,
+    private readonly tags: TagStore,
+  ) {}
+
+  /**
+   * @param reference a tag goes together with the manifest that it points to.
+   * @returns whether there was something. @throws StorageError
+   */
+  async removeManifest(repository: RepositoryRef, reference: Reference): Promise<boolean> {
+    if (reference instanceof Digest) return this.remove(keys.manifest(repository, reference));
+    const record = await this.tags.find(repository, reference);
+    const hadTag = await this.remove(keys.tag(repository, reference));
+    const hadManifest = record !== undefined && (await this.remove(keys.manifest(repository, record.digest)));
+    return hadTag || hadManifest;
+  }
+
+  /** @returns whether there was something. @throws StorageError */
+  removeBlob(repository: RepositoryRef, digest: Digest): Promise<boolean> {
+    return this.remove(keys.blob(repository, digest));
+  }
+
+  private async remove(key: string): Promise<boolean> {
+    const entry = await this.objects.find(key);
+    if (entry) await this.objects.remove(entry);
+    return entry !== undefined;
+  }
+}

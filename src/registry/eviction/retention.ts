@@ -1,0 +1,57 @@
+import { Inject, Injectable, Logger } from '@nestjs/common';
+import { Clock } from '../../config/clock.js';
+import { upstreamSettings } from '../../config/config.module.js';
+import { UpstreamSettings } from '../../config/upstream.settings.js';
+import { Namespace } from '../../oci/namespace.js';
+import type { StoredRecord } from '../../storage/stored.objects.js';
+
+/** Milliseconds that a recorded use may be behind the last one: uses are recorded once in so long. */
+export const useGranularity = 3_600_000;
+/** Milliseconds of time of day gained or lost against the clock that only goes forward, that count as a jump. */
+const jump = 3_600_000;
+/** Milliseconds after a jump in which no age is believed: what is in use is used again meanwhile. */
+const caution = 86_400_000;
+
+/** How long records are kept without being used. */
+@Injectable()
+export class Retention {
+  private readonly logger = new Logger(Retention.name);
+  private readonly settings: ReadonlyMap<string, UpstreamSettings>;
+  private readonly usual = new UpstreamSettings();
+  private offset: number;
+  private cautiousUntil = 0;
+
+  constructor(
+    @Inject(upstreamSettings) settings: readonly UpstreamSettings[],
+    @Inject(Clock) private readonly clock: Clock,
+  ) {
+    this.settings = new Map(settings.map((entry) => [Namespace.parse(entry.namespace).toString(), entry]));
+    this.offset = this.clock.now() - this.clock.monotonic();
+  }
+
+  /** Milliseconds since an object was last used; one that was used in the future was used now. */
+  ageOf({ usedAt }: { readonly usedAt: Date }): number {
+    return Math.max(0, this.clock.now() - usedAt.getTime());
+  }
+
+  /** Whether a record has been unused for longer than its upstream's settings allow; never by default. */
+  isOver(record: StoredRecord): boolean {
+    const { blobInvalidationTime, manifestInvalidationTime } = this.settings.get(record.namespace) ?? this.usual;
+    if (blobInvalidationTime === undefined) return false;
+    const isContent = record.kind === 'blob' || record.kind === 'manifest';
+    const kept = blobInvalidationTime + useGranularity + (isContent ? 0 : manifestInvalidationTime);
+    return this.ageOf(record) > kept;
+  }
+
+  /** Whether ages mean anything: not for a day after the time of day was set. To be asked from time to time. */
+  areAgesTrusted(): boolean {
+    const monotonic = this.clock.monotonic();
+    const offset = this.clock.now() - monotonic;
+    if (Math.abs(offset - this.offset) > jump) {
+      this.cautiousUntil = monotonic + caution;
+      this.logger.warn('the time of day has jumped; nothing is removed for its age for a day');
+    }
+    this.offset = offset;
+    return monotonic >= this.cautiousUntil;
+  }
+}

@@ -1,0 +1,191 @@
+import { Inject, Injectable, Logger, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
+import { Clock } from '../../config/clock.js';
+import { ServerSettings } from '../../config/server.settings.js';
+import type { Digest } from '../../oci/digest.js';
+import { ContentStore } from '../../storage/content.store.js';
+import { SpaceLedger } from '../../storage/space.ledger.js';
+import { StoredObjects } from '../../storage/stored.objects.js';
+import { reasonOf } from '../answer-error.js';
+import { DownloadsService } from '../downloads/downloads.service.js';
+import { Retention, useGranularity } from './retention.js';
+import { Sweep, type SweepCounts, type SweepPhase } from './sweep.js';
+import { Timer } from './timer.js';
+import { UsesService } from './uses.service.js';
+
+/** Milliseconds after the start until the first sweep: those who pull then come first. */
+const firstDelay = 20_000;
+/** Milliseconds between two sweeps for want of space, when the one before could not make enough. */
+const pressurePause = 60_000;
+/** Part of the quota that may be added before the total is written down again. */
+const unsavedShare = 1 / 64;
+
+export interface SweepResult extends Readonly<SweepCounts> {
+  readonly startedAt: Date;
+  /** Milliseconds. */
+  readonly duration: number;
+  /** Bytes stored at its end. */
+  readonly bytes: number;
+  /** Pieces of content stored at its end. */
+  readonly objects: number;
+  /** Objects set aside. */
+  readonly damaged: number;
+}
+
+export interface SweepStatus {
+  readonly running: boolean;
+  readonly phase: SweepPhase;
+  /** Of the sweep that runs, or ran last. */
+  readonly counts: Readonly<SweepCounts>;
+  readonly last?: SweepResult;
+  /** Why the last sweep ended early, when it did. */
+  readonly lastError?: string;
+  readonly usedBytes: number;
+  readonly quota?: number;
+}
+
+/** Keeps the storage within its bounds: one sweep at a time, from time to time, when space is short, and on demand. */
+@Injectable()
+export class SweepService implements OnApplicationBootstrap, OnApplicationShutdown {
+  private readonly logger = new Logger(SweepService.name);
+  private readonly stopped = new AbortController();
+  private readonly timer = new Timer();
+  private running: Promise<SweepResult> | undefined;
+  private phase: SweepPhase = 'idle';
+  private counts: Readonly<SweepCounts> = {
+    seen: 0,
+    removedRecords: 0,
+    removedContents: 0,
+    removedBytes: 0,
+    failed: 0,
+  };
+  private last: SweepResult | undefined;
+  private lastError: string | undefined;
+  private isShort = false;
+  private pressedAt = -Infinity;
+  private saved = 0;
+  private saving: Promise<void> = Promise.resolve();
+
+  constructor(
+    private readonly objects: StoredObjects,
+    private readonly space: SpaceLedger,
+    private readonly content: ContentStore,
+    private readonly downloads: DownloadsService,
+    private readonly uses: UsesService,
+    private readonly retention: Retention,
+    private readonly settings: ServerSettings,
+    @Inject(Clock) private readonly clock: Clock,
+  ) {}
+
+  get status(): SweepStatus {
+    const { running, phase, counts, last, lastError } = this;
+    const { bytes, quota } = this.space;
+    return {
+      running: running !== undefined,
+      phase,
+      counts,
+      usedBytes: bytes,
+      ...(last && { last }),
+      ...(lastError !== undefined && { lastError }),
+      ...(quota !== undefined && { quota }),
+    };
+  }
+
+  onApplicationBootstrap(): void {
+    this.saved = this.space.bytes;
+    this.space.onPressure = (isUrgent) => this.press(isUrgent);
+    const { sweepInterval } = this.settings;
+    if (sweepInterval > 0) this.timer.start(Math.min(firstDelay, sweepInterval), sweepInterval, () => this.begin());
+  }
+
+  async onApplicationShutdown(): Promise<void> {
+    this.timer.stop();
+    this.space.onPressure = () => undefined;
+    this.stopped.abort(new Error('the server is shutting down'));
+    await this.running?.catch(() => undefined);
+    if (this.space.bytes !== this.saved) this.save();
+    await this.saving;
+  }
+
+  /** Sweeps now, or joins the sweep that runs. @throws StorageError when the storage cannot be listed. */
+  run(): Promise<SweepResult> {
+    return (this.running ??= this.sweep().finally(() => {
+      this.running = undefined;
+      this.phase = 'idle';
+    }));
+  }
+
+  /** In the background; `sweep` logs what goes wrong. */
+  private begin(): void {
+    this.run().catch(() => undefined);
+  }
+
+  private press(isUrgent: boolean): void {
+    if (this.space.bytes - this.saved > (this.space.quota ?? Infinity) * unsavedShare) this.save();
+    this.isShort ||= isUrgent;
+    const now = this.clock.monotonic();
+    if (this.running || this.stopped.signal.aborted || now - this.pressedAt < pressurePause) return;
+    this.pressedAt = now;
+    this.begin();
+  }
+
+  private async sweep(): Promise<SweepResult> {
+    const startedAt = new Date(this.clock.now());
+    const from = this.clock.monotonic();
+    const { objects, space, retention } = this;
+    const plan = {
+      grace: Math.max(useGranularity, this.settings.orphanAge),
+      isShort: this.isShort,
+      isFirst: this.last === undefined,
+    };
+    const place = {
+      objects,
+      space,
+      retention,
+      isHeld: (digest: Digest) => this.isHeld(digest),
+      enter: (phase: SweepPhase) => (this.phase = phase),
+      onFailure: (error: unknown) => this.logger.warn(`something could not be removed: ${reasonOf(error)}`),
+    };
+    this.logger.log(`sweeping what is unused${plan.isShort ? ', because space is short' : ''}`);
+    try {
+      const sweep = new Sweep(place, plan, this.stopped.signal);
+      this.counts = sweep.counts;
+      await sweep.run();
+    } catch (error) {
+      this.lastError = reasonOf(error);
+      const level = this.stopped.signal.aborted ? 'debug' : 'warn';
+      this.logger[level](`the sweep ended early: ${this.lastError}`);
+      throw error;
+    }
+    this.isShort = false;
+    this.lastError = undefined;
+    const { bytes, objects: contents, damaged } = space;
+    const duration = this.clock.monotonic() - from;
+    this.last = { startedAt, duration, ...this.counts, bytes, objects: contents, damaged };
+    this.report(this.last);
+    this.save();
+    await this.saving;
+    return this.last;
+  }
+
+  private report({ duration, seen, removedRecords, removedContents, removedBytes, bytes, failed }: SweepResult): void {
+    const removed = `${removedContents} pieces of content and ${removedRecords} records, ${removedBytes} bytes`;
+    this.logger.log(
+      `looked at ${seen} objects in ${Math.round(duration)} ms: removed ${removed}; ${bytes} bytes are used`,
+    );
+    if (failed > 0) this.logger.warn(`${failed} objects could not be removed`);
+    if (bytes > this.space.high) this.logger.warn('everything that is stored is in use; new content may not be kept');
+  }
+
+  private isHeld(digest: Digest): boolean {
+    return this.content.isOpen(digest) || this.uses.isHeld(digest) || this.downloads.find(digest) !== undefined;
+  }
+
+  /** Writes the total down, so that the bound holds from the start of the next process. */
+  private save(): void {
+    const { bytes, objects, damaged } = this.space;
+    this.saved = bytes;
+    this.saving = this.saving
+      .then(() => this.objects.putState('usage', { bytes, objects, damaged }))
+      .catch((error: unknown) => this.logger.warn(`how much is stored was not written down: ${reasonOf(error)}`));
+  }
+}

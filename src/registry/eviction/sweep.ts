@@ -1,0 +1,206 @@
+import type { Digest } from '../../oci/digest.js';
+import { spaceOf, type SpaceLedger } from '../../storage/space.ledger.js';
+import type { ObjectEntry } from '../../storage/storage.provider.js';
+import type { StoredContent, StoredObjects } from '../../storage/stored.objects.js';
+import { AgeHistogram, type Cut } from './age.histogram.js';
+import { BloomFilter } from './bloom.filter.js';
+import { Pacer } from './pacer.js';
+import type { Retention } from './retention.js';
+
+/** Milliseconds that an object that was set aside is kept for a person to look at. */
+const damagedKept = 7 * 86_400_000;
+/** Pieces of content to be ready for before they have ever been counted. */
+const usualObjects = 2_000_000;
+
+export type SweepPhase = 'idle' | 'records' | 'content' | 'eviction' | 'dangling' | 'damaged';
+
+/** Counts of a sweep, while it runs and after it. */
+export interface SweepCounts {
+  /** Objects looked at; some are looked at twice. */
+  seen: number;
+  removedRecords: number;
+  removedContents: number;
+  /** Bytes of what was removed. */
+  removedBytes: number;
+  /** Objects that could not be removed. */
+  failed: number;
+}
+
+/** What a sweep works on. */
+export interface SweepPlace {
+  readonly objects: StoredObjects;
+  readonly space: SpaceLedger;
+  readonly retention: Retention;
+  /** Whether somebody here reads, downloads or is about to pull it. */
+  readonly isHeld: (digest: Digest) => boolean;
+  readonly enter: (phase: SweepPhase) => void;
+  /** Told of the first object of a sweep that cannot be removed. */
+  readonly onFailure: (error: unknown) => void;
+}
+
+export interface SweepPlan {
+  /** Milliseconds that content without a record is kept: one may be on its way. */
+  readonly grace: number;
+  /** Clear down to the low-water mark, although the high one may not have been reached. */
+  readonly isShort: boolean;
+  /** Look for records without content, although nothing may have been evicted: an earlier process may have ended halfway. */
+  readonly isFirst: boolean;
+}
+
+/**
+ * One walk through the storage that removes what is unused for too long, belongs to nobody, or has to make way. It keeps
+ * no list of anything: two filters of digests and a histogram of ages are all it needs, however much is stored.
+ */
+export class Sweep {
+  readonly counts: SweepCounts = { seen: 0, removedRecords: 0, removedContents: 0, removedBytes: 0, failed: 0 };
+  private readonly pacer: Pacer;
+  private readonly areAgesTrusted: boolean;
+  private bytes = 0;
+  private contents = 0;
+  private damaged = 0;
+  private live: BloomFilter;
+  private present: BloomFilter;
+  private ages = new AgeHistogram();
+  private cut: Cut | undefined;
+
+  constructor(
+    private readonly place: SweepPlace,
+    private readonly plan: SweepPlan,
+    signal: AbortSignal,
+  ) {
+    this.pacer = new Pacer(signal);
+    this.areAgesTrusted = place.retention.areAgesTrusted();
+    this.live = this.emptyFilter();
+    this.present = this.emptyFilter();
+  }
+
+  /** @throws StorageError when the storage cannot be listed; then nothing was taken for unused that had not been looked at. */
+  async run(): Promise<void> {
+    const { space, enter } = this.place;
+    const since = space.added;
+    enter('records');
+    await this.sweepRecords();
+    enter('content');
+    await this.sweepContents();
+    const goal = this.plan.isShort ? space.low : space.high;
+    if (this.bytes > goal) {
+      enter('eviction');
+      await this.evict(this.bytes - space.low);
+    }
+    if (this.cut || this.plan.isFirst) {
+      enter('dangling');
+      await this.sweepDangling();
+    }
+    enter('damaged');
+    await this.sweepDamaged();
+    space.measure({ bytes: this.bytes, objects: this.contents, damaged: this.damaged }, since);
+  }
+
+  /** Records that are unused for too long go; what the others are about is live. */
+  private async sweepRecords(): Promise<void> {
+    const { objects, retention, isHeld } = this.place;
+    for await (const record of objects.records()) {
+      await this.next();
+      const isInUse = record.digest !== undefined && isHeld(record.digest);
+      if (!isInUse && this.areAgesTrusted && retention.isOver(record) && (await this.removeRecord(record))) continue;
+      this.bytes += spaceOf(record.size);
+      if (record.digest) this.live.add(record.digest);
+    }
+  }
+
+  /** Content that no record is about goes; the rest is counted. */
+  private async sweepContents(): Promise<void> {
+    const { objects, retention, isHeld } = this.place;
+    for await (const content of objects.contents()) {
+      await this.next();
+      const age = retention.ageOf(content);
+      const isOrphan = !this.live.has(content.digest) && age > this.plan.grace && !isHeld(content.digest);
+      if (isOrphan && this.areAgesTrusted && (await this.removeContent(content))) continue;
+      this.bytes += spaceOf(content.size);
+      this.contents += 1;
+      this.ages.add(age, spaceOf(content.size));
+      this.present.add(content.digest);
+    }
+  }
+
+  /** Least recently used content goes, until so many bytes have. */
+  private async evict(bytes: number): Promise<void> {
+    const { objects, retention, isHeld } = this.place;
+    this.cut = this.ages.oldest(bytes);
+    this.present = this.live = this.emptyFilter();
+    for await (const content of objects.contents()) {
+      await this.next();
+      const space = spaceOf(content.size);
+      const isTaken = !isHeld(content.digest) && this.cut.takes(retention.ageOf(content), space);
+      if (isTaken && (await this.removeContent(content))) {
+        this.bytes -= space;
+        this.contents -= 1;
+      } else this.present.add(content.digest);
+    }
+  }
+
+  /** Records of content that is not there go, and tags and lists as old as what was evicted. */
+  private async sweepDangling(): Promise<void> {
+    const { objects, retention } = this.place;
+    for await (const record of objects.records()) {
+      await this.next();
+      const isDangling = record.digest
+        ? !this.present.has(record.digest) && !(await objects.findContent(record.digest))
+        : this.cut?.isBefore(retention.ageOf(record)) === true;
+      if (isDangling && (await this.removeRecord(record))) this.bytes -= spaceOf(record.size);
+    }
+  }
+
+  private async sweepDamaged(): Promise<void> {
+    const { objects, retention } = this.place;
+    for await (const entry of objects.damaged()) {
+      await this.next();
+      const isOver = this.areAgesTrusted && retention.ageOf(entry) > damagedKept;
+      if (isOver && (await this.remove(entry, 0))) continue;
+      this.bytes += spaceOf(entry.size);
+      this.damaged += 1;
+    }
+  }
+
+  private async next(): Promise<void> {
+    this.counts.seen += 1;
+    await this.pacer.step();
+  }
+
+  private async removeRecord(record: ObjectEntry): Promise<boolean> {
+    const isRemoved = await this.remove(record, 0);
+    if (isRemoved) this.counts.removedRecords += 1;
+    return isRemoved;
+  }
+
+  /** Not what was used since it was listed, by another replica for example. */
+  private async removeContent(content: StoredContent): Promise<boolean> {
+    const { objects, isHeld } = this.place;
+    const now = await objects.find(content.key).catch(() => undefined);
+    if (now && now.usedAt > content.usedAt) return false;
+    // Somebody may have begun to read it while we looked.
+    if (isHeld(content.digest)) return false;
+    const isRemoved = await this.remove(content, 1);
+    if (isRemoved) this.counts.removedContents += 1;
+    return isRemoved;
+  }
+
+  /** One object that cannot be removed does not keep the others. */
+  private async remove(entry: ObjectEntry, contents: number): Promise<boolean> {
+    try {
+      await this.place.objects.remove(entry, contents);
+    } catch (error) {
+      if (this.counts.failed === 0) this.place.onFailure(error);
+      this.counts.failed += 1;
+      return false;
+    }
+    this.counts.removedBytes += spaceOf(entry.size);
+    return true;
+  }
+
+  private emptyFilter(): BloomFilter {
+    const { isMeasured, objects } = this.place.space;
+    // A filter that proves too small only keeps a few things until the next sweep, which knows how many there are.
+    return new BloomFilter(isMeasured ? objects * 1.5 : usualObjects);
+  }
+}

@@ -1,0 +1,109 @@
+import { Injectable } from '@nestjs/common';
+import { SpaceLedger } from '../../storage/space.ledger.js';
+import { StoredObjects, type StoredRecord } from '../../storage/stored.objects.js';
+
+/** Records read at one time. */
+const batch = 16;
+
+/** What is stored altogether, as far as it is known without counting. */
+export interface Usage {
+  /** Bytes of disk, records included. */
+  readonly bytes: number;
+  /** Pieces of content. */
+  readonly objects: number;
+  /** Bytes that may be used. */
+  readonly quota?: number;
+  /** Objects that were set aside. */
+  readonly damaged: number;
+}
+
+export interface RepositoryUsage {
+  readonly namespace: string;
+  readonly name: string;
+  readonly manifests: number;
+  readonly blobs: number;
+  /** Bytes of its manifests and blobs. What repositories share is counted for each of them. */
+  readonly bytes: number;
+  /** When anything of it was last used, exact to an hour. */
+  readonly usedAt: Date;
+}
+
+/** How much is stored, and for whom. */
+@Injectable()
+export class UsageService {
+  constructor(
+    private readonly objects: StoredObjects,
+    private readonly space: SpaceLedger,
+  ) {}
+
+  /** What was counted last, and what has come and gone since. */
+  usage(): Promise<Usage> {
+    const { bytes, objects, damaged, quota } = this.space;
+    return Promise.resolve({ bytes, objects, damaged, ...(quota !== undefined && { quota }) });
+  }
+
+  /**
+   * Every repository, one after the other, while the storage is walked through: it reads each record once, so that it
+   * takes long where there are many. Whoever stops iterating stops the walk.
+   */
+  async *repositories(): AsyncGenerator<RepositoryUsage> {
+    // Repositories lie inside others, so those around the current one are not complete yet.
+    const open: Tally[] = [];
+    let pending: { tally: Tally; record: StoredRecord }[] = [];
+    const count = async () => {
+      const counting = pending;
+      pending = [];
+      await Promise.all(
+        counting.map(async ({ tally, record }) => tally.count(record, await this.objects.sizeInRecord(record))),
+      );
+    };
+    for await (const record of this.objects.records()) {
+      const path = pathOf(record);
+      for (let last = open.at(-1); last && !`${path}/`.startsWith(`${last.path}/`); last = open.at(-1)) {
+        await count();
+        open.pop();
+        yield last.usage;
+      }
+      let tally = open.at(-1);
+      if (tally?.path !== path) open.push((tally = new Tally(path, record)));
+      if (record.digest) pending.push({ tally, record });
+      else tally.see(record);
+      if (pending.length >= batch) await count();
+    }
+    await count();
+    for (const { usage } of open.reverse()) yield usage;
+  }
+}
+
+class Tally {
+  private manifests = 0;
+  private blobs = 0;
+  private bytes = 0;
+  private usedAt = new Date(0);
+
+  constructor(
+    readonly path: string,
+    private readonly repository: { readonly namespace: string; readonly name: string },
+  ) {}
+
+  see({ usedAt }: StoredRecord): void {
+    if (usedAt > this.usedAt) this.usedAt = usedAt;
+  }
+
+  count(record: StoredRecord, bytes: number): void {
+    this.see(record);
+    this.bytes += bytes;
+    if (record.kind === 'blob') this.blobs += 1;
+    else this.manifests += 1;
+  }
+
+  get usage(): RepositoryUsage {
+    const { manifests, blobs, bytes, usedAt } = this;
+    const { namespace, name } = this.repository;
+    return { namespace, name, manifests, blobs, bytes, usedAt };
+  }
+}
+
+function pathOf({ namespace, name }: StoredRecord): string {
+  return `${namespace}/${name}`;
+}

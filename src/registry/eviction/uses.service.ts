@@ -1,0 +1,115 @@
+import { Inject, Injectable, Logger, type OnApplicationShutdown } from '@nestjs/common';
+import { LRUCache } from 'lru-cache';
+import { Clock } from '../../config/clock.js';
+import { findDescribed } from '../../oci/described.js';
+import type { Digest } from '../../oci/digest.js';
+import type { Tag } from '../../oci/reference.js';
+import type { RepositoryRef } from '../../oci/repository.js';
+import { keys } from '../../storage/keys.js';
+import { StoredObjects } from '../../storage/stored.objects.js';
+import { reasonOf } from '../answer-error.js';
+import { useGranularity } from './retention.js';
+
+/** Uses remembered, and digests held, at one time. */
+const maxNoted = 100_000;
+/** Objects whose use waits to be recorded; more are recorded when they are used the next time but one. */
+const maxWaiting = 20_000;
+/** Requests to the storage at one time. */
+const concurrency = 4;
+
+/**
+ * Records what is used, so that what is not can make way: at most one small write for each object and hour, behind the
+ * answers. What was used within the last hour is not removed by this process.
+ */
+@Injectable()
+export class UsesService implements OnApplicationShutdown {
+  private readonly logger = new Logger(UsesService.name);
+  /** When the use of a record was noted last, and whether what its manifest describes was noted with it. */
+  private readonly noted = new LRUCache<string, { readonly at: number; readonly whole: boolean }>({ max: maxNoted });
+  private readonly held = new LRUCache<string, number>({ max: maxNoted });
+  private readonly waiting: string[] = [];
+  private readonly running = new Set<Promise<void>>();
+
+  constructor(
+    private readonly objects: StoredObjects,
+    @Inject(Clock) private readonly clock: Clock,
+  ) {}
+
+  /** A stored blob was given to a client. */
+  blob(repository: RepositoryRef, digest: Digest): void {
+    const key = keys.blob(repository, digest);
+    if (this.isKnown(key)) return;
+    this.record(digest, key);
+  }
+
+  /** @param body given with a GET: what it describes is about to be pulled, and is held as well. */
+  manifest(repository: RepositoryRef, digest: Digest, body?: Buffer): void {
+    const key = keys.manifest(repository, digest);
+    const known = this.noted.get(key);
+    const isKnown = known !== undefined && this.isRecent(known.at);
+    if (isKnown && (known.whole || !body)) return;
+    this.noted.set(key, { at: this.clock.monotonic(), whole: body !== undefined });
+    if (!isKnown) this.record(digest, key);
+    if (!body) return;
+    const { blobs, manifests } = findDescribed(body);
+    for (const blob of blobs) this.blob(repository, blob);
+    for (const child of manifests) this.manifest(repository, child);
+  }
+
+  tag(repository: RepositoryRef, tag: Tag): void {
+    const key = keys.tag(repository, tag);
+    if (!this.isKnown(key)) this.enqueue(key);
+  }
+
+  /** Whether it was used, or described by a manifest that was pulled, within the last hour. */
+  isHeld(digest: Digest): boolean {
+    const at = this.held.peek(digest.toString());
+    return at !== undefined && this.isRecent(at);
+  }
+
+  /** Waits until every use so far is recorded. */
+  async settled(): Promise<void> {
+    while (this.running.size > 0) await Promise.all(this.running);
+  }
+
+  /** What still waits is lost, which costs an hour's exactness. */
+  async onApplicationShutdown(): Promise<void> {
+    this.waiting.length = 0;
+    await this.settled();
+  }
+
+  private isKnown(key: string): boolean {
+    const known = this.noted.get(key);
+    if (known !== undefined && this.isRecent(known.at)) return true;
+    this.noted.set(key, { at: this.clock.monotonic(), whole: true });
+    return false;
+  }
+
+  private isRecent(at: number): boolean {
+    return this.clock.monotonic() - at < useGranularity;
+  }
+
+  private record(digest: Digest, key: string): void {
+    this.held.set(digest.toString(), this.clock.monotonic());
+    this.enqueue(keys.content(digest));
+    this.enqueue(key);
+  }
+
+  private enqueue(key: string): void {
+    if (this.waiting.length >= maxWaiting) return;
+    this.waiting.push(key);
+    if (this.running.size >= concurrency) return;
+    const running = this.work().finally(() => this.running.delete(running));
+    this.running.add(running);
+  }
+
+  private async work(): Promise<void> {
+    for (let key = this.waiting.shift(); key !== undefined; key = this.waiting.shift()) {
+      try {
+        await this.objects.use(key, this.clock.now(), useGranularity);
+      } catch (error) {
+        this.logger.debug(`a use of ${key} was not recorded: ${reasonOf(error)}`);
+      }
+    }
+  }
+}

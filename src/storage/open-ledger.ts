@@ -1,0 +1,38 @@
+import { Logger } from '@nestjs/common';
+import type { Quota } from '../config/size.js';
+import { keys } from './keys.js';
+import { RecordStore, type RecordFields } from './record.store.js';
+import { SpaceLedger, type Measured } from './space.ledger.js';
+import { StorageError } from './storage-error.js';
+import type { StorageProvider } from './storage.provider.js';
+
+/**
+ * The ledger with what was measured before the last stop, so that the bound holds from the first request.
+ * @throws StorageError when the quota is a part of a storage whose size nobody knows.
+ */
+export async function openLedger(provider: StorageProvider, quota: Quota | undefined): Promise<SpaceLedger> {
+  const ledger = new SpaceLedger(await bytesOf(provider, quota));
+  try {
+    const measured = await new RecordStore(provider).find(keys.state('usage'), readMeasured);
+    if (measured) ledger.measure(measured, ledger.added);
+  } catch (error) {
+    if (!(error instanceof StorageError)) throw error;
+    new Logger(SpaceLedger.name).warn(`what is stored is not known before it has been counted: ${error.message}`);
+  }
+  return ledger;
+}
+
+async function bytesOf(provider: StorageProvider, quota: Quota | undefined): Promise<number | undefined> {
+  if (quota === undefined || typeof quota === 'number') return quota;
+  const capacity = await provider.capacity();
+  if (capacity !== undefined) return Math.floor(capacity * quota.share);
+  throw new StorageError(
+    'failed',
+    '--max-size: the size of this storage is not known, so give bytes and no percentage',
+  );
+}
+
+function readMeasured({ bytes, objects, damaged }: RecordFields): Measured | undefined {
+  const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && Number(value) >= 0;
+  return isCount(bytes) && isCount(objects) && isCount(damaged) ? { bytes, objects, damaged } : undefined;
+}

@@ -1,0 +1,99 @@
+import { lookup } from 'node:dns/promises';
+import { connect as connectPlainly } from 'node:net';
+import { getProxyForUrl } from 'proxy-from-env';
+import { runCheck, type CheckResult, type Finding } from '../config/check.js';
+import { SystemClock } from '../config/clock.js';
+import type { UpstreamSettings } from '../config/upstream.settings.js';
+import { SystemResolver } from './address.guard.js';
+import { Agents } from './agents.js';
+import { checkCertificate } from './certificate.check.js';
+import { RegistrySession } from './registry.session.js';
+import { checkRateLimit, checkSignIn, type SeenDate } from './sign-in.check.js';
+import { TokenService } from './token.service.js';
+import { Upstream } from './upstream.js';
+
+/** Upstreams looked at at one time. */
+const concurrency = 8;
+
+/**
+ * Whether each upstream, and each of its fallbacks, can be reached and signed in to.
+ * @param seen is told what time each of them says it is.
+ */
+export async function* checkUpstreams(
+  settings: readonly UpstreamSettings[],
+  seen: (date: SeenDate) => void,
+): AsyncGenerator<CheckResult> {
+  const agents = new Agents(new SystemResolver());
+  const tokens = new TokenService((u, url, headers) => session.send(u, url, headers, false), new SystemClock());
+  const session: RegistrySession = new RegistrySession(agents, tokens);
+  const upstreams = settings.map((entry) => new Upstream(entry, true)).flatMap((u) => [u, ...u.fallbacks]);
+  try {
+    for (let first = 0; first < upstreams.length; first += concurrency) {
+      const some = upstreams.slice(first, first + concurrency);
+      for (const results of await Promise.all(some.map((upstream) => check(upstream, session, seen)))) yield* results;
+    }
+  } finally {
+    agents.close();
+  }
+}
+
+/** One thing after the other, until one fails that the rest needs. */
+async function check(
+  upstream: Upstream,
+  session: RegistrySession,
+  seen: (date: SeenDate) => void,
+): Promise<CheckResult[]> {
+  const { base, settings } = upstream;
+  const isProxied = getProxyForUrl(base.href) !== '';
+  const steps: [string, (signal: AbortSignal) => Promise<Finding>][] = [];
+  if (!isProxied) {
+    steps.push(['address', () => checkAddress(base)]);
+    steps.push(
+      settings.tls
+        ? ['certificate', (signal) => checkCertificate(upstream, signal)]
+        : ['connection', (signal) => checkConnection(base, signal)],
+    );
+  }
+  steps.push(['sign-in', () => checkSignIn(upstream, session, seen)]);
+  const results: CheckResult[] = [];
+  for (const [what, run] of steps) {
+    const result = await runCheck({ name: `${upstream.id}: ${what}`, run });
+    results.push(result);
+    if (result.status === 'fail') return results;
+  }
+  if (upstream.namespace.isDockerHub && !upstream.isFallback) {
+    results.push(await runCheck({ name: `${upstream.id}: pull limit`, run: () => checkRateLimit(upstream, session) }));
+  }
+  return results;
+}
+
+async function checkAddress({ hostname }: URL): Promise<Finding> {
+  const name = hostname.replace(/^\[|\]$/g, '');
+  try {
+    const addresses = await lookup(name, { all: true });
+    return {
+      status: 'ok',
+      detail: `${name} is at ${addresses
+        .map(({ address }) => address)
+        .join(', ')
+        .slice(0, 120)}`,
+    };
+  } catch (error) {
+    return { status: 'fail', detail: `${name} cannot be resolved (${codeOf(error)})` };
+  }
+}
+
+function checkConnection({ hostname, port }: URL, signal: AbortSignal): Promise<Finding> {
+  return new Promise((resolve) => {
+    const socket = connectPlainly({ host: hostname.replace(/^\[|\]$/g, ''), port: Number(port) || 80, signal });
+    socket.once('connect', () => {
+      socket.destroy();
+      resolve({ status: 'ok', detail: 'plain http: what is pulled can be read on the way' });
+    });
+    socket.once('error', (error) => resolve({ status: 'fail', detail: `cannot be reached (${codeOf(error)})` }));
+  });
+}
+
+function codeOf(error: unknown): string {
+  return error instanceof Error && 'code' in error ? String(error.code) : 'unknown error';
+}

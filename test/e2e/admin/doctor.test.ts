@@ -1,0 +1,173 @@
+import { execFileSync } from 'node:child_process';
+import { mkdir, readdir, writeFile } from 'node:fs/promises';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { FakeRegistry } from '../../fakes/fake-registry.js';
+import { makeCertificate } from '../../fixtures/certificate.js';
+import { Folder } from '../support/folder.js';
+import { build, Program } from '../support/program.js';
+import { storedFiles } from '../support/stored-files.js';
+
+beforeAll(build, 180_000);
+
+interface Result {
+  readonly name: string;
+  readonly status: string;
+  readonly detail: string;
+}
+
+/** Runs it with an upstream file. @returns what is not well, and everything */
+async function examine(folder: Folder, upstreams: string, args = ['filesystem', '--root', 'store']) {
+  await writeFile(folder.file('upstreams.yaml'), upstreams);
+  const all = ['--upstream-config-file', 'upstreams.yaml', 'doctor', '--json', ...args];
+  const program = await Program.run(all, { cwd: folder.path });
+  expect(program.stderr).toBe('');
+  expect(program.stdout).not.toContain('planted');
+  const lines = program.stdout.trimEnd().split('\n');
+  const results = lines.map((line) => JSON.parse(line) as Result);
+  return { code: program.code, results, bad: results.filter(({ status }) => status === 'fail') };
+}
+
+const signedIn = (host: string, password = 'planted-password') =>
+  `- {namespace: registry.test, host: '${host}', tls: false, username: user, password: ${password}}`;
+
+const hasMounts = (() => {
+  try {
+    execFileSync('unshare', ['-m', 'true'], { stdio: 'ignore' });
+    return true;
+  } catch {
+    return false;
+  }
+})();
+
+describe('doctor', { concurrent: true, timeout: 120_000 }, () => {
+  it('finds nothing wrong where nothing is, and leaves nothing behind', async () => {
+    await using folder = await Folder.make();
+    await using registry = await FakeRegistry.start({ auth: 'bearer', anonymous: false });
+    const { code, bad, results } = await examine(folder, signedIn(registry.host));
+    expect([code, bad]).toEqual([0, []]);
+    expect(results.find(({ name }) => name === 'registry.test: sign-in')).toMatchObject({
+      status: 'ok',
+      detail: expect.stringContaining('token obtained') as string,
+    });
+    expect(results.find(({ name }) => name === 'clock')?.detail).toMatch(/^-?\d+ s (ahead of|behind) 127/);
+    expect(await storedFiles(folder.file('store'))).toEqual([]);
+  });
+
+  it.each(['bearer', 'basic'] as const)('finds a wrong password: %s', async (auth) => {
+    await using folder = await Folder.make();
+    await using registry = await FakeRegistry.start({ auth, anonymous: false });
+    const { code, bad } = await examine(folder, signedIn(registry.host, 'planted-and-wrong'));
+    expect(code).toBe(1);
+    expect(bad).toMatchObject([
+      { name: 'registry.test: sign-in', detail: expect.stringContaining('user or the password (401)') as string },
+    ]);
+  });
+
+  it('finds an unreachable host and an unknown one, and goes on', async () => {
+    await using folder = await Folder.make();
+    await using registry = await FakeRegistry.start();
+    const list = `${signedIn(registry.host)}\n- {namespace: a.test, host: '127.0.0.1:1', tls: false}\n- {namespace: b.test, host: nowhere.invalid}`;
+    const { code, bad } = await examine(folder, list);
+    expect(code).toBe(1);
+    expect(bad).toMatchObject([
+      { name: 'a.test: connection', detail: 'cannot be reached (ECONNREFUSED)' },
+      { name: 'b.test: address', detail: expect.stringMatching(/^nowhere\.invalid cannot be resolved/) as string },
+    ]);
+  });
+
+  it('finds certificates that are not accepted, and says for how long those that are', async () => {
+    await using folder = await Folder.make();
+    const day = 86_400_000;
+    const good = makeCertificate();
+    const expired = makeCertificate(undefined, Date.now() - 3 * day);
+    await writeFile(folder.file('good.pem'), good.cert);
+    await writeFile(folder.file('expired.pem'), expired.cert);
+    await using first = await FakeRegistry.start({ tls: good });
+    await using second = await FakeRegistry.start({ tls: expired });
+    const list = [
+      `- {namespace: good.test, host: '${first.host}', ca_file: good.pem}`,
+      `- {namespace: stranger.test, host: '${first.host}'}`,
+      `- {namespace: expired.test, host: '${second.host}', ca_file: expired.pem}`,
+      `- {namespace: plain.test, host: '${first.host}', tls: false}`,
+    ];
+    const { code, bad, results } = await examine(folder, list.join('\n'));
+    expect(code).toBe(1);
+    // A day is soon.
+    expect(results.find(({ name }) => name === 'good.test: certificate')).toMatchObject({
+      status: 'warn',
+      detail: 'valid for 0 days',
+    });
+    expect(results.find(({ name }) => name === 'good.test: sign-in')?.status).toBe('ok');
+    expect(bad.map(({ name, detail }) => [name, /not accepted: [A-Z_]+/.exec(detail)?.[0]])).toEqual([
+      ['stranger.test: certificate', 'not accepted: DEPTH_ZERO_SELF_SIGNED_CERT'],
+      ['expired.test: certificate', 'not accepted: CERT_HAS_EXPIRED'],
+      ['plain.test: sign-in', undefined],
+    ]);
+    expect(bad[1]!.detail).toMatch(/expired \d days ago/);
+  });
+
+  it('finds a registry that is none, and one that limits', async () => {
+    await using folder = await Folder.make();
+    await using registry = await FakeRegistry.start({ outage: { status: 503 } });
+    const broken = await examine(folder, signedIn(registry.host));
+    expect([broken.code, broken.bad[0]?.detail]).toEqual([1, 'answers 503 to /v2/: no registry, or out of order']);
+    registry.behaviour.outage = { status: 429 };
+    const limited = await examine(folder, signedIn(registry.host));
+    expect([limited.code, limited.bad]).toEqual([0, []]);
+  });
+
+  it('gives up waiting for a registry that says nothing', async () => {
+    await using folder = await Folder.make();
+    await using registry = await FakeRegistry.start({ delayHeaders: 60_000 });
+    const start = performance.now();
+    const { code, bad } = await examine(folder, signedIn(registry.host));
+    expect([code, bad[0]?.detail]).toEqual([1, 'took longer than 10 s']);
+    expect(performance.now() - start).toBeLessThan(18_000);
+  });
+
+  it('finds a storage that is no folder', async () => {
+    await using folder = await Folder.make();
+    await writeFile(folder.file('file'), '');
+    const { code, bad } = await examine(folder, '[]', ['filesystem', '--root', 'file']);
+    expect(code).toBe(1);
+    expect(bad).toMatchObject([{ name: 'storage: open filesystem' }]);
+  });
+
+  it.runIf(hasMounts).each([
+    ['read-only', 'ro', 'EROFS', 'storage: open filesystem'],
+    ['full', 'size=64k', 'ENOSPC', 'storage: write'],
+  ])('finds a storage that is %s', async (_, option, errno, name) => {
+    await using folder = await Folder.make();
+    await mkdir(folder.file('disk'));
+    const main = `${process.cwd()}/dist/main.js`;
+    const script = `mount -t tmpfs -o ${option} none disk && ${process.execPath} ${main} doctor --json filesystem --root disk`;
+    let output = '';
+    try {
+      execFileSync('unshare', ['-m', 'sh', '-c', script], { cwd: folder.path, stdio: ['ignore', 'pipe', 'pipe'] });
+    } catch (error) {
+      output = String((error as { stdout: Buffer }).stdout);
+    }
+    const results = output
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line) as Result);
+    const bad = results.filter(({ status }) => status === 'fail');
+    expect(bad[0]).toMatchObject({ name, detail: expect.stringContaining(errno) as string });
+    expect(await readdir(folder.file('disk'))).toEqual([]);
+  });
+
+  it('tells of a wrong configuration as of anything else', async () => {
+    await using folder = await Folder.make();
+    const { code, bad } = await examine(folder, '- {namespace: a.test, host: a.test, colour: planted}');
+    expect([code, bad]).toMatchObject([1, [{ name: 'configuration' }]]);
+    expect(bad[0]!.detail).toContain('upstreams[0].colour');
+  });
+
+  it('prints a table for people', async () => {
+    await using folder = await Folder.make();
+    const program = await Program.run(['doctor'], { cwd: folder.path });
+    expect([program.code, program.stderr]).toEqual([0, '']);
+    for (const line of program.stdout.trimEnd().split('\n')) expect(line).toMatch(/^(ok|warn) +\S.* +\d+ ms {2}\S/);
+    expect(await readdir(folder.path)).toEqual(['data']);
+  });
+});
