@@ -16,6 +16,7 @@ import { foldTarget } from './distribution/request-target.js';
 import { send } from './distribution/send.js';
 import { JsonLogger } from './observability/json.logger.js';
 import { requestId } from './observability/request.id.js';
+import { logDestination } from './observability/log.destination.js';
 import { RequestMeter } from './observability/request.meter.js';
 import { identifyRequests, logRequests } from './observability/request.log.js';
 import { TrafficCounts } from './registry/statistics/traffic.counts.js';
@@ -38,7 +39,7 @@ export interface AppOptions extends Replacements {
  * @throws StorageError when the storage cannot be used.
  */
 export async function createApp(settings: Settings, options: AppOptions = {}): Promise<NestFastifyApplication> {
-  const logger = new JsonLogger(settings.server.logLevel, options.log);
+  const logger = new JsonLogger(settings.server.logLevel, await logDestination(settings.server, options.log));
   const rules = namespaceRules(settings);
   const { maxConnections, maxHeaderSize, clientTimeout } = settings.server;
   const adapter = new FastifyAdapter({
