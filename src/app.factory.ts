@@ -19,6 +19,7 @@ import { requestId } from './observability/request.id.js';
 import { logDestination } from './observability/log.destination.js';
 import { RequestMeter } from './observability/request.meter.js';
 import { identifyRequests, logRequests } from './observability/request.log.js';
+import { followTraces } from './observability/trace.context.js';
 import { TrafficCounts } from './registry/statistics/traffic.counts.js';
 
 /** Milliseconds in which the header of a request has to arrive, and how often connections are looked at for it. */
@@ -82,6 +83,7 @@ export async function createApp(settings: Settings, options: AppOptions = {}): P
   identifyRequests(fastify);
   logRequests(fastify, logger.pino);
   refuseWithoutHost(fastify);
+  followTraces(fastify);
   await app.init();
   await fastify.ready();
   return app;
