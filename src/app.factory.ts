@@ -19,7 +19,11 @@ import { foldTarget } from './distribution/request-target.js';
 import { send } from './distribution/send.js';
 import { JsonLogger } from './observability/json.logger.js';
 import { requestId } from './observability/request.id.js';
+import { logDestination } from './observability/log.destination.js';
+import { RequestMeter } from './observability/request.meter.js';
 import { identifyRequests, logRequests } from './observability/request.log.js';
+import { followTraces } from './observability/trace.context.js';
+import { TrafficCounts } from './registry/statistics/traffic.counts.js';
 
 /** Milliseconds in which the header of a request has to arrive, and how often connections are looked at for it. */
 const headersTimeout = 10_000;
@@ -39,7 +43,7 @@ export interface AppOptions extends Replacements {
  * @throws StorageError when the storage cannot be used.
  */
 export async function createApp(settings: Settings, options: AppOptions = {}): Promise<NestFastifyApplication> {
-  const logger = new JsonLogger(settings.server.logLevel, options.log);
+  const logger = new JsonLogger(settings.server.logLevel, await logDestination(settings.server, options.log));
   const rules = namespaceRules(settings);
   const { maxConnections, maxHeaderSize, clientTimeout } = settings.server;
   const adapter = new FastifyAdapter({
@@ -74,13 +78,16 @@ export async function createApp(settings: Settings, options: AppOptions = {}): P
   fastify.server.on('checkExpectation', (request, response) => fastify.server.emit('request', request, response));
   fastify.server.maxConnections = maxConnections;
   fastify.decorate('clientTimeout', clientTimeout);
+  fastify.decorate('traffic', app.get(TrafficCounts));
   fastify.decorateRequest('refusal', undefined);
   endAbandonedAnswers(fastify);
   app.get(DrainService).watch(fastify);
+  app.get(RequestMeter).watch(fastify);
   identifyRequests(fastify);
   logRequests(fastify, logger.pino);
   refuseWithoutHost(fastify);
   confineAdminAddress(fastify);
+  followTraces(fastify);
   giveAgain(fastify);
   await app.init();
   await fastify.ready();

@@ -4,6 +4,7 @@ import type { Clock } from './config/clock.js';
 import { ConfigModule } from './config/config.module.js';
 import type { Settings } from './config/settings.js';
 import { DistributionModule } from './distribution/distribution.module.js';
+import { ObservabilityModule } from './observability/observability.module.js';
 import { RegistryModule } from './registry/registry.module.js';
 import { StorageModule } from './storage/storage.module.js';
 import type { StorageProvider } from './storage/storage.provider.js';
@@ -20,6 +21,7 @@ export interface Replacements {
 @Module({})
 export class AppModule {
   static register(settings: Settings, { clock, resolver, storage }: Replacements = {}): DynamicModule {
+    // One and the same for all who import it.
     const registry = RegistryModule.register(UpstreamModule.register(resolver));
     return {
       module: AppModule,
@@ -28,6 +30,7 @@ export class AppModule {
         StorageModule.register(storage),
         DistributionModule.register(registry),
         AdminModule.register(registry),
+        ObservabilityModule.register(registry),
       ],
     };
   }

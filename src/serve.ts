@@ -1,5 +1,6 @@
 import { Logger } from '@nestjs/common';
 import { once } from 'node:events';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { Server } from 'node:http';
 import { WarmService } from './admin/warm.service.js';
@@ -10,6 +11,7 @@ import { parseListenAddress, type ListenAddress } from './config/listen-address.
 import type { Settings } from './config/settings.js';
 import { DrainService } from './distribution/drain.service.js';
 import { DownloadsService } from './registry/downloads/downloads.service.js';
+import { ReadinessService } from './registry/readiness.service.js';
 import { StorageError } from './storage/storage-error.js';
 
 /** Serves until SIGTERM or SIGINT, then lets running transfers end. @throws StartError */
@@ -22,7 +24,10 @@ export async function serve(settings: Settings): Promise<void> {
     await listenForAdmins(admin, settings, logger);
     logger.log(`listening on ${await listen(app, settings.server.listen)}`);
     logger.log(`${await stopped} received, finishing ${app.get(DrainService).count} transfers`);
+    app.get(ReadinessService).startDraining();
     app.get(WarmService).stop();
+    // Balancers find out first, and send nothing more to a process that is about to refuse it.
+    await sleep(settings.server.drainDelay);
     const isDrained = await drain(app, settings.server.drainTimeout);
     if (!isDrained) logger.warn('the drain timeout passed, running transfers are cut');
   } finally {

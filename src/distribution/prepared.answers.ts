@@ -1,6 +1,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { LRUCache } from 'lru-cache';
 import type { Again } from '../registry/again.js';
+import type { NamespaceTraffic, TrafficCounts } from '../registry/statistics/traffic.counts.js';
 import type { Answer } from './answer.js';
 
 /** Bytes of answers that are remembered. Their bodies are mostly those that the cache of small content has anyway. */
@@ -18,6 +19,8 @@ interface Prepared {
   /** Names and values in turn, as `writeHead` takes them. */
   readonly headers: readonly (string | number)[];
   readonly body: Uint8Array | undefined;
+  /** Where its bytes are counted. */
+  readonly traffic: NamespaceTraffic;
 }
 
 /**
@@ -42,6 +45,7 @@ export class PreparedAnswers {
       again,
       headers: Object.entries(headers).flatMap(([name, value]) => (name === 'age' ? [] : [name, value])),
       body: bytes,
+      traffic: request.server.getDecorator<TrafficCounts>('traffic').of(String(headers['oci-namespace'])),
     };
     answers.set(request.originalUrl, prepared, { size: overhead + (bytes?.length ?? 0) });
   }
@@ -58,6 +62,7 @@ export class PreparedAnswers {
     }
     reply.hijack();
     const { headers } = prepared;
+    prepared.traffic.sent += prepared.body?.length ?? 0;
     reply.raw.writeHead(200, now.age === undefined ? [...headers] : [...headers, 'age', now.age]);
     reply.raw.end(prepared.body);
     return true;

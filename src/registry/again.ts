@@ -1,3 +1,5 @@
+import type { CacheCounts } from './statistics/traffic.counts.js';
+
 /** What may differ when an answer is given again. */
 export interface Repeated {
   /** Seconds since the upstream confirmed a tag. */
@@ -13,3 +15,13 @@ export type Again = () => Repeated | undefined;
 
 /** The same, without anything that changes. */
 export const unchanged: Repeated = {};
+
+/** The same, counted as what it is: an answer from the store. */
+export function counted(again: Again | undefined, counts: CacheCounts): Again | undefined {
+  if (!again) return undefined;
+  return () => {
+    const repeated = again();
+    if (repeated) counts.HIT += 1;
+    return repeated;
+  };
+}

@@ -9,7 +9,7 @@ import { StorageError } from '../storage/storage-error.js';
 import type { ChunkSink, StoredObject } from '../storage/storage.provider.js';
 import { UpstreamClient } from '../upstream/upstream.client.js';
 import { AccessService } from './access.service.js';
-import { unchanged, type Again } from './again.js';
+import { counted, unchanged, type Again } from './again.js';
 import { reasonOf, toAnswerError } from './answer-error.js';
 import type { CacheStatus } from './cache-status.js';
 import { within } from './deadline.js';
@@ -18,6 +18,7 @@ import { DownloadsService } from './downloads/downloads.service.js';
 import { UsesService } from './eviction/uses.service.js';
 import { NegativeCache } from './freshness/negative.cache.js';
 import { SingleFlight } from './single-flight.js';
+import { TrafficCounts } from './statistics/traffic.counts.js';
 
 /** Milliseconds to wait for the whole of a small blob before its headers leave. */
 const smallBlobPatience = 1_000;
@@ -37,7 +38,7 @@ export interface OpenBlob extends BlobHead {
   copy(range: ByteRange, sink: ChunkSink, signal?: AbortSignal): Promise<void>;
   /** The whole of a small blob; it belongs to everybody and is not to be changed. */
   readonly bytes?: Buffer;
-  readonly again?: Again;
+  readonly again?: Again | undefined;
   close(): Promise<void>;
 }
 
@@ -57,6 +58,7 @@ export class BlobsService {
     private readonly access: AccessService,
     private readonly uses: UsesService,
     private readonly settings: ServerSettings,
+    private readonly traffic: TrafficCounts,
   ) {}
 
   /** Tells of a blob without downloading it. @throws OciError */
@@ -68,7 +70,10 @@ export class BlobsService {
   async open(repository: RepositoryRef, digest: Digest): Promise<OpenBlob> {
     const opening = this.openAny(repository, digest);
     try {
-      return await this.answering(opening);
+      const blob = await this.answering(opening);
+      const { blobs } = this.traffic.of(repository.namespace.toString());
+      blobs[blob.cache] += 1;
+      return blob.again ? { ...blob, again: counted(blob.again, blobs) } : blob;
     } catch (error) {
       // It may still open after its deadline.
       opening.then((blob) => blob.close()).catch(() => undefined);

@@ -6,7 +6,7 @@ import type { RepositoryRef } from '../oci/repository.js';
 import { ManifestStore, type ManifestRecord } from '../storage/manifest.store.js';
 import { UpstreamClient, type ManifestHead as UpstreamManifestHead } from '../upstream/upstream.client.js';
 import { AccessService } from './access.service.js';
-import { unchanged, type Again } from './again.js';
+import { counted, unchanged, type Again } from './again.js';
 import { reasonOf, toAnswerError } from './answer-error.js';
 import type { CacheStatus } from './cache-status.js';
 import { within } from './deadline.js';
@@ -14,6 +14,7 @@ import { UsesService } from './eviction/uses.service.js';
 import { NegativeCache } from './freshness/negative.cache.js';
 import { isHeadRefusal } from './head-refusal.js';
 import { SingleFlight } from './single-flight.js';
+import { TrafficCounts } from './statistics/traffic.counts.js';
 import { TagsService } from './tags.service.js';
 
 export interface ManifestHead {
@@ -46,11 +47,13 @@ export class ManifestsService {
     private readonly refusals: NegativeCache,
     private readonly access: AccessService,
     private readonly uses: UsesService,
+    private readonly traffic: TrafficCounts,
   ) {}
 
   /** @throws OciError */
   head(repository: RepositoryRef, reference: Reference): Promise<ManifestHead> {
     return this.answering(
+      repository,
       reference instanceof Digest ? this.headDigest(repository, reference) : this.headTag(repository, reference),
     );
   }
@@ -58,6 +61,7 @@ export class ManifestsService {
   /** @throws OciError */
   get(repository: RepositoryRef, reference: Reference): Promise<ManifestAnswer> {
     return this.answering(
+      repository,
       reference instanceof Digest ? this.getDigest(repository, reference) : this.getTag(repository, reference),
     );
   }
@@ -187,9 +191,12 @@ export class ManifestsService {
     });
   }
 
-  private async answering<T>(answer: Promise<T>): Promise<T> {
+  private async answering<T extends ManifestHead>(repository: RepositoryRef, answer: Promise<T>): Promise<T> {
     try {
-      return await within(answer);
+      const manifest = await within(answer);
+      const { manifests } = this.traffic.of(repository.namespace.toString());
+      manifests[manifest.cache] += 1;
+      return { ...manifest, again: counted(manifest.again, manifests) };
     } catch (error) {
       throw toAnswerError(error, 'MANIFEST_UNKNOWN');
     }

@@ -11,6 +11,10 @@ import { UsesService } from './eviction/uses.service.js';
 import { NegativeCache } from './freshness/negative.cache.js';
 import { ListingsService } from './listings.service.js';
 import { ManifestsService } from './manifests.service.js';
+import { ReadinessService } from './readiness.service.js';
+import { RegistryStatistics } from './statistics/registry.statistics.js';
+import { TrafficCounts } from './statistics/traffic.counts.js';
+import { TrafficHistory } from './statistics/traffic.history.js';
 import { TagsService } from './tags.service.js';
 
 /** The use cases, where storage and upstream meet. */
@@ -31,9 +35,13 @@ export class RegistryModule {
         Retention,
         ScrubService,
         SweepService,
-        TagsService,
         UsageService,
         UsesService,
+        ReadinessService,
+        RegistryStatistics,
+        TagsService,
+        TrafficCounts,
+        TrafficHistory,
       ],
       exports: [
         BlobsService,
@@ -45,6 +53,10 @@ export class RegistryModule {
         SweepService,
         UsageService,
         UsesService,
+        ReadinessService,
+        RegistryStatistics,
+        TrafficCounts,
+        TrafficHistory,
       ],
     };
   }

@@ -1,4 +1,5 @@
 import { LRUCache } from 'lru-cache';
+import { contextHeaders } from '../config/request.context.js';
 import { parseChallenges, type Challenge } from '../oci/challenge.js';
 import { AddressError } from './address.guard.js';
 import type { Agents } from './agents.js';
@@ -7,6 +8,7 @@ import { basic, type TokenService } from './token.service.js';
 import { exchange, headDeadline, type Exchange } from './transport.js';
 import { UpstreamError } from './upstream-error.js';
 import type { Upstream } from './upstream.js';
+import { resultOf } from './upstream.counts.js';
 
 const maxRedirects = 5;
 /** Remembered ways to sign in, per origin and repository. */
@@ -67,14 +69,23 @@ export class RegistrySession {
     const { userAgent } = upstream.settings;
     try {
       const agent = this.agents.for(url, upstream);
-      return await exchange({
+      const answer = await exchange({
         method: question?.method ?? 'GET',
         url,
         agent,
         deadline: headDeadline,
-        headers: { 'accept-encoding': 'identity', 'user-agent': userAgent ?? 'oci-registry', ...headers },
+        headers: {
+          'accept-encoding': 'identity',
+          'user-agent': userAgent ?? 'oci-registry',
+          // Only the registry itself learns what its answer is for.
+          ...(isFirstHop && contextHeaders()),
+          ...headers,
+        },
       });
+      upstream.counts.requests[resultOf(answer.status)] += 1;
+      return answer;
     } catch (error) {
+      upstream.counts.requests.unreachable += 1;
       throw explain(error, upstream, url, isFirstHop);
     }
   }

@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Clock } from '../../config/clock.js';
 import { ServerSettings } from '../../config/server.settings.js';
 import { ContentStore } from '../../storage/content.store.js';
+import { MaintenanceCounts } from '../../storage/maintenance.counts.js';
 import { StorageError } from '../../storage/storage-error.js';
 import { StoredObjects, type StoredContent } from '../../storage/stored.objects.js';
 import { reasonOf } from '../answer-error.js';
@@ -47,6 +48,7 @@ export class ScrubService implements OnApplicationBootstrap, OnApplicationShutdo
     private readonly objects: StoredObjects,
     private readonly content: ContentStore,
     private readonly settings: ServerSettings,
+    private readonly maintenance: MaintenanceCounts,
     @Inject(Clock) private readonly clock: Clock,
   ) {}
 
@@ -82,11 +84,13 @@ export class ScrubService implements OnApplicationBootstrap, OnApplicationShutdo
       // In another order each time: when scrubs never come to their end, everything still has its turn.
       for await (const content of this.objects.contents(shuffle(this.objects.folders))) await this.check(content);
     } catch (error) {
+      this.maintenance.scrubs.failed += 1;
       const level = this.stopped.signal.aborted ? 'debug' : 'warn';
       this.logger[level](`the scrub ended early: ${reasonOf(error)}`);
       throw error;
     }
     this.last = { ...this.counts, startedAt, duration: this.clock.monotonic() - from };
+    this.maintenance.scrubs.done += 1;
     const { seen, bytes, damaged, failed } = this.last;
     this.logger.log(
       `compared ${seen} objects, ${bytes} bytes, with their digests: ${damaged} damaged, ${failed} unreadable`,
@@ -103,10 +107,12 @@ export class ScrubService implements OnApplicationBootstrap, OnApplicationShutdo
       const isSound = await this.isSound(digest);
       if (isSound === undefined) return;
       this.counts.seen += 1;
+      this.maintenance.scrubs.checkedObjects += 1;
       if (isSound) return;
       this.logger.warn(`stored content of ${digest.toString()} is damaged and will be fetched again`);
       await this.content.discard(digest);
       this.counts.damaged += 1;
+      this.maintenance.scrubs.damagedObjects += 1;
     } catch (error) {
       if (!(error instanceof StorageError)) throw error;
       this.counts.failed += 1;
@@ -136,6 +142,7 @@ export class ScrubService implements OnApplicationBootstrap, OnApplicationShutdo
   /** Waits as long as so many bytes may take. */
   private async pace(bytes: number): Promise<void> {
     this.counts.bytes += bytes;
+    this.maintenance.scrubs.checkedBytes += bytes;
     await sleep((bytes * 1000) / this.settings.scrubRate, undefined, { signal: this.stopped.signal });
   }
 

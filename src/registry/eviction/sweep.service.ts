@@ -3,6 +3,7 @@ import { Clock } from '../../config/clock.js';
 import { ServerSettings } from '../../config/server.settings.js';
 import type { Digest } from '../../oci/digest.js';
 import { ContentStore } from '../../storage/content.store.js';
+import { MaintenanceCounts } from '../../storage/maintenance.counts.js';
 import { SpaceLedger } from '../../storage/space.ledger.js';
 import { StoredObjects } from '../../storage/stored.objects.js';
 import { reasonOf } from '../answer-error.js';
@@ -73,6 +74,7 @@ export class SweepService implements OnApplicationBootstrap, OnApplicationShutdo
     private readonly uses: UsesService,
     private readonly retention: Retention,
     private readonly settings: ServerSettings,
+    private readonly maintenance: MaintenanceCounts,
     @Inject(Clock) private readonly clock: Clock,
   ) {}
 
@@ -149,13 +151,15 @@ export class SweepService implements OnApplicationBootstrap, OnApplicationShutdo
     try {
       const sweep = new Sweep(place, plan, this.stopped.signal);
       this.counts = sweep.counts;
-      await sweep.run();
+      await sweep.run().finally(() => this.count(sweep.counts));
     } catch (error) {
       this.lastError = reasonOf(error);
+      this.maintenance.sweeps.failed += 1;
       const level = this.stopped.signal.aborted ? 'debug' : 'warn';
       this.logger[level](`the sweep ended early: ${this.lastError}`);
       throw error;
     }
+    this.maintenance.sweeps.done += 1;
     this.isShort = false;
     this.lastError = undefined;
     const { bytes, objects: contents, damaged } = space;
@@ -165,6 +169,12 @@ export class SweepService implements OnApplicationBootstrap, OnApplicationShutdo
     this.save();
     await this.saving;
     return this.last;
+  }
+
+  private count({ removedRecords, removedContents, removedBytes }: SweepCounts): void {
+    const { sweeps } = this.maintenance;
+    sweeps.removedObjects += removedRecords + removedContents;
+    sweeps.removedBytes += removedBytes;
   }
 
   private report({ duration, seen, removedRecords, removedContents, removedBytes, bytes, failed }: SweepResult): void {
