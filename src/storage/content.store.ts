@@ -70,8 +70,9 @@ export class ContentStore {
     return (await orAbsent(this.provider.stat(keys.content(digest))))?.size;
   }
 
-  createIngest(): Promise<Ingest> {
-    return this.provider.createIngest();
+  /** @param isTransient it will probably not be committed. */
+  createIngest(isTransient = false): Promise<Ingest> {
+    return this.provider.createIngest(isTransient);
   }
 
   /** Makes verified content readable under its digest. */

@@ -9,6 +9,8 @@ import type { RepositoryRef } from '../oci/repository.js';
  * repositories/<namespace>/<name>/_manifests/<algorithm>/<hex>   { mediaType, size, subject? }
  * repositories/<namespace>/<name>/_tags/<tag>                    { tag, digest, mediaType, size, checkedAt }
  * repositories/<namespace>/<name>/_lists/<slot>                a page of tags or referrers, as the upstream sent it
+ * leases/<algorithm>/<first two hex>/<hex>-<epoch>           which replica downloads that content for all of them
+ * leases/tags/<first two hex>/<hex>-<epoch>                  which one asks about a tag; hex is of the tag's key
  * damaged/<former key>                                       records that could not be read, set aside
  * ingest/<id>                                                being written; a provider's own, never a key
  *
@@ -29,6 +31,13 @@ export const keys = {
     `${keys.repository(repository)}/_manifests/${algorithm}/${hex}`,
   tag: (repository: RepositoryRef, tag: Tag) => `${keys.repository(repository)}/_tags/${component(tag.name)}`,
   list: (repository: RepositoryRef, name: string) => `${keys.repository(repository)}/_lists/${slotOf(name)}`,
+  blobLeases: ({ algorithm, hex }: Digest) => `leases/${algorithm}/${hex.slice(0, 2)}/${hex}`,
+  tagLeases: (repository: RepositoryRef, tag: Tag) => {
+    const hex = createHash('sha256').update(keys.tag(repository, tag)).digest('hex');
+    return `leases/tags/${hex.slice(0, 2)}/${hex}`;
+  },
+  /** @param leases what `blobLeases` or `tagLeases` gave; the epochs of one thing are not below it, but beside each other. */
+  lease: (leases: string, epoch: number) => `${leases}-${String(epoch).padStart(8, '0')}`,
   damaged: (key: string) => `damaged/${key}`,
 };
 

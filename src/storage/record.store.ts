@@ -35,6 +35,15 @@ export class RecordStore {
     );
   }
 
+  /** As `find`, past what is in memory: another replica may have written since. */
+  findAgain<T extends object | number>(
+    key: string,
+    read: (fields: RecordFields) => T | undefined,
+  ): Promise<T | undefined> {
+    this.hot.forget(key);
+    return this.find(key, read);
+  }
+
   async put(key: string, fields: RecordFields): Promise<void> {
     await this.replacing(key, () => this.provider.write(key, Buffer.from(JSON.stringify({ version, ...fields }))));
   }
@@ -96,7 +105,8 @@ export function sizeOf({ size }: RecordFields): number | undefined {
   return typeof size === 'number' && Number.isSafeInteger(size) && size >= 0 ? size : undefined;
 }
 
-function parseRecord(content: Buffer): RecordFields | undefined {
+/** The fields of a JSON object; undefined when it is none. */
+export function parseRecord(content: Buffer): RecordFields | undefined {
   try {
     const value: unknown = JSON.parse(content.toString('utf8'));
     return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as RecordFields) : undefined;

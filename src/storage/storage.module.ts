@@ -5,11 +5,15 @@ import type { StorageSettings } from '../config/storage.settings.js';
 import { ContentStore } from './content.store.js';
 import { HotCache } from './hot.cache.js';
 import { IngestSweeper } from './ingest.sweeper.js';
+import { LeaseStore } from './lease.store.js';
 import { ListStore } from './list.store.js';
 import { ManifestStore } from './manifest.store.js';
 import { StorageError } from './storage-error.js';
 import { StorageProvider } from './storage.provider.js';
 import { TagStore } from './tag.store.js';
+
+/** Milliseconds that something read is remembered where other replicas may remove or replace it. */
+const sharedLifetime = 30_000;
 
 /** One line for each provider, loaded only when it is chosen. */
 const providers: {
@@ -56,18 +60,19 @@ export class StorageModule {
     const hot = {
       provide: HotCache,
       inject: [ServerSettings],
-      useFactory: (server: ServerSettings) => new HotCache(server.memoryCache),
+      useFactory: ({ memoryCache, advertiseUrl }: ServerSettings) =>
+        new HotCache(memoryCache, advertiseUrl === undefined ? 0 : sharedLifetime),
     };
     const store = <T>(type: new (provider: StorageProvider, hot: HotCache) => T) => ({
       provide: type,
       inject: [StorageProvider, HotCache],
       useFactory: (opened: StorageProvider, memory: HotCache) => new type(opened, memory),
     });
-    const stores = [store(ContentStore), store(ListStore), store(ManifestStore), store(TagStore)];
+    const stores = [store(ContentStore), store(LeaseStore), store(ListStore), store(ManifestStore), store(TagStore)];
     return {
       module: StorageModule,
       providers: [provider, hot, ...stores, StorageCloser, IngestSweeper],
-      exports: [ContentStore, ListStore, ManifestStore, TagStore],
+      exports: [ContentStore, LeaseStore, ListStore, ManifestStore, TagStore],
     };
   }
 }
