@@ -5,6 +5,8 @@ import { DownloadsService } from './downloads/downloads.service.js';
 import { NegativeCache } from './freshness/negative.cache.js';
 import { ListingsService } from './listings.service.js';
 import { ManifestsService } from './manifests.service.js';
+import { ReplicasService } from './replicas/replicas.service.js';
+import { TagTurns } from './replicas/tag.turns.js';
 import { TagsService } from './tags.service.js';
 
 /** The use cases, where storage and upstream meet. */
@@ -21,7 +23,9 @@ export class RegistryModule {
         ListingsService,
         ManifestsService,
         NegativeCache,
+        ReplicasService,
         TagsService,
+        TagTurns,
       ],
       exports: [BlobsService, DownloadsService, ListingsService, ManifestsService],
     };

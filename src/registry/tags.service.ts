@@ -18,6 +18,7 @@ import { inTime } from './deadline.js';
 import { ageOf, decide, freshnessOf, type Freshness, type FreshnessPolicy } from './freshness/freshness.js';
 import { NegativeCache } from './freshness/negative.cache.js';
 import { isHeadRefusal } from './head-refusal.js';
+import { TagTurns } from './replicas/tag.turns.js';
 import { SingleFlight } from './single-flight.js';
 
 /** Repositories remembered for refusing HEAD and answering GET. */
@@ -51,6 +52,7 @@ export class TagsService {
     private readonly upstreams: UpstreamsService,
     private readonly refusals: NegativeCache,
     private readonly access: AccessService,
+    private readonly turns: TagTurns,
     @Inject(Clock) private readonly clock: Clock,
   ) {}
 
@@ -84,7 +86,7 @@ export class TagsService {
     const key = `${repository.toString()}:${tag.name}`;
     try {
       return await this.refusals.guard(key, () => {
-        if (record) return this.confirm(repository, tag, record);
+        if (record) return this.confirmOnce(repository, tag, record);
         return method === 'GET' ? this.fetch(repository, tag) : this.lookUp(repository, tag);
       });
     } catch (error) {
@@ -95,6 +97,19 @@ export class TagsService {
       this.logger.debug(`${key} is answered stale: ${error.message}`);
       return this.answer(record, 'STALE');
     }
+  }
+
+  /** Another replica may have confirmed it, or be about to. */
+  private confirmOnce(repository: RepositoryRef, tag: Tag, record: TagRecord): Promise<ResolvedTag> {
+    const { settings } = this.upstreams.get(repository.namespace);
+    return this.turns.run(repository, tag, {
+      ask: () => this.confirm(repository, tag, record),
+      find: async () => {
+        const again = await this.tags.findAgain(repository, tag);
+        const isFresh = freshnessOf(again, policyOf(settings, again), this.clock.now()) === 'fresh';
+        return again && isFresh ? this.answer(again, 'HIT') : undefined;
+      },
+    });
   }
 
   /** Asks by HEAD, and gets the manifest only when it is new here: a pull limit is then spent on real change only. */
