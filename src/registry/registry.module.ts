@@ -6,7 +6,7 @@ import { NegativeCache } from './freshness/negative.cache.js';
 import { ListingsService } from './listings.service.js';
 import { ManifestsService } from './manifests.service.js';
 import { ReplicasService } from './replicas/replicas.service.js';
-import { TagTurns } from './replicas/tag.turns.js';
+import { Turns } from './replicas/turns.js';
 import { TagsService } from './tags.service.js';
 
 /** The use cases, where storage and upstream meet. */
@@ -25,7 +25,7 @@ export class RegistryModule {
         NegativeCache,
         ReplicasService,
         TagsService,
-        TagTurns,
+        Turns,
       ],
       exports: [BlobsService, DownloadsService, ListingsService, ManifestsService],
     };

@@ -50,6 +50,10 @@ const named = fc.oneof(
     means: `lease of ${of.toString()} ${at}`,
     key: keys.lease(keys.blobLeases(of), at),
   })),
+  fc.tuple(repository, digest, epoch).map(([of, named, at]) => ({
+    means: `lease of ${of.toString()} ${named.toString()} ${at}`,
+    key: keys.lease(keys.manifestLeases(of, named), at),
+  })),
   fc.tuple(repository, tag, epoch).map(([of, named, at]) => ({
     means: `lease of ${of.toString()} ${named.name} ${at}`,
     key: keys.lease(keys.tagLeases(of, named), at),

@@ -11,6 +11,7 @@ import type { RepositoryRef } from '../oci/repository.js';
  * repositories/<namespace>/<name>/_lists/<slot>                a page of tags or referrers, as the upstream sent it
  * leases/<algorithm>/<first two hex>/<hex>-<epoch>           which replica downloads that content for all of them
  * leases/tags/<first two hex>/<hex>-<epoch>                  which one asks about a tag; hex is of the tag's key
+ * leases/manifests/<first two hex>/<hex>-<epoch>             which one gets a manifest; hex is of the record's key
  * damaged/<former key>                                       records that could not be read, set aside
  * ingest/<id>                                                being written; a provider's own, never a key
  *
@@ -32,14 +33,18 @@ export const keys = {
   tag: (repository: RepositoryRef, tag: Tag) => `${keys.repository(repository)}/_tags/${component(tag.name)}`,
   list: (repository: RepositoryRef, name: string) => `${keys.repository(repository)}/_lists/${slotOf(name)}`,
   blobLeases: ({ algorithm, hex }: Digest) => `leases/${algorithm}/${hex.slice(0, 2)}/${hex}`,
-  tagLeases: (repository: RepositoryRef, tag: Tag) => {
-    const hex = createHash('sha256').update(keys.tag(repository, tag)).digest('hex');
-    return `leases/tags/${hex.slice(0, 2)}/${hex}`;
-  },
-  /** @param leases what `blobLeases` or `tagLeases` gave; the epochs of one thing are not below it, but beside each other. */
+  tagLeases: (repository: RepositoryRef, tag: Tag) => leasesOf('tags', keys.tag(repository, tag)),
+  manifestLeases: (repository: RepositoryRef, digest: Digest) =>
+    leasesOf('manifests', keys.manifest(repository, digest)),
+  /** @param leases what one of the above gave; the epochs of one thing are not below it, but beside each other. */
   lease: (leases: string, epoch: number) => `${leases}-${String(epoch).padStart(8, '0')}`,
   damaged: (key: string) => `damaged/${key}`,
 };
+
+function leasesOf(folder: string, key: string): string {
+  const hex = createHash('sha256').update(key).digest('hex');
+  return `leases/${folder}/${hex.slice(0, 2)}/${hex}`;
+}
 
 /** One of 64 slots: names of lists come from clients, and must not fill a disk. The record has the name itself. */
 function slotOf(name: string): string {

@@ -8,11 +8,11 @@ const maxLeaseBytes = 4 * 1024;
 const maxText = 2 * 1024;
 const version = 1;
 /** What `keys.lease` gives: other files are not ours to remove. */
-const leaseKey = /^leases\/(?:sha256|sha512|tags)\/[0-9a-f]{2}\/[0-9a-f]+-\d{8}$/;
+const leaseKey = /^leases\/(?:sha256|sha512|tags|manifests)\/[0-9a-f]{2}\/[0-9a-f]+-\d{8}$/;
 
 /** Who does something for all replicas, until when. */
 export interface Lease {
-  /** What it is about: `keys.blobLeases` or `keys.tagLeases`. */
+  /** What it is about: `keys.blobLeases`, `tagLeases` or `manifestLeases`. */
   readonly leases: string;
   /** The highest one counts. */
   readonly epoch: number;

@@ -107,6 +107,31 @@ describe('a stale tag at three replicas', () => {
   });
 });
 
+describe('a cold manifest at three replicas', () => {
+  it.each(['a tag', 'a digest'])('costs one GET by %s', async (by) => {
+    await using fleet = await Fleet.start();
+    fleet.registry.addImage('app', older, ['1.0']);
+    fleet.registry.behaviour.delayHeaders = 300;
+    const path = by === 'a tag' ? tag : `app/manifests/${older.manifest.digest}`;
+    const outcomes = await Promise.all(
+      fleet.urls(path).flatMap((url) => Array.from({ length: 20 }, () => pull(url, older.manifest.body))),
+    );
+    expect(new Set(outcomes.map(({ verdict }) => verdict))).toEqual(new Set(['right']));
+    expect(fleet.asked()).toEqual(['GET manifest']);
+    expect(await leasesOf(fleet)).toEqual([]);
+  });
+
+  it('that is refused is refused everywhere, and not for long', async () => {
+    await using fleet = await Fleet.start();
+    fleet.registry.behaviour.delayHeaders = 300;
+    const start = performance.now();
+    const outcomes = await Promise.all(fleet.urls(tag).map((url) => pull(url, older.manifest.body)));
+    expect(outcomes.map(({ status }) => status)).toEqual([404, 404, 404]);
+    expect(performance.now() - start).toBeLessThan(2_000);
+    expect(await leasesOf(fleet)).toEqual([]);
+  });
+});
+
 describe('replicas', () => {
   it('each download for themselves where the storage cannot tell who was first, and say so', async () => {
     await using fleet = await Fleet.start({ storage: (root) => new CarelessStorage(root) });
@@ -120,7 +145,10 @@ describe('replicas', () => {
   });
 
   it('that do not say where they are each download for themselves, and say so', async () => {
-    await using fleet = await Fleet.start({ server: { advertiseUrl: undefined } as never, replicas: 1 });
+    await using fleet = await Fleet.start({
+      server: { advertiseUrl: undefined, logLevel: 'debug' } as never,
+      replicas: 1,
+    });
     expect(fleet.mirrors[0]?.log.match(/each download for themselves/g)).toHaveLength(1);
   });
 

@@ -47,7 +47,7 @@ export class ReplicasService implements OnApplicationBootstrap, OnApplicationShu
 
   onApplicationBootstrap(): void {
     if (this.url === undefined) {
-      this.logger.log('replicas on the same storage each download for themselves: --advertise-url is not set');
+      this.logger.debug('replicas on the same storage each download for themselves: --advertise-url is not set');
     } else if (!this.isActive) {
       this.logger.warn('replicas on the same storage each download for themselves: it cannot tell who was first');
     } else {

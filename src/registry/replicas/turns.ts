@@ -1,7 +1,4 @@
 import { Injectable, Logger } from '@nestjs/common';
-import type { Tag } from '../../oci/reference.js';
-import type { RepositoryRef } from '../../oci/repository.js';
-import { keys } from '../../storage/keys.js';
 import { StorageError } from '../../storage/storage-error.js';
 import { reasonOf } from '../answer-error.js';
 import type { HeldLease } from './held.lease.js';
@@ -13,37 +10,40 @@ const patience = 1_000;
 /** Milliseconds between two looks. */
 const interval = 100;
 
-/** A question about a tag. */
-export interface TagQuestion<T> {
+/** A question to the upstream whose outcome is recorded. */
+export interface Question<T> {
   readonly ask: () => Promise<T>;
   /** What another replica has found out by now, as the storage has it. @throws StorageError */
   readonly find: () => Promise<T | undefined>;
 }
 
-/** Lets one of the replicas ask the upstream about a tag, and the others have its answer from the storage. */
+/** Lets one of the replicas ask the upstream, and the others have its answer from the storage. */
 @Injectable()
-export class TagTurns {
+export class Turns {
   private readonly logger = new Logger('Replicas');
 
   constructor(private readonly replicas: ReplicasService) {}
 
-  /** @throws what `ask` throws */
-  async run<T>(repository: RepositoryRef, tag: Tag, { ask, find }: TagQuestion<T>): Promise<T> {
-    if (!this.replicas.isActive) return ask();
+  /**
+   * Looks at the record before it asks, without other replicas too: it may have been written while the caller looked.
+   * @param leases `keys.tagLeases` or `keys.manifestLeases`
+   * @throws what `ask` throws
+   */
+  async run<T>(leases: string, { ask, find }: Question<T>): Promise<T> {
     let turn: HeldLease | undefined;
     try {
-      const leases = keys.tagLeases(repository, tag);
-      const known = await find();
-      if (known !== undefined) return known;
-      turn = await this.take(leases);
-      const answer = turn ? await find() : await this.wait(leases, find);
-      if (answer !== undefined) {
+      let known = await find();
+      if (known === undefined && this.replicas.isActive) {
+        turn = await this.take(leases);
+        known = turn ? await find() : await this.wait(leases, find);
+      }
+      if (known !== undefined) {
         await turn?.release();
-        return answer;
+        return known;
       }
     } catch (error) {
       if (!(error instanceof StorageError)) throw error;
-      this.logger.debug(`${repository.toString()}:${tag.name} is asked about without a lease: ${reasonOf(error)}`);
+      this.logger.debug(`the upstream is asked without ${leases}: ${reasonOf(error)}`);
     }
     return ask().finally(() => turn?.release());
   }
