@@ -1,13 +1,15 @@
 import { expect, it } from 'vitest';
+import { until as untilWithin } from '../../e2e/support/until.js';
 import { makeBlob } from '../../fixtures/images.js';
 import type { ClusterStorage } from './cluster-storage.js';
 import { Cluster, freePort } from './cluster.js';
-import { until } from './gate.js';
 import { pullResuming } from './resuming-client.js';
 
 const mebibyte = 1024 * 1024;
 /** Milliseconds. */
 const long = 180_000;
+
+const until = (condition: () => boolean | Promise<boolean>, what: string) => untilWithin(what, condition, 60_000);
 
 /** What replicas promise on any storage that can tell who was first. Each scenario asks for a storage of its own. */
 export function replicaScenarios(makeStorage: () => Promise<ClusterStorage>): void {
