@@ -2,9 +2,10 @@ import { Controller, Get, Head, Res } from '@nestjs/common';
 import type { FastifyReply } from 'fastify';
 import { Digest } from '../oci/digest.js';
 import { RepositoryRef } from '../oci/repository.js';
+import type { Asker } from '../registry/asker.js';
 import { BlobsService } from '../registry/blobs.service.js';
 import { blobAnswer, blobHeadAnswer, type Conditions } from './blob.answer.js';
-import { ConditionsOf, DigestOf, Repository } from './parameters.js';
+import { AskerOf, ConditionsOf, DigestOf, Repository } from './parameters.js';
 import { send } from './send.js';
 
 /** Blobs (end-2). */
@@ -17,9 +18,10 @@ export class BlobsController {
     @Repository() repository: RepositoryRef,
     @DigestOf() digest: Digest,
     @ConditionsOf() conditions: Conditions,
+    @AskerOf() asker: Asker,
     @Res() reply: FastifyReply,
   ): Promise<void> {
-    await send(reply, blobAnswer(repository, await this.blobs.open(repository, digest), conditions));
+    await send(reply, blobAnswer(repository, await this.blobs.open(repository, digest, asker), conditions));
   }
 
   @Head()

@@ -5,6 +5,7 @@ import { OciError } from '../oci/error.js';
 import { Namespace } from '../oci/namespace.js';
 import { parseReference, type Reference } from '../oci/reference.js';
 import { RepositoryRef } from '../oci/repository.js';
+import type { Asker } from '../registry/asker.js';
 import type { Conditions } from './blob.answer.js';
 import { originForm } from './request-target.js';
 
@@ -42,6 +43,11 @@ export const ConditionsOf = createParamDecorator((_: undefined, context: Executi
   const { range, 'if-range': ifRange, 'if-none-match': ifNoneMatch } = headers;
   return { range, ifRange: typeof ifRange === 'string' ? ifRange : undefined, ifNoneMatch };
 });
+
+/** Another replica says who it is; which one does not matter. */
+export const AskerOf = createParamDecorator((_: undefined, context: ExecutionContext): Asker =>
+  requestOf(context).headers['oci-registry-follower'] === undefined ? 'client' : 'replica',
+);
 
 /** A list request: its path as the client sent it, all of its query, and the part that is passed on. */
 export interface ListQuery {

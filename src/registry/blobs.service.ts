@@ -3,6 +3,7 @@ import { LRUCache } from 'lru-cache';
 import { ServerSettings } from '../config/server.settings.js';
 import type { ByteRange } from '../oci/byte-range.js';
 import type { Digest } from '../oci/digest.js';
+import { OciError } from '../oci/error.js';
 import type { RepositoryRef } from '../oci/repository.js';
 import { ContentStore, type BlobRecord } from '../storage/content.store.js';
 import { StorageError } from '../storage/storage-error.js';
@@ -11,12 +12,14 @@ import { UpstreamClient } from '../upstream/upstream.client.js';
 import { AccessService } from './access.service.js';
 import { counted, unchanged, type Again } from './again.js';
 import { reasonOf, toAnswerError } from './answer-error.js';
+import type { Asker } from './asker.js';
 import type { CacheStatus } from './cache-status.js';
 import { within } from './deadline.js';
 import type { Download } from './downloads/download.js';
 import { DownloadsService } from './downloads/downloads.service.js';
 import { UsesService } from './eviction/uses.service.js';
 import { NegativeCache } from './freshness/negative.cache.js';
+import { StoredMeanwhileError } from './replicas/replicated.source.js';
 import { SingleFlight } from './single-flight.js';
 import { TrafficCounts } from './statistics/traffic.counts.js';
 
@@ -66,9 +69,15 @@ export class BlobsService {
     return this.answering(this.findHead(repository, digest));
   }
 
-  /** @throws OciError before anything has been sent */
-  async open(repository: RepositoryRef, digest: Digest): Promise<OpenBlob> {
-    const opening = this.openAny(repository, digest);
+  /**
+   * @param asker another replica never gets what this one gets from a replica, so that nobody waits for itself.
+   * @throws OciError before anything has been sent
+   */
+  async open(repository: RepositoryRef, digest: Digest, asker: Asker = 'client'): Promise<OpenBlob> {
+    if (asker === 'replica' && this.downloads.isFollowing(digest)) {
+      throw new OciError('UNAVAILABLE', 'another replica downloads it', { retryAfter: 1 });
+    }
+    const opening = this.openAny(repository, digest, asker);
     try {
       const blob = await this.answering(opening);
       const { blobs } = this.traffic.of(repository.namespace.toString());
@@ -91,26 +100,28 @@ export class BlobsService {
     return { digest, size: await this.agree(repository, digest), cache: 'MISS' };
   }
 
-  private async openAny(repository: RepositoryRef, digest: Digest): Promise<OpenBlob> {
+  private async openAny(repository: RepositoryRef, digest: Digest, asker: Asker): Promise<OpenBlob> {
     return (
-      this.join(repository, digest) ??
+      this.join(repository, digest, asker) ??
       (await this.openStored(repository, digest)) ??
-      this.join(repository, digest) ??
-      (await this.openAgreed(repository, digest)) ??
-      this.openNew(repository, digest)
+      this.join(repository, digest, asker) ??
+      (await this.openAgreed(repository, digest, asker)) ??
+      this.openNew(repository, digest, asker)
     );
   }
 
   /** Somebody may have begun it while we looked; if that was for another repository, the upstream has to be asked first. */
-  private openNew(repository: RepositoryRef, digest: Digest): Promise<OpenBlob> {
+  private openNew(repository: RepositoryRef, digest: Digest, asker: Asker): Promise<OpenBlob> {
     const running = this.downloads.find(digest);
-    if (!running) return this.follow(this.downloads.start(repository, digest), repository);
-    return running.isFor(repository) ? this.follow(running, repository) : this.openAny(repository, digest);
+    if (!running) return this.follow(this.downloads.start(repository, digest, asker), repository, asker);
+    return running.isFor(repository)
+      ? this.follow(running, repository, asker)
+      : this.openAny(repository, digest, asker);
   }
 
-  private join(repository: RepositoryRef, digest: Digest): Promise<OpenBlob> | undefined {
+  private join(repository: RepositoryRef, digest: Digest, asker: Asker): Promise<OpenBlob> | undefined {
     const download = this.downloads.find(digest);
-    return download?.isFor(repository) === true ? this.follow(download, repository) : undefined;
+    return download?.isFor(repository) === true ? this.follow(download, repository, asker) : undefined;
   }
 
   /** Stored content of a repository that is recorded to contain it: a digest is not a permission (P14). */
@@ -130,7 +141,7 @@ export class BlobsService {
   }
 
   /** Content that is here, or on its way, for another repository: the upstream has to agree that this one has it too. */
-  private async openAgreed(repository: RepositoryRef, digest: Digest): Promise<OpenBlob | undefined> {
+  private async openAgreed(repository: RepositoryRef, digest: Digest, asker: Asker): Promise<OpenBlob | undefined> {
     const size = await this.content.findSize(digest);
     const running = this.downloads.find(digest);
     if (size === undefined && (!running || running.isFor(repository))) return undefined;
@@ -138,7 +149,7 @@ export class BlobsService {
     const download = this.downloads.find(digest);
     if (download) {
       download.admit(repository);
-      return this.follow(download, repository);
+      return this.follow(download, repository, asker);
     }
     const stored = await this.openContent(digest, size, 'REVALIDATED');
     if (stored) {
@@ -227,15 +238,16 @@ export class BlobsService {
     return true;
   }
 
-  private async follow(download: Download, repository: RepositoryRef): Promise<OpenBlob> {
+  private async follow(download: Download, repository: RepositoryRef, asker: Asker): Promise<OpenBlob> {
     const follower = download.follow();
     const { digest } = follower;
     try {
       await follower.ready(smallBlobPatience);
     } catch (error) {
       await follower.close();
+      if (error instanceof StoredMeanwhileError) return this.openAny(repository, digest, asker);
       // What another repository's credentials could not get says nothing of this one.
-      if (!download.repository.equals(repository)) return this.openNew(repository, digest);
+      if (!download.repository.equals(repository)) return this.openNew(repository, digest, asker);
       throw error;
     }
     const { size } = follower;

@@ -3,6 +3,7 @@ import { Digest } from '../oci/digest.js';
 import { ManifestError, parseManifest, type Manifest } from '../oci/manifest.js';
 import type { Reference } from '../oci/reference.js';
 import type { RepositoryRef } from '../oci/repository.js';
+import { keys } from '../storage/keys.js';
 import { ManifestStore, type ManifestRecord } from '../storage/manifest.store.js';
 import { UpstreamClient, type ManifestHead as UpstreamManifestHead } from '../upstream/upstream.client.js';
 import { AccessService } from './access.service.js';
@@ -13,6 +14,7 @@ import { within } from './deadline.js';
 import { UsesService } from './eviction/uses.service.js';
 import { NegativeCache } from './freshness/negative.cache.js';
 import { isHeadRefusal } from './head-refusal.js';
+import { Turns } from './replicas/turns.js';
 import { SingleFlight } from './single-flight.js';
 import { TrafficCounts } from './statistics/traffic.counts.js';
 import { TagsService } from './tags.service.js';
@@ -48,6 +50,7 @@ export class ManifestsService {
     private readonly access: AccessService,
     private readonly uses: UsesService,
     private readonly traffic: TrafficCounts,
+    private readonly turns: Turns,
   ) {}
 
   /** @throws OciError */
@@ -115,7 +118,21 @@ export class ManifestsService {
     const body = record && (await this.manifests.findBody(digest));
     if (record && body) return { ...this.hit(repository, digest, record, body), size: body.length, body };
     const key = keyOf(repository, digest);
-    return this.fetches.run(key, () => this.refusals.guard(key, () => this.fetch(repository, digest)));
+    return this.fetches.run(key, () => this.refusals.guard(key, () => this.fetchOnce(repository, digest)));
+  }
+
+  /** Another replica may get it just now: registries count what is got. */
+  private fetchOnce(repository: RepositoryRef, digest: Digest): Promise<ManifestAnswer> {
+    const find = async (): Promise<ManifestAnswer | undefined> => {
+      const record = await this.manifests.findAgain(repository, digest);
+      if (!record || this.access.isDue(repository, record)) return undefined;
+      const body = await this.manifests.findBody(digest);
+      return body && { ...this.hit(repository, digest, record, body), size: body.length, body };
+    };
+    return this.turns.run(keys.manifestLeases(repository, digest), {
+      ask: () => this.fetch(repository, digest),
+      find,
+    });
   }
 
   private hit(repository: RepositoryRef, digest: Digest, record: ManifestRecord, body?: Buffer): ManifestHead {

@@ -6,6 +6,7 @@ import type { Digest } from '../oci/digest.js';
 import type { Manifest } from '../oci/manifest.js';
 import type { Reference, Tag } from '../oci/reference.js';
 import type { RepositoryRef } from '../oci/repository.js';
+import { keys } from '../storage/keys.js';
 import { ManifestStore } from '../storage/manifest.store.js';
 import { TagStore, type TagRecord } from '../storage/tag.store.js';
 import { UpstreamClient, type ManifestHead, type Sourced } from '../upstream/upstream.client.js';
@@ -19,6 +20,7 @@ import { inTime } from './deadline.js';
 import { ageOf, decide, freshnessOf, type Freshness, type FreshnessPolicy } from './freshness/freshness.js';
 import { NegativeCache } from './freshness/negative.cache.js';
 import { isHeadRefusal } from './head-refusal.js';
+import { Turns } from './replicas/turns.js';
 import { SingleFlight } from './single-flight.js';
 
 /** Repositories remembered for refusing HEAD and answering GET. */
@@ -53,6 +55,7 @@ export class TagsService {
     private readonly upstreams: UpstreamsService,
     private readonly refusals: NegativeCache,
     private readonly access: AccessService,
+    private readonly turns: Turns,
     @Inject(Clock) private readonly clock: Clock,
   ) {}
 
@@ -86,8 +89,9 @@ export class TagsService {
     const key = `${repository.toString()}:${tag.name}`;
     try {
       return await this.refusals.guard(key, () => {
-        if (record) return this.confirm(repository, tag, record);
-        return method === 'GET' ? this.fetch(repository, tag) : this.lookUp(repository, tag);
+        if (record) return this.once(repository, tag, () => this.confirm(repository, tag, record));
+        if (method === 'HEAD') return this.lookUp(repository, tag);
+        return this.once(repository, tag, () => this.fetch(repository, tag));
       });
     } catch (error) {
       if (!(error instanceof UpstreamError)) throw error;
@@ -97,6 +101,17 @@ export class TagsService {
       this.logger.debug(`${key} is answered stale: ${error.message}`);
       return this.answer(record, 'STALE');
     }
+  }
+
+  /** Another replica may have asked just now, or be about to. */
+  private once(repository: RepositoryRef, tag: Tag, ask: () => Promise<ResolvedTag>): Promise<ResolvedTag> {
+    const { settings } = this.upstreams.get(repository.namespace);
+    const find = async () => {
+      const record = await this.tags.findAgain(repository, tag);
+      const isFresh = freshnessOf(record, policyOf(settings, record), this.clock.now()) === 'fresh';
+      return record && isFresh ? this.answer(record, 'HIT') : undefined;
+    };
+    return this.turns.run(keys.tagLeases(repository, tag), { ask, find });
   }
 
   /** Asks by HEAD, and gets the manifest only when it is new here: a pull limit is then spent on real change only. */

@@ -99,10 +99,17 @@ export class ContentStore {
     return (await orAbsent(this.provider.stat(keys.content(digest))))?.size;
   }
 
-  /** @param size bytes to come, as far as it is known. @throws StorageError `full` when they are more than may be kept */
-  async createIngest(size?: number): Promise<Ingest> {
+  /**
+   * @param size bytes to come, as far as it is known.
+   * @param isTransient it will probably not be committed.
+   * @throws StorageError `full` when they are more than may be kept
+   */
+  async createIngest({
+    size,
+    isTransient = false,
+  }: { size?: number | undefined; isTransient?: boolean } = {}): Promise<Ingest> {
     this.space.check(size);
-    return this.provider.createIngest();
+    return this.provider.createIngest(isTransient);
   }
 
   /** Makes verified content readable under its digest. @throws StorageError, and then the ingest is aborted */

@@ -41,6 +41,16 @@ describe('HotCache', () => {
     }
   });
 
+  it('reads again after its lifetime, and not before', async () => {
+    const cache = new HotCache(10_000, 50);
+    let reads = 0;
+    const read = () => cache.through('a/b', () => Promise.resolve(text(`read ${(reads += 1)}`)), bytes);
+    await read();
+    expect((await read())?.toString()).toBe('read 1');
+    await new Promise((resolve) => setTimeout(resolve, 80));
+    expect((await read())?.toString()).toBe('read 2');
+  });
+
   it('remembers nothing when it may hold nothing', async () => {
     const cache = new HotCache(0);
     await cache.through('a/b', () => Promise.resolve(text('x')), bytes);

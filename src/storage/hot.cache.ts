@@ -11,9 +11,12 @@ export class HotCache {
   private readonly entries: LRUCache<string, { readonly value: object | number }> | undefined;
   private writes = 0;
 
-  /** @param bytes 0 remembers nothing. */
-  constructor(bytes: number) {
-    if (bytes > 0) this.entries = new LRUCache({ maxSize: bytes });
+  /**
+   * @param bytes 0 remembers nothing.
+   * @param lifetime milliseconds after which it is read again, where others may write too; 0 for no bound.
+   */
+  constructor(bytes: number, lifetime = 0) {
+    if (bytes > 0) this.entries = new LRUCache({ maxSize: bytes, ttl: lifetime });
   }
 
   /** Bytes held. */

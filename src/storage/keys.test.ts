@@ -34,6 +34,8 @@ const tag = fc
   )
   .map((text) => Tag.parse(text));
 
+const epoch = fc.nat({ max: 99_999_999 });
+
 /** What a key stands for, as text, and the key. */
 const named = fc.oneof(
   digest.map((of) => ({ means: `content ${of.toString()}`, key: keys.content(of) })),
@@ -44,6 +46,18 @@ const named = fc.oneof(
     .tuple(repository, digest)
     .map(([of, at]) => ({ means: `manifest ${of.toString()} ${at.toString()}`, key: keys.manifest(of, at) })),
   fc.tuple(repository, tag).map(([of, at]) => ({ means: `tag ${of.toString()} ${at.name}`, key: keys.tag(of, at) })),
+  fc.tuple(digest, epoch).map(([of, at]) => ({
+    means: `lease of ${of.toString()} ${at}`,
+    key: keys.lease(keys.blobLeases(of), at),
+  })),
+  fc.tuple(repository, digest, epoch).map(([of, named, at]) => ({
+    means: `lease of ${of.toString()} ${named.toString()} ${at}`,
+    key: keys.lease(keys.manifestLeases(of, named), at),
+  })),
+  fc.tuple(repository, tag, epoch).map(([of, named, at]) => ({
+    means: `lease of ${of.toString()} ${named.name} ${at}`,
+    key: keys.lease(keys.tagLeases(of, named), at),
+  })),
 );
 const runs = { numRuns: 2000 };
 
@@ -117,6 +131,9 @@ describe('keys', () => {
     );
     expect(keys.tag(busybox, Tag.parse('1.36-Musl_x'))).toBe(
       'repositories/docker.io/library/busybox/_tags/1.36-_musl__x',
+    );
+    expect(keys.lease(keys.blobLeases(content), 12)).toBe(
+      `leases/sha256/${content.hex.slice(0, 2)}/${content.hex}-00000012`,
     );
   });
 });

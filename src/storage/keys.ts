@@ -10,6 +10,9 @@ import type { RepositoryRef } from '../oci/repository.js';
  * repositories/<namespace>/<name>/_tags/<tag>                    { tag, digest, mediaType, size, checkedAt }
  * repositories/<namespace>/<name>/_lists/<slot>                a page of tags or referrers, as the upstream sent it
  * health/probe                                               written to see whether the storage takes writes
+ * leases/<algorithm>/<first two hex>/<hex>-<epoch>           which replica downloads that content for all of them
+ * leases/tags/<first two hex>/<hex>-<epoch>                  which one asks about a tag; hex is of the tag's key
+ * leases/manifests/<first two hex>/<hex>-<epoch>             which one gets a manifest; hex is of the record's key
  * damaged/<former key>                                       what is not what it should be, set aside for a week
  * state/<name>                                               what this program remembers of its own work
  * ingest/<id>                                                being written; a provider's own, never a key
@@ -32,6 +35,12 @@ export const keys = {
   tag: (repository: RepositoryRef, tag: Tag) => `${keys.repository(repository)}/_tags/${component(tag.name)}`,
   list: (repository: RepositoryRef, name: string) => `${keys.repository(repository)}/_lists/${slotOf(name)}`,
   probe: 'health/probe',
+  blobLeases: ({ algorithm, hex }: Digest) => `leases/${algorithm}/${hex.slice(0, 2)}/${hex}`,
+  tagLeases: (repository: RepositoryRef, tag: Tag) => leasesOf('tags', keys.tag(repository, tag)),
+  manifestLeases: (repository: RepositoryRef, digest: Digest) =>
+    leasesOf('manifests', keys.manifest(repository, digest)),
+  /** @param leases what one of the above gave; the epochs of one thing are not below it, but beside each other. */
+  lease: (leases: string, epoch: number) => `${leases}-${String(epoch).padStart(8, '0')}`,
   damaged: (key: string) => `damaged/${key}`,
   state: (name: 'usage' | 'scrub') => `state/${name}`,
 };
@@ -74,6 +83,11 @@ export function parseContentKey(key: string): Digest | undefined {
 export function contentFolders(): string[] {
   const starts = Array.from({ length: 256 }, (_, index) => index.toString(16).padStart(2, '0'));
   return ['sha256', 'sha512'].flatMap((algorithm) => starts.map((start) => `blobs/${algorithm}/${start}`));
+}
+
+function leasesOf(folder: string, key: string): string {
+  const hex = createHash('sha256').update(key).digest('hex');
+  return `leases/${folder}/${hex.slice(0, 2)}/${hex}`;
 }
 
 /** One of 64 slots: names of lists come from clients, and must not fill a disk. The record has the name itself. */

@@ -34,6 +34,11 @@ export class ManifestStore {
     return this.records.find(keys.manifest(repository, digest), readRecord);
   }
 
+  /** As `find`, past what is in memory: another replica may have written it since. */
+  findAgain(repository: RepositoryRef, digest: Digest): Promise<ManifestRecord | undefined> {
+    return this.records.findAgain(keys.manifest(repository, digest), readRecord);
+  }
+
   /**
    * The stored bytes; undefined when they are absent, too large for a manifest, or not those that the digest names, which
    * are then set aside.

@@ -37,6 +37,15 @@ export class RecordStore {
     );
   }
 
+  /** As `find`, past what is in memory: another replica may have written since. */
+  findAgain<T extends object | number>(
+    key: string,
+    read: (fields: RecordFields) => T | undefined,
+  ): Promise<T | undefined> {
+    this.hot.forget(key);
+    return this.find(key, read);
+  }
+
   /** @throws StorageError `full` for a new record when there is no space for it; replacing one takes none. */
   async put(key: string, fields: RecordFields): Promise<void> {
     if (this.space.isFull && !(await orAbsent(this.provider.stat(key)))) this.space.check();
@@ -100,7 +109,8 @@ export function sizeOf({ size }: RecordFields): number | undefined {
   return typeof size === 'number' && Number.isSafeInteger(size) && size >= 0 ? size : undefined;
 }
 
-function parseRecord(content: Buffer): RecordFields | undefined {
+/** The fields of a JSON object; undefined when it is none. */
+export function parseRecord(content: Buffer): RecordFields | undefined {
   try {
     const value: unknown = JSON.parse(content.toString('utf8'));
     return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as RecordFields) : undefined;

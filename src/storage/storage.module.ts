@@ -6,6 +6,7 @@ import { ContentStore } from './content.store.js';
 import { CountedProvider } from './counted.provider.js';
 import { HotCache } from './hot.cache.js';
 import { IngestSweeper } from './ingest.sweeper.js';
+import { LeaseStore } from './lease.store.js';
 import { ListStore } from './list.store.js';
 import { MaintenanceCounts } from './maintenance.counts.js';
 import { ManifestStore } from './manifest.store.js';
@@ -17,6 +18,9 @@ import { StorageCounts } from './storage.counts.js';
 import { StorageProbe } from './storage.probe.js';
 import { StorageProvider } from './storage.provider.js';
 import { TagStore } from './tag.store.js';
+
+/** Milliseconds that something read is remembered where other replicas may remove or replace it. */
+const sharedLifetime = 30_000;
 
 /** One line for each provider, loaded only when it is chosen. */
 const providers: {
@@ -63,14 +67,15 @@ export class StorageModule {
     const hot = {
       provide: HotCache,
       inject: [ServerSettings],
-      useFactory: (server: ServerSettings) => new HotCache(server.memoryCache),
+      useFactory: ({ memoryCache, advertiseUrl }: ServerSettings) =>
+        new HotCache(memoryCache, advertiseUrl === undefined ? 0 : sharedLifetime),
     };
     const ledger = {
       provide: SpaceLedger,
       inject: [StorageProvider, ServerSettings],
       useFactory: (opened: StorageProvider, server: ServerSettings) => openLedger(opened, server.maxSize),
     };
-    const store = <T>(type: new (provider: StorageProvider, hot: HotCache, space: SpaceLedger) => T) => ({
+    const store = (type: new (provider: StorageProvider, hot: HotCache, space: SpaceLedger) => object) => ({
       provide: type,
       inject: [StorageProvider, HotCache, SpaceLedger],
       useFactory: (opened: StorageProvider, memory: HotCache, space: SpaceLedger) => new type(opened, memory, space),
@@ -80,12 +85,22 @@ export class StorageModule {
       inject: [StorageProvider],
       useFactory: (opened: StorageProvider) => new StorageProbe(opened),
     };
-    const stores = [store(ContentStore), store(ListStore), store(ManifestStore), store(StoredObjects), store(TagStore)];
+    const stores = [ContentStore, LeaseStore, ListStore, ManifestStore, StoredObjects, TagStore].map(store);
     const counts = [StorageCounts, MaintenanceCounts];
     return {
       module: StorageModule,
       providers: [provider, hot, ledger, ...stores, probe, StorageCloser, IngestSweeper, ...counts],
-      exports: [ContentStore, ListStore, ManifestStore, SpaceLedger, StoredObjects, TagStore, StorageProbe, ...counts],
+      exports: [
+        ContentStore,
+        LeaseStore,
+        ListStore,
+        ManifestStore,
+        SpaceLedger,
+        StoredObjects,
+        TagStore,
+        StorageProbe,
+        ...counts,
+      ],
     };
   }
 }

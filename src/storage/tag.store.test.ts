@@ -4,6 +4,7 @@ import { manifestMediaTypes } from '../oci/media-type.js';
 import { Namespace } from '../oci/namespace.js';
 import { Tag } from '../oci/reference.js';
 import { RepositoryRef } from '../oci/repository.js';
+import { HotCache } from './hot.cache.js';
 import { keys } from './keys.js';
 import { MemoryProvider } from './providers/memory/memory.provider.js';
 import { TagStore, type TagRecord } from './tag.store.js';
@@ -46,6 +47,17 @@ describe('TagStore', () => {
     await tags.put(repository, latest, record);
     await tags.put(repository, latest, moved);
     expect(await tags.find(repository, latest)).toEqual(moved);
+  });
+
+  it('finds again what another replica has written, past what is in memory', async () => {
+    const remembering = new TagStore(provider, new HotCache(10_000));
+    await remembering.put(repository, latest, record);
+    await remembering.find(repository, latest);
+    const confirmed = { ...record, checkedAt: record.checkedAt + 1 };
+    await tags.put(repository, latest, confirmed);
+    expect(await remembering.find(repository, latest)).toEqual(record);
+    expect(await remembering.findAgain(repository, latest)).toEqual(confirmed);
+    expect(await remembering.find(repository, latest)).toEqual(confirmed);
   });
 
   it('keeps the longest tags of capital letters apart', async () => {

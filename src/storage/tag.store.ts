@@ -35,9 +35,12 @@ export class TagStore {
   }
 
   find(repository: RepositoryRef, tag: Tag): Promise<TagRecord | undefined> {
-    return this.records.find(keys.tag(repository, tag), (fields) =>
-      fields.tag === tag.name ? readRecord(fields) : undefined,
-    );
+    return this.records.find(keys.tag(repository, tag), readerOf(tag));
+  }
+
+  /** As `find`, past what is in memory: another replica may have confirmed it since. */
+  findAgain(repository: RepositoryRef, tag: Tag): Promise<TagRecord | undefined> {
+    return this.records.findAgain(keys.tag(repository, tag), readerOf(tag));
   }
 
   /** A question that costs no reading: whether this is still the record that memory has. */
@@ -53,6 +56,10 @@ export class TagStore {
   remove(repository: RepositoryRef, tag: Tag): Promise<void> {
     return this.records.remove(keys.tag(repository, tag));
   }
+}
+
+function readerOf(tag: Tag): (fields: RecordFields) => TagRecord | undefined {
+  return (fields) => (fields.tag === tag.name ? readRecord(fields) : undefined);
 }
 
 function readRecord(fields: RecordFields): TagRecord | undefined {

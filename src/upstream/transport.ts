@@ -22,6 +22,10 @@ export interface ExchangeRequest {
   readonly agent: http.Agent;
   /** Milliseconds until the status line has to be there. */
   readonly deadline: number;
+  /** Connects to the host itself, whatever proxies the environment names. */
+  readonly isDirect?: boolean;
+  /** Gives up before the deadline; the error is the deadline's. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** An answer whose body has not been read. Whoever has it reads or destroys `body`. */
@@ -51,9 +55,12 @@ function take(attempted: Attempt): Exchange {
   return attempted;
 }
 
-async function attempt({ method, url, headers, agent, deadline }: ExchangeRequest): Promise<Attempt> {
+async function attempt(request: ExchangeRequest): Promise<Attempt> {
+  const { method, url, headers, agent, deadline, isDirect = false, signal } = request;
   const aborter = new AbortController();
-  const timer = setTimeout(() => aborter.abort(), deadline);
+  const abort = () => aborter.abort();
+  const timer = setTimeout(abort, deadline);
+  signal?.addEventListener('abort', abort, { once: true });
   let sent: ClientRequest | undefined;
   const transport = {
     request(options: RequestOptions, onResponse: (response: IncomingMessage) => void): ClientRequest {
@@ -73,7 +80,7 @@ async function attempt({ method, url, headers, agent, deadline }: ExchangeReques
       transport,
       httpAgent: agent,
       httpsAgent: agent,
-      proxy: proxyFor(url),
+      proxy: isDirect ? false : proxyFor(url),
       maxRedirects: 0,
       decompress: false,
       responseType: 'stream',
@@ -91,6 +98,7 @@ async function attempt({ method, url, headers, agent, deadline }: ExchangeReques
     return { failure: toUpstreamError(error, url.host, aborter.signal.aborted), isStaleConnection };
   } finally {
     clearTimeout(timer);
+    signal?.removeEventListener('abort', abort);
   }
 }
 

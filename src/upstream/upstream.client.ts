@@ -1,7 +1,5 @@
-import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import { Inject, Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import { Clock } from '../config/clock.js';
-import { parseContentRange } from '../oci/byte-range.js';
 import { Digest } from '../oci/digest.js';
 import { ManifestError, maxManifestBytes, parseManifest, type Manifest } from '../oci/manifest.js';
 import { acceptManifests, isManifestMediaType, manifestMediaTypes, parseMediaType } from '../oci/media-type.js';
@@ -10,13 +8,13 @@ import type { Reference } from '../oci/reference.js';
 import type { RepositoryRef } from '../oci/repository.js';
 import { Resolver } from './address.guard.js';
 import { Agents } from './agents.js';
+import { findBlobBody, lengthOf, type BlobBody } from './blob.body.js';
 import { Dispatcher, type DispatchedAnswer } from './dispatcher.js';
 import { discardBody, readBody } from './body.js';
 import { RegistrySession } from './registry.session.js';
 import { parseRetryAfter } from './retry-after.js';
 import { TokenService, type TokenCounts } from './token.service.js';
 import { errorOfStatus, UpstreamError } from './upstream-error.js';
-import type { UpstreamCounts } from './upstream.counts.js';
 import type { RequestKind } from './upstream.health.js';
 import { stateOf, type UpstreamState } from './upstream.state.js';
 import { UpstreamsService } from './upstreams.service.js';
@@ -34,19 +32,6 @@ export interface ManifestHead extends Sourced {
   readonly digest: Digest | undefined;
   readonly mediaType: string | undefined;
   readonly size: number | undefined;
-}
-
-/** A blob on its way. Whoever has it reads or destroys `body`. */
-export interface BlobBody {
-  /** Offset of the first byte of `body`: what was asked for, or 0 when the upstream ignored that. */
-  readonly offset: number;
-  /** Size of the whole blob in bytes, when the upstream said it. */
-  readonly size: number | undefined;
-  readonly entityTag: string | undefined;
-  readonly body: IncomingMessage;
-  readonly host: string;
-  /** Where whoever reads `body` adds what it has read. */
-  readonly counts: Pick<UpstreamCounts, 'received'>;
 }
 
 export interface ListPage {
@@ -130,16 +115,11 @@ export class UpstreamClient implements OnApplicationShutdown {
     if (from) headers.range = `bytes=${from.offset}-`;
     if (from?.entityTag !== undefined) headers['if-range'] = from.entityTag;
     const answer = await this.ask('blob', repository, `blobs/${digest.toString()}`, headers);
-    const { body, host } = answer;
-    const { counts } = this.upstreams.get(repository.namespace);
+    const body = findBlobBody(answer, from?.offset);
+    if (!body) throw this.refuse(answer);
     const tag = answer.headers.etag;
-    const entityTag = tag?.startsWith('"') ? tag : undefined;
-    if (answer.status === 200) return { offset: 0, size: lengthOf(answer.headers), entityTag, body, host, counts };
-    if (answer.status !== 206 || !from) throw this.refuse(answer);
-    const range = parseContentRange(answer.headers['content-range']);
-    if (range?.first === from.offset) return { offset: from.offset, size: range.size, entityTag, body, host, counts };
-    body.destroy();
-    throw new UpstreamError('wrong', `${host} sent another range than it was asked for`);
+    const { counts } = this.upstreams.get(repository.namespace);
+    return { ...body, counts, entityTag: tag?.startsWith('"') ? tag : undefined };
   }
 
   /** @param query `n` and `last` as the client sent them. */
@@ -246,9 +226,4 @@ function withQuery(path: string, query: URLSearchParams): string {
 
 function single(header: string | string[] | undefined): string | undefined {
   return Array.isArray(header) ? header[0] : header;
-}
-
-function lengthOf(headers: IncomingHttpHeaders): number | undefined {
-  const length = headers['content-length'];
-  return length !== undefined && /^\d{1,15}$/.test(length) ? Number(length) : undefined;
 }

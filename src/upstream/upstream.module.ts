@@ -1,5 +1,6 @@
 import { type DynamicModule, Module } from '@nestjs/common';
 import { Resolver, SystemResolver } from './address.guard.js';
+import { PeerClient } from './peer.client.js';
 import { UpstreamClient } from './upstream.client.js';
 import { UpstreamsService } from './upstreams.service.js';
 
@@ -9,8 +10,8 @@ export class UpstreamModule {
   static register(resolver: Resolver = new SystemResolver()): DynamicModule {
     return {
       module: UpstreamModule,
-      providers: [UpstreamsService, UpstreamClient, { provide: Resolver, useValue: resolver }],
-      exports: [UpstreamsService, UpstreamClient],
+      providers: [PeerClient, UpstreamsService, UpstreamClient, { provide: Resolver, useValue: resolver }],
+      exports: [PeerClient, UpstreamsService, UpstreamClient],
     };
   }
 }

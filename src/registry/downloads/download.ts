@@ -5,7 +5,7 @@ import type { Digest } from '../../oci/digest.js';
 import type { RepositoryRef } from '../../oci/repository.js';
 import { StorageError } from '../../storage/storage-error.js';
 import type { ChunkSink, Ingest } from '../../storage/storage.provider.js';
-import type { BlobBody } from '../../upstream/upstream.client.js';
+import type { BlobBody } from '../../upstream/blob.body.js';
 import { UpstreamError } from '../../upstream/upstream-error.js';
 import { receive, skipSamePrefix } from './receive.js';
 import { Spool, type SpoolReader } from './spool.js';

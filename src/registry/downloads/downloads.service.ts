@@ -3,12 +3,15 @@ import { ServerSettings } from '../../config/server.settings.js';
 import type { Digest } from '../../oci/digest.js';
 import { OciError } from '../../oci/error.js';
 import type { RepositoryRef } from '../../oci/repository.js';
+import type { Asker } from '../asker.js';
 import { ContentStore } from '../../storage/content.store.js';
 import { UpstreamClient } from '../../upstream/upstream.client.js';
 import { UpstreamError } from '../../upstream/upstream-error.js';
 import { AccessService } from '../access.service.js';
 import { reasonOf } from '../answer-error.js';
 import { NegativeCache } from '../freshness/negative.cache.js';
+import { ReplicatedSource, StoredMeanwhileError } from '../replicas/replicated.source.js';
+import { ReplicasService } from '../replicas/replicas.service.js';
 import { Download, type BlobSource } from './download.js';
 import { Slots } from './slots.js';
 
@@ -28,6 +31,8 @@ export interface DownloadCounts {
 export class DownloadsService implements OnApplicationShutdown {
   private readonly logger = new Logger(DownloadsService.name);
   private readonly downloads = new Map<string, Download>();
+  /** How those are shared with other replicas. */
+  private readonly sources = new WeakMap<Download, ReplicatedSource>();
   private readonly running = new Set<Promise<void>>();
   private readonly slots: Slots;
   private readonly limit: number;
@@ -38,6 +43,7 @@ export class DownloadsService implements OnApplicationShutdown {
     private readonly content: ContentStore,
     private readonly refusals: NegativeCache,
     private readonly access: AccessService,
+    private readonly replicas: ReplicasService,
     settings: ServerSettings,
   ) {
     this.slots = new Slots(settings.maxDownloads);
@@ -70,18 +76,32 @@ export class DownloadsService implements OnApplicationShutdown {
     return this.downloads.has(digest.toString());
   }
 
+  /** Whether a download gets its bytes from another replica. */
+  isFollowing(digest: Digest): boolean {
+    const download = this.downloads.get(digest.toString());
+    return download !== undefined && this.sources.get(download)?.isFollowing === true;
+  }
+
   /**
    * Begins to download a blob of a repository; call it only after `find`, without waiting in between.
+   * @param asker for another replica it is always downloaded from the upstream.
    * @throws OciError UNAVAILABLE when too many downloads wait already.
    */
-  start(repository: RepositoryRef, digest: Digest): Download {
+  start(repository: RepositoryRef, digest: Digest, asker: Asker = 'client'): Download {
     if (this.slots.waiting >= this.limit) {
       throw new OciError('UNAVAILABLE', 'too many downloads are waiting', { retryAfter: 5 });
     }
-    const open: BlobSource = (from) => this.upstream.openBlob(repository, digest, from);
+    const upstream: BlobSource = (from) => this.upstream.openBlob(repository, digest, from);
+    const shared = this.replicas.isActive
+      ? new ReplicatedSource(this.replicas, this.content, { repository, digest, upstream, asker })
+      : undefined;
+    const open: BlobSource = shared ? (from) => shared.open(from) : upstream;
     const key = `blob ${repository.toString()} ${digest.toString()}`;
     const source: BlobSource = (from) => (from ? open(from) : this.refusals.guard(key, open));
-    const download = new Download(digest, repository, source, (size) => this.content.createIngest(size));
+    const createIngest = (size?: number) =>
+      this.content.createIngest({ size, isTransient: shared?.isFollowing === true });
+    const download = new Download(digest, repository, source, createIngest);
+    if (shared) this.sources.set(download, shared);
     this.downloads.set(digest.toString(), download);
     const running = this.execute(download).finally(() => this.running.delete(running));
     this.running.add(running);
@@ -107,11 +127,13 @@ export class DownloadsService implements OnApplicationShutdown {
       this.counts[isKept ? 'kept' : 'passed'] += 1;
     } catch (error) {
       this.counts.failed += 1;
-      const isAnswer = error instanceof UpstreamError && error.kind !== 'wrong';
+      const isAnswer =
+        error instanceof StoredMeanwhileError || (error instanceof UpstreamError && error.kind !== 'wrong');
       // Before its first byte this is about the upstream, whose state is logged when it changes and not for each request.
       const level = isAnswer && download.received === 0 ? 'debug' : 'warn';
       this.logger[level](`${digest.toString()} was not kept: ${reasonOf(error)}`);
     } finally {
+      await this.sources.get(download)?.close();
       if (this.downloads.get(digest.toString()) === download) this.downloads.delete(digest.toString());
       await download.end();
     }
@@ -129,7 +151,8 @@ export class DownloadsService implements OnApplicationShutdown {
       );
       return false;
     }
-    await this.content.commit(verified, digest);
+    const isThere = await this.sources.get(download)?.isKeptElsewhere(verified.size);
+    if (isThere !== true) await this.content.commit(verified, digest);
     for (const repository of download.admitted) {
       await this.content.link(repository, digest, { size: verified.size, ...this.access.granted(repository) });
     }

@@ -22,6 +22,8 @@ export interface MirrorOptions extends AppOptions {
   readonly upstreams?: readonly UpstreamOptions[];
   /** Folder of an earlier mirror, for restarts; it is then left for its owner to remove. */
   readonly root?: string;
+  /** Where to listen; a free port unless it has to be known before. */
+  readonly port?: number;
 }
 
 /** The server on a real socket and a real folder, as `main` runs it, with its checks for what must hold after every test. */
@@ -34,7 +36,13 @@ export class Mirror implements AsyncDisposable {
     private readonly ownsRoot: boolean,
   ) {}
 
-  static async start({ server, upstreams = [], root, ...options }: MirrorOptions = {}): Promise<Mirror> {
+  static async start({
+    server,
+    upstreams = [],
+    root,
+    port: wanted = 0,
+    ...options
+  }: MirrorOptions = {}): Promise<Mirror> {
     const folder = root ?? (await mkdtemp(join(tmpdir(), 'oci-registry-e2e-')));
     const lines: string[] = [];
     const log = new Writable({
@@ -49,7 +57,7 @@ export class Mirror implements AsyncDisposable {
       upstreams: upstreams.map((upstream) => Object.assign(new UpstreamSettings(), { tls: false }, upstream)),
     };
     const app = await createApp(settings, { log, ...options });
-    await app.listen(0, '127.0.0.1');
+    await app.listen(wanted, '127.0.0.1');
     const { port } = app.getHttpServer().address() as AddressInfo;
     return new Mirror(app, folder, `http://127.0.0.1:${port}`, lines, root === undefined);
   }

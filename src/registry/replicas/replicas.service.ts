@@ -1,0 +1,123 @@
+import { Inject, Injectable, Logger, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
+import { LRUCache } from 'lru-cache';
+import { randomUUID } from 'node:crypto';
+import { Clock } from '../../config/clock.js';
+import { ServerSettings } from '../../config/server.settings.js';
+import { LeaseStore, type Lease, type NewestLease } from '../../storage/lease.store.js';
+import type { BlobBody } from '../../upstream/blob.body.js';
+import { PeerClient, type PeerQuestion } from '../../upstream/peer.client.js';
+import { reasonOf } from '../answer-error.js';
+import { HeldLease } from './held.lease.js';
+
+/** Milliseconds that clocks of replicas may differ by. */
+const tolerance = 3_000;
+/** Milliseconds after which a lease that nobody renews is removed, and between two looks for such. */
+const orphanAge = 3_600_000;
+const sweepInterval = 3_600_000;
+/** Milliseconds between two looks at the lease of a replica that does not answer. */
+const watchInterval = 1_000;
+/** Milliseconds that a replica which could not be reached is not tried again, and how many such are remembered. */
+const unreachableTime = 30_000;
+const maxUnreachable = 100;
+
+/** The other replicas on the same storage, as far as leases tell of them. */
+@Injectable()
+export class ReplicasService implements OnApplicationBootstrap, OnApplicationShutdown {
+  private readonly logger = new Logger('Replicas');
+  /** This process, and no other or later one. */
+  private readonly id = randomUUID();
+  private readonly url: string | undefined;
+  private readonly unreachable = new LRUCache<string, true>({ max: maxUnreachable, ttl: unreachableTime });
+  private timer: NodeJS.Timeout | undefined;
+  private sweeping: Promise<void> = Promise.resolve();
+
+  constructor(
+    private readonly leases: LeaseStore,
+    private readonly peers: PeerClient,
+    settings: ServerSettings,
+    @Inject(Clock) private readonly clock: Clock,
+  ) {
+    this.url = settings.advertiseUrl;
+  }
+
+  /** Whether downloads are shared with other replicas. */
+  get isActive(): boolean {
+    return this.url !== undefined && this.leases.isExclusive;
+  }
+
+  onApplicationBootstrap(): void {
+    if (this.url === undefined) {
+      this.logger.debug('replicas on the same storage each download for themselves: --advertise-url is not set');
+    } else if (!this.isActive) {
+      this.logger.warn('replicas on the same storage each download for themselves: it cannot tell who was first');
+    } else {
+      this.logger.log(
+        `downloads are shared with the replicas on the same storage, which reach this one at ${this.url}`,
+      );
+      this.sweep();
+      this.timer = setInterval(() => this.sweep(), sweepInterval).unref();
+    }
+  }
+
+  async onApplicationShutdown(): Promise<void> {
+    clearInterval(this.timer);
+    await this.sweeping;
+  }
+
+  /** @param least an epoch that is known to have been there. */
+  findNewest(leases: string, least?: number): Promise<NewestLease> {
+    return this.leases.findNewest(leases, least);
+  }
+
+  /**
+   * Takes an epoch that nobody has had. @param lifetime milliseconds
+   * @returns undefined when another replica was first
+   */
+  async take(leases: string, epoch: number, lifetime: number): Promise<HeldLease | undefined> {
+    const { id, url = '', clock } = this;
+    const lease = { leases, epoch, holder: id, url, expiresAt: clock.now() + lifetime };
+    return (await this.leases.create(lease)) ? new HeldLease(this.leases, lease, clock) : undefined;
+  }
+
+  /** Whether another replica, which was not found unreachable just now, has the lease still. */
+  isLive({ holder, expiresAt }: Lease): boolean {
+    return holder !== this.id && !this.unreachable.has(holder) && this.clock.now() < expiresAt + tolerance;
+  }
+
+  /**
+   * Opens a blob at the replica that downloads it, which is not waited for any longer when its lease expires.
+   * @throws UpstreamError as `PeerClient.openBlob`
+   */
+  async openBlob(lease: Lease, question: Pick<PeerQuestion, 'repository' | 'digest' | 'offset'>): Promise<BlobBody> {
+    const expiry = new AbortController();
+    const watch = setInterval(() => {
+      this.leases
+        .find(lease.leases, lease.epoch)
+        // One that is gone was released, and the answer is on its way.
+        .then((now) => {
+          if (now && !this.isLive(now)) expiry.abort();
+        })
+        .catch((error: unknown) => this.logger.debug(`${lease.leases} could not be read: ${reasonOf(error)}`));
+    }, watchInterval);
+    try {
+      return await this.peers.openBlob({ url: lease.url, follower: this.id, signal: expiry.signal, ...question });
+    } finally {
+      clearInterval(watch);
+    }
+  }
+
+  /** Says that a replica cannot be reached: the next blobs that it has a lease of do not wait for that again. */
+  noteUnreachable({ holder, url }: Lease): void {
+    if (!this.unreachable.has(holder)) this.logger.warn(`the replica at ${url} cannot be reached`);
+    this.unreachable.set(holder, true);
+  }
+
+  private sweep(): void {
+    this.sweeping = this.sweeping
+      .then(() => this.leases.sweep(orphanAge))
+      .then((count) => {
+        if (count > 0) this.logger.log(`removed ${count} leases of earlier processes`);
+      })
+      .catch((error: unknown) => this.logger.warn(`leases could not be removed: ${reasonOf(error)}`));
+  }
+}
