@@ -70,8 +70,14 @@ export class ContentStore {
     return (await orAbsent(this.provider.stat(keys.content(digest))))?.size;
   }
 
-  createIngest(): Promise<Ingest> {
-    return this.provider.createIngest();
+  /** Begins to write content that should turn out to have the digest. */
+  createIngest(digest: Digest): Promise<Ingest> {
+    return this.provider.createIngest({ key: keys.content(digest) });
+  }
+
+  /** A URL at which clients can read stored content themselves for `seconds`; undefined when the storage has none. */
+  urlOf(digest: Digest, seconds: number): Promise<string | undefined> {
+    return this.provider.urlOf(keys.content(digest), seconds);
   }
 
   /** Makes verified content readable under its digest. */

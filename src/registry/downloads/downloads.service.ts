@@ -57,7 +57,7 @@ export class DownloadsService implements OnApplicationShutdown {
     const open: BlobSource = (from) => this.upstream.openBlob(repository, digest, from);
     const key = `blob ${repository.toString()} ${digest.toString()}`;
     const source: BlobSource = (from) => (from ? open(from) : this.refusals.guard(key, open));
-    const download = new Download(digest, repository, source, () => this.content.createIngest());
+    const download = new Download(digest, repository, source, () => this.content.createIngest(digest));
     this.downloads.set(digest.toString(), download);
     const running = this.execute(download).finally(() => this.running.delete(running));
     this.running.add(running);
