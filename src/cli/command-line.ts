@@ -20,6 +20,8 @@ export async function runCommandLine(
 ): Promise<number> {
   try {
     const settings = readCommandLine(argv);
+    // The S3 client warns on standard error that versions after the one in the lock file want a newer Node.
+    process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= 'true';
     if (settings) await serve(settings);
     return 0;
   } catch (error) {
