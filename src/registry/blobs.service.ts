@@ -3,6 +3,7 @@ import { LRUCache } from 'lru-cache';
 import { ServerSettings } from '../config/server.settings.js';
 import type { ByteRange } from '../oci/byte-range.js';
 import type { Digest } from '../oci/digest.js';
+import { OciError } from '../oci/error.js';
 import type { RepositoryRef } from '../oci/repository.js';
 import { ContentStore, type BlobRecord } from '../storage/content.store.js';
 import type { ChunkSink, StoredObject } from '../storage/storage.provider.js';
@@ -18,6 +19,8 @@ import { SingleFlight } from './single-flight.js';
 
 /** Milliseconds to wait for the whole of a small blob before its headers leave. */
 const smallBlobPatience = 1_000;
+/** Seconds for which a client may read stored content from the storage itself: the slowest pull of the largest layer. */
+const redirectSeconds = 20 * 60;
 /** Digests remembered as checked since the start. */
 const maxChecked = 100_000;
 
@@ -34,6 +37,8 @@ export interface OpenBlob extends BlobHead {
   copy(range: ByteRange, sink: ChunkSink, signal?: AbortSignal): Promise<void>;
   /** The whole of a small blob; it belongs to everybody and is not to be changed. */
   readonly bytes?: Buffer;
+  /** Where the client can read it from the storage itself, for some minutes. */
+  readonly location?: string;
   close(): Promise<void>;
 }
 
@@ -105,7 +110,8 @@ export class BlobsService {
     if (record === undefined) return undefined;
     const { size } = record;
     const bytes = await this.content.findSmall(digest, size);
-    return bytes?.length === size ? ofBytes(digest, bytes) : this.openContent(digest, size, 'HIT');
+    if (bytes?.length === size) return ofBytes(digest, bytes);
+    return (await this.locate(digest, size)) ?? this.openContent(digest, size, 'HIT');
   }
 
   /** Content that is here, or on its way, for another repository: the upstream has to agree that this one has it too. */
@@ -146,6 +152,19 @@ export class BlobsService {
           `${repository.toString()} was not recorded to contain ${digest.toString()}: ${reasonOf(error)}`,
         );
       });
+  }
+
+  /** Content that clients may read from the storage itself, as it should be; anything else is for `openContent` to judge. */
+  private async locate(digest: Digest, size: number): Promise<OpenBlob | undefined> {
+    const location = await this.content.urlOf(digest, redirectSeconds);
+    const isCheckDue = this.settings.checkCacheDigest && !this.checked.has(digest.toString());
+    if (location === undefined || isCheckDue || (await this.content.findSize(digest)) !== size) return undefined;
+    const copy: OpenBlob['copy'] = async (range, sink, signal) => {
+      const blob = await this.openContent(digest, size, 'HIT');
+      if (!blob) throw new OciError('UNAVAILABLE', 'stored content has gone');
+      await blob.copy(range, sink, signal).finally(() => blob.close());
+    };
+    return { digest, size, cache: 'HIT', location, copy, close: () => Promise.resolve() };
   }
 
   private async openContent(
