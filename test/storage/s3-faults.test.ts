@@ -195,6 +195,19 @@ describe('create', () => {
   });
 });
 
+describe('a conflict with others', () => {
+  it('passes, for small objects and for large ones', async () => {
+    proxy.fate = (line, count) => (line.startsWith('PUT') && count === 1 ? 409 : 'pass');
+    await provider.write(key, sample(10));
+    await provider.touch(key);
+    await withIngest(async (ingest) => {
+      await fill(ingest);
+      await ingest.commit(key);
+    });
+    expect((await provider.read(key, content.length)).equals(content)).toBe(true);
+  });
+});
+
 describe('lists and copies beyond one request', () => {
   it('merges 1,100 objects with 1,100 markers, removes orphaned markers, and skips foreign keys', async () => {
     const names = Array.from({ length: 1_100 }, (_, index) => `many/${index % 7}/${index}`);

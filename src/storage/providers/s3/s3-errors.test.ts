@@ -62,6 +62,7 @@ describe('isRefused', () => {
     [answer('NoSuchUpload', 404), true],
     [new StorageError('failed', 'x'), true],
     [answer('SlowDown', 503), false],
+    [answer('ExistingObjectIsDirectory', 409), false],
     [answer('TooManyRequests', 429), false],
     [answer('RequestTimeout', 400), false],
     [answer('RequestTimeTooSkewed', 403), false],

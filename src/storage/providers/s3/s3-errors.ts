@@ -51,7 +51,8 @@ export function isAbsent(error: unknown, isHead = false): boolean {
 export function isRefused(error: unknown): boolean {
   if (error instanceof StorageError) return true;
   const status = statusOf(error) ?? 500;
-  if (status < 400 || status >= 500 || status === 408 || status === 429) return false;
+  // 409: others write or delete at the same moment, which passes.
+  if (status < 400 || status >= 500 || [408, 409, 429].includes(status)) return false;
   // A slow connection, and a clock that the client has learnt to correct.
   return !(error instanceof Error && /^RequestTime/.test(error.name));
 }

@@ -9,7 +9,7 @@ import { absence, attemptsOf, isAbsent, isConditionFailed, statusOf } from './s3
 /** Metadata of an object that tells which write made it. */
 export const nonceName = 'oci-registry-write';
 
-/** Times that a creation is tried when others try the same at the same moment, and S3 decides for none. */
+/** Times that a write is tried again when others write or delete at the same moment, and S3 decides for none. */
 const maxConflicts = 20;
 
 export interface Head {
@@ -31,14 +31,25 @@ export async function headObject({ calls, bucket, tuning }: S3Connection, path: 
   }
 }
 
-/** Writes a small object. The client signs its content, so that a server refuses what was changed on the way. */
+/**
+ * Writes a small object. The client signs its content, so that a server refuses what was changed on the way. A server on
+ * a file system conflicts with itself when the folder of the object is removed with its last other one; that passes.
+ */
 export async function putRecord(
   { calls, bucket, tuning }: S3Connection,
   path: string,
   content: Uint8Array,
 ): Promise<void> {
-  const command = new PutObjectCommand({ Bucket: bucket, Key: path, Body: content });
-  await calls.send(command, { abortSignal: AbortSignal.timeout(tuning.deadline) });
+  for (let conflicts = 0; ; conflicts += 1) {
+    const command = new PutObjectCommand({ Bucket: bucket, Key: path, Body: content });
+    try {
+      await calls.send(command, { abortSignal: AbortSignal.timeout(tuning.deadline) });
+      return;
+    } catch (error) {
+      if (statusOf(error) !== 409 || conflicts === maxConflicts) throw error;
+    }
+    await delay(randomInt(10, 100));
+  }
 }
 
 /** @returns whether it was this call that made the object. */
