@@ -21,10 +21,13 @@ export default defineConfig({
   test: {
     pool: 'forks',
     setupFiles: ['./test/setup.ts'],
+    // As the command line sets it.
+    env: { AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED: 'true' },
     projects: [
       suite('unit', ['src/**/*.test.ts', 'test/unit/**/*.test.ts'], 10_000, true),
       suite('e2e', ['test/e2e/**/*.test.ts'], 30_000, true),
       suite('chaos', ['test/chaos/**/*.test.ts'], 60_000, true),
+      suite('storage', ['test/storage/**/*.test.ts'], 60_000, false),
       suite('clients', ['test/clients/**/*.test.ts'], 300_000, false),
     ],
   },

@@ -31,6 +31,8 @@ type Task = () => Promise<number>;
  */
 export async function runCommandLine(argv: readonly string[], works: Works): Promise<number> {
   try {
+    // The S3 client warns on standard error that versions after the one in the lock file want a newer Node.
+    process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= 'true';
     return (await readCommandLine(argv, works)?.()) ?? 0;
   } catch (error) {
     if (!(error instanceof ConfigurationError) && !(error instanceof StartError)) throw error;

@@ -30,6 +30,8 @@ export function blobAnswer(
   const headers = headersOf(repository, blob);
   const close = () => blob.close();
   if (matchesEntityTag(ifNoneMatch, blob.digest)) return { status: 304, headers, close };
+  // The whole and every range: clients ask there for what they asked here.
+  if (blob.location !== undefined) return { ...redirection(headers, blob.location), close };
   const body = (part: ByteRange) => bodyOf(blob, part);
   const { size } = blob;
   if (size === undefined)
@@ -77,6 +79,11 @@ function headersOf(repository: RepositoryRef, { digest, cache }: BlobHead): Reco
     'cache-control': 'max-age=31536000, immutable',
     'x-cache': cache,
   };
+}
+
+/** The URL stops working after a while, so that nobody may keep the answer. */
+function redirection(headers: Readonly<Record<string, string>>, location: string): Answer {
+  return { status: 307, headers: { ...headers, 'cache-control': 'no-store', location, 'content-length': 0 } };
 }
 
 function rangeRefusal(size: number): Answer {

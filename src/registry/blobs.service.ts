@@ -25,6 +25,8 @@ import { TrafficCounts } from './statistics/traffic.counts.js';
 
 /** Milliseconds to wait for the whole of a small blob before its headers leave. */
 const smallBlobPatience = 1_000;
+/** Seconds for which a client may read stored content from the storage itself: the slowest pull of the largest layer. */
+const redirectSeconds = 20 * 60;
 /** Digests remembered as checked since the start. */
 const maxChecked = 100_000;
 
@@ -42,6 +44,8 @@ export interface OpenBlob extends BlobHead {
   /** The whole of a small blob; it belongs to everybody and is not to be changed. */
   readonly bytes?: Buffer;
   readonly again?: Again | undefined;
+  /** Where the client can read it from the storage itself, for some minutes. */
+  readonly location?: string;
   close(): Promise<void>;
 }
 
@@ -131,7 +135,7 @@ export class BlobsService {
     const { size } = record;
     const bytes = await this.content.findSmall(digest, size);
     if (bytes?.length !== size) {
-      const opened = await this.openContent(digest, size, 'HIT');
+      const opened = (await this.locate(digest, size)) ?? (await this.openContent(digest, size, 'HIT'));
       if (opened) this.uses.blob(repository, digest);
       return opened;
     }
@@ -181,6 +185,19 @@ export class BlobsService {
           `${repository.toString()} was not recorded to contain ${digest.toString()}: ${reasonOf(error)}`,
         );
       });
+  }
+
+  /** Content that clients may read from the storage itself, as it should be; anything else is for `openContent` to judge. */
+  private async locate(digest: Digest, size: number): Promise<OpenBlob | undefined> {
+    const location = await this.content.urlOf(digest, redirectSeconds);
+    const isCheckDue = this.settings.checkCacheDigest && !this.checked.has(digest.toString());
+    if (location === undefined || isCheckDue || (await this.content.findSize(digest)) !== size) return undefined;
+    const copy: OpenBlob['copy'] = async (range, sink, signal) => {
+      const blob = await this.openContent(digest, size, 'HIT');
+      if (!blob) throw new OciError('UNAVAILABLE', 'stored content has gone');
+      await blob.copy(range, sink, signal).finally(() => blob.close());
+    };
+    return { digest, size, cache: 'HIT', location, copy, close: () => Promise.resolve() };
   }
 
   private async openContent(

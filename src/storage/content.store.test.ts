@@ -21,7 +21,7 @@ beforeEach(() => {
 });
 
 async function store(): Promise<void> {
-  const ingest = await contents.createIngest();
+  const ingest = await contents.createIngest(digest);
   await ingest.append(layer);
   await contents.commit(ingest, digest);
   await ingest.close();
@@ -39,7 +39,7 @@ describe('ContentStore', () => {
   });
 
   it('has nothing before the commit', async () => {
-    const ingest = await contents.createIngest();
+    const ingest = await contents.createIngest(digest);
     await ingest.append(layer);
     expect(await contents.open(digest)).toBeUndefined();
     expect(await contents.findSize(digest)).toBeUndefined();

@@ -100,16 +100,22 @@ export class ContentStore {
   }
 
   /**
+   * Begins to write content that should turn out to have the digest.
    * @param size bytes to come, as far as it is known.
    * @param isTransient it will probably not be committed.
    * @throws StorageError `full` when they are more than may be kept
    */
-  async createIngest({
-    size,
-    isTransient = false,
-  }: { size?: number | undefined; isTransient?: boolean } = {}): Promise<Ingest> {
+  async createIngest(
+    digest: Digest,
+    { size, isTransient = false }: { size?: number | undefined; isTransient?: boolean } = {},
+  ): Promise<Ingest> {
     this.space.check(size);
-    return this.provider.createIngest(isTransient);
+    return this.provider.createIngest({ key: keys.content(digest), isTransient });
+  }
+
+  /** A URL at which clients can read stored content themselves for `seconds`; undefined when the storage has none. */
+  urlOf(digest: Digest, seconds: number): Promise<string | undefined> {
+    return this.provider.urlOf(keys.content(digest), seconds);
   }
 
   /** Makes verified content readable under its digest. @throws StorageError, and then the ingest is aborted */

@@ -5,6 +5,7 @@ import {
   StorageProvider,
   type ChunkSink,
   type Ingest,
+  type IngestOptions,
   type ObjectEntry,
   type StoredObject,
 } from './storage.provider.js';
@@ -76,8 +77,8 @@ export class CountedProvider extends StorageProvider {
     }
   }
 
-  async createIngest(isTransient?: boolean): Promise<Ingest> {
-    return new CountedIngest(await count(this.counts, 'ingest', this.inner.createIngest(isTransient)), this.counts);
+  async createIngest(options?: IngestOptions): Promise<Ingest> {
+    return new CountedIngest(await count(this.counts, 'ingest', this.inner.createIngest(options)), this.counts);
   }
 
   sweepIngests(age: number): Promise<number> {

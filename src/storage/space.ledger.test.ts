@@ -94,10 +94,10 @@ describe('stores whose space is used up', () => {
     const space = new SpaceLedger(10 * block);
     const [contents, tags] = [new ContentStore(provider, undefined, space), new TagStore(provider, undefined, space)];
     await tags.put(repository, Tag.parse('known'), record);
-    const ingest = await contents.createIngest({ size: 7 });
+    const ingest = await contents.createIngest(digest, { size: 7 });
     await ingest.append(Buffer.from('content'));
     space.add(10 * block);
-    await expect(contents.createIngest({ size: 7 })).rejects.toMatchObject({ kind: 'full' });
+    await expect(contents.createIngest(digest, { size: 7 })).rejects.toMatchObject({ kind: 'full' });
     await expect(contents.commit(ingest, digest)).rejects.toMatchObject({ kind: 'full' });
     expect(await contents.findSize(digest)).toBeUndefined();
     await expect(tags.put(repository, Tag.parse('new'), record)).rejects.toMatchObject({ kind: 'full' });

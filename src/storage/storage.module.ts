@@ -26,7 +26,7 @@ const sharedLifetime = 30_000;
 const providers: {
   [Name in StorageSettings['provider']]: (settings: StorageSettings & { provider: Name }) => Promise<StorageProvider>;
 } = {
-  s3: () => Promise.reject(new StorageError('failed', 's3 is not built yet')),
+  s3: async (settings) => new (await import('./providers/s3/s3.provider.js')).S3Provider(settings),
   custom: () => Promise.reject(new StorageError('failed', 'custom is not built yet')),
   filesystem: async ({ root, umask }) =>
     new (await import('./providers/filesystem/filesystem.provider.js')).FilesystemProvider(root, undefined, umask),

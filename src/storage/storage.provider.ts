@@ -23,6 +23,16 @@ export interface StoredObject {
   close(): Promise<void>;
 }
 
+export interface IngestOptions {
+  /** It will probably not be committed, so that sending it to a far storage early would be in vain. */
+  readonly isTransient?: boolean;
+  /**
+   * The key that it is going to be committed under if it verifies, for storages that have to know it early. It promises
+   * nothing: `commit` decides, and may name another.
+   */
+  readonly key?: string;
+}
+
 /**
  * Content being written, invisible to readers of any key. It ends with `commit` or `abort`, and is closed after that:
  * closing later lets those who follow it read on meanwhile.
@@ -108,11 +118,8 @@ export abstract class StorageProvider {
    */
   abstract list(prefix: string): AsyncIterable<ObjectEntry>;
 
-  /**
-   * Begins to write content whose key is not certain until it has been verified.
-   * @param isTransient it will probably not be committed, so that sending it to a far storage early would be in vain.
-   */
-  abstract createIngest(isTransient?: boolean): Promise<Ingest>;
+  /** Begins to write content whose key is not certain until it has been verified. */
+  abstract createIngest(options?: IngestOptions): Promise<Ingest>;
 
   /** Removes ingests that nobody has appended to for `age` milliseconds; returns how many. Never one in use here. */
   abstract sweepIngests(age: number): Promise<number>;

@@ -99,7 +99,7 @@ export class DownloadsService implements OnApplicationShutdown {
     const key = `blob ${repository.toString()} ${digest.toString()}`;
     const source: BlobSource = (from) => (from ? open(from) : this.refusals.guard(key, open));
     const createIngest = (size?: number) =>
-      this.content.createIngest({ size, isTransient: shared?.isFollowing === true });
+      this.content.createIngest(digest, { size, isTransient: shared?.isFollowing === true });
     const download = new Download(digest, repository, source, createIngest);
     if (shared) this.sources.set(download, shared);
     this.downloads.set(digest.toString(), download);

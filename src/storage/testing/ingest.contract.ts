@@ -205,6 +205,41 @@ export function ingestContract(add: ContractCase): void {
     await ingest.abort();
   });
 
+  const large = sample(20 * mebibyte);
+  const hints = {
+    'the key that it is committed under was said before': { key },
+    'another key was said before': { key: 'blobs/other' },
+    'a malformed key was said before': { key: 'blobs/../other' },
+    'it was called transient': { isTransient: true },
+    'it was called transient and a key was said': { isTransient: true, key },
+  };
+  for (const [name, options] of Object.entries(hints)) {
+    add(`keeps 20 MiB under the key of commit, and nothing else, when ${name}`, async (provider) => {
+      const ingest = await provider.createIngest(options);
+      for (let done = 0; done < large.length; done += 1_000_003) {
+        await ingest.append(large.subarray(done, done + 1_000_003));
+      }
+      assert.deepEqual(await keysUnder(provider, 'blobs'), []);
+      await ingest.commit(key);
+      assertSame(await bytesOf(ingest, { offset: 0, length: large.length }), large);
+      await ingest.close();
+      assertSame(await provider.read(key, large.length), large);
+      assert.deepEqual(await keysUnder(provider, 'blobs'), [key]);
+      assert.equal(await provider.sweepIngests(0), 0);
+    });
+
+    add(`leaves nothing of 20 MiB that are aborted when ${name}`, async (provider) => {
+      const ingest = await provider.createIngest(options);
+      await ingest.append(large);
+      await ingest.abort();
+      assertSame(await bytesOf(ingest, { offset: 0, length: large.length }), large);
+      await ingest.close();
+      await assertAbsent(provider, key);
+      assert.deepEqual(await keysUnder(provider, 'blobs'), []);
+      assert.equal(await provider.sweepIngests(0), 0);
+    });
+  }
+
   add('two ingests for one key do not see each other, and the last commit stays', async (provider) => {
     const [first, second] = [await provider.createIngest(), await provider.createIngest()];
     for (let round = 0; round < 10; round += 1) {

@@ -1,10 +1,13 @@
 import type { StorageProvider } from '../storage.provider.js';
 import type { ContractCase } from './contract-case.js';
+import { exclusiveContract } from './exclusive.contract.js';
 import { ingestContract } from './ingest.contract.js';
 import { keyContract } from './key.contract.js';
 import { listContract } from './list.contract.js';
+import { moveContract } from './move.contract.js';
 import { objectContract } from './object.contract.js';
 import { storedObjectContract } from './stored-object.contract.js';
+import { useContract } from './use.contract.js';
 
 /** What the suite needs of a test framework; those of vitest, jest and node:test fit as they are. */
 export interface ContractRunner {
@@ -38,4 +41,7 @@ export function providerContract(
   runner.describe('ingests', () => ingestContract(add));
   runner.describe('lists', () => listContract(add));
   runner.describe('keys', () => keyContract(add));
+  runner.describe('records of use', () => useContract(add));
+  runner.describe('exclusive objects', () => exclusiveContract(add));
+  runner.describe('moves', () => moveContract(add));
 }

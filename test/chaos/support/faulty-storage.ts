@@ -6,6 +6,7 @@ import { StorageError, type StorageErrorKind } from '../../../src/storage/storag
 import {
   StorageProvider,
   type Ingest,
+  type IngestOptions,
   type ObjectEntry,
   type StoredObject,
 } from '../../../src/storage/storage.provider.js';
@@ -106,7 +107,7 @@ export class FaultyStorage extends StorageProvider implements AsyncDisposable {
     return this.provider.list(prefix);
   }
 
-  async createIngest(): Promise<Ingest> {
+  async createIngest(_options?: IngestOptions): Promise<Ingest> {
     this.check('createIngest');
     return new FaultyIngest(await this.provider.createIngest(), this);
   }

@@ -1,0 +1,73 @@
+import { describe, expect, it } from 'vitest';
+import { StorageError } from '../../storage-error.js';
+import { codeOf, isAbsent, isRefused, toStorageError } from './s3-errors.js';
+
+/** As the client throws it, with what must not get out. */
+function answer(name: string, status: number) {
+  const request = { headers: { authorization: 'Credential=planted' } };
+  return Object.assign(new Error(`planted: ${name} of key planted`), {
+    name,
+    $metadata: { httpStatusCode: status },
+    $response: request,
+  });
+}
+
+const network = (code: string) => Object.assign(new Error(`connect ${code} planted`), { code, $metadata: {} });
+
+describe('absence', () => {
+  it.each([
+    ['NoSuchKey', 404, false, true],
+    ['NotFound', 404, true, true],
+    ['NotFound', 404, false, false],
+    ['NoSuchBucket', 404, false, false],
+    ['NoSuchBucket', 404, true, false],
+    ['NoSuchUpload', 404, false, false],
+    ['UnknownError', 404, false, false],
+    ['AccessDenied', 403, true, false],
+    ['InternalError', 500, true, false],
+  ])('is not seen in everything: %s with status %i, HEAD %s', (name, status, isHead, expected) => {
+    expect(isAbsent(answer(name, status), isHead)).toBe(expected);
+  });
+
+  it('is not seen in trouble of the network', () => {
+    expect(isAbsent(network('ENOTFOUND'), true)).toBe(false);
+  });
+});
+
+describe('toStorageError', () => {
+  it.each([
+    [answer('InternalError', 500), 'InternalError'],
+    [answer('NoSuchBucket', 404), 'NoSuchBucket'],
+    [answer('UnknownError', 502), 'status 502'],
+    [network('ECONNRESET'), 'ECONNRESET'],
+    [Object.assign(new AggregateError([network('ECONNREFUSED')], ''), { code: undefined }), 'ECONNREFUSED'],
+    [Object.assign(new Error('x'), { name: 'https://planted/?X-Amz-Signature=1' }), 'unknown error'],
+  ])('is failed, with a code and nothing of the request: %#', (error, code) => {
+    const failure = toStorageError(error, 'read an object');
+    expect(failure).toMatchObject({ kind: 'failed', message: `the storage could not read an object (${code})` });
+    const everything = JSON.stringify(failure, Object.getOwnPropertyNames(failure)) + String(failure.cause);
+    expect(everything).not.toContain('planted');
+    expect(codeOf(failure.cause)).toBe('unknown error');
+  });
+
+  it('leaves a StorageError as it is', () => {
+    const error = new StorageError('damaged', 'cut');
+    expect(toStorageError(error, 'read')).toBe(error);
+  });
+});
+
+describe('isRefused', () => {
+  it.each([
+    [answer('AccessDenied', 403), true],
+    [answer('NoSuchUpload', 404), true],
+    [new StorageError('failed', 'x'), true],
+    [answer('SlowDown', 503), false],
+    [answer('ExistingObjectIsDirectory', 409), false],
+    [answer('TooManyRequests', 429), false],
+    [answer('RequestTimeout', 400), false],
+    [answer('RequestTimeTooSkewed', 403), false],
+    [network('ECONNRESET'), false],
+  ])('tells what is in vain to try again: %#', (error, expected) => {
+    expect(isRefused(error)).toBe(expected);
+  });
+});

@@ -1,0 +1,79 @@
+import { StorageError } from '../../storage-error.js';
+
+interface Refusal {
+  readonly name: string;
+  readonly $metadata: { readonly httpStatusCode?: number; readonly attempts?: number };
+}
+
+function isRefusal(error: unknown): error is Error & Refusal {
+  return error instanceof Error && '$metadata' in error && typeof error.$metadata === 'object';
+}
+
+/** The status of an answer that S3 gave; undefined when there was none. */
+export function statusOf(error: unknown): number | undefined {
+  return isRefusal(error) ? error.$metadata.httpStatusCode : undefined;
+}
+
+/** How often the client tried before it gave up. */
+export function attemptsOf(error: unknown): number {
+  return isRefusal(error) ? (error.$metadata.attempts ?? 1) : 1;
+}
+
+/** What S3, or the system below it, calls the trouble: a single word that holds nothing of a request. */
+export function codeOf(error: unknown): string {
+  for (let cause: unknown = error; cause instanceof Error; cause = cause.cause) {
+    const text = 'code' in cause && typeof cause.code === 'string' ? cause.code : '';
+    if (/^E[A-Z0-9_]+$/.test(text) || text.startsWith('CERT_') || text.includes('CERT')) return text;
+    if (cause instanceof AggregateError && cause.errors.length > 0) return codeOf(cause.errors[0]);
+    if (isRefusal(cause) && /^[A-Za-z0-9.]{1,64}$/.test(cause.name) && cause.name !== 'Error') {
+      const status = statusOf(cause);
+      return /^(Unknown|UnknownError|[0-9]+)$/.test(cause.name) && status !== undefined
+        ? `status ${status}`
+        : cause.name;
+    }
+    if (cause.cause === undefined && /^[A-Za-z]{1,64}Error$/.test(cause.name)) return cause.name;
+  }
+  return 'unknown error';
+}
+
+/**
+ * Absence is what S3 says of a key in an answer of its own. A bare 404 can only be taken for it after HEAD, whose answers
+ * have no body: anything between us and the bucket may send one.
+ */
+export function isAbsent(error: unknown, isHead = false): boolean {
+  if (!isRefusal(error)) return false;
+  return (
+    error.name === 'NoSuchKey' || (isHead && error.$metadata.httpStatusCode === 404 && error.name !== 'NoSuchBucket')
+  );
+}
+
+/** Whether to ask again would be in vain. */
+export function isRefused(error: unknown): boolean {
+  if (error instanceof StorageError) return true;
+  const status = statusOf(error) ?? 500;
+  // 409: others write or delete at the same moment, which passes.
+  if (status < 400 || status >= 500 || [408, 409, 429].includes(status)) return false;
+  // A slow connection, and a clock that the client has learnt to correct.
+  return !(error instanceof Error && /^RequestTime/.test(error.name));
+}
+
+/** A condition of the request did not hold. */
+export function isConditionFailed(error: unknown): boolean {
+  return statusOf(error) === 412 || (error instanceof Error && error.name === 'PreconditionFailed');
+}
+
+/** What is left of an error when the request and the answer are taken away, which hold signatures, keys and sockets. */
+export function bareCause(error: unknown): Error {
+  const status = statusOf(error);
+  return new Error(`S3 answered ${codeOf(error)}${status === undefined ? '' : ` with status ${status}`}`);
+}
+
+/** The message names what was tried and the code; never the key, the endpoint or anything of the credentials. */
+export function toStorageError(error: unknown, attempt: string): StorageError {
+  if (error instanceof StorageError) return error;
+  return new StorageError('failed', `the storage could not ${attempt} (${codeOf(error)})`, bareCause(error));
+}
+
+export function absence(): StorageError {
+  return new StorageError('not-found', 'there is no such object');
+}

@@ -1,0 +1,137 @@
+import { randomUUID } from 'node:crypto';
+import { PutObjectCommand } from '@aws-sdk/client-s3';
+import type { ByteRange } from '../../../oci/byte-range.js';
+import { orAbsent, StorageError } from '../../storage-error.js';
+import type { ChunkSink, Ingest } from '../../storage.provider.js';
+import { withRetries } from './retry.js';
+import type { S3Connection } from './s3.connection.js';
+import { codeOf, toStorageError } from './s3-errors.js';
+import { headObject, nonceName, removeObject } from './s3.requests.js';
+import type { TempFile } from './temp-file.js';
+import { Upload } from './upload.js';
+import type { Uploads } from './uploads.js';
+
+/** What the provider lends to an ingest. */
+export interface IngestHome {
+  readonly connection: S3Connection;
+  readonly uploads: Uploads;
+  /** @throws StorageError when the key is malformed. */
+  pathOf(key: string): string;
+}
+
+/**
+ * Content in a local file, which followers read; at the same time it goes up in parts when its key is known, and
+ * otherwise when it is committed.
+ */
+export class S3Ingest implements Ingest {
+  private readonly nonce = randomUUID();
+  private upload: Upload | undefined;
+  private state: 'open' | 'committed' | 'aborted' = 'open';
+  private ending: Promise<void> | undefined;
+
+  /** @param path where it goes up while it comes in; it stays here until `commit` when there is none. */
+  constructor(
+    private readonly file: TempFile,
+    private readonly home: IngestHome,
+    private readonly path: string | undefined,
+  ) {}
+
+  get size(): number {
+    return this.file.size;
+  }
+
+  async append(chunk: Uint8Array): Promise<void> {
+    await this.file.append(chunk);
+    if (this.path === undefined || this.ending || this.size < this.home.connection.tuning.firstPart) return;
+    this.upload ??= this.newUpload(this.path);
+    this.upload.advance();
+  }
+
+  copy(range: ByteRange, sink: ChunkSink, signal?: AbortSignal): Promise<void> {
+    return this.file.copy(range, sink, signal);
+  }
+
+  async commit(key: string): Promise<void> {
+    if (this.ending) throw new StorageError('failed', 'the ingest has ended');
+    const committing = this.place(key);
+    this.ending = committing.catch(() => undefined);
+    await committing;
+  }
+
+  async abort(): Promise<void> {
+    await (this.ending ??= this.discard());
+  }
+
+  async close(): Promise<void> {
+    await this.abort();
+    await this.file.close();
+  }
+
+  private async place(key: string): Promise<void> {
+    try {
+      const path = this.home.pathOf(key);
+      if (this.upload?.path === path) await this.finish(this.upload);
+      else await this.send(path);
+      await this.verify(path);
+      this.state = 'committed';
+    } catch (error) {
+      await this.discard();
+      throw toStorageError(error, 'commit content');
+    }
+  }
+
+  /** Nothing counts as stored before the storage shows it. What another has written since is not ours to judge. */
+  private async verify(path: string): Promise<void> {
+    const { connection } = this.home;
+    const found = await orAbsent(headObject(connection, path));
+    if (!found) throw new StorageError('failed', 'the storage does not show what it has just taken');
+    if (found.size === this.size || (found.nonce !== undefined && found.nonce !== this.nonce)) return;
+    if (found.nonce === this.nonce) await removeObject(connection, path);
+    throw new StorageError('failed', `the storage kept ${found.size} of ${this.size} bytes`);
+  }
+
+  private async finish(upload: Upload): Promise<void> {
+    try {
+      await upload.finish();
+    } catch (error) {
+      // Somebody has removed it: a rule of the bucket, or another who took it for an orphan. The file still has it all.
+      if (codeOf(error) !== 'NoSuchUpload') throw error;
+      await this.send(upload.path);
+    }
+  }
+
+  /** Sends all of the file, in one request when it is small. */
+  private async send(path: string): Promise<void> {
+    await this.upload?.abort();
+    if (this.size >= this.home.connection.tuning.firstPart) {
+      this.upload = this.newUpload(path);
+      await this.upload.finish();
+      return;
+    }
+    const { transfers, bucket, tuning } = this.home.connection;
+    await this.home.uploads.turns.run(() =>
+      withRetries(tuning, tuning.stall, undefined, async ({ signal, refresh, end }) => {
+        const { size } = this;
+        const body = this.file.body({ offset: 0, length: size }, refresh).once('error', end);
+        const Body = size === 0 ? Buffer.alloc(0) : body;
+        try {
+          const target = { Bucket: bucket, Key: path, Metadata: { [nonceName]: this.nonce } };
+          const command = new PutObjectCommand({ ...target, Body, ContentLength: size });
+          await transfers.send(command, { abortSignal: signal });
+        } finally {
+          body.destroy();
+        }
+      }),
+    );
+  }
+
+  private newUpload(path: string): Upload {
+    return new Upload(path, this.nonce, this.file, this.home.connection, this.home.uploads);
+  }
+
+  private async discard(): Promise<void> {
+    if (this.state !== 'open') return;
+    this.state = 'aborted';
+    await this.upload?.abort();
+  }
+}

@@ -1,0 +1,116 @@
+import { Readable } from 'node:stream';
+import { GetObjectCommand, type GetObjectCommandOutput } from '@aws-sdk/client-s3';
+import type { ByteRange } from '../../../oci/byte-range.js';
+import { StorageError } from '../../storage-error.js';
+import type { ChunkSink, StoredObject } from '../../storage.provider.js';
+import { receive } from './receive.js';
+import { withRetries } from './retry.js';
+import type { S3Connection } from './s3.connection.js';
+import { absence, codeOf, isAbsent, isConditionFailed, statusOf, toStorageError } from './s3-errors.js';
+
+/** A body is asked for again this often without a byte in between. */
+const maxIdle = 3;
+
+/** Opens an object with one request. @throws StorageError `not-found` */
+export async function openObject(connection: S3Connection, path: string): Promise<S3Object> {
+  const answer = await get(connection, path, {}).catch((error: unknown) => {
+    throw isAbsent(error) ? absence() : toStorageError(error, 'open an object');
+  });
+  return new S3Object(connection, path, answer, bodyOf(answer));
+}
+
+/**
+ * An object as it was when it was opened. The answer to that request is its first copy: what has begun to come is not
+ * changed by a delete or a replacement. Later copies ask for the same version, and fail when there is another.
+ */
+export class S3Object implements StoredObject {
+  readonly size: number;
+  private readonly tag: string | undefined;
+  private unread: Readable | undefined;
+
+  constructor(
+    private readonly connection: S3Connection,
+    private readonly path: string,
+    { ContentLength = 0, ETag }: GetObjectCommandOutput,
+    body: Readable,
+  ) {
+    this.size = ContentLength;
+    this.tag = ETag;
+    this.unread = body;
+  }
+
+  async copy(range: ByteRange, sink: ChunkSink, signal?: AbortSignal): Promise<void> {
+    const end = range.offset + range.length;
+    let position = range.offset;
+    for (let idle = 0; position < end; idle += 1) {
+      signal?.throwIfAborted();
+      if (position >= this.size) throw new StorageError('damaged', 'stored content is shorter than its size');
+      const body = this.takeUnread(position) ?? (await this.ask(position, Math.min(end, this.size), signal));
+      const before = position;
+      const cut = await receive(body, this.connection.tuning.stall, signal, async (chunk) => {
+        const wanted = chunk.length <= end - position ? chunk : chunk.subarray(0, end - position);
+        position += wanted.length;
+        if (wanted.length > 0) await sink(wanted);
+        return position < end;
+      });
+      if (position > before) idle = 0;
+      if (cut && position < end && idle >= maxIdle) throw toStorageError(cut, 'read an object');
+    }
+  }
+
+  close(): Promise<void> {
+    this.unread?.destroy();
+    this.unread = undefined;
+    return Promise.resolve();
+  }
+
+  /** The answer to the opening, for whoever reads from the start first. */
+  private takeUnread(position: number): Readable | undefined {
+    if (position !== 0) return undefined;
+    const body = this.unread;
+    this.unread = undefined;
+    return body?.destroyed === true ? undefined : body;
+  }
+
+  private async ask(position: number, end: number, signal: AbortSignal | undefined): Promise<Readable> {
+    // Nobody else is going to read it from the start, most probably, and it holds a connection.
+    await this.close();
+    const condition = this.tag === undefined ? {} : { IfMatch: this.tag };
+    try {
+      const answer = await get(
+        this.connection,
+        this.path,
+        { ...condition, Range: `bytes=${position}-${end - 1}` },
+        signal,
+      );
+      const body = bodyOf(answer);
+      const starts = answer.ContentRange === undefined ? 0 : Number(/^bytes (\d+)-/.exec(answer.ContentRange)?.[1]);
+      if (starts === position) return body;
+      body.destroy();
+      throw new StorageError('failed', 'the storage sent another part of an object than it was asked for');
+    } catch (error) {
+      signal?.throwIfAborted();
+      if (statusOf(error) === 416) throw new StorageError('damaged', 'stored content is shorter than its size');
+      if (isConditionFailed(error) || isAbsent(error))
+        throw new StorageError('failed', `an object was replaced or removed while it was read (${codeOf(error)})`);
+      throw toStorageError(error, 'read an object');
+    }
+  }
+}
+
+function get(
+  { transfers, bucket, tuning }: S3Connection,
+  path: string,
+  options: { readonly Range?: string; readonly IfMatch?: string },
+  signal?: AbortSignal,
+): Promise<GetObjectCommandOutput> {
+  return withRetries(tuning, tuning.stall, signal, (watchdog) =>
+    transfers.send(new GetObjectCommand({ Bucket: bucket, Key: path, ...options }), { abortSignal: watchdog.signal }),
+  );
+}
+
+function bodyOf({ Body }: GetObjectCommandOutput): Readable {
+  if (!(Body instanceof Readable)) throw new StorageError('failed', 'the storage sent no body');
+  // A connection may break before anybody reads, which then finds out by itself.
+  return Body.on('error', () => undefined);
+}

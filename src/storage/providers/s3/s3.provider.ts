@@ -1,0 +1,165 @@
+import { Logger } from '@nestjs/common';
+import type { S3Settings } from '../../../config/storage.settings.js';
+import { StorageError } from '../../storage-error.js';
+import {
+  StorageProvider,
+  type Ingest,
+  type IngestOptions,
+  type ObjectEntry,
+  type StoredObject,
+} from '../../storage.provider.js';
+import { checkBucket } from './bucket.check.js';
+import { KeySpace } from './key-space.js';
+import { copyObject } from './object-copy.js';
+import { listObjects } from './object-list.js';
+import { S3Connection } from './s3.connection.js';
+import { toStorageError } from './s3-errors.js';
+import { S3Ingest, type IngestHome } from './s3.ingest.js';
+import { openObject } from './s3.object.js';
+import { createRecord, headObject, putRecord, removeObject, signedUrl } from './s3.requests.js';
+import { usualTuning, type S3Tuning } from './s3.tuning.js';
+import { TempFolder } from './temp-folder.js';
+import { sweepUploads } from './upload.sweep.js';
+import { Uploads } from './uploads.js';
+
+/** Keeps objects in a bucket of Amazon S3, or of a server that speaks its protocol. */
+export class S3Provider extends StorageProvider {
+  private readonly logger = new Logger(S3Provider.name);
+  private readonly connection: S3Connection;
+  private readonly space: KeySpace;
+  private readonly uploads: Uploads;
+  private readonly home: IngestHome;
+  private obeysConditions = false;
+
+  /** @param folder for what is being written, on a disk with room for all downloads at one time. */
+  constructor(
+    private readonly settings: S3Settings,
+    tuning: Partial<S3Tuning> = {},
+    private readonly folder = new TempFolder(),
+  ) {
+    super();
+    this.connection = new S3Connection(settings, { ...usualTuning, ...tuning });
+    this.space = new KeySpace(settings.prefix);
+    this.uploads = new Uploads(this.connection);
+    this.home = {
+      connection: this.connection,
+      uploads: this.uploads,
+      pathOf: (key) => this.space.pathOf(key),
+    };
+  }
+
+  async initialize(): Promise<void> {
+    try {
+      this.obeysConditions = await checkBucket(this.connection, this.space, this.settings);
+    } catch (error) {
+      this.connection.close();
+      throw error;
+    }
+    if (!this.obeysConditions)
+      this.logger.warn('the storage ignores conditional writes: replicas cannot agree who downloads, and each does');
+  }
+
+  get isExclusive(): boolean {
+    return this.obeysConditions;
+  }
+
+  async read(key: string, limit: number): Promise<Buffer> {
+    const object = await openObject(this.connection, this.space.pathOf(key));
+    try {
+      const { size } = object;
+      if (size > limit) throw new StorageError('too-large', `the object has more than ${limit} bytes`);
+      const content = Buffer.allocUnsafe(size);
+      let done = 0;
+      await object.copy({ offset: 0, length: size }, (chunk) => {
+        content.set(chunk, done);
+        done += chunk.length;
+        return Promise.resolve();
+      });
+      return content;
+    } finally {
+      await object.close();
+    }
+  }
+
+  async write(key: string, content: Uint8Array): Promise<void> {
+    const path = this.space.pathOf(key);
+    await attempt('write an object', putRecord(this.connection, path, content));
+  }
+
+  async create(key: string, content: Uint8Array): Promise<boolean> {
+    const path = this.space.pathOf(key);
+    return attempt('create an object', createRecord(this.connection, path, content));
+  }
+
+  /** Readers meanwhile see it in both places, and never in neither. */
+  async move(from: string, to: string): Promise<void> {
+    const [source, target] = [this.space.pathOf(from), this.space.pathOf(to)];
+    const { size } = await this.stat(from);
+    if (source === target) return;
+    await attempt('move an object', copyObject(this.connection, this.uploads, source, target, size));
+    await this.delete(from);
+  }
+
+  /** A marker of its own: to change an object's time would be to copy all of it. */
+  async touch(key: string): Promise<void> {
+    const marker = this.space.markerOf(key);
+    await attempt('touch an object', putRecord(this.connection, marker, Buffer.alloc(0)));
+  }
+
+  capacity(): Promise<undefined> {
+    return Promise.resolve(undefined);
+  }
+
+  async urlOf(key: string, seconds: number): Promise<string | undefined> {
+    const path = this.space.pathOf(key);
+    if (!this.settings.redirect) return undefined;
+    return attempt('sign a URL', signedUrl(this.connection, path, seconds));
+  }
+
+  async open(key: string): Promise<StoredObject> {
+    return openObject(this.connection, this.space.pathOf(key));
+  }
+
+  /** Without its marker: the time is that of the write. */
+  async stat(key: string): Promise<ObjectEntry> {
+    const path = this.space.pathOf(key);
+    const { size, usedAt } = await attempt('look up an object', headObject(this.connection, path));
+    return { key, size, usedAt };
+  }
+
+  /** Its marker goes as well, now or with the next list. */
+  async delete(key: string): Promise<void> {
+    const [path, marker] = [this.space.pathOf(key), this.space.markerOf(key)];
+    const unmarked = removeObject(this.connection, marker).catch(() => undefined);
+    await attempt('delete an object', removeObject(this.connection, path));
+    await unmarked;
+  }
+
+  async *list(prefix: string): AsyncIterable<ObjectEntry> {
+    yield* listObjects(this.connection, this.space, prefix);
+  }
+
+  async createIngest({ isTransient = false, key }: IngestOptions = {}): Promise<Ingest> {
+    const path = isTransient || key === undefined ? undefined : this.space.pathIfSound(key);
+    return new S3Ingest(await this.folder.createFile(), this.home, path);
+  }
+
+  async sweepIngests(age: number): Promise<number> {
+    // Folders of killed processes are empty, so they do not count.
+    await this.folder.sweep(age);
+    return sweepUploads(this.connection, this.space, this.uploads, age);
+  }
+
+  async close(): Promise<void> {
+    this.connection.close();
+    await this.folder.close();
+  }
+}
+
+async function attempt<T>(what: string, action: Promise<T>): Promise<T> {
+  try {
+    return await action;
+  } catch (error) {
+    throw toStorageError(error, what);
+  }
+}

@@ -1,0 +1,93 @@
+import { randomUUID } from 'node:crypto';
+import { constants } from 'node:fs';
+import { mkdtemp, lstat, open, readdir, rm, unlink } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { errorCode } from '../filesystem/durable.js';
+import { toWriteError } from '../filesystem/storage-errors.js';
+import { TempFile } from './temp-file.js';
+
+const folderName = /^oci-registry-s3-(\d{1,10})-[A-Za-z0-9]{6}$/;
+const { O_RDWR, O_CREAT, O_EXCL, O_NOFOLLOW } = constants;
+
+/**
+ * A folder of this process below the system's temporary one, for its owner only. Files lose their names as soon as they
+ * are open, so that a process that is killed leaves no content on the disk, only the folder.
+ */
+export class TempFolder {
+  private path: Promise<string> | undefined;
+
+  /** @param parent the system's temporary folder unless a test gives another. */
+  constructor(private readonly parent: string = tmpdir()) {}
+
+  /** @throws StorageError `full` or `failed` */
+  async createFile(): Promise<TempFile> {
+    try {
+      return await this.tryCreate();
+    } catch (error) {
+      if (errorCode(error) !== 'ENOENT') throw toWriteError(error, 'begin to write to the temporary folder');
+    }
+    // Something that cleans temporary folders has taken it.
+    this.path = undefined;
+    try {
+      return await this.tryCreate();
+    } catch (error) {
+      throw toWriteError(error, 'begin to write to the temporary folder');
+    }
+  }
+
+  /** Removes what killed processes of this user have left, `age` milliseconds ago or longer; returns how many. */
+  async sweep(age: number): Promise<number> {
+    let swept = 0;
+    for (const name of await readdir(this.parent)) {
+      const pid = Number(folderName.exec(name)?.[1] ?? 0);
+      if (pid === 0 || isRunning(pid)) continue;
+      const path = join(this.parent, name);
+      try {
+        const status = await lstat(path);
+        const isOurs = status.isDirectory() && status.uid === process.getuid?.();
+        if (!isOurs || status.mtimeMs > Date.now() - age) continue;
+        await rm(path, { recursive: true });
+        swept += 1;
+      } catch (error) {
+        // Another process may have swept it.
+        if (errorCode(error) !== 'ENOENT') throw toWriteError(error, 'sweep the temporary folder');
+      }
+    }
+    return swept;
+  }
+
+  async close(): Promise<void> {
+    const path = await this.path?.catch(() => undefined);
+    this.path = undefined;
+    if (path !== undefined) await rm(path, { recursive: true, force: true });
+  }
+
+  private async tryCreate(): Promise<TempFile> {
+    this.path ??= mkdtemp(join(this.parent, `oci-registry-s3-${process.pid}-`));
+    const making = this.path;
+    const folder = await making.catch((error: unknown) => {
+      if (this.path === making) this.path = undefined;
+      throw error;
+    });
+    const path = join(folder, randomUUID());
+    const handle = await open(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600);
+    try {
+      await unlink(path);
+    } catch (error) {
+      await handle.close();
+      throw error;
+    }
+    return new TempFile(handle);
+  }
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    // Another user's process may not be asked, and runs.
+    return errorCode(error) !== 'ESRCH';
+  }
+}

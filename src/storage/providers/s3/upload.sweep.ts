@@ -1,0 +1,72 @@
+import { ListMultipartUploadsCommand, ListPartsCommand, type MultipartUpload } from '@aws-sdk/client-s3';
+import type { KeySpace } from './key-space.js';
+import type { S3Connection } from './s3.connection.js';
+import { isRefused, statusOf, toStorageError } from './s3-errors.js';
+import type { Uploads } from './uploads.js';
+
+/** Removes uploads of ours that no process has added a part to for `age` milliseconds; returns how many. */
+export async function sweepUploads(
+  connection: S3Connection,
+  space: KeySpace,
+  uploads: Uploads,
+  age: number,
+): Promise<number> {
+  const oldest = Date.now() - age;
+  let swept = 0;
+  for await (const page of pages(connection, space.start)) {
+    // An upload that began while the page was on its way is ours as well.
+    await uploads.settled();
+    for (const { Key: path = '', UploadId: id = '', Initiated } of page) {
+      if (uploads.isActive(id) || space.keyOf(path) === undefined) continue;
+      if (Initiated === undefined || Initiated.getTime() > oldest) continue;
+      // Another replica may be at it for longer than that.
+      if ((await lastPartAt(connection, path, id)) > oldest) continue;
+      await uploads.abort(path, id);
+      swept += 1;
+    }
+  }
+  return swept;
+}
+
+async function* pages(connection: S3Connection, start: string): AsyncGenerator<MultipartUpload[]> {
+  const { calls, bucket, tuning } = connection;
+  let after: { KeyMarker?: string; UploadIdMarker?: string } | undefined = {};
+  while (after) {
+    const command: ListMultipartUploadsCommand = new ListMultipartUploadsCommand({
+      Bucket: bucket,
+      Prefix: start,
+      ...after,
+    });
+    const page = await calls
+      .send(command, { abortSignal: AbortSignal.timeout(tuning.deadline) })
+      .catch((error: unknown) => {
+        throw toStorageError(error, 'list unfinished uploads');
+      });
+    yield page.Uploads ?? [];
+    const { IsTruncated, NextKeyMarker, NextUploadIdMarker } = page;
+    after =
+      IsTruncated === true && NextKeyMarker !== undefined
+        ? { KeyMarker: NextKeyMarker, ...(NextUploadIdMarker !== undefined && { UploadIdMarker: NextUploadIdMarker }) }
+        : undefined;
+  }
+}
+
+/** Milliseconds since 1970; 0 without a part, and when the upload has ended meanwhile. */
+async function lastPartAt(connection: S3Connection, path: string, id: string): Promise<number> {
+  const { calls, bucket, tuning } = connection;
+  let last = 0;
+  let after: string | undefined;
+  do {
+    const marker = after === undefined ? {} : { PartNumberMarker: after };
+    const command: ListPartsCommand = new ListPartsCommand({ Bucket: bucket, Key: path, UploadId: id, ...marker });
+    const page = await calls
+      .send(command, { abortSignal: AbortSignal.timeout(tuning.deadline) })
+      .catch((error: unknown) => {
+        if (isRefused(error) && statusOf(error) === 404) return undefined;
+        throw toStorageError(error, 'list the parts of an unfinished upload');
+      });
+    for (const { LastModified } of page?.Parts ?? []) last = Math.max(last, LastModified?.getTime() ?? 0);
+    after = page?.IsTruncated === true ? page.NextPartNumberMarker : undefined;
+  } while (after !== undefined);
+  return last;
+}

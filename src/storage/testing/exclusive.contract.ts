@@ -1,0 +1,58 @@
+import assert from 'node:assert/strict';
+import type { StorageProvider } from '../storage.provider.js';
+import { assertSame, keysUnder, mebibyte, rejectsAsTrouble, sample } from './content.js';
+import type { ContractCase } from './contract-case.js';
+
+const key = 'leases/one';
+
+/** `isExclusive` and `create`. */
+export function exclusiveContract(add: ContractCase): void {
+  /** A case for storages that say they can; those that cannot have not promised anything. */
+  const it = (name: string, body: (provider: StorageProvider) => Promise<void>): void =>
+    add(name, async (provider) => {
+      if (provider.isExclusive) await body(provider);
+    });
+
+  it('creates an object that is not there', async (provider) => {
+    assert.equal(await provider.create(key, sample(100)), true);
+    assertSame(await provider.read(key, 100), sample(100));
+    assert.deepEqual(await keysUnder(provider, 'leases'), [key]);
+  });
+
+  it('leaves an object alone that is there, however it came there', async (provider) => {
+    await provider.write(key, sample(100, 'written'));
+    assert.equal(await provider.create(key, sample(200, 'late')), false);
+    assertSame(await provider.read(key, mebibyte), sample(100, 'written'));
+    await provider.write('leases/two', Buffer.alloc(0));
+    assert.equal(await provider.create('leases/two', sample(200, 'late')), false);
+    assert.equal((await provider.stat('leases/two')).size, 0);
+  });
+
+  it('lets exactly one of fifty win who try at once, and keeps what it brought', async (provider) => {
+    for (const round of [1, 2, 3]) {
+      const contested = `leases/contested-${round}`;
+      const contents = Array.from({ length: 50 }, (_, index) => sample(1000 + index, `${round} ${index}`));
+      const won = await Promise.all(contents.map((content) => provider.create(contested, content)));
+      assert.equal(won.filter(Boolean).length, 1, 'another number than one has won');
+      assertSame(await provider.read(contested, mebibyte), contents[won.indexOf(true)] ?? Buffer.alloc(0));
+      assert.equal(await provider.create(contested, sample(1)), false);
+    }
+  });
+
+  it('creates an object again after it was removed', async (provider) => {
+    assert.equal(await provider.create(key, sample(1)), true);
+    await provider.delete(key);
+    assert.equal(await provider.create(key, sample(2)), true);
+    assertSame(await provider.read(key, 2), sample(2));
+  });
+
+  it('can be written over by write, and is then read as that', async (provider) => {
+    await provider.create(key, sample(100));
+    await provider.write(key, sample(10, 'renewed'));
+    assertSame(await provider.read(key, 100), sample(10, 'renewed'));
+  });
+
+  add('refuses a malformed key as trouble', async (provider) => {
+    await rejectsAsTrouble(provider.create('leases/../one', sample(1)));
+  });
+}

@@ -1,0 +1,107 @@
+import assert from 'node:assert/strict';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { StorageProvider } from '../storage.provider.js';
+import { StorageError } from '../storage-error.js';
+import { assertAbsent, assertSame, keysUnder, rejectsAsTrouble, sample } from './content.js';
+import type { ContractCase } from './contract-case.js';
+
+const key = 'blobs/one';
+/** Milliseconds: storages count time in whole seconds, some of them. */
+const tick = 1_100;
+
+async function usedAt(provider: StorageProvider, sought: string): Promise<number> {
+  for await (const entry of provider.list('blobs')) if (entry.key === sought) return entry.usedAt.getTime();
+  throw new Error(`${sought} is not listed`);
+}
+
+/** Touching what is absent may say so, and may not. */
+async function touchAbsent(provider: StorageProvider, absent: string): Promise<void> {
+  await provider.touch(absent).catch((error: unknown) => {
+    if (!StorageError.isNotFound(error)) throw error;
+  });
+}
+
+/** `touch`, `capacity` and `urlOf`. */
+export function useContract(it: ContractCase): void {
+  it('lists an object with the time when it was touched last, and changes nothing else', async (provider) => {
+    await provider.write(key, sample(100));
+    await provider.write('blobs/two', sample(100));
+    const [one, two] = [await usedAt(provider, key), await usedAt(provider, 'blobs/two')];
+    await delay(tick);
+    await provider.touch(key);
+    const touched = await usedAt(provider, key);
+    assert.ok(touched > one, 'the time has not moved');
+    assert.equal(await usedAt(provider, 'blobs/two'), two);
+    await delay(tick);
+    await provider.touch(key);
+    assert.ok((await usedAt(provider, key)) > touched, 'the time has not moved again');
+    assertSame(await provider.read(key, 100), sample(100));
+    assert.equal((await provider.stat(key)).size, 100);
+    assert.deepEqual(await keysUnder(provider, 'blobs'), [key, 'blobs/two']);
+  });
+
+  it('counts a write as a use after a touch', async (provider) => {
+    await provider.write(key, sample(100));
+    await provider.touch(key);
+    const touched = await usedAt(provider, key);
+    await delay(tick);
+    await provider.write(key, sample(200));
+    assert.ok((await usedAt(provider, key)) > touched, 'the time has not moved');
+  });
+
+  it('leaves nothing behind when what is touched is absent', async (provider) => {
+    await touchAbsent(provider, key);
+    await assertAbsent(provider, key);
+    assert.deepEqual(await keysUnder(provider, 'blobs'), []);
+    await provider.write('blobs/two', sample(1));
+    assert.deepEqual(await keysUnder(provider, 'blobs'), ['blobs/two']);
+  });
+
+  it('does not bring back an object that was removed', async (provider) => {
+    for (let round = 0; round < 10; round += 1) {
+      await provider.write(key, sample(10));
+      await Promise.all([provider.delete(key), touchAbsent(provider, key)]);
+      await touchAbsent(provider, key);
+      await assertAbsent(provider, key);
+      assert.deepEqual(await keysUnder(provider, 'blobs'), []);
+    }
+  });
+
+  it('lists what was used and nothing else below a prefix, however many were touched', async (provider) => {
+    const names = Array.from({ length: 30 }, (_, index) => `blobs/${index % 3}/${index}`);
+    await Promise.all(names.map((name) => provider.write(name, Buffer.from(name))));
+    await Promise.all(names.filter((_, index) => index % 2).map((name) => provider.touch(name)));
+    await Promise.all(names.slice(0, 10).map((name) => provider.delete(name)));
+    assert.deepEqual(await keysUnder(provider, 'blobs'), names.slice(10).sort());
+    assert.deepEqual(
+      await keysUnder(provider, 'blobs/1'),
+      names
+        .slice(10)
+        .filter((name) => name.startsWith('blobs/1/'))
+        .sort(),
+    );
+  });
+
+  it('refuses to touch a malformed key as trouble', async (provider) => {
+    await rejectsAsTrouble(provider.touch('blobs/../one'));
+  });
+
+  it('tells a capacity in bytes that does not depend on what is stored, or none', async (provider) => {
+    const capacity = await provider.capacity();
+    await provider.write(key, sample(100_000));
+    assert.equal(await provider.capacity(), capacity);
+    assert.ok(capacity === undefined || (Number.isSafeInteger(capacity) && capacity > 0), `${String(capacity)} bytes`);
+  });
+
+  it('gives no URL, or one at which the object can be read without anything else', async (provider) => {
+    await provider.write(key, sample(1000));
+    const url = await provider.urlOf(key, 60);
+    if (url === undefined) return;
+    const whole = await fetch(url);
+    assert.equal(whole.status, 200);
+    assertSame(Buffer.from(await whole.arrayBuffer()), sample(1000));
+    const part = await fetch(url, { headers: { range: 'bytes=10-19' } });
+    assert.equal(part.status, 206);
+    assertSame(Buffer.from(await part.arrayBuffer()), sample(1000).subarray(10, 20));
+  });
+}

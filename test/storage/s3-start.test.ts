@@ -1,0 +1,76 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { build, Program } from '../e2e/support/program.js';
+import { freePort } from './support/child.js';
+import { FaultyProxy } from './support/faulty-proxy.js';
+import { accessKey, secretKey, type Bucket } from './support/s3-server.js';
+import { VersityGateway } from './support/versitygw.js';
+
+let server: VersityGateway;
+let bucket: Bucket;
+
+beforeAll(async () => {
+  await build();
+  server = await VersityGateway.start();
+  bucket = await server.makeBucket();
+}, 180_000);
+afterAll(async () => {
+  bucket.close();
+  await server[Symbol.asyncDispose]();
+});
+
+/** Starts the program as a person would, and expects it to end with one line that says what is wrong. */
+async function refusal(changes: Record<string, string>): Promise<string> {
+  const env = {
+    S3_HOST: server.url,
+    S3_BUCKET: bucket.name,
+    S3_ACCESS_KEY: accessKey,
+    S3_SECRET_KEY: secretKey,
+    ...changes,
+  };
+  const { code, stdout, stderr } = await Program.run(['--listen', '127.0.0.1:0', 's3'], { env });
+  expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+  expect(stderr).not.toContain('planted');
+  expect(stderr.endsWith('\n')).toBe(true);
+  expect(stderr.trimEnd().split('\n')).toHaveLength(1);
+  return stderr.trimEnd();
+}
+
+describe('the program on a bucket that it cannot use', () => {
+  it('says that there is no such bucket', async () => {
+    expect(await refusal({ S3_BUCKET: 'absent-bucket' })).toMatch(
+      /^cannot list the bucket absent-bucket: 127\.0\.0\.1:\d+ has no such bucket \(NoSuchBucket\)$/,
+    );
+  });
+
+  it('says that the access key is unknown', async () => {
+    expect(await refusal({ S3_ACCESS_KEY: 'nobody' })).toMatch(/does not know the access key \(\w+\)$/);
+  });
+
+  it('says that the secret is another, without saying which', async () => {
+    expect(await refusal({ S3_SECRET_KEY: 'planted-other' })).toMatch(
+      /the secret key is not that of the access key \(SignatureDoesNotMatch\)$/,
+    );
+  });
+
+  it('says that the region is another', async () => {
+    expect(await refusal({ S3_REGION: 'eu-central-1' })).toMatch(
+      /it is in another region than eu-central-1 \(AuthorizationHeaderMalformed\)$/,
+    );
+  });
+
+  it('says that the server cannot be reached', async () => {
+    const port = await freePort();
+    expect(await refusal({ S3_HOST: `http://127.0.0.1:${port}` })).toBe(
+      `cannot list the bucket ${bucket.name}: 127.0.0.1:${port} cannot be reached (ECONNREFUSED)`,
+    );
+    expect(await refusal({ S3_HOST: 'http://s3.invalid' })).toMatch(/s3\.invalid cannot be reached \(E\w+\)$/);
+  });
+
+  it('says that it may not write, and that it may not delete', async () => {
+    await using proxy = await FaultyProxy.start(server.url);
+    proxy.fate = (line) => (line.startsWith('PUT') ? 403 : 'pass');
+    expect(await refusal({ S3_HOST: proxy.url })).toMatch(/^cannot write to .* is not permitted to \(AccessDenied\)$/);
+    proxy.fate = (line) => (line.startsWith('DELETE') ? 403 : 'pass');
+    expect(await refusal({ S3_HOST: proxy.url })).toMatch(/^cannot delete from .* permitted to \(AccessDenied\)$/);
+  });
+});

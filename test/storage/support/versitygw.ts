@@ -1,0 +1,42 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { freePort, ServerProcess } from './child.js';
+import { accessKey, Bucket, secretKey } from './s3-server.js';
+
+/**
+ * A real S3 server on a folder of its own, which goes with it. It checks signatures, checksums and conditions as Amazon
+ * does. The folder has to be on a file system with extended attributes, as ext4 and xfs are.
+ */
+export class VersityGateway implements AsyncDisposable {
+  private constructor(
+    readonly url: string,
+    private readonly server: ServerProcess,
+    private readonly folder: string,
+  ) {}
+
+  static async start(): Promise<VersityGateway> {
+    const folder = await mkdtemp(join(tmpdir(), 'oci-registry-versitygw-'));
+    const address = `127.0.0.1:${await freePort()}`;
+    const options = ['--port', address, '--region', 'us-east-1', '--quiet', '--keep-alive', '--health', '/health'];
+    const env = { PATH: process.env.PATH ?? '', ROOT_ACCESS_KEY: accessKey, ROOT_SECRET_KEY: secretKey };
+    const url = `http://${address}`;
+    try {
+      const server = await ServerProcess.start('versitygw', [...options, 'posix', folder], env, `${url}/health`);
+      return new VersityGateway(url, server, folder);
+    } catch (error) {
+      await rm(folder, { recursive: true });
+      throw error;
+    }
+  }
+
+  /** A new bucket, empty. */
+  makeBucket(): Promise<Bucket> {
+    return Bucket.make(this.url);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.server[Symbol.asyncDispose]();
+    await rm(this.folder, { recursive: true, force: true });
+  }
+}
