@@ -5,6 +5,7 @@ import { clearSocketFile } from './cli/socket-file.js';
 import { StartError } from './cli/start-error.js';
 import { parseListenAddress } from './config/listen-address.js';
 import type { Settings } from './config/settings.js';
+import { CertificateService } from './distribution/certificate.service.js';
 import { DrainService } from './distribution/drain.service.js';
 import { DownloadsService } from './registry/downloads/downloads.service.js';
 import { StorageError } from './storage/storage-error.js';
@@ -14,13 +15,16 @@ export async function serve(settings: Settings): Promise<void> {
   const logger = new Logger('Server');
   const app = await open(settings);
   const stopped = stopSignal();
+  const { tlsCert } = settings.server;
+  // Without a certificate it ends the program, as it does when a terminal is closed.
+  if (tlsCert !== undefined) process.on('SIGHUP', () => app.get(CertificateService).look());
   try {
     logger.log(`listening on ${await listen(app, settings.server.listen)}`);
     logger.log(`${await stopped} received, finishing ${app.get(DrainService).count} transfers`);
     const isDrained = await drain(app, settings.server.drainTimeout);
     if (!isDrained) logger.warn('the drain timeout passed, running transfers are cut');
   } finally {
-    app.getHttpServer().closeAllConnections();
+    app.get(DrainService).cut();
     await app.close();
   }
 }

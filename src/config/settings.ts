@@ -1,4 +1,5 @@
 import { ConfigurationError, type Problem } from './configuration-error.js';
+import { checkKeyPair, keyPairFiles, readKeyPair } from './key-pair.js';
 import { ServerSettings } from './server.settings.js';
 import { storageClasses, type StorageName, type StorageSettings } from './storage.settings.js';
 import { readSettingFile, readUpstreams } from './upstream-file.js';
@@ -29,6 +30,10 @@ export function loadSettings(text: SettingsText): Settings {
   const storageClass: new () => StorageSettings = storageClasses[storageName];
   const storage = validateSettings(storageClass, storageText, (name) => `${storageName} --${name}`);
   problems.push(...server.problems, ...storage.problems);
+  collect(problems, () => {
+    const files = keyPairFiles(server.value);
+    if (files) checkKeyPair(readKeyPair(files), Date.now());
+  });
   const { upstreamConfigFile: file } = server.value;
   const upstreams = collect(problems, () =>
     readUpstreams(

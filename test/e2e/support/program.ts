@@ -87,9 +87,9 @@ export class Program implements AsyncDisposable {
     return program;
   }
 
-  /** `http://127.0.0.1:port`, for programs that listen on a port. */
+  /** `http://127.0.0.1:port`, or https, for programs that listen on a port. */
   get url(): string {
-    return /listening on (http:[^"]+)/.exec(this.stdout)![1]!;
+    return /listening on (https?:[^"]+)/.exec(this.stdout)![1]!;
   }
 
   /** What it logged, line by line. */
