@@ -3,7 +3,7 @@ import { Command, CommanderError, Option } from 'commander';
 import { ConfigurationError } from '../config/configuration-error.js';
 import { ServerSettings } from '../config/server.settings.js';
 import { settingsOf, type Setting } from '../config/setting.decorator.js';
-import { loadSettings, type Settings } from '../config/settings.js';
+import { loadSettings, type Settings, type Texts } from '../config/settings.js';
 import { storageClasses, type StorageName } from '../config/storage.settings.js';
 import { StartError } from './start-error.js';
 
@@ -82,12 +82,15 @@ const storageCommands: readonly { name: StorageName; description: string; isDefa
 
 type Flags = Readonly<Record<string, unknown>>;
 
-function optionOf({ name, value, description, env, default: fallback }: Setting): Option {
+function optionOf({ name, value, description, env, default: fallback, parseEach }: Setting): Option {
   const notes = [env && `env: ${env}`, fallback !== undefined && `default: ${fallback}`].filter(Boolean).join(', ');
-  return new Option(
+  const option = new Option(
     `--${name} ${value === undefined ? '[boolean]' : `<${value}>`}`,
     `${description}${notes && ` (${notes})`}`,
   );
+  return parseEach
+    ? option.argParser((text, before: readonly string[] | undefined) => [...(before ?? []), text])
+    : option;
 }
 
 /** The options of a sub-command, for the help of the program: one page tells everything. */
@@ -98,14 +101,14 @@ function optionsHelp(command: Command): string {
 }
 
 /** A flag counts before its environment variable; an empty variable counts as unset. */
-function textOf(settings: readonly Setting[], flags: Flags): Record<string, string> {
+function textOf(settings: readonly Setting[], flags: Flags): Texts {
   const texts = settings.flatMap(({ name, env }) => {
     const flag = flags[camelCase(name)];
     const variable = env === undefined ? undefined : process.env[env];
-    if (typeof flag === 'string') return [[name, flag]];
+    if (typeof flag === 'string' || Array.isArray(flag)) return [[name, flag]];
     return variable === undefined || variable === '' ? [] : [[name, variable]];
   });
-  return Object.fromEntries(texts) as Record<string, string>;
+  return Object.fromEntries(texts) as Texts;
 }
 
 /** `--flag` alone means true; without this, commander would take the word after it, a sub-command even, as its value. */

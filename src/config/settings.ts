@@ -13,10 +13,13 @@ export interface Settings {
   readonly upstreams: readonly UpstreamSettings[];
 }
 
-/** Settings as text by name, as a command line gives them; absent ones take their defaults. */
+/** Texts by name; a list of them is of a flag that may be given several times. */
+export type Texts = Readonly<Record<string, string | readonly string[]>>;
+
+/** Settings as text, as a command line gives them; absent ones take their defaults. */
 export interface SettingsText {
-  readonly server: Readonly<Record<string, string>>;
-  readonly storage: { readonly name: StorageName; readonly text: Readonly<Record<string, string>> };
+  readonly server: Texts;
+  readonly storage: { readonly name: StorageName; readonly text: Texts };
 }
 
 /**

@@ -16,7 +16,8 @@ const providers: {
   [Name in StorageSettings['provider']]: (settings: StorageSettings & { provider: Name }) => Promise<StorageProvider>;
 } = {
   s3: () => Promise.reject(new StorageError('failed', 's3 is not built yet')),
-  custom: () => Promise.reject(new StorageError('failed', 'custom is not built yet')),
+  custom: async (settings) =>
+    (await import('./providers/custom/custom.provider.js')).openCustom(settings, process.cwd()),
   filesystem: async ({ root, umask }) =>
     new (await import('./providers/filesystem/filesystem.provider.js')).FilesystemProvider(root, undefined, umask),
   memory: async () => new (await import('./providers/memory/memory.provider.js')).MemoryProvider(),

@@ -28,6 +28,8 @@ export interface ProgramOptions {
   /** All of the environment: nothing of the caller's comes along. */
   readonly env?: Record<string, string>;
   readonly cwd?: string;
+  /** Another copy of the program than the one that was built here. */
+  readonly script?: string;
 }
 
 export interface Ended {
@@ -51,9 +53,11 @@ export class Program implements AsyncDisposable {
     });
   }
 
-  static spawn(args: readonly string[], { env = {}, cwd = tmpdir() }: ProgramOptions = {}): Program {
+  static spawn(
+    args: readonly string[],
+    { env = {}, cwd = tmpdir(), script = join(project, 'dist/main.js') }: ProgramOptions = {},
+  ): Program {
     const all = { PATH: process.env.PATH ?? '', ...env };
-    const script = join(project, 'dist/main.js');
     return new Program(
       spawn(process.execPath, [script, ...args], { env: all, cwd, stdio: ['ignore', 'pipe', 'pipe'] }),
     );
