@@ -114,6 +114,7 @@ function entry(namespace: string, { host, reader }: UpstreamRegistry): string {
   tls: false
   username: ${reader.username}
   password: "${reader.password}"
+  token_realms: [127.0.0.1]
   manifest_invalidation_time: 1h
   access_recheck_time: 1h
 `;
