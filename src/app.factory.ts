@@ -3,12 +3,15 @@ import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { IncomingMessage, Server } from 'node:http';
+import type { Server as TlsServer } from 'node:tls';
 import type { DestinationStream } from 'pino';
 import { confineAdminAddress, createAdminServer } from './admin/admin.listener.js';
 import { AppModule, type Replacements } from './app.module.js';
+import { checkKeyPair, keyPairFiles, readKeyPair } from './config/key-pair.js';
 import { ServerSettings } from './config/server.settings.js';
 import type { Settings } from './config/settings.js';
 import { endAbandonedAnswers } from './distribution/abandoned.answers.js';
+import { CertificateService } from './distribution/certificate.service.js';
 import { answerClientError, refuseWithoutHost } from './distribution/client.error.js';
 import { DrainService } from './distribution/drain.service.js';
 import { toOciError } from './distribution/exception.filter.js';
@@ -16,6 +19,7 @@ import { errorAnswer } from './distribution/error.answer.js';
 import { namespaceRules } from './distribution/namespace.rules.js';
 import { giveAgain } from './distribution/prepared.answers.js';
 import { foldTarget } from './distribution/request-target.js';
+import { secureOptions } from './distribution/secure.options.js';
 import { send } from './distribution/send.js';
 import { JsonLogger } from './observability/json.logger.js';
 import { requestId } from './observability/request.id.js';
@@ -28,6 +32,8 @@ import { TrafficCounts } from './registry/statistics/traffic.counts.js';
 /** Milliseconds in which the header of a request has to arrive, and how often connections are looked at for it. */
 const headersTimeout = 10_000;
 const connectionsCheckingInterval = 2_000;
+/** Milliseconds for the handshake of TLS; Node would wait for two minutes. */
+const handshakeTimeout = 10_000;
 /** Milliseconds in which a request, header and body, has to arrive. */
 const requestTimeout = 30_000;
 /** Milliseconds that an idle connection is kept; longer than usual balancers keep theirs, so that they never meet a closing one. */
@@ -40,12 +46,17 @@ export interface AppOptions extends Replacements {
 
 /**
  * The server as a value: initialized and not yet listening. Whoever has it closes it.
- * @throws StorageError when the storage cannot be used.
+ * @throws StorageError when the storage cannot be used; ConfigurationError when the certificate cannot.
  */
 export async function createApp(settings: Settings, options: AppOptions = {}): Promise<NestFastifyApplication> {
   const logger = new JsonLogger(settings.server.logLevel, await logDestination(settings.server, options.log));
   const rules = namespaceRules(settings);
   const { maxConnections, maxHeaderSize, clientTimeout } = settings.server;
+  const files = keyPairFiles(settings.server);
+  const pair = files && readKeyPair(files);
+  if (pair) checkKeyPair(pair, Date.now());
+  // Node would refuse a request without Host in its own words; `refuseWithoutHost` does it in the specification's.
+  const http = { maxHeaderSize, headersTimeout, connectionsCheckingInterval, requireHostHeader: false };
   const adapter = new FastifyAdapter({
     exposeHeadRoutes: false,
     requestTimeout,
@@ -53,8 +64,7 @@ export async function createApp(settings: Settings, options: AppOptions = {}): P
     return503OnClosing: false,
     forceCloseConnections: 'idle',
     skipMiddie: true,
-    // Node would refuse a request without Host in its own words; `refuseWithoutHost` does it in the specification's.
-    http: { maxHeaderSize, headersTimeout, connectionsCheckingInterval, requireHostHeader: false },
+    ...(pair ? { https: { ...http, ...secureOptions(pair), handshakeTimeout } } : { http }),
     genReqId: requestId,
     // A reference may be a sha512 digest; names are limited by their own parser.
     routerOptions: { maxParamLength: 2048 },
@@ -83,6 +93,7 @@ export async function createApp(settings: Settings, options: AppOptions = {}): P
   endAbandonedAnswers(fastify);
   app.get(DrainService).watch(fastify);
   app.get(RequestMeter).watch(fastify);
+  if (files && pair) app.get(CertificateService).watch(fastify.server as unknown as TlsServer, files, pair);
   identifyRequests(fastify);
   logRequests(fastify, logger.pino);
   refuseWithoutHost(fastify);

@@ -9,6 +9,7 @@ import { clearSocketFile } from './cli/socket-file.js';
 import { StartError } from './cli/start-error.js';
 import { parseListenAddress, type ListenAddress } from './config/listen-address.js';
 import type { Settings } from './config/settings.js';
+import { CertificateService } from './distribution/certificate.service.js';
 import { DrainService } from './distribution/drain.service.js';
 import { DownloadsService } from './registry/downloads/downloads.service.js';
 import { ReadinessService } from './registry/readiness.service.js';
@@ -20,6 +21,9 @@ export async function serve(settings: Settings): Promise<void> {
   const app = await open(settings);
   const admin = adminServerOf(app);
   const stopped = stopSignal();
+  const { tlsCert } = settings.server;
+  // Without a certificate it ends the program, as it does when a terminal is closed.
+  if (tlsCert !== undefined) process.on('SIGHUP', () => app.get(CertificateService).look());
   try {
     await listenForAdmins(admin, settings, logger);
     logger.log(`listening on ${await listen(app, settings.server.listen)}`);
@@ -33,7 +37,7 @@ export async function serve(settings: Settings): Promise<void> {
   } finally {
     admin.close();
     admin.closeAllConnections();
-    app.getHttpServer().closeAllConnections();
+    app.get(DrainService).cut();
     await app.close();
   }
 }

@@ -1,5 +1,6 @@
 import { Option, type Command } from 'commander';
 import { settingsOf, type Setting } from '../config/setting.decorator.js';
+import type { Texts } from '../config/settings.js';
 
 export type Flags = Readonly<Record<string, unknown>>;
 type SettingsClass = abstract new () => object;
@@ -10,23 +11,26 @@ export function addSettings(command: Command, type: SettingsClass): Command {
   return command;
 }
 
-function optionOf({ name, value, description, env, default: fallback }: Setting): Option {
+function optionOf({ name, value, description, env, default: fallback, parseEach }: Setting): Option {
   const notes = [env && `env: ${env}`, fallback !== undefined && `default: ${fallback}`].filter(Boolean).join(', ');
-  return new Option(
+  const option = new Option(
     `--${name} ${value === undefined ? '[boolean]' : `<${value}>`}`,
     `${description}${notes && ` (${notes})`}`,
   );
+  return parseEach
+    ? option.argParser((text, before: readonly string[] | undefined) => [...(before ?? []), text])
+    : option;
 }
 
 /** A flag counts before its environment variable; an empty variable counts as unset. */
-export function textOf(type: SettingsClass, flags: Flags): Record<string, string> {
+export function textOf(type: SettingsClass, flags: Flags): Texts {
   const texts = settingsOf(type).flatMap(({ name, env }) => {
     const flag = flags[camelCase(name)];
     const variable = env === undefined ? undefined : process.env[env];
-    if (typeof flag === 'string') return [[name, flag]];
+    if (typeof flag === 'string' || Array.isArray(flag)) return [[name, flag]];
     return variable === undefined || variable === '' ? [] : [[name, variable]];
   });
-  return Object.fromEntries(texts) as Record<string, string>;
+  return Object.fromEntries(texts) as Texts;
 }
 
 /** `--flag` alone means true; without this, commander would take the word after it, a sub-command even, as its value. */

@@ -1,4 +1,5 @@
 import 'reflect-metadata';
+import { Secret } from './secret.js';
 
 /** What a settings class says about one of its properties, besides its class-validator rules. */
 export interface SettingOptions {
@@ -13,6 +14,8 @@ export interface SettingOptions {
   readonly default?: string;
   /** From text to the property's type; undefined when the text is none, which the property's rule then reports. */
   readonly parse?: (text: string) => unknown;
+  /** The flag may be given any number of times; this then gets all its texts, and `parse` that of the variable. */
+  readonly parseEach?: (texts: readonly string[]) => unknown;
   /** A secret's default and value are never shown. */
   readonly secret?: boolean;
 }
@@ -60,9 +63,9 @@ export function parseInteger(text: string): number | undefined {
   return /^\d{1,15}$/.test(text) ? Number(text) : undefined;
 }
 
-/** `a=b` or `a=b,c=d`; undefined when a pair has no name. */
-export function parsePairs(text: string): Record<string, string> | undefined {
-  const pairs = parseList(text).map((item) => /^([a-zA-Z][\w.-]*)=(.*)$/s.exec(item));
+/** From `a=b` to a map of secrets, the last of a name counts; undefined when one has no name. */
+export function parsePairs(items: readonly string[]): Record<string, Secret> | undefined {
+  const pairs = items.map((item) => /^([a-zA-Z][\w.-]*)=(.*)$/s.exec(item));
   if (pairs.some((pair) => pair === null)) return undefined;
-  return Object.fromEntries(pairs.map((pair) => [pair?.[1] ?? '', pair?.[2] ?? '']));
+  return Object.fromEntries(pairs.map((pair) => [pair?.[1] ?? '', new Secret(pair?.[2] ?? '')]));
 }

@@ -1,4 +1,5 @@
 import { ConfigurationError, type Problem } from './configuration-error.js';
+import { checkKeyPair, keyPairFiles, readKeyPair } from './key-pair.js';
 import { ServerSettings } from './server.settings.js';
 import { storageClasses, type StorageName, type StorageSettings } from './storage.settings.js';
 import { readSettingFile, readUpstreams } from './upstream-file.js';
@@ -14,10 +15,13 @@ export interface Settings {
   readonly given?: ReadonlySet<string>;
 }
 
-/** Settings as text by name, as a command line gives them; absent ones take their defaults. */
+/** Texts by name; a list of them is of a flag that may be given several times. */
+export type Texts = Readonly<Record<string, string | readonly string[]>>;
+
+/** Settings as text, as a command line gives them; absent ones take their defaults. */
 export interface SettingsText {
-  readonly server: Readonly<Record<string, string>>;
-  readonly storage: { readonly name: StorageName; readonly text: Readonly<Record<string, string>> };
+  readonly server: Texts;
+  readonly storage: { readonly name: StorageName; readonly text: Texts };
 }
 
 /**
@@ -31,6 +35,10 @@ export function loadSettings(text: SettingsText): Settings {
   const storageClass: new () => StorageSettings = storageClasses[storageName];
   const storage = validateSettings(storageClass, storageText, (name) => `${storageName} --${name}`);
   problems.push(...server.problems, ...storage.problems);
+  collect(problems, () => {
+    const files = keyPairFiles(server.value);
+    if (files) checkKeyPair(readKeyPair(files), Date.now());
+  });
   const { upstreamConfigFile: file } = server.value;
   const upstreams = collect(problems, () =>
     readUpstreams(

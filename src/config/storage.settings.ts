@@ -1,7 +1,7 @@
 import { IsOptional } from 'class-validator';
 import { ArePairs, IsBucketName, IsFlag, IsHttpUrl, IsKeyPrefix, IsSecret, IsText, IsUmask } from './rules.js';
 import { toSecret, type Secret } from './secret.js';
-import { parseBoolean, parsePairs, Setting } from './setting.decorator.js';
+import { parseBoolean, parseList, parsePairs, Setting } from './setting.decorator.js';
 
 /** Options of `filesystem`. */
 export class FilesystemSettings {
@@ -140,12 +140,13 @@ export class CustomSettings {
     name: 'option',
     env: 'CUSTOM_OPTIONS',
     value: 'k=v',
-    parse: parsePairs,
+    parse: (text) => parsePairs(parseList(text)),
+    parseEach: parsePairs,
     secret: true,
     description: 'option for that provider, any number of times; separated by commas in the variable',
   })
   @ArePairs()
-  option: Readonly<Record<string, string>> = {};
+  option: Readonly<Record<string, Secret>> = {};
 }
 
 /** Content in memory, for tests only: it is not offered on the command line. */

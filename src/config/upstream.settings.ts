@@ -67,7 +67,8 @@ export class EndpointSettings {
   @Setting({
     name: 'token_realms',
     default: '[]',
-    description: 'further hosts that credentials of this registry may be sent to for a token',
+    description:
+      'further hosts that credentials of this registry may be sent to for a token, at one port or without it at any',
   })
   @AreRegistryHosts()
   tokenRealms: string[] = [];

@@ -1,6 +1,6 @@
 import { validateSync } from 'class-validator';
 import { kindOf, type Problem } from './configuration-error.js';
-import { settingsOf } from './setting.decorator.js';
+import { settingsOf, type Setting } from './setting.decorator.js';
 
 export type Values = Readonly<Record<string, unknown>>;
 
@@ -13,6 +13,11 @@ export interface Validated<T> {
 function parseScalar(parse: (text: string) => unknown, raw: unknown): unknown {
   const text = String(raw);
   return parse(text) ?? text;
+}
+
+function parsed({ parse, parseEach }: Setting, raw: unknown): unknown {
+  if (parseEach && Array.isArray(raw)) return parseEach(raw.map(String)) ?? raw;
+  return parse && typeof raw !== 'object' ? parseScalar(parse, raw) : raw;
 }
 
 /**
@@ -28,11 +33,12 @@ export function validateSettings<T extends object>(
   const settings = settingsOf(type);
   const value = new type();
   const given = new Map<string, unknown>();
-  for (const { name, property, parse } of settings) {
+  for (const setting of settings) {
+    const { name, property } = setting;
     const raw = Object.hasOwn(values, name) ? values[name] : undefined;
     if (raw === undefined || raw === null) continue;
     given.set(property, raw);
-    Object.assign(value, { [property]: parse && typeof raw !== 'object' ? parseScalar(parse, raw) : raw });
+    Object.assign(value, { [property]: parsed(setting, raw) });
   }
   const broken = validateSync(value, { stopAtFirstError: true }).map(({ property, constraints = {} }) => ({
     path: at(settings.find((setting) => setting.property === property)?.name ?? property),

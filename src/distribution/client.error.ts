@@ -6,7 +6,7 @@ import { send } from './send.js';
 
 /** Answers what Node's HTTP parser refused before there was a request, in the words of the specification. */
 export function answerClientError(error: Error & { code?: string }, socket: Socket): void {
-  if (error.code === 'ECONNRESET' || !socket.writable) {
+  if (error.code === 'ECONNRESET' || !socket.writable || !isOfHttp(error.code)) {
     socket.destroy();
     return;
   }
@@ -15,6 +15,11 @@ export function answerClientError(error: Error & { code?: string }, socket: Sock
   socket.end(
     `HTTP/1.1 ${status} ${reasons[status] ?? 'Error'}\r\n${lines.join('')}\r\n${typeof body === 'string' ? body : ''}`,
   );
+}
+
+/** What breaks below HTTP, as a handshake that is none, leaves nothing to answer through: not even plain http at a TLS port. */
+function isOfHttp(code: string | undefined): boolean {
+  return code === undefined || code.startsWith('HPE_') || code.startsWith('ERR_HTTP_');
 }
 
 /** A request of HTTP/1.1 has to name its host (RFC 9112 §3.2). */

@@ -2,6 +2,7 @@ import { type DynamicModule, Module } from '@nestjs/common';
 import { APP_FILTER } from '@nestjs/core';
 import { BaseController } from './base.controller.js';
 import { BlobsController } from './blobs.controller.js';
+import { CertificateService } from './certificate.service.js';
 import { DrainService } from './drain.service.js';
 import { OciExceptionFilter } from './exception.filter.js';
 import { ManifestsController } from './manifests.controller.js';
@@ -16,8 +17,8 @@ export class DistributionModule {
       module: DistributionModule,
       imports: [registry],
       controllers: [BaseController, BlobsController, ManifestsController, ReferrersController, TagsController],
-      providers: [DrainService, { provide: APP_FILTER, useClass: OciExceptionFilter }],
-      exports: [DrainService],
+      providers: [CertificateService, DrainService, { provide: APP_FILTER, useClass: OciExceptionFilter }],
+      exports: [CertificateService, DrainService],
     };
   }
 }

@@ -1,11 +1,13 @@
 import { Injectable } from '@nestjs/common';
 import type { FastifyInstance } from 'fastify';
 import type { ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 
 /** Knows which answers are still being sent, so that the process can stop without breaking one (P11). */
 @Injectable()
 export class DrainService {
   private readonly active = new Set<ServerResponse>();
+  private readonly sockets = new Set<Socket>();
   private idle: (() => void) | undefined;
   private isDraining = false;
 
@@ -15,6 +17,10 @@ export class DrainService {
   }
 
   watch(fastify: FastifyInstance): void {
+    fastify.server.on('connection', (socket) => {
+      this.sockets.add(socket);
+      socket.once('close', () => this.sockets.delete(socket));
+    });
     fastify.addHook('onRequest', (_request, reply, done) => {
       const response = reply.raw;
       // Connections that stay open would keep the process: each gets one more answer.
@@ -33,5 +39,10 @@ export class DrainService {
     this.isDraining = true;
     for (const response of this.active) response.shouldKeepAlive = false;
     if (this.active.size > 0) await new Promise<void>((resolve) => (this.idle = resolve));
+  }
+
+  /** Ends every connection. Node's `closeAllConnections` leaves those that are still at the handshake of TLS. */
+  cut(): void {
+    for (const socket of this.sockets) socket.destroy();
   }
 }

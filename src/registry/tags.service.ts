@@ -97,6 +97,7 @@ export class TagsService {
       if (!(error instanceof UpstreamError)) throw error;
       const decision = decide(freshness, error.isDefinitive ? 'refused' : 'failed');
       if (decision === 'forget' && record && error.kind !== 'refused') await this.forget(repository, tag);
+      if (record && (error.kind === 'unauthorized' || error.kind === 'denied')) await this.doubt(repository, record);
       if (decision !== 'serve-stale' || !record) throw error;
       this.logger.debug(`${key} is answered stale: ${error.message}`);
       return this.answer(record, 'STALE');
@@ -222,6 +223,16 @@ export class TagsService {
     });
   }
 
+  /** What took a password to get may not be had any more either: the upstream is asked before it is served again. */
+  private async doubt(repository: RepositoryRef, { digest }: TagRecord): Promise<void> {
+    try {
+      const manifest = await this.manifests.find(repository, digest);
+      if (manifest?.isPrivate === true) await this.manifests.link(repository, digest, { ...manifest, agreedAt: 0 });
+    } catch (error) {
+      this.logger.warn(`a manifest of ${repository.toString()} will not be asked about yet: ${reasonOf(error)}`);
+    }
+  }
+
   private hit(repository: RepositoryRef, tag: Tag, record: TagRecord, settings: UpstreamSettings): ResolvedTag {
     const isKept = this.tags.watch(repository, tag, record);
     const policy = policyOf(settings, record);
@@ -237,12 +248,17 @@ export class TagsService {
   }
 }
 
-/** What a password gave is asked about as often as access is, however long tags are trusted otherwise. */
+/**
+ * What a password gave is asked about as often as access is, however long tags are trusted otherwise, and no answer goes
+ * before the question then.
+ */
 function policyOf(settings: UpstreamSettings, record: TagRecord | undefined): FreshnessPolicy {
   const { credentials, accessRecheckTime, manifestInvalidationTime, staleWhileRevalidate, maxStale } = settings;
-  const time =
-    credentials || record?.isPrivate === true
-      ? Math.min(manifestInvalidationTime, accessRecheckTime)
-      : manifestInvalidationTime;
-  return { manifestInvalidationTime: time, staleWhileRevalidate, maxStale };
+  if (!credentials && record?.isPrivate !== true) return { manifestInvalidationTime, staleWhileRevalidate, maxStale };
+  const time = Math.min(manifestInvalidationTime, accessRecheckTime);
+  return {
+    manifestInvalidationTime: time,
+    staleWhileRevalidate: Math.min(staleWhileRevalidate, accessRecheckTime - time),
+    maxStale,
+  };
 }

@@ -12,6 +12,11 @@ export class StorageError extends Error {
     super(message, cause === undefined ? undefined : { cause });
   }
 
+  /** A provider of another package throws the error of its own copy of this one, which means the same. */
+  static override [Symbol.hasInstance](value: unknown): boolean {
+    return value instanceof Error && value.name === 'StorageError' && 'kind' in value && typeof value.kind === 'string';
+  }
+
   static isNotFound(error: unknown): boolean {
     return error instanceof StorageError && error.kind === 'not-found';
   }

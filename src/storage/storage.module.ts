@@ -13,7 +13,6 @@ import { ManifestStore } from './manifest.store.js';
 import { openLedger } from './open-ledger.js';
 import { SpaceLedger } from './space.ledger.js';
 import { StoredObjects } from './stored.objects.js';
-import { StorageError } from './storage-error.js';
 import { StorageCounts } from './storage.counts.js';
 import { StorageProbe } from './storage.probe.js';
 import { StorageProvider } from './storage.provider.js';
@@ -27,7 +26,8 @@ const providers: {
   [Name in StorageSettings['provider']]: (settings: StorageSettings & { provider: Name }) => Promise<StorageProvider>;
 } = {
   s3: async (settings) => new (await import('./providers/s3/s3.provider.js')).S3Provider(settings),
-  custom: () => Promise.reject(new StorageError('failed', 'custom is not built yet')),
+  custom: async (settings) =>
+    (await import('./providers/custom/custom.provider.js')).openCustom(settings, process.cwd()),
   filesystem: async ({ root, umask }) =>
     new (await import('./providers/filesystem/filesystem.provider.js')).FilesystemProvider(root, undefined, umask),
   memory: async () => new (await import('./providers/memory/memory.provider.js')).MemoryProvider(),

@@ -17,9 +17,9 @@ describe('mayReceiveCredentials', () => {
     ['registry.example.co.uk', 'https://auth.example.co.uk/'],
     ['registry.example.com', 'https://example.com/'],
     ['me.github.io', 'https://deep.me.github.io/'],
-    ['10.0.0.1:5000', 'https://10.0.0.1:5001/auth'],
-    ['[2001:db8::1]:5000', 'https://[2001:db8::1]:5001/auth'],
-    ['localhost:5000', 'https://localhost/auth'],
+    ['10.0.0.1:5000', 'https://10.0.0.1:5000/auth'],
+    ['[2001:db8::1]', 'https://[2001:db8::1]:443/auth'],
+    ['localhost:5000', 'https://localhost:5000/auth'],
   ])('lets credentials of %s go to %s', (host, realm) => {
     expect(mayReceiveCredentials(upstreamAt(host), new URL(realm))).toBe(true);
   });
@@ -37,6 +37,12 @@ describe('mayReceiveCredentials', () => {
     ['10.0.0.1', 'https://evil.10.0.0.1.nip.io/'],
     ['[2001:db8::1]', 'https://[2001:db8::2]/'],
     ['registry', 'https://auth/'],
+    ['10.0.0.1:5000', 'https://10.0.0.1:5001/auth'],
+    ['10.0.0.1:5000', 'https://10.0.0.1/auth'],
+    ['[2001:db8::1]:5000', 'https://[2001:db8::1]:5001/auth'],
+    ['localhost:5000', 'https://localhost/auth'],
+    ['registry:5000', 'https://registry:5001/auth'],
+    ['github.io:5000', 'https://github.io:5001/auth'],
     ['registry.example.com', 'https://xn--exmple-cua.com/'],
     ['registry.example.com', 'http://registry.example.com/auth'],
     ['registry.example.com', 'http://auth.example.com/auth'],
@@ -53,10 +59,21 @@ describe('mayReceiveCredentials', () => {
   });
 
   it('lets them go to the hosts that the operator listed, and only to those', () => {
-    const upstream = upstreamAt('registry.example.com', { tokenRealms: ['auth.elsewhere.net:8443'] });
-    expect(mayReceiveCredentials(upstream, new URL('https://auth.elsewhere.net/'))).toBe(true);
+    const upstream = upstreamAt('registry.example.com', { tokenRealms: ['auth.elsewhere.net'] });
+    for (const realm of ['https://auth.elsewhere.net/', 'https://auth.elsewhere.net:8443/'])
+      expect(mayReceiveCredentials(upstream, new URL(realm))).toBe(true);
     expect(mayReceiveCredentials(upstream, new URL('https://elsewhere.net/'))).toBe(false);
     expect(mayReceiveCredentials(upstream, new URL('https://other.elsewhere.net/'))).toBe(false);
+  });
+
+  it.each([
+    ['registry:5001', 'https://registry:5001/auth', 'https://registry:5002/auth'],
+    ['10.0.0.1:443', 'https://10.0.0.1/auth', 'https://10.0.0.1:8443/auth'],
+    ['[2001:DB8::1]:5001', 'https://[2001:db8::1]:5001/', 'https://[2001:db8::1]/'],
+  ])('lets them go to %s at the listed port, as %s, and not to %s', (realm, listed, other) => {
+    const upstream = upstreamAt('registry:5000', { tokenRealms: [realm] });
+    expect(mayReceiveCredentials(upstream, new URL(listed))).toBe(true);
+    expect(mayReceiveCredentials(upstream, new URL(other))).toBe(false);
   });
 
   it('does not take a place for redirects for a realm', () => {

@@ -29,9 +29,13 @@ export class Upstream {
     this.namespace = Namespace.parse(settings.namespace);
     this.base = new URL(`${settings.tls ? 'https' : 'http'}://${settings.host}`);
     this.authorities = settings.caFile === undefined ? undefined : readFileSync(settings.caFile, 'utf8');
-    this.realms = new Set(settings.tokenRealms.map(hostnameOf));
+    this.realms = new Set(settings.tokenRealms.map(placeOf));
     this.trusted = isConfigured
-      ? new Set([this.base.hostname, ...this.realms, ...settings.redirectHosts.map(hostnameOf)])
+      ? new Set([
+          this.base.hostname,
+          ...settings.tokenRealms.map(hostnameOf),
+          ...settings.redirectHosts.map(hostnameOf),
+        ])
       : new Set();
     this.fallbacks = settings.fallbackHosts.map(
       (fallback) => new Upstream(settingsOf(settings, fallback), true, true, counts),
@@ -48,9 +52,9 @@ export class Upstream {
     return this.trusted.has(url.hostname);
   }
 
-  /** Whether the operator allowed credentials for this host, by its name. */
+  /** Whether the operator allowed credentials for this host: at the port that stands in the list, or at any without one. */
   listsRealm(url: URL): boolean {
-    return this.realms.has(url.hostname);
+    return this.realms.has(url.hostname) || this.realms.has(`${url.hostname}:${url.port || defaultPort(url)}`);
   }
 }
 
@@ -62,4 +66,14 @@ function settingsOf(main: UpstreamSettings, fallback: EndpointSettings): Upstrea
 
 function hostnameOf(host: string): string {
   return new URL(`https://${host}`).hostname;
+}
+
+/** The canonical host, with the port that was given, also when that is the usual one. */
+function placeOf(host: string): string {
+  const port = /:(\d+)$/.exec(host)?.[1];
+  return port === undefined ? hostnameOf(host) : `${hostnameOf(host)}:${Number(port)}`;
+}
+
+function defaultPort({ protocol }: URL): number {
+  return protocol === 'https:' ? 443 : 80;
 }

@@ -77,7 +77,8 @@ class Place implements AsyncDisposable {
       'file.test': `, username: user, password_file: '${folder.file('password')}'`,
     };
     const entries = Object.entries(hosts).map(
-      ([name, host]) => `- {namespace: ${name}, host: '${host}', tls: false${lines[name] ?? ''}}`,
+      ([name, host]) =>
+        `- {namespace: ${name}, host: '${host}', tls: false, token_realms: [127.0.0.1]${lines[name] ?? ''}}`,
     );
     await writeFile(folder.file('upstreams.yaml'), entries.join('\n'));
     const map = { 'map.test': { username: 'user', password: secrets.mapPassword } };

@@ -29,15 +29,21 @@ class Stage implements AsyncDisposable {
     readonly clock: MovingClock,
   ) {}
 
-  static async set(options: FakeRegistryOptions, signedIn = true, more: Partial<MirrorOptions> = {}): Promise<Stage> {
+  static async set(
+    options: FakeRegistryOptions,
+    signedIn = true,
+    more: Partial<MirrorOptions> | ((registry: FakeRegistry) => Partial<MirrorOptions>) = {},
+  ): Promise<Stage> {
     const registry = await FakeRegistry.start({ auth: 'bearer', ...options });
     registry.addImage('team/app', image, ['latest']);
     const clock = new MovingClock();
+    // Another port of an address is a place that the operator has to name.
+    const realm = options.token?.separatePort === true && { tokenRealms: [new URL(registry.realm).host] };
     const mirror = await Mirror.start({
       clock,
       server: { logLevel: 'debug' },
-      upstreams: [{ namespace: 'registry.test', host: registry.host, ...(signedIn && credentials) }],
-      ...more,
+      upstreams: [{ namespace: 'registry.test', host: registry.host, ...realm, ...(signedIn && credentials) }],
+      ...(typeof more === 'function' ? more(registry) : more),
     });
     return new Stage(registry, mirror, clock);
   }
@@ -289,6 +295,16 @@ async function withRealm(
 }
 
 describe.concurrent('a password', () => {
+  it('never goes to another port of an address, unless the operator listed it', async () => {
+    const more = (registry: { host: string }) => ({
+      upstreams: [{ namespace: 'registry.test', host: registry.host, ...credentials }],
+    });
+    await using stage = await Stage.set({ anonymous: false, token: { separatePort: true } }, true, more);
+    const outcome = await stage.get(`team/app/blobs/${layer.digest}`);
+    expect([outcome.verdict, outcome.status]).toEqual(['refused', 502]);
+    expect(stage.registry.count({ kind: 'token' })).toBe(0);
+  });
+
   it.each([
     ['registry.corp.example', 'auth.corp.example'],
     ['registry.corp.example', 'corp.example'],

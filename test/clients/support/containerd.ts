@@ -78,10 +78,12 @@ address = "${this.path('containerd.sock')}"
 }
 
 function hostsFile(mirror: Mirror): string {
+  const ca = mirror.authority === undefined ? '' : `ca = "${mirror.authority}/ca.crt"`;
   return `
 server = "http://${NOWHERE}"
 [host."${mirror.url}"]
   capabilities = ["pull", "resolve"]
+  ${ca}
 `;
 }
 

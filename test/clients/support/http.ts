@@ -1,10 +1,15 @@
 import http from 'node:http';
+import https from 'node:https';
 import net, { type AddressInfo } from 'node:net';
 
-/** The status of a GET, or undefined while nothing answers there. */
-export function statusOf(target: http.RequestOptions): Promise<number | undefined> {
+/**
+ * The status of a GET, or undefined while nothing answers there.
+ * @param ca authority to trust, PEM; with one it is a GET over https.
+ */
+export function statusOf(target: http.RequestOptions, ca?: string): Promise<number | undefined> {
   return new Promise((resolve) => {
-    const request = http.get({ timeout: 5_000, agent: false, ...target }, (response) => {
+    const { get } = ca === undefined ? http : https;
+    const request = get({ timeout: 5_000, agent: false, ...target, ca }, (response) => {
       response.resume();
       resolve(response.statusCode);
     });

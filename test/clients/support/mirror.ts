@@ -1,5 +1,6 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { makeCertificate } from '../../fixtures/certificate.js';
 import { freePort, statusOf } from './http.js';
 import { Daemon, run } from './process.js';
 import type { Scratch } from './scratch.js';
@@ -7,12 +8,21 @@ import type { UpstreamRegistry } from './upstream-registry.js';
 
 const PROJECT = join(import.meta.dirname, '../../..');
 
+export interface MirrorOptions {
+  readonly namespaces: readonly string[];
+  readonly options?: readonly string[];
+  /** It speaks https. */
+  readonly isSecure?: boolean;
+}
+
 /** The program under test, started the way a user starts it, with an empty store. */
 export class Mirror {
   private constructor(
     private readonly port: number,
     private readonly scratch: Scratch,
     private readonly options: readonly string[],
+    /** Folder of the authority's certificate, for clients, when the mirror speaks https. */
+    readonly authority: string | undefined,
     private daemon: Daemon | undefined,
   ) {}
 
@@ -20,11 +30,13 @@ export class Mirror {
   static async start(
     scratch: Scratch,
     upstream: UpstreamRegistry,
-    { namespaces, options = [] }: { namespaces: readonly string[]; options?: readonly string[] },
+    { namespaces, options = [], isSecure = false }: MirrorOptions,
   ): Promise<Mirror> {
     await run(process.execPath, [join(PROJECT, 'scripts/build-when-needed.mjs')], { directory: PROJECT });
     await writeFile(scratch.file('upstreams.yaml'), namespaces.map((name) => entry(name, upstream)).join(''));
-    const mirror = new Mirror(await freePort(), scratch, options, undefined);
+    const authority = isSecure ? await scratch.folder('authority') : undefined;
+    const tls = authority === undefined ? [] : await certificate(scratch, authority);
+    const mirror = new Mirror(await freePort(), scratch, [...options, ...tls], authority, undefined);
     scratch.onClose(() => mirror.stop());
     await mirror.launch();
     return mirror;
@@ -35,7 +47,7 @@ export class Mirror {
   }
 
   get url(): string {
-    return `http://${this.address}`;
+    return `${this.authority === undefined ? 'http' : 'https'}://${this.address}`;
   }
 
   get root(): string {
@@ -65,6 +77,10 @@ export class Mirror {
     await this.restart();
   }
 
+  private async ca(): Promise<string | undefined> {
+    return this.authority === undefined ? undefined : readFile(join(this.authority, 'ca.crt'), 'utf8');
+  }
+
   private async stop(): Promise<number | null> {
     return (await this.daemon?.stop()) ?? null;
   }
@@ -75,9 +91,20 @@ export class Mirror {
     const args = [join(PROJECT, 'dist/main'), ...options, ...this.options, ...storage];
     this.daemon = await Daemon.start(process.execPath, args, {
       log: this.scratch.file('mirror.log'),
-      ready: async () => (await statusOf({ host: '127.0.0.1', port: this.port, path: '/v2/' })) === 200,
+      ready: async () =>
+        (await statusOf({ host: '127.0.0.1', port: this.port, path: '/v2/' }, await this.ca())) === 200,
     });
   }
+}
+
+/** Makes a certificate for the mirror's address, and the authority of it where clients look for one. */
+async function certificate(scratch: Scratch, authority: string): Promise<string[]> {
+  const { cert, key } = makeCertificate();
+  const files = { cert: scratch.file('mirror.crt'), key: scratch.file('mirror.key') };
+  await writeFile(join(authority, 'ca.crt'), cert);
+  await writeFile(files.cert, cert);
+  await writeFile(files.key, key);
+  return ['--tls-cert', files.cert, '--tls-key', files.key];
 }
 
 function entry(namespace: string, { host, reader }: UpstreamRegistry): string {
@@ -87,6 +114,7 @@ function entry(namespace: string, { host, reader }: UpstreamRegistry): string {
   tls: false
   username: ${reader.username}
   password: "${reader.password}"
+  token_realms: [127.0.0.1]
   manifest_invalidation_time: 1h
   access_recheck_time: 1h
 `;

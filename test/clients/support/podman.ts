@@ -32,8 +32,7 @@ export class Podman implements Client {
 
   async pull(image: Image): Promise<string[]> {
     const name = `${routed(this.route, this.mirror, image.repository)}:${image.tag}`;
-    const insecure = this.route === 'prefix' ? ['--tls-verify=false'] : [];
-    await this.podman('pull', '--quiet', ...insecure, name);
+    await this.podman('pull', '--quiet', ...this.trust(), name);
     const [{ Digest, RepoDigests } = { Digest: '', RepoDigests: [] }] = JSON.parse(
       await this.podman('image', 'inspect', name),
     ) as { Digest: string; RepoDigests: string[] }[];
@@ -42,6 +41,11 @@ export class Podman implements Client {
 
   async wipe(): Promise<void> {
     await this.scratch.remove(this.scratch.file('podman'));
+  }
+
+  private trust(): string[] {
+    if (this.mirror.authority !== undefined) return ['--cert-dir', this.mirror.authority];
+    return this.route === 'prefix' ? ['--tls-verify=false'] : [];
   }
 
   private podman(...args: string[]): Promise<string> {

@@ -14,7 +14,7 @@ prefix = "${NAMESPACE}"
 location = "${NOWHERE}"
 [[registry.mirror]]
 location = "${mirror.address}/${NAMESPACE}"
-insecure = true
+insecure = ${mirror.authority === undefined}
 `,
   );
   return file;

@@ -24,22 +24,18 @@ export class Skopeo implements Client {
   async pull(image: Image): Promise<string[]> {
     const source = `docker://${routed(this.route, this.mirror, image.repository)}:${image.tag}`;
     const copy = await this.scratch.folder('skopeo', image.repository);
-    const insecure = this.route === 'prefix';
-    await this.skopeo(
-      'copy',
-      '--all',
-      '--quiet',
-      ...(insecure ? ['--src-tls-verify=false'] : []),
-      source,
-      `dir:${copy}`,
-    );
-    const flags = insecure ? ['--tls-verify=false'] : [];
-    const inspected = await this.skopeo('inspect', '--no-tags', ...flags, '--format', '{{.Digest}}', source);
+    await this.skopeo('copy', '--all', '--quiet', ...this.trust('src-'), source, `dir:${copy}`);
+    const inspected = await this.skopeo('inspect', '--no-tags', ...this.trust(), '--format', '{{.Digest}}', source);
     return [inspected, sha256(await readFile(`${copy}/manifest.json`))];
   }
 
   async wipe(): Promise<void> {
     await this.scratch.remove(this.scratch.file('skopeo'));
+  }
+
+  private trust(of = ''): string[] {
+    if (this.mirror.authority !== undefined) return [`--${of}cert-dir`, this.mirror.authority];
+    return this.route === 'prefix' ? [`--${of}tls-verify=false`] : [];
   }
 
   private skopeo(...args: string[]): Promise<string> {

@@ -1,5 +1,5 @@
 import { type Image, type Images, makeImages } from './images.js';
-import { Mirror } from './mirror.js';
+import { Mirror, type MirrorOptions } from './mirror.js';
 import { Scratch } from './scratch.js';
 import { type Authentication, UpstreamRegistry } from './upstream-registry.js';
 
@@ -12,10 +12,7 @@ export class Stage {
     readonly mirror: Mirror,
   ) {}
 
-  static async open(
-    mirrored: { namespaces: readonly string[]; options?: readonly string[] },
-    authentication: Authentication = 'token',
-  ): Promise<Stage> {
+  static async open(mirrored: MirrorOptions, authentication: Authentication = 'token'): Promise<Stage> {
     const scratch = await Scratch.open();
     try {
       const images = await makeImages(scratch);

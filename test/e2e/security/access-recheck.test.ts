@@ -239,3 +239,64 @@ describe('a storage that takes nothing', () => {
     }
   });
 });
+
+describe('a tag that is refused', () => {
+  it.each([401, 403])('has its manifest asked about at the next request, after %i', async (status) => {
+    await using place = await Place.make({ ...credentials, manifestInvalidationTime: 60_000 });
+    await place.fill();
+    Object.assign(place.registry.behaviour, { deniedStatus: status, access: { 'team/app': 'denied' } });
+    // The tag is due; the manifest by its digest is not for most of an hour.
+    place.clock.pass(120);
+    expect((await place.ask(paths['a tag'])).status).toBe(status);
+    for (const method of ['GET', 'HEAD']) expect((await place.ask(paths['a manifest'], method)).status).toBe(status);
+  });
+
+  it('does not take the manifest away while the registry cannot say so', async () => {
+    await using place = await Place.make({ ...credentials, manifestInvalidationTime: 60_000 });
+    await place.fill();
+    Object.assign(place.registry.behaviour, { deniedStatus: 403, access: { 'team/app': 'denied' } });
+    place.clock.pass(120);
+    expect((await place.ask(paths['a tag'])).status).toBe(403);
+    await place.registry.stop();
+    expect((await place.ask(paths['a manifest'])).status).toBe(200);
+  });
+
+  it('changes nothing for content that nobody needed a password for', async () => {
+    await using place = await Place.make({ manifestInvalidationTime: 60_000 });
+    place.registry.behaviour.access['team/app'] = 'public';
+    await place.fill();
+    Object.assign(place.registry.behaviour, { deniedStatus: 403, access: { 'team/app': 'denied' } });
+    place.clock.pass(120);
+    expect((await place.ask(paths['a tag'])).status).toBe(403);
+    expect((await place.ask(paths['a manifest'])).headers['x-cache']).toBe('HIT');
+  });
+});
+
+describe('stale_while_revalidate', () => {
+  const options = { ...credentials, manifestInvalidationTime: 60_000, staleWhileRevalidate: 14 * 24 * hour * 1000 };
+
+  it('answers a private tag at once only as long as access is trusted', async () => {
+    await using place = await Place.make(options);
+    await place.fill();
+    Object.assign(place.registry.behaviour, { deniedStatus: 403, access: { 'team/app': 'denied' } });
+    place.clock.pass(hour + 60);
+    for (const method of ['HEAD', 'GET']) expect((await place.ask(paths['a tag'], method)).status).toBe(403);
+  });
+
+  it('answers it at once before that, and a public one for all of its time', async () => {
+    await using secret = await Place.make(options);
+    const { manifestInvalidationTime, staleWhileRevalidate } = options;
+    await using open = await Place.make({ manifestInvalidationTime, staleWhileRevalidate });
+    open.registry.behaviour.access['team/app'] = 'public';
+    for (const place of [secret, open]) await place.fill();
+    secret.clock.pass(hour - 60);
+    open.clock.pass(2 * hour);
+    const answers = await Promise.all([secret, open].map((place) => place.ask(paths['a tag'])));
+    expect(answers.map(({ headers }) => headers['x-cache'])).toEqual(['STALE', 'STALE']);
+    // The question behind the answer writes its record; the folders are looked at when that is done.
+    for (const place of [secret, open]) {
+      const isRenewed = async () => (await place.ask(paths['a tag'])).headers['x-cache'] === 'HIT';
+      await until('the answer behind it is recorded', isRenewed);
+    }
+  });
+});

@@ -59,7 +59,8 @@ export class Mirror implements AsyncDisposable {
     const app = await createApp(settings, { log, ...options });
     await app.listen(wanted, '127.0.0.1');
     const { port } = app.getHttpServer().address() as AddressInfo;
-    return new Mirror(app, folder, `http://127.0.0.1:${port}`, lines, root === undefined);
+    const scheme = settings.server.tlsCert === undefined ? 'http' : 'https';
+    return new Mirror(app, folder, `${scheme}://127.0.0.1:${port}`, lines, root === undefined);
   }
 
   get request() {

@@ -28,6 +28,8 @@ export interface ProgramOptions {
   /** All of the environment: nothing of the caller's comes along. There is no admin address unless one is asked for. */
   readonly env?: Record<string, string>;
   readonly cwd?: string;
+  /** Another copy of the program than the one that was built here. */
+  readonly script?: string;
 }
 
 export interface Ended {
@@ -51,9 +53,11 @@ export class Program implements AsyncDisposable {
     });
   }
 
-  static spawn(args: readonly string[], { env = {}, cwd = tmpdir() }: ProgramOptions = {}): Program {
+  static spawn(
+    args: readonly string[],
+    { env = {}, cwd = tmpdir(), script = join(project, 'dist/main.js') }: ProgramOptions = {},
+  ): Program {
     const all = { PATH: process.env.PATH ?? '', ADMIN_LISTEN: 'off', ...env };
-    const script = join(project, 'dist/main.js');
     return new Program(
       spawn(process.execPath, [script, ...args], { env: all, cwd, stdio: ['ignore', 'pipe', 'pipe'] }),
     );
@@ -87,9 +91,9 @@ export class Program implements AsyncDisposable {
     return program;
   }
 
-  /** `http://127.0.0.1:port`, for programs that listen on a port. */
+  /** `http://127.0.0.1:port`, or https, for programs that listen on a port. */
   get url(): string {
-    return /listening on (http:[^"]+)/.exec(this.stdout)![1]!;
+    return /listening on (https?:[^"]+)/.exec(this.stdout)![1]!;
   }
 
   /** What it logged, line by line. */
