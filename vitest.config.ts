@@ -25,6 +25,7 @@ export default defineConfig({
       suite('unit', ['src/**/*.test.ts', 'test/unit/**/*.test.ts'], 10_000, true),
       suite('e2e', ['test/e2e/**/*.test.ts'], 30_000, true),
       suite('chaos', ['test/chaos/**/*.test.ts'], 60_000, true),
+      suite('browser', ['test/browser/**/*.test.ts'], 60_000, false),
       suite('clients', ['test/clients/**/*.test.ts'], 300_000, false),
     ],
   },
