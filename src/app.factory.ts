@@ -16,7 +16,9 @@ import { foldTarget } from './distribution/request-target.js';
 import { send } from './distribution/send.js';
 import { JsonLogger } from './observability/json.logger.js';
 import { requestId } from './observability/request.id.js';
+import { RequestMeter } from './observability/request.meter.js';
 import { identifyRequests, logRequests } from './observability/request.log.js';
+import { TrafficCounts } from './registry/statistics/traffic.counts.js';
 
 /** Milliseconds in which the header of a request has to arrive, and how often connections are looked at for it. */
 const headersTimeout = 10_000;
@@ -71,9 +73,11 @@ export async function createApp(settings: Settings, options: AppOptions = {}): P
   fastify.server.on('checkExpectation', (request, response) => fastify.server.emit('request', request, response));
   fastify.server.maxConnections = maxConnections;
   fastify.decorate('clientTimeout', clientTimeout);
+  fastify.decorate('traffic', app.get(TrafficCounts));
   fastify.decorateRequest('refusal', undefined);
   endAbandonedAnswers(fastify);
   app.get(DrainService).watch(fastify);
+  app.get(RequestMeter).watch(fastify);
   identifyRequests(fastify);
   logRequests(fastify, logger.pino);
   refuseWithoutHost(fastify);

@@ -3,6 +3,7 @@ import type { Clock } from './config/clock.js';
 import { ConfigModule } from './config/config.module.js';
 import type { Settings } from './config/settings.js';
 import { DistributionModule } from './distribution/distribution.module.js';
+import { ObservabilityModule } from './observability/observability.module.js';
 import { RegistryModule } from './registry/registry.module.js';
 import { StorageModule } from './storage/storage.module.js';
 import type { StorageProvider } from './storage/storage.provider.js';
@@ -19,12 +20,15 @@ export interface Replacements {
 @Module({})
 export class AppModule {
   static register(settings: Settings, { clock, resolver, storage }: Replacements = {}): DynamicModule {
+    // One and the same for all who import it.
+    const registry = RegistryModule.register(UpstreamModule.register(resolver));
     return {
       module: AppModule,
       imports: [
         ConfigModule.register(settings, clock),
         StorageModule.register(storage),
-        DistributionModule.register(RegistryModule.register(UpstreamModule.register(resolver))),
+        DistributionModule.register(registry),
+        ObservabilityModule.register(registry),
       ],
     };
   }

@@ -1,4 +1,5 @@
 import { Logger } from '@nestjs/common';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { createApp } from './app.factory.js';
 import { clearSocketFile } from './cli/socket-file.js';
@@ -7,6 +8,7 @@ import { parseListenAddress } from './config/listen-address.js';
 import type { Settings } from './config/settings.js';
 import { DrainService } from './distribution/drain.service.js';
 import { DownloadsService } from './registry/downloads/downloads.service.js';
+import { ReadinessService } from './registry/readiness.service.js';
 import { StorageError } from './storage/storage-error.js';
 
 /** Serves until SIGTERM or SIGINT, then lets running transfers end. @throws StartError */
@@ -17,6 +19,9 @@ export async function serve(settings: Settings): Promise<void> {
   try {
     logger.log(`listening on ${await listen(app, settings.server.listen)}`);
     logger.log(`${await stopped} received, finishing ${app.get(DrainService).count} transfers`);
+    app.get(ReadinessService).startDraining();
+    // Balancers find out first, and send nothing more to a process that is about to refuse it.
+    await sleep(settings.server.drainDelay);
     const isDrained = await drain(app, settings.server.drainTimeout);
     if (!isDrained) logger.warn('the drain timeout passed, running transfers are cut');
   } finally {

@@ -297,6 +297,17 @@ export class ServerSettings {
   clientTimeout = 60_000;
 
   @Setting({
+    name: 'drain-delay',
+    env: 'DRAIN_DELAY',
+    value: 'duration',
+    default: '0s',
+    parse: parseDuration,
+    description: 'how long new requests are still taken after SIGTERM, while /readyz already says 503',
+  })
+  @IsDuration()
+  drainDelay = 0;
+
+  @Setting({
     name: 'drain-timeout',
     env: 'DRAIN_TIMEOUT',
     value: 'duration',

@@ -1,5 +1,6 @@
 import type { FastifyReply } from 'fastify';
-import type { Answer } from './answer.js';
+import type { NamespaceTraffic, TrafficCounts } from '../registry/statistics/traffic.counts.js';
+import type { Answer, BodySink } from './answer.js';
 import { ResponseSink } from './response.sink.js';
 
 /**
@@ -19,13 +20,17 @@ export async function send(reply: FastifyReply, answer: Answer): Promise<void> {
   }
 }
 
-async function sendBody(reply: FastifyReply, { status, body }: Answer): Promise<void> {
+async function sendBody(reply: FastifyReply, { status, headers, body }: Answer): Promise<void> {
   const response = reply.raw;
+  const namespace = headers['oci-namespace'];
   if (reply.request.method === 'HEAD' || body === undefined || status === 304) {
     response.end();
     return;
   }
+  // Content has a namespace; refusals and the like are no traffic that a cache could save.
+  const traffic = namespace === undefined ? undefined : trafficOf(reply).of(String(namespace));
   if (typeof body === 'string' || body instanceof Uint8Array) {
+    if (traffic) traffic.sent += Buffer.byteLength(body);
     response.end(body);
     return;
   }
@@ -33,7 +38,7 @@ async function sendBody(reply: FastifyReply, { status, body }: Answer): Promise<
   response.flushHeaders();
   const sink = new ResponseSink(response, reply.server.getDecorator('clientTimeout'));
   try {
-    await body.copy((chunk) => sink.write(chunk), sink.signal);
+    await body.copy(counting(sink, traffic), sink.signal);
     response.end();
   } catch (error) {
     response.socket?.resetAndDestroy();
@@ -43,4 +48,17 @@ async function sendBody(reply: FastifyReply, { status, body }: Answer): Promise<
   } finally {
     sink.close();
   }
+}
+
+/** Counts each chunk when it is given to the connection, so that a long transfer is seen while it runs. */
+function counting(sink: ResponseSink, traffic: NamespaceTraffic | undefined): BodySink {
+  if (!traffic) return (chunk) => sink.write(chunk);
+  return (chunk) => {
+    traffic.sent += chunk.length;
+    return sink.write(chunk);
+  };
+}
+
+function trafficOf({ server }: FastifyReply): TrafficCounts {
+  return server.getDecorator('traffic');
 }

@@ -1,5 +1,12 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { Logger } from 'pino';
+import { pathOf } from './request.path.js';
+
+/** Probes and scrapes come every few seconds and say nothing about pulls. */
+const quietPaths: ReadonlySet<string> = new Set(['/healthz', '/readyz', '/metrics']);
+
+/** Characters of a path in a log line. */
+const longestPath = 256;
 
 /** Every answer tells the id that its log line has. */
 export function identifyRequests(fastify: FastifyInstance): void {
@@ -13,18 +20,19 @@ export function identifyRequests(fastify: FastifyInstance): void {
 export function logRequests(fastify: FastifyInstance, logger: Logger): void {
   if (!logger.isLevelEnabled('info')) return;
   fastify.addHook('onRequest', (request, reply, done) => {
+    const level = quietPaths.has(request.originalUrl) ? 'debug' : 'info';
     const start = performance.now();
     const { socket } = request.raw;
     const bytesBefore = socket.bytesWritten;
     const response = reply.raw;
     response.once('close', () => {
       const { repository, reference, digest } = (request.params ?? {}) as Partial<Record<string, string>>;
-      logger.info(
+      logger[level](
         {
           id: request.id,
           method: request.method,
           ...(repository === undefined
-            ? { path: pathOf(request.originalUrl) }
+            ? { path: pathOf(request.originalUrl).slice(0, longestPath) }
             : { repository, reference: reference ?? digest }),
           status: response.statusCode,
           bytes: socket.bytesWritten - bytesBefore,
@@ -38,11 +46,6 @@ export function logRequests(fastify: FastifyInstance, logger: Logger): void {
     });
     done();
   });
-}
-
-/** Without the query, and without the authority of an absolute form, which may hold a password. */
-function pathOf(url: string): string {
-  return (url.replace(/^[a-z]+:\/\/[^/?#]*/i, '').split('?', 1)[0] ?? '').slice(0, 256);
 }
 
 /** Why the request was refused, when the exception filter said it. */

@@ -15,6 +15,7 @@ import type { Download } from './downloads/download.js';
 import { DownloadsService } from './downloads/downloads.service.js';
 import { NegativeCache } from './freshness/negative.cache.js';
 import { SingleFlight } from './single-flight.js';
+import { TrafficCounts } from './statistics/traffic.counts.js';
 
 /** Milliseconds to wait for the whole of a small blob before its headers leave. */
 const smallBlobPatience = 1_000;
@@ -51,6 +52,7 @@ export class BlobsService {
     private readonly refusals: NegativeCache,
     private readonly access: AccessService,
     private readonly settings: ServerSettings,
+    private readonly traffic: TrafficCounts,
   ) {}
 
   /** Tells of a blob without downloading it. @throws OciError */
@@ -62,7 +64,9 @@ export class BlobsService {
   async open(repository: RepositoryRef, digest: Digest): Promise<OpenBlob> {
     const opening = this.openAny(repository, digest);
     try {
-      return await this.answering(opening);
+      const blob = await this.answering(opening);
+      this.traffic.of(repository.namespace.toString()).blobs[blob.cache] += 1;
+      return blob;
     } catch (error) {
       // It may still open after its deadline.
       opening.then((blob) => blob.close()).catch(() => undefined);

@@ -12,6 +12,7 @@ import { inTime, within } from './deadline.js';
 import { ageOf, decide, freshnessOf, type Freshness } from './freshness/freshness.js';
 import { NegativeCache } from './freshness/negative.cache.js';
 import { SingleFlight } from './single-flight.js';
+import { TrafficCounts } from './statistics/traffic.counts.js';
 
 /** Milliseconds that a list is answered from the store: somebody may have pushed. */
 const listFreshness = 30_000;
@@ -64,6 +65,7 @@ export class ListingsService {
     private readonly upstream: UpstreamClient,
     private readonly upstreams: UpstreamsService,
     private readonly refusals: NegativeCache,
+    private readonly traffic: TrafficCounts,
     @Inject(Clock) private readonly clock: Clock,
   ) {}
 
@@ -107,7 +109,9 @@ export class ListingsService {
 
   private async answer(repository: RepositoryRef, listing: Listing): Promise<Answered> {
     try {
-      return await within(this.resolve(repository, listing));
+      const answered = await within(this.resolve(repository, listing));
+      this.traffic.of(repository.namespace.toString()).lists[answered.cache] += 1;
+      return answered;
     } catch (error) {
       throw toAnswerError(error, listing.missing);
     }

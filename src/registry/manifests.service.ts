@@ -12,6 +12,7 @@ import { within } from './deadline.js';
 import { NegativeCache } from './freshness/negative.cache.js';
 import { isHeadRefusal } from './head-refusal.js';
 import { SingleFlight } from './single-flight.js';
+import { TrafficCounts } from './statistics/traffic.counts.js';
 import { TagsService } from './tags.service.js';
 
 export interface ManifestHead {
@@ -42,11 +43,13 @@ export class ManifestsService {
     private readonly upstream: UpstreamClient,
     private readonly refusals: NegativeCache,
     private readonly access: AccessService,
+    private readonly traffic: TrafficCounts,
   ) {}
 
   /** @throws OciError */
   head(repository: RepositoryRef, reference: Reference): Promise<ManifestHead> {
     return this.answering(
+      repository,
       reference instanceof Digest
         ? this.headDigest(repository, reference)
         : this.tags.resolve(repository, reference, 'HEAD'),
@@ -56,6 +59,7 @@ export class ManifestsService {
   /** @throws OciError */
   get(repository: RepositoryRef, reference: Reference): Promise<ManifestAnswer> {
     return this.answering(
+      repository,
       reference instanceof Digest ? this.getDigest(repository, reference) : this.getTag(repository, reference),
     );
   }
@@ -155,9 +159,11 @@ export class ManifestsService {
     });
   }
 
-  private async answering<T>(answer: Promise<T>): Promise<T> {
+  private async answering<T extends ManifestHead>(repository: RepositoryRef, answer: Promise<T>): Promise<T> {
     try {
-      return await within(answer);
+      const manifest = await within(answer);
+      this.traffic.of(repository.namespace.toString()).manifests[manifest.cache] += 1;
+      return manifest;
     } catch (error) {
       throw toAnswerError(error, 'MANIFEST_UNKNOWN');
     }

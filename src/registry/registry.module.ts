@@ -5,6 +5,10 @@ import { DownloadsService } from './downloads/downloads.service.js';
 import { NegativeCache } from './freshness/negative.cache.js';
 import { ListingsService } from './listings.service.js';
 import { ManifestsService } from './manifests.service.js';
+import { ReadinessService } from './readiness.service.js';
+import { RegistryStatistics } from './statistics/registry.statistics.js';
+import { TrafficCounts } from './statistics/traffic.counts.js';
+import { TrafficHistory } from './statistics/traffic.history.js';
 import { TagsService } from './tags.service.js';
 
 /** The use cases, where storage and upstream meet. */
@@ -21,9 +25,22 @@ export class RegistryModule {
         ListingsService,
         ManifestsService,
         NegativeCache,
+        ReadinessService,
+        RegistryStatistics,
         TagsService,
+        TrafficCounts,
+        TrafficHistory,
       ],
-      exports: [BlobsService, DownloadsService, ListingsService, ManifestsService],
+      exports: [
+        BlobsService,
+        DownloadsService,
+        ListingsService,
+        ManifestsService,
+        ReadinessService,
+        RegistryStatistics,
+        TrafficCounts,
+        TrafficHistory,
+      ],
     };
   }
 }

@@ -9,6 +9,7 @@ import type { RepositoryRef } from '../oci/repository.js';
  * repositories/<namespace>/<name>/_manifests/<algorithm>/<hex>   { mediaType, size, subject? }
  * repositories/<namespace>/<name>/_tags/<tag>                    { tag, digest, mediaType, size, checkedAt }
  * repositories/<namespace>/<name>/_lists/<slot>                a page of tags or referrers, as the upstream sent it
+ * health/probe                                               written to see whether the storage takes writes
  * damaged/<former key>                                       records that could not be read, set aside
  * ingest/<id>                                                being written; a provider's own, never a key
  *
@@ -29,6 +30,7 @@ export const keys = {
     `${keys.repository(repository)}/_manifests/${algorithm}/${hex}`,
   tag: (repository: RepositoryRef, tag: Tag) => `${keys.repository(repository)}/_tags/${component(tag.name)}`,
   list: (repository: RepositoryRef, name: string) => `${keys.repository(repository)}/_lists/${slotOf(name)}`,
+  probe: 'health/probe',
   damaged: (key: string) => `damaged/${key}`,
 };
 

@@ -3,11 +3,15 @@ import { storageSettings } from '../config/config.module.js';
 import { ServerSettings } from '../config/server.settings.js';
 import type { StorageSettings } from '../config/storage.settings.js';
 import { ContentStore } from './content.store.js';
+import { CountedProvider } from './counted.provider.js';
 import { HotCache } from './hot.cache.js';
 import { IngestSweeper } from './ingest.sweeper.js';
 import { ListStore } from './list.store.js';
+import { MaintenanceCounts } from './maintenance.counts.js';
 import { ManifestStore } from './manifest.store.js';
 import { StorageError } from './storage-error.js';
+import { StorageCounts } from './storage.counts.js';
+import { StorageProbe } from './storage.probe.js';
 import { StorageProvider } from './storage.provider.js';
 import { TagStore } from './tag.store.js';
 
@@ -46,11 +50,11 @@ export class StorageModule {
   static register(replacement?: StorageProvider): DynamicModule {
     const provider = {
       provide: StorageProvider,
-      inject: [storageSettings],
-      useFactory: async (settings: StorageSettings) => {
-        if (!replacement) return openStorage(settings);
+      inject: [storageSettings, StorageCounts],
+      useFactory: async (settings: StorageSettings, counts: StorageCounts) => {
+        if (!replacement) return new CountedProvider(await openStorage(settings), counts);
         await replacement.initialize();
-        return replacement;
+        return new CountedProvider(replacement, counts);
       },
     };
     const hot = {
@@ -63,11 +67,16 @@ export class StorageModule {
       inject: [StorageProvider, HotCache],
       useFactory: (opened: StorageProvider, memory: HotCache) => new type(opened, memory),
     });
+    const probe = {
+      provide: StorageProbe,
+      inject: [StorageProvider],
+      useFactory: (opened: StorageProvider) => new StorageProbe(opened),
+    };
     const stores = [store(ContentStore), store(ListStore), store(ManifestStore), store(TagStore)];
     return {
       module: StorageModule,
-      providers: [provider, hot, ...stores, StorageCloser, IngestSweeper],
-      exports: [ContentStore, ListStore, ManifestStore, TagStore],
+      providers: [provider, hot, ...stores, probe, StorageCloser, IngestSweeper, StorageCounts, MaintenanceCounts],
+      exports: [ContentStore, ListStore, ManifestStore, TagStore, StorageProbe, StorageCounts, MaintenanceCounts],
     };
   }
 }

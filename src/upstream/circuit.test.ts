@@ -25,6 +25,19 @@ describe('a circuit', () => {
     expect([circuit.isOpen, circuit.isPassable]).toEqual([true, false]);
   });
 
+  it('tells whether it is closed, open, or about to be probed', () => {
+    const { clock, circuit } = make(1);
+    expect(circuit.state).toBe('closed');
+    fail(circuit);
+    expect(circuit.state).toBe('open');
+    clock.pass(1);
+    expect(circuit.state).toBe('half-open');
+    const isProbe = circuit.enter();
+    expect(circuit.state).toBe('half-open');
+    circuit.succeed(isProbe);
+    expect(circuit.state).toBe('closed');
+  });
+
   it('counts failures in a row only', () => {
     const { circuit } = make();
     for (let round = 0; round < 5; round += 1) {

@@ -6,6 +6,8 @@ const longestPause = 60_000;
 /** Longest pause, in seconds, that a Retry-After may ask for: an hour, whatever it says. */
 const longestRetryAfter = 3_600;
 
+export type CircuitState = 'closed' | 'half-open' | 'open';
+
 /**
  * Remembers that something is out of order and lets one probe through at a time, with exponential back-off and jitter.
  * Everybody else is answered from memory meanwhile (P8).
@@ -26,6 +28,12 @@ export class Circuit {
 
   get isOpen(): boolean {
     return this.failures >= this.threshold;
+  }
+
+  /** `half-open`: the next request is a probe, or one is under way. */
+  get state(): CircuitState {
+    if (!this.isOpen) return 'closed';
+    return this.isProbing || this.clock.monotonic() >= this.until ? 'half-open' : 'open';
   }
 
   /** Seconds until the next probe; what clients are told. At least 1. */

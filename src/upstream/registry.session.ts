@@ -7,6 +7,7 @@ import { basic, type TokenService } from './token.service.js';
 import { exchange, headDeadline, type Exchange } from './transport.js';
 import { UpstreamError } from './upstream-error.js';
 import type { Upstream } from './upstream.js';
+import { resultOf } from './upstream.counts.js';
 
 const maxRedirects = 5;
 /** Remembered ways to sign in, per origin and repository. */
@@ -67,14 +68,17 @@ export class RegistrySession {
     const { userAgent } = upstream.settings;
     try {
       const agent = this.agents.for(url, upstream);
-      return await exchange({
+      const answer = await exchange({
         method: question?.method ?? 'GET',
         url,
         agent,
         deadline: headDeadline,
         headers: { 'accept-encoding': 'identity', 'user-agent': userAgent ?? 'oci-registry', ...headers },
       });
+      upstream.counts.requests[resultOf(answer.status)] += 1;
+      return answer;
     } catch (error) {
+      upstream.counts.requests.unreachable += 1;
       throw explain(error, upstream, url, isFirstHop);
     }
   }

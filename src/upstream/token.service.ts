@@ -17,6 +17,14 @@ const longestLife = 86_400;
 /** Tokens remembered at one time. */
 const maxTokens = 10_000;
 
+/** How requests for tokens ended. */
+export interface TokenCounts {
+  granted: number;
+  /** Credentials, or their absence, were to blame. */
+  refused: number;
+  failed: number;
+}
+
 interface Token {
   readonly value: string;
   /** On the monotonic clock, in milliseconds. */
@@ -42,6 +50,7 @@ export interface TokenRequest {
 export class TokenService {
   private readonly tokens = new LRUCache<string, Token>({ max: maxTokens });
   private readonly running = new Map<string, Promise<Token>>();
+  readonly counts: TokenCounts = { granted: 0, refused: 0, failed: 0 };
 
   constructor(
     private readonly fetch: TokenFetcher,
@@ -65,10 +74,18 @@ export class TokenService {
 
   private start(key: string, url: URL, request: TokenRequest): Promise<Token> {
     const running = this.request(url, request)
-      .then((token) => {
-        this.tokens.set(key, token);
-        return token;
-      })
+      .then(
+        (token) => {
+          this.counts.granted += 1;
+          this.tokens.set(key, token);
+          return token;
+        },
+        (error: unknown) => {
+          const isRefused = error instanceof UpstreamError && error.kind === 'unauthorized';
+          this.counts[isRefused ? 'refused' : 'failed'] += 1;
+          throw error;
+        },
+      )
       .finally(() => this.running.delete(key));
     this.running.set(key, running);
     return running;

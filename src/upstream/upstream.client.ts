@@ -14,9 +14,11 @@ import { Dispatcher, type DispatchedAnswer } from './dispatcher.js';
 import { discardBody, readBody } from './body.js';
 import { RegistrySession } from './registry.session.js';
 import { parseRetryAfter } from './retry-after.js';
-import { TokenService } from './token.service.js';
+import { TokenService, type TokenCounts } from './token.service.js';
 import { errorOfStatus, UpstreamError } from './upstream-error.js';
+import type { UpstreamCounts } from './upstream.counts.js';
 import type { RequestKind } from './upstream.health.js';
+import { stateOf, type UpstreamState } from './upstream.state.js';
 import { UpstreamsService } from './upstreams.service.js';
 
 /** Bytes of a tag list or a referrers index. */
@@ -43,6 +45,8 @@ export interface BlobBody {
   readonly entityTag: string | undefined;
   readonly body: IncomingMessage;
   readonly host: string;
+  /** Where whoever reads `body` adds what it has read. */
+  readonly counts: Pick<UpstreamCounts, 'received'>;
 }
 
 export interface ListPage {
@@ -56,6 +60,7 @@ export interface ListPage {
 export class UpstreamClient implements OnApplicationShutdown {
   private readonly agents: Agents;
   private readonly session: RegistrySession;
+  private readonly tokens: TokenService;
   private readonly dispatcher: Dispatcher;
 
   constructor(
@@ -64,11 +69,8 @@ export class UpstreamClient implements OnApplicationShutdown {
     @Inject(Clock) private readonly clock: Clock,
   ) {
     this.agents = new Agents(resolver);
-    const tokens = new TokenService(
-      (upstream, url, headers) => this.session.send(upstream, url, headers, false),
-      clock,
-    );
-    this.session = new RegistrySession(this.agents, tokens);
+    this.tokens = new TokenService((upstream, url, headers) => this.session.send(upstream, url, headers, false), clock);
+    this.session = new RegistrySession(this.agents, this.tokens);
     this.dispatcher = new Dispatcher(this.session, clock);
   }
 
@@ -91,7 +93,7 @@ export class UpstreamClient implements OnApplicationShutdown {
     const path = `manifests/${reference.toString()}`;
     const answer = await this.ask('manifest-get', repository, path, { accept: acceptManifests });
     if (answer.status !== 200) throw this.refuse(answer);
-    const body = await readBody(answer.body, maxManifestBytes, answer.host);
+    const body = await this.read(repository, answer, maxManifestBytes);
     const stated = Digest.find(single(answer.headers['docker-content-digest']) ?? '');
     const expected = reference instanceof Digest ? reference : stated;
     try {
@@ -129,12 +131,13 @@ export class UpstreamClient implements OnApplicationShutdown {
     if (from?.entityTag !== undefined) headers['if-range'] = from.entityTag;
     const answer = await this.ask('blob', repository, `blobs/${digest.toString()}`, headers);
     const { body, host } = answer;
+    const { counts } = this.upstreams.get(repository.namespace);
     const tag = answer.headers.etag;
     const entityTag = tag?.startsWith('"') ? tag : undefined;
-    if (answer.status === 200) return { offset: 0, size: lengthOf(answer.headers), entityTag, body, host };
+    if (answer.status === 200) return { offset: 0, size: lengthOf(answer.headers), entityTag, body, host, counts };
     if (answer.status !== 206 || !from) throw this.refuse(answer);
     const range = parseContentRange(answer.headers['content-range']);
-    if (range?.first === from.offset) return { offset: from.offset, size: range.size, entityTag, body, host };
+    if (range?.first === from.offset) return { offset: from.offset, size: range.size, entityTag, body, host, counts };
     body.destroy();
     throw new UpstreamError('wrong', `${host} sent another range than it was asked for`);
   }
@@ -146,7 +149,7 @@ export class UpstreamClient implements OnApplicationShutdown {
     });
     if (answer.status !== 200) throw this.refuse(answer);
     return {
-      body: await readBody(answer.body, maxListBytes, answer.host),
+      body: await this.read(repository, answer, maxListBytes),
       next: parseNextLink(single(answer.headers.link)),
     };
   }
@@ -171,7 +174,7 @@ export class UpstreamClient implements OnApplicationShutdown {
       throw new UpstreamError(kind, `${answer.host} lists no referrers`);
     }
     return {
-      body: await readBody(answer.body, maxListBytes, answer.host),
+      body: await this.read(repository, answer, maxListBytes),
       next: parseNextLink(single(answer.headers.link)),
       filters: single(answer.headers['oci-filters-applied']),
     };
@@ -195,6 +198,21 @@ export class UpstreamClient implements OnApplicationShutdown {
   hasNoPullsLeft(repository: RepositoryRef): boolean {
     const upstream = this.upstreams.get(repository.namespace);
     return upstream.fallbacks.length === 0 && this.dispatcher.healthOf(upstream).rateLimit?.remaining === 0;
+  }
+
+  /** What is known of the configured upstreams, in the order of the configuration. */
+  get states(): UpstreamState[] {
+    return [...this.upstreams.all].map((upstream) => stateOf(upstream, this.dispatcher.healthOf(upstream)));
+  }
+
+  get tokenCounts(): Readonly<TokenCounts> {
+    return this.tokens.counts;
+  }
+
+  private async read(repository: RepositoryRef, { body, host }: DispatchedAnswer, limit: number): Promise<Buffer> {
+    const content = await readBody(body, limit, host);
+    this.upstreams.get(repository.namespace).counts.received += content.length;
+    return content;
   }
 
   private ask(

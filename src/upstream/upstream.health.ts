@@ -1,7 +1,7 @@
 import { Logger } from '@nestjs/common';
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Clock } from '../config/clock.js';
-import { Circuit } from './circuit.js';
+import { Circuit, type CircuitState } from './circuit.js';
 import { FairQueue } from './fair.queue.js';
 import { parseRateLimit, type RateLimit } from './rate-limit.js';
 import { UpstreamError, type UpstreamErrorKind } from './upstream-error.js';
@@ -72,6 +72,20 @@ export class UpstreamHealth {
   /** The pull limit that the upstream last told of; undefined when it has none, or its window has passed. */
   get rateLimit(): RateLimit | undefined {
     return this.seen && this.clock.monotonic() < this.seen.until ? this.seen : undefined;
+  }
+
+  get circuit(): CircuitState {
+    return this.outage.state;
+  }
+
+  /** The kinds of requests that the upstream takes none of now. */
+  get limited(): RequestKind[] {
+    return (Object.keys(this.limits) as RequestKind[]).filter((kind) => this.limits[kind].isOpen);
+  }
+
+  /** Requests that wait for a place. */
+  get waiting(): number {
+    return this.short.waiting + this.long.waiting;
   }
 
   /** Whether the upstream is known not to answer. */

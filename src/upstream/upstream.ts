@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { UpstreamSettings, type EndpointSettings } from '../config/upstream.settings.js';
 import { Namespace } from '../oci/namespace.js';
+import { UpstreamCounts } from './upstream.counts.js';
 
 /** A registry that is mirrored: where it is and what it may be told. */
 export class Upstream {
@@ -17,11 +18,13 @@ export class Upstream {
   /**
    * @param isConfigured an operator named it: its host may be at a private address.
    * @param isFallback it answers for another host of the same namespace.
+   * @param counts what is asked of it; those of strangers are counted together, so that their names fill nothing.
    */
   constructor(
     readonly settings: Readonly<UpstreamSettings>,
     readonly isConfigured: boolean,
     readonly isFallback = false,
+    readonly counts = new UpstreamCounts(),
   ) {
     this.namespace = Namespace.parse(settings.namespace);
     this.base = new URL(`${settings.tls ? 'https' : 'http'}://${settings.host}`);
@@ -30,7 +33,9 @@ export class Upstream {
     this.trusted = isConfigured
       ? new Set([this.base.hostname, ...this.realms, ...settings.redirectHosts.map(hostnameOf)])
       : new Set();
-    this.fallbacks = settings.fallbackHosts.map((fallback) => new Upstream(settingsOf(settings, fallback), true, true));
+    this.fallbacks = settings.fallbackHosts.map(
+      (fallback) => new Upstream(settingsOf(settings, fallback), true, true, counts),
+    );
   }
 
   /** Unique among upstreams; part of every cache key that concerns credentials. */

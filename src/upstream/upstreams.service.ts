@@ -7,6 +7,7 @@ import { defaultHost } from '../config/upstream-file.js';
 import { UpstreamSettings } from '../config/upstream.settings.js';
 import { Namespace } from '../oci/namespace.js';
 import { Upstream } from './upstream.js';
+import { UpstreamCounts } from './upstream.counts.js';
 import { UpstreamError } from './upstream-error.js';
 
 /** Unconfigured namespaces remembered at one time; the least recently used is forgotten first. */
@@ -16,6 +17,8 @@ const maxUnconfigured = 1000;
 @Injectable()
 export class UpstreamsService {
   private readonly configured: ReadonlyMap<string, Upstream>;
+  /** What is asked of all unconfigured upstreams together. */
+  readonly strangers = new UpstreamCounts();
   private readonly unconfigured = new LRUCache<string, Upstream>({ max: maxUnconfigured });
 
   constructor(
@@ -31,6 +34,11 @@ export class UpstreamsService {
     return this.configured.get(namespace.toString()) ?? this.getUnconfigured(namespace);
   }
 
+  /** Those that the configuration names, Docker Hub and the default one included: their number never changes. */
+  get all(): Iterable<Upstream> {
+    return this.configured.values();
+  }
+
   private getUnconfigured(namespace: Namespace): Upstream {
     const name = namespace.toString();
     if (!this.isAdmitted(name)) throw new UpstreamError('refused', `${name} is not mirrored here`);
@@ -42,7 +50,7 @@ export class UpstreamsService {
     }
     const known = this.unconfigured.get(name);
     if (known) return known;
-    const upstream = new Upstream(settingsOf(namespace), false);
+    const upstream = new Upstream(settingsOf(namespace), false, false, this.strangers);
     this.unconfigured.set(name, upstream);
     return upstream;
   }

@@ -126,6 +126,11 @@ class Place implements AsyncDisposable {
   async expectNoSecrets(): Promise<void> {
     // It goes to a proxy, which is not there.
     await this.get('docker.io/library/nginx/manifests/1');
+    for (const path of ['metrics', 'healthz', 'readyz']) {
+      const answer = await request(`${this.program.url}/${path}`);
+      expect(answer.status).toBe(200);
+      this.answers.push(answer);
+    }
     this.program.kill('SIGTERM');
     await this.program.end;
     expect(found(this.program.stdout + this.program.stderr)).toEqual([]);

@@ -65,6 +65,11 @@ export class Download {
     return this.spool?.size ?? 0;
   }
 
+  /** Clients that are being sent it, or wait for it. */
+  get followers(): number {
+    return this.readers.size;
+  }
+
   /** Repositories that may have it: the one it was begun for, and those whose upstream has agreed since. */
   get admitted(): Iterable<RepositoryRef> {
     return this.repositories.values();
@@ -199,9 +204,12 @@ export class Download {
     }
   }
 
-  private receiveOne(spool: Spool, { body, host }: BlobBody): Promise<UpstreamError | undefined> {
+  private receiveOne(spool: Spool, { body, host, counts }: BlobBody): Promise<UpstreamError | undefined> {
     this.body = body;
-    return receive(body, host, (chunk) => this.take(spool, chunk));
+    return receive(body, host, (chunk) => {
+      counts.received += chunk.length;
+      return this.take(spool, chunk);
+    });
   }
 
   private async take(spool: Spool, chunk: Buffer): Promise<void> {

@@ -15,6 +15,14 @@ import { Slots } from './slots.js';
 /** Downloads that may wait for each one that runs; more are refused. */
 const maxWaiting = 16;
 
+/** How downloads ended. */
+export interface DownloadCounts {
+  kept: number;
+  /** Sent to clients, and not stored because the storage did not take it. */
+  passed: number;
+  failed: number;
+}
+
 /** All downloads of this process, at most one for each digest (P3). */
 @Injectable()
 export class DownloadsService implements OnApplicationShutdown {
@@ -23,6 +31,7 @@ export class DownloadsService implements OnApplicationShutdown {
   private readonly running = new Set<Promise<void>>();
   private readonly slots: Slots;
   private readonly limit: number;
+  readonly counts: DownloadCounts = { kept: 0, passed: 0, failed: 0 };
 
   constructor(
     private readonly upstream: UpstreamClient,
@@ -38,6 +47,16 @@ export class DownloadsService implements OnApplicationShutdown {
   /** Downloads that run or wait. */
   get count(): number {
     return this.running.size;
+  }
+
+  /** Downloads that wait for their turn. */
+  get waiting(): number {
+    return this.slots.waiting;
+  }
+
+  /** Downloads that somebody can join, running or waiting. */
+  get all(): Iterable<Download> {
+    return this.downloads.values();
   }
 
   /** The download of a digest that somebody who comes now can join. */
@@ -79,8 +98,10 @@ export class DownloadsService implements OnApplicationShutdown {
     const { digest } = download;
     try {
       await this.slots.run(() => download.run());
-      await this.keep(download);
+      const isKept = await this.keep(download);
+      this.counts[isKept ? 'kept' : 'passed'] += 1;
     } catch (error) {
+      this.counts.failed += 1;
       const isAnswer = error instanceof UpstreamError && error.kind !== 'wrong';
       // Before its first byte this is about the upstream, whose state is logged when it changes and not for each request.
       const level = isAnswer && download.received === 0 ? 'debug' : 'warn';
@@ -91,18 +112,22 @@ export class DownloadsService implements OnApplicationShutdown {
     }
   }
 
-  /** Content first, then the records of the repositories that may have it; more may be admitted while they are written. */
-  private async keep(download: Download): Promise<void> {
+  /**
+   * Content first, then the records of the repositories that may have it; more may be admitted while they are written.
+   * @returns whether the storage took it.
+   */
+  private async keep(download: Download): Promise<boolean> {
     const { digest, verified, storageTrouble } = download;
     if (verified === undefined) {
       this.logger.warn(
         `${digest.toString()} was passed through and not kept: ${storageTrouble?.message ?? 'no storage'}`,
       );
-      return;
+      return false;
     }
     await this.content.commit(verified, digest);
     for (const repository of download.admitted) {
       await this.content.link(repository, digest, { size: verified.size, ...this.access.granted(repository) });
     }
+    return true;
   }
 }

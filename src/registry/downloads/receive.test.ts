@@ -101,6 +101,7 @@ describe('skipSamePrefix', () => {
     entityTag: undefined,
     body,
     host: 'host',
+    counts: { received: 0 },
   });
 
   it.each([['abcdef'], ['abc', 'def'], ['a', 'b', 'c', 'd', 'ef'], ['ab', 'cdef']])(

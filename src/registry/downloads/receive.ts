@@ -49,7 +49,7 @@ export async function receive(
  * @returns whether they are the same bytes; the body is then at the first new one.
  */
 export async function skipSamePrefix(
-  { body, host, offset }: BlobBody,
+  { body, host, offset, counts }: BlobBody,
   length: number,
   digest: Digest,
   have: Hash,
@@ -77,6 +77,7 @@ export async function skipSamePrefix(
         const used = Math.min(left, chunk.length);
         prefix.update(chunk.subarray(0, used));
         left -= used;
+        counts.received += used;
         if (left > 0) continue;
         // What belongs to the rest goes back, for the loop that reads it.
         if (used < chunk.length) body.unshift(chunk.subarray(used));

@@ -1,0 +1,78 @@
+import type { RegistryStatistics, NamespaceStatistics } from '../../registry/statistics/registry.statistics.js';
+import { hitsOf, type CacheCounts } from '../../registry/statistics/traffic.counts.js';
+import type { Metric, Sample } from './metric.js';
+
+type OfRegistry = Metric<RegistryStatistics>;
+
+const byNamespace =
+  (value: (statistics: NamespaceStatistics) => number): OfRegistry['read'] =>
+  ({ namespaces }) =>
+    namespaces.map((statistics) => ({ labels: [statistics.namespace], value: value(statistics) }));
+
+const answers = (kind: string, namespace: string, counts: CacheCounts): Sample[] =>
+  Object.entries(counts).map(([cache, value]) => ({ labels: [namespace, kind, cache.toLowerCase()], value }));
+
+/** What the cache is worth. The first four keep the names that the program before this one gave them. */
+export const cacheMetrics: readonly OfRegistry[] = [
+  {
+    name: 'manifest_cache_hits',
+    type: 'counter',
+    help: 'Number of manifests read from cache',
+    labels: ['namespace'],
+    read: byNamespace(({ traffic }) => hitsOf(traffic.manifests)),
+  },
+  {
+    name: 'manifest_cache_misses',
+    type: 'counter',
+    help: 'Number of manifest requests that went to upstream',
+    labels: ['namespace'],
+    read: byNamespace(({ traffic }) => traffic.manifests.MISS),
+  },
+  {
+    name: 'blob_cache_hits',
+    type: 'counter',
+    help: 'Number of blobs read from cache',
+    labels: ['namespace'],
+    read: byNamespace(({ traffic }) => hitsOf(traffic.blobs)),
+  },
+  {
+    name: 'blob_cache_misses',
+    type: 'counter',
+    help: 'Number of blob requests that went to upstream',
+    labels: ['namespace'],
+    read: byNamespace(({ traffic }) => traffic.blobs.MISS),
+  },
+  {
+    name: 'oci_registry_cache_answers_total',
+    type: 'counter',
+    help: 'Answers with manifests, blobs and lists, by their X-Cache',
+    labels: ['namespace', 'kind', 'cache'],
+    read: ({ namespaces }) =>
+      namespaces.flatMap(({ namespace, traffic }) => [
+        ...answers('manifest', namespace, traffic.manifests),
+        ...answers('blob', namespace, traffic.blobs),
+        ...answers('list', namespace, traffic.lists),
+      ]),
+  },
+  {
+    name: 'oci_registry_sent_bytes_total',
+    type: 'counter',
+    help: 'Bytes of manifests, blobs and lists given to clients',
+    labels: ['namespace'],
+    read: byNamespace(({ traffic }) => traffic.sent),
+  },
+  {
+    name: 'oci_registry_upstream_received_bytes_total',
+    type: 'counter',
+    help: 'Bytes of manifests, blobs and lists received from upstreams',
+    labels: ['namespace'],
+    read: byNamespace(({ upstream }) => upstream.received),
+  },
+  {
+    name: 'oci_registry_saved_bytes_total',
+    type: 'counter',
+    help: 'Bytes that clients got and upstreams did not have to send, less those fetched and not sent',
+    labels: ['namespace'],
+    read: byNamespace(({ saved }) => saved),
+  },
+];

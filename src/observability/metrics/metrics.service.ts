@@ -1,0 +1,66 @@
+import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
+import { monitorEventLoopDelay } from 'node:perf_hooks';
+import type { Metric as PromMetric, Registry } from 'prom-client';
+import { RegistryStatistics } from '../../registry/statistics/registry.statistics.js';
+import { RequestMeter } from '../request.meter.js';
+import { cacheMetrics } from './cache.metrics.js';
+import { familyOf, type AnyMetric } from './metric.js';
+import { processMetrics } from './process.metrics.js';
+import { requestMetrics } from './request.metrics.js';
+import { storageMetrics } from './storage.metrics.js';
+import { upstreamMetrics } from './upstream.metrics.js';
+
+const registryMetrics = [...cacheMetrics, ...upstreamMetrics, ...storageMetrics];
+
+/** Every metric there is, in the order of `/metrics`. */
+export const allMetrics: readonly Pick<AnyMetric<never>, 'name' | 'type' | 'help' | 'labels'>[] = [
+  ...registryMetrics,
+  ...requestMetrics,
+  ...processMetrics,
+];
+
+/** Reads all counts when Prometheus asks; nothing is loaded or measured before it does for the first time. */
+@Injectable()
+export class MetricsService implements OnApplicationShutdown {
+  private readonly delay = monitorEventLoopDelay({ resolution: 20 });
+  private registry: Promise<Registry> | undefined;
+
+  constructor(
+    private readonly statistics: RegistryStatistics,
+    private readonly requests: RequestMeter,
+  ) {}
+
+  /** In Prometheus' text format 0.0.4. */
+  async text(): Promise<string> {
+    const registry = await (this.registry ??= this.open());
+    const text = await registry.metrics();
+    this.delay.reset();
+    return text;
+  }
+
+  onApplicationShutdown(): void {
+    this.delay.disable();
+  }
+
+  private async open(): Promise<Registry> {
+    this.delay.enable();
+    const { default: PromRegistry } = await import('prom-client/lib/registry.js');
+    const registry = new PromRegistry();
+    add(registry, registryMetrics, () => this.statistics);
+    add(registry, requestMetrics, () => this.requests);
+    add(registry, processMetrics, () => ({
+      memory: process.memoryUsage(),
+      cpu: process.cpuUsage(),
+      delay: this.delay,
+    }));
+    return registry;
+  }
+}
+
+/** The registry asks metrics for their name and for `get`, whatever else its type says. */
+function add<Source>(registry: Registry, metrics: readonly AnyMetric<Source>[], source: () => Source): void {
+  for (const metric of metrics) {
+    const read = { name: metric.name, get: () => Promise.resolve(familyOf(metric, source())) };
+    registry.registerMetric(read as unknown as PromMetric);
+  }
+}

@@ -1,0 +1,66 @@
+import type { IntervalHistogram } from 'node:perf_hooks';
+import type { Metric } from './metric.js';
+
+/** The process at the moment of a scrape. */
+export interface ProcessReading {
+  readonly memory: NodeJS.MemoryUsage;
+  /** Microseconds. */
+  readonly cpu: NodeJS.CpuUsage;
+  /** Nanoseconds that timers came late since the scrape before; empty at the first one. */
+  readonly delay: Pick<IntervalHistogram, 'count' | 'percentile'>;
+}
+
+const one = (value: number) => [{ labels: [], value }];
+
+/** The few that are looked at, under the names that dashboards for other programs use. */
+export const processMetrics: readonly Metric<ProcessReading>[] = [
+  {
+    name: 'process_resident_memory_bytes',
+    type: 'gauge',
+    help: 'Resident memory',
+    labels: [],
+    read: ({ memory }) => one(memory.rss),
+  },
+  {
+    name: 'nodejs_heap_size_used_bytes',
+    type: 'gauge',
+    help: 'JavaScript heap in use',
+    labels: [],
+    read: ({ memory }) => one(memory.heapUsed),
+  },
+  {
+    name: 'nodejs_external_memory_bytes',
+    type: 'gauge',
+    help: 'Memory of buffers outside the heap',
+    labels: [],
+    read: ({ memory }) => one(memory.external),
+  },
+  {
+    name: 'process_cpu_seconds_total',
+    type: 'counter',
+    help: 'CPU time, user and system',
+    labels: [],
+    read: ({ cpu }) => one((cpu.user + cpu.system) / 1e6),
+  },
+  {
+    name: 'process_start_time_seconds',
+    type: 'gauge',
+    help: 'When the process started, in seconds since 1970',
+    labels: [],
+    read: () => one(Math.round(performance.timeOrigin) / 1000),
+  },
+  {
+    name: 'nodejs_eventloop_lag_p50_seconds',
+    type: 'gauge',
+    help: 'Median delay of the event loop since the scrape before',
+    labels: [],
+    read: ({ delay }) => one(delay.count === 0 ? 0 : delay.percentile(50) / 1e9),
+  },
+  {
+    name: 'nodejs_eventloop_lag_p99_seconds',
+    type: 'gauge',
+    help: '99th percentile of the delay of the event loop since the scrape before',
+    labels: [],
+    read: ({ delay }) => one(delay.count === 0 ? 0 : delay.percentile(99) / 1e9),
+  },
+];

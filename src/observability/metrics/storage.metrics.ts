@@ -1,0 +1,96 @@
+import type { RegistryStatistics } from '../../registry/statistics/registry.statistics.js';
+import type { Metric, Sample } from './metric.js';
+
+type OfRegistry = Metric<RegistryStatistics>;
+
+const known = (value: number | undefined): Sample[] => (value === undefined ? [] : [{ labels: [], value }]);
+
+const byOperation = (counts: Readonly<Record<string, number>>): Sample[] =>
+  Object.entries(counts).map(([operation, value]) => ({ labels: [operation], value }));
+
+/** Object keys of a record become the values of one label. */
+const results = (counts: Readonly<Record<'done' | 'failed', number>>): Sample[] => [
+  { labels: ['done'], value: counts.done },
+  { labels: ['failed'], value: counts.failed },
+];
+
+/** What is done with the storage, and how it is looked after. */
+export const storageMetrics: readonly OfRegistry[] = [
+  {
+    name: 'oci_registry_storage_operations_total',
+    type: 'counter',
+    help: 'Operations of the storage',
+    labels: ['operation'],
+    read: ({ storage }) => byOperation(storage.operations),
+  },
+  {
+    name: 'oci_registry_storage_errors_total',
+    type: 'counter',
+    help: 'Operations of the storage that met trouble; what is not there is none',
+    labels: ['operation'],
+    read: ({ storage }) => byOperation(storage.errors),
+  },
+  {
+    name: 'oci_registry_storage_used_bytes',
+    type: 'gauge',
+    help: 'Bytes of stored content, as the last sweep measured them',
+    labels: [],
+    read: ({ maintenance }) => known(maintenance.usedBytes),
+  },
+  {
+    name: 'oci_registry_storage_quota_bytes',
+    type: 'gauge',
+    help: 'Bytes that stored content may take, when there is a bound',
+    labels: [],
+    read: ({ maintenance }) => known(maintenance.quotaBytes),
+  },
+  {
+    name: 'oci_registry_sweeps_total',
+    type: 'counter',
+    help: 'Sweeps that looked for content to remove',
+    labels: ['result'],
+    read: ({ maintenance }) => results(maintenance.sweeps),
+  },
+  {
+    name: 'oci_registry_sweep_removed_objects_total',
+    type: 'counter',
+    help: 'Objects that sweeps removed',
+    labels: [],
+    read: ({ maintenance }) => known(maintenance.sweeps.removedObjects),
+  },
+  {
+    name: 'oci_registry_sweep_removed_bytes_total',
+    type: 'counter',
+    help: 'Bytes that sweeps removed',
+    labels: [],
+    read: ({ maintenance }) => known(maintenance.sweeps.removedBytes),
+  },
+  {
+    name: 'oci_registry_scrubs_total',
+    type: 'counter',
+    help: 'Comparisons of all stored content with its digests',
+    labels: ['result'],
+    read: ({ maintenance }) => results(maintenance.scrubs),
+  },
+  {
+    name: 'oci_registry_scrub_checked_objects_total',
+    type: 'counter',
+    help: 'Objects that scrubs compared with their digests',
+    labels: [],
+    read: ({ maintenance }) => known(maintenance.scrubs.checkedObjects),
+  },
+  {
+    name: 'oci_registry_scrub_checked_bytes_total',
+    type: 'counter',
+    help: 'Bytes that scrubs compared with their digests',
+    labels: [],
+    read: ({ maintenance }) => known(maintenance.scrubs.checkedBytes),
+  },
+  {
+    name: 'oci_registry_scrub_damaged_objects_total',
+    type: 'counter',
+    help: 'Objects that scrubs found to differ from their digests',
+    labels: [],
+    read: ({ maintenance }) => known(maintenance.scrubs.damagedObjects),
+  },
+];

@@ -1,0 +1,95 @@
+import type { RegistryStatistics } from '../../registry/statistics/registry.statistics.js';
+import type { Metric } from './metric.js';
+
+/** What Prometheus shows of a circuit. */
+const circuitValues = { closed: 0, 'half-open': 1, open: 2 } as const;
+
+/** What is asked of upstreams, and what they say. */
+export const upstreamMetrics: readonly Metric<RegistryStatistics>[] = [
+  {
+    name: 'oci_registry_upstream_requests_total',
+    type: 'counter',
+    help: 'Requests to upstreams by how they ended, sign-in, tokens and redirects included',
+    labels: ['namespace', 'result'],
+    read: ({ namespaces }) =>
+      namespaces.flatMap(({ namespace, upstream }) =>
+        Object.entries(upstream.requests).map(([result, value]) => ({ labels: [namespace, result], value })),
+      ),
+  },
+  {
+    name: 'oci_registry_upstream_circuit_state',
+    type: 'gauge',
+    help: 'Whether the upstream answers: 0 it does, 1 it is being probed, 2 it is known not to',
+    labels: ['namespace'],
+    read: ({ upstreamStates }) =>
+      upstreamStates.map(({ namespace, circuit }) => ({ labels: [namespace], value: circuitValues[circuit] })),
+  },
+  {
+    name: 'oci_registry_upstream_limited_kinds',
+    type: 'gauge',
+    help: 'Kinds of requests that the upstream takes none of now, because it limits us',
+    labels: ['namespace'],
+    read: ({ upstreamStates }) =>
+      upstreamStates.map(({ namespace, limited }) => ({ labels: [namespace], value: limited.length })),
+  },
+  {
+    name: 'oci_registry_upstream_waiting_requests',
+    type: 'gauge',
+    help: 'Requests that wait for a connection to the upstream',
+    labels: ['namespace'],
+    read: ({ upstreamStates }) =>
+      upstreamStates.map(({ namespace, waiting }) => ({ labels: [namespace], value: waiting })),
+  },
+  {
+    name: 'oci_registry_upstream_rate_limit',
+    type: 'gauge',
+    help: 'Pulls that the upstream allows in its window, while it tells them',
+    labels: ['namespace'],
+    read: ({ upstreamStates }) =>
+      upstreamStates.flatMap(({ namespace, rateLimit }) =>
+        rateLimit ? [{ labels: [namespace], value: rateLimit.limit }] : [],
+      ),
+  },
+  {
+    name: 'oci_registry_upstream_rate_limit_remaining',
+    type: 'gauge',
+    help: 'Pulls left of them',
+    labels: ['namespace'],
+    read: ({ upstreamStates }) =>
+      upstreamStates.flatMap(({ namespace, rateLimit }) =>
+        rateLimit ? [{ labels: [namespace], value: rateLimit.remaining }] : [],
+      ),
+  },
+  {
+    name: 'oci_registry_token_requests_total',
+    type: 'counter',
+    help: 'Tokens asked for at realms of upstreams',
+    labels: ['result'],
+    read: ({ tokenCounts }) => Object.entries(tokenCounts).map(([result, value]) => ({ labels: [result], value })),
+  },
+  {
+    name: 'oci_registry_downloads',
+    type: 'gauge',
+    help: 'Downloads of blobs that run, or wait for their turn',
+    labels: ['state'],
+    read: ({ downloadGauges: { running, waiting } }) => [
+      { labels: ['running'], value: running },
+      { labels: ['waiting'], value: waiting },
+    ],
+  },
+  {
+    name: 'oci_registry_download_followers',
+    type: 'gauge',
+    help: 'Clients that follow a download',
+    labels: [],
+    read: ({ downloadGauges: { followers } }) => [{ labels: [], value: followers }],
+  },
+  {
+    name: 'oci_registry_downloads_total',
+    type: 'counter',
+    help: 'Downloads that ended: kept, passed to clients without being kept, or failed',
+    labels: ['result'],
+    read: ({ downloadCounts }) =>
+      Object.entries(downloadCounts).map(([result, value]) => ({ labels: [result], value })),
+  },
+];

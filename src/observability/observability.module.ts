@@ -1,0 +1,19 @@
+import { type DynamicModule, Module } from '@nestjs/common';
+import { HealthController } from './health/health.controller.js';
+import { MetricsController } from './metrics/metrics.controller.js';
+import { MetricsService } from './metrics/metrics.service.js';
+import { RequestMeter } from './request.meter.js';
+
+/** What operators and their tools look at: metrics and health. */
+@Module({})
+export class ObservabilityModule {
+  static register(registry: DynamicModule): DynamicModule {
+    return {
+      module: ObservabilityModule,
+      imports: [registry],
+      controllers: [HealthController, MetricsController],
+      providers: [MetricsService, RequestMeter],
+      exports: [RequestMeter],
+    };
+  }
+}

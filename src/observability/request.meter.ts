@@ -1,0 +1,74 @@
+import { Injectable } from '@nestjs/common';
+import type { FastifyInstance } from 'fastify';
+
+/** What requests are counted by. Fixed sets: nothing that a client writes becomes a label (P17). */
+export const endpoints = ['base', 'manifests', 'blobs', 'tags', 'referrers', 'other'] as const;
+export const methods = ['GET', 'HEAD', 'other'] as const;
+/** `aborted`: the connection closed before the answer was whole. */
+export const outcomes = ['aborted', '1xx', '2xx', '3xx', '4xx', '5xx'] as const;
+/** Seconds: upper bounds of the histogram, from a warm manifest to a large layer. */
+export const durationBounds = [0.001, 0.005, 0.025, 0.1, 0.5, 2.5, 10, 60, 300] as const;
+
+/** How long answers of one endpoint took, from the request's header to the answer's last byte. */
+export class Durations {
+  /** Answers up to each bound, and beyond the last. */
+  readonly counts = new Float64Array(durationBounds.length + 1);
+  /** Seconds. */
+  sum = 0;
+
+  add(seconds: number): void {
+    let index = 0;
+    while (index < durationBounds.length && seconds > (durationBounds[index] ?? 0)) index += 1;
+    this.counts[index] = (this.counts[index] ?? 0) + 1;
+    this.sum += seconds;
+  }
+}
+
+/** Counts requests: a few increments for each, all of them in arrays made beforehand. */
+@Injectable()
+export class RequestMeter {
+  /** Answers by endpoint, method and outcome, in one row; see `indexOf`. */
+  readonly answers = new Float64Array(endpoints.length * methods.length * outcomes.length);
+  readonly durations = endpoints.map(() => new Durations());
+  /** Requests that are being answered. */
+  active = 0;
+
+  watch(fastify: FastifyInstance): void {
+    fastify.addHook('onRequest', (request, reply, done) => {
+      const start = performance.now();
+      const response = reply.raw;
+      this.active += 1;
+      response.once('close', () => {
+        this.active -= 1;
+        const endpoint = endpointOf(request.raw.url ?? '');
+        const outcome = response.writableFinished ? Math.floor(response.statusCode / 100) : 0;
+        const index = indexOf(endpoint, methodOf(request.method), outcome);
+        this.answers[index] = (this.answers[index] ?? 0) + 1;
+        this.durations[endpoint]?.add((performance.now() - start) / 1000);
+      });
+      done();
+    });
+  }
+}
+
+export function indexOf(endpoint: number, method: number, outcome: number): number {
+  return (endpoint * methods.length + method) * outcomes.length + outcome;
+}
+
+const [base, manifests, blobs, tags, referrers, other] = [0, 1, 2, 3, 4, 5] as const;
+
+/** @param url as `foldTarget` made it: `/v2/<one segment>/<noun>/…` for distribution endpoints. */
+function endpointOf(url: string): number {
+  if (!url.startsWith('/v2')) return other;
+  const noun = url.startsWith('/v2/') ? url.indexOf('/', 4) + 1 : 0;
+  if (noun === 0) return url === '/v2' || url.startsWith('/v2?') ? base : other;
+  if (url.startsWith('manifests/', noun)) return manifests;
+  if (url.startsWith('blobs/', noun)) return blobs;
+  if (url.startsWith('tags/', noun)) return tags;
+  return url.startsWith('referrers/', noun) ? referrers : other;
+}
+
+function methodOf(method: string): number {
+  if (method === 'GET') return 0;
+  return method === 'HEAD' ? 1 : 2;
+}

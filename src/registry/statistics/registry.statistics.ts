@@ -1,0 +1,104 @@
+import { Injectable } from '@nestjs/common';
+import { MaintenanceCounts } from '../../storage/maintenance.counts.js';
+import { StorageCounts } from '../../storage/storage.counts.js';
+import type { TokenCounts } from '../../upstream/token.service.js';
+import { UpstreamClient } from '../../upstream/upstream.client.js';
+import { UpstreamCounts } from '../../upstream/upstream.counts.js';
+import type { UpstreamState } from '../../upstream/upstream.state.js';
+import { UpstreamsService } from '../../upstream/upstreams.service.js';
+import { DownloadsService, type DownloadCounts } from '../downloads/downloads.service.js';
+import { hitsOf, otherNamespaces, TrafficCounts, type NamespaceTraffic } from './traffic.counts.js';
+
+/** A download that runs, or waits for its turn. */
+export interface DownloadProgress {
+  readonly digest: string;
+  readonly repository: string;
+  /** Bytes. */
+  readonly received: number;
+  /** Bytes; undefined while the upstream has not said it. */
+  readonly size: number | undefined;
+  readonly followers: number;
+}
+
+export interface NamespaceStatistics {
+  /** A configured namespace, or `other` for all that are not. */
+  readonly namespace: string;
+  readonly traffic: NamespaceTraffic;
+  readonly upstream: UpstreamCounts;
+  /** Bytes that clients got and upstreams did not have to send, net of what was fetched and not sent. Never decreases. */
+  readonly saved: number;
+}
+
+/** What this process has done and is doing, read at one moment: for `/metrics` and the status page. */
+@Injectable()
+export class RegistryStatistics {
+  private readonly savings = new Map<string, number>();
+
+  constructor(
+    private readonly traffic: TrafficCounts,
+    private readonly downloads: DownloadsService,
+    private readonly upstream: UpstreamClient,
+    private readonly upstreams: UpstreamsService,
+    /** Operations of the storage and their errors. */
+    readonly storage: StorageCounts,
+    /** Sizes, sweeps and scrubs. */
+    readonly maintenance: MaintenanceCounts,
+  ) {}
+
+  /** By namespace, always the same ones, `other` last. */
+  get namespaces(): NamespaceStatistics[] {
+    const counts = new Map([...this.upstreams.all].map(({ id, counts: own }) => [id, own]));
+    counts.set(otherNamespaces, this.upstreams.strangers);
+    return this.traffic.all.map(([namespace, traffic]) => {
+      const upstream = counts.get(namespace) ?? new UpstreamCounts();
+      return { namespace, traffic, upstream, saved: this.savedOf(namespace, traffic.sent - upstream.received) };
+    });
+  }
+
+  /** Totals over all namespaces. */
+  get totals(): { sent: number; received: number; hits: number; misses: number } {
+    const totals = { sent: 0, received: 0, hits: 0, misses: 0 };
+    for (const { traffic, upstream } of this.namespaces) {
+      totals.sent += traffic.sent;
+      totals.received += upstream.received;
+      totals.hits += hitsOf(traffic.manifests) + hitsOf(traffic.blobs);
+      totals.misses += traffic.manifests.MISS + traffic.blobs.MISS;
+    }
+    return totals;
+  }
+
+  /** Configured upstreams only: the state of a stranger's is no operator's concern. */
+  get upstreamStates(): UpstreamState[] {
+    return this.upstream.states;
+  }
+
+  get tokenCounts(): Readonly<TokenCounts> {
+    return this.upstream.tokenCounts;
+  }
+
+  get downloadCounts(): Readonly<DownloadCounts> {
+    return this.downloads.counts;
+  }
+
+  /** Downloads that run or wait, those of one digest once. */
+  get downloading(): DownloadProgress[] {
+    return [...this.downloads.all].map(({ digest, repository, received, size, followers }) => {
+      return { digest: digest.toString(), repository: repository.toString(), received, size, followers };
+    });
+  }
+
+  /** Downloads that run, those that wait for their turn, and the clients that follow either. */
+  get downloadGauges(): { running: number; waiting: number; followers: number } {
+    const { count, waiting, all } = this.downloads;
+    let followers = 0;
+    for (const download of all) followers += download.followers;
+    return { running: Math.max(0, count - waiting), waiting, followers };
+  }
+
+  /** The most that was saved up to now: what is fetched ahead of its clients takes nothing back. */
+  private savedOf(namespace: string, now: number): number {
+    const saved = Math.max(this.savings.get(namespace) ?? 0, now);
+    this.savings.set(namespace, saved);
+    return saved;
+  }
+}
