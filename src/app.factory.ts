@@ -18,6 +18,8 @@ import { JsonLogger } from './observability/json.logger.js';
 import { requestId } from './observability/request.id.js';
 import { RequestMeter } from './observability/request.meter.js';
 import { identifyRequests, logRequests } from './observability/request.log.js';
+import { serveStatusPage } from './observability/status/status.route.js';
+import { StatusService } from './observability/status/status.service.js';
 import { TrafficCounts } from './registry/statistics/traffic.counts.js';
 
 /** Milliseconds in which the header of a request has to arrive, and how often connections are looked at for it. */
@@ -81,6 +83,10 @@ export async function createApp(settings: Settings, options: AppOptions = {}): P
   identifyRequests(fastify);
   logRequests(fastify, logger.pino);
   refuseWithoutHost(fastify);
+  if (settings.server.statusPage) {
+    const status = app.get(StatusService);
+    serveStatusPage(fastify, status.namespaces, (mirror) => status.view(mirror));
+  }
   await app.init();
   await fastify.ready();
   return app;

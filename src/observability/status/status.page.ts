@@ -44,13 +44,22 @@ export function statusPage(view: StatusView): string {
     </html> `.text;
 }
 
-function sectionsOf(view: StatusView): { id: string; title: string; content: Html }[] {
+interface Section {
+  readonly id: string;
+  readonly title: string;
+  readonly content: Html;
+}
+
+function sectionsOf(view: StatusView): Section[] {
+  const { repositories } = view;
   return [
     { id: 'overview', title: 'Overview', content: overview(view) },
     { id: 'registries', title: 'Registries', content: registriesSection(view.registries) },
     { id: 'downloads', title: 'Downloads', content: downloadsSection(view.downloads, view.waitingDownloads) },
     { id: 'storage', title: 'Storage', content: storageSection(view.storage) },
-    { id: 'repositories', title: 'Repositories', content: repositoriesSection(view.repositories) },
+    ...(repositories === undefined
+      ? []
+      : [{ id: 'repositories', title: 'Repositories', content: repositoriesSection(repositories) }]),
     { id: 'clients', title: 'Configure clients', content: clientSections(view.mirror) },
   ];
 }

@@ -12,13 +12,15 @@ import type { StatusView } from './status.view.js';
 export function serveStatusPage(
   fastify: FastifyInstance,
   namespaces: readonly string[],
-  view: (mirror: MirrorAddress | undefined) => Promise<StatusView>,
+  view: (mirror: MirrorAddress | undefined) => StatusView,
 ): void {
-  fastify.addHook('onRequest', async (request, reply) => {
-    if (request.method !== 'GET' || request.originalUrl !== '/' || !prefersHtml(request.headers.accept))
-      return undefined;
-    const page = statusPage(await view(addressOf(request, namespaces)));
-    return reply
+  fastify.addHook('onRequest', (request, reply, done) => {
+    if (request.method !== 'GET' || request.originalUrl !== '/' || !prefersHtml(request.headers.accept)) {
+      done();
+      return;
+    }
+    const page = statusPage(view(addressOf(request, namespaces)));
+    void reply
       .headers({
         'content-type': 'text/html; charset=utf-8',
         'content-security-policy': statusPolicy,

@@ -34,6 +34,7 @@ function table(id: string, caption: string, columns: readonly Column[], rows: re
 }
 
 const states: Record<RegistryState, 'good' | 'bad' | ''> = {
+  'not asked yet': '',
   answers: 'good',
   slow: 'bad',
   'limits us': 'bad',
@@ -104,8 +105,8 @@ export function storageSection({ used, quota }: StorageView): Html {
   return html`<p>${progress('Storage in use', used, quota)} (${ratioText(used, quota)})</p>`;
 }
 
-export function repositoriesSection(repositories: RepositoriesView | undefined): Html {
-  if (repositories === undefined) return html`<p>The stored repositories have not been counted yet.</p>`;
+export function repositoriesSection(repositories: RepositoriesView | 'counting'): Html {
+  if (repositories === 'counting') return html`<p>They are being counted; look again in a moment.</p>`;
   const { countedAt, shown, more, hidden } = repositories;
   const columns: Column[] = [
     { name: 'Repository' },

@@ -16,7 +16,7 @@ export interface StatusView {
   readonly waitingDownloads: number;
   readonly storage: StorageView;
   /** Undefined when nobody counts them. */
-  readonly repositories: RepositoriesView | undefined;
+  readonly repositories: RepositoriesView | 'counting' | undefined;
 }
 
 export interface Totals {
@@ -35,7 +35,7 @@ export interface HistoryEntry {
   readonly misses: number;
 }
 
-export type RegistryState = 'answers' | 'slow' | 'limits us' | 'is tried again' | 'does not answer';
+export type RegistryState = 'not asked yet' | 'answers' | 'slow' | 'limits us' | 'is tried again' | 'does not answer';
 
 export interface RegistryView {
   readonly name: string;
