@@ -36,6 +36,12 @@ const notes = `
 
 The storage is written to at most every five seconds, and is given three seconds. Upstreams play no part: without them
 what is stored is still served. With \`--drain-delay\` requests are still taken for that long after SIGTERM.
+
+## Traces
+
+A valid \`traceparent\` of a client ([W3C Trace Context](https://www.w3.org/TR/trace-context/)) goes on, with its
+\`tracestate\` and the request's \`X-Request-Id\`, to the registry that is asked for it; token realms and hosts that a
+registry redirects to get none of them.
 `;
 
 export function metricsReference(): string {

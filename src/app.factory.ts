@@ -16,10 +16,12 @@ import { foldTarget } from './distribution/request-target.js';
 import { send } from './distribution/send.js';
 import { JsonLogger } from './observability/json.logger.js';
 import { requestId } from './observability/request.id.js';
+import { logDestination } from './observability/log.destination.js';
 import { RequestMeter } from './observability/request.meter.js';
 import { identifyRequests, logRequests } from './observability/request.log.js';
 import { serveStatusPage } from './observability/status/status.route.js';
 import { StatusService } from './observability/status/status.service.js';
+import { followTraces } from './observability/trace.context.js';
 import { TrafficCounts } from './registry/statistics/traffic.counts.js';
 
 /** Milliseconds in which the header of a request has to arrive, and how often connections are looked at for it. */
@@ -40,7 +42,7 @@ export interface AppOptions extends Replacements {
  * @throws StorageError when the storage cannot be used.
  */
 export async function createApp(settings: Settings, options: AppOptions = {}): Promise<NestFastifyApplication> {
-  const logger = new JsonLogger(settings.server.logLevel, options.log);
+  const logger = new JsonLogger(settings.server.logLevel, await logDestination(settings.server, options.log));
   const rules = namespaceRules(settings);
   const { maxConnections, maxHeaderSize, clientTimeout } = settings.server;
   const adapter = new FastifyAdapter({
@@ -87,6 +89,7 @@ export async function createApp(settings: Settings, options: AppOptions = {}): P
     const status = app.get(StatusService);
     serveStatusPage(fastify, status.namespaces, (mirror) => status.view(mirror));
   }
+  followTraces(fastify);
   await app.init();
   await fastify.ready();
   return app;

@@ -1,4 +1,5 @@
 import { LRUCache } from 'lru-cache';
+import { contextHeaders } from '../config/request.context.js';
 import { parseChallenges, type Challenge } from '../oci/challenge.js';
 import { AddressError } from './address.guard.js';
 import type { Agents } from './agents.js';
@@ -73,7 +74,13 @@ export class RegistrySession {
         url,
         agent,
         deadline: headDeadline,
-        headers: { 'accept-encoding': 'identity', 'user-agent': userAgent ?? 'oci-registry', ...headers },
+        headers: {
+          'accept-encoding': 'identity',
+          'user-agent': userAgent ?? 'oci-registry',
+          // Only the registry itself learns what its answer is for.
+          ...(isFirstHop && contextHeaders()),
+          ...headers,
+        },
       });
       upstream.counts.requests[resultOf(answer.status)] += 1;
       return answer;
