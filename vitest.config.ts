@@ -28,6 +28,7 @@ export default defineConfig({
       suite('e2e', ['test/e2e/**/*.test.ts'], 30_000, true),
       suite('chaos', ['test/chaos/**/*.test.ts'], 60_000, true),
       suite('storage', ['test/storage/**/*.test.ts'], 60_000, false),
+      suite('browser', ['test/browser/**/*.test.ts'], 60_000, false),
       suite('clients', ['test/clients/**/*.test.ts'], 300_000, false),
     ],
   },

@@ -26,6 +26,8 @@ import { requestId } from './observability/request.id.js';
 import { logDestination } from './observability/log.destination.js';
 import { RequestMeter } from './observability/request.meter.js';
 import { identifyRequests, logRequests } from './observability/request.log.js';
+import { serveStatusPage } from './observability/status/status.route.js';
+import { StatusService } from './observability/status/status.service.js';
 import { followTraces } from './observability/trace.context.js';
 import { TrafficCounts } from './registry/statistics/traffic.counts.js';
 
@@ -98,6 +100,10 @@ export async function createApp(settings: Settings, options: AppOptions = {}): P
   logRequests(fastify, logger.pino);
   refuseWithoutHost(fastify);
   confineAdminAddress(fastify);
+  if (settings.server.statusPage) {
+    const status = app.get(StatusService);
+    serveStatusPage(fastify, status.namespaces, (mirror) => status.view(mirror));
+  }
   followTraces(fastify);
   giveAgain(fastify);
   await app.init();

@@ -3,8 +3,9 @@ import { HealthController } from './health/health.controller.js';
 import { MetricsController } from './metrics/metrics.controller.js';
 import { MetricsService } from './metrics/metrics.service.js';
 import { RequestMeter } from './request.meter.js';
+import { StatusService } from './status/status.service.js';
 
-/** What operators and their tools look at: metrics and health. */
+/** What operators and their tools look at: metrics, health and the status page. */
 @Module({})
 export class ObservabilityModule {
   static register(registry: DynamicModule): DynamicModule {
@@ -12,8 +13,8 @@ export class ObservabilityModule {
       module: ObservabilityModule,
       imports: [registry],
       controllers: [HealthController, MetricsController],
-      providers: [MetricsService, RequestMeter],
-      exports: [RequestMeter],
+      providers: [MetricsService, RequestMeter, StatusService],
+      exports: [RequestMeter, StatusService],
     };
   }
 }

@@ -7,6 +7,7 @@ import { until } from './until.js';
 export type Environment = Record<string, string>;
 
 const PACKAGES: Record<string, string> = {
+  buildah: 'buildah',
   containerd: 'containerd',
   ctr: 'containerd',
   docker: 'docker.io',

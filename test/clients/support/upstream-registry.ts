@@ -20,11 +20,14 @@ export class UpstreamRegistry {
   private front!: SwitchableServer;
   private tokens: TokenServer | undefined;
 
+  private port = 0;
+
   private constructor(private readonly scratch: Scratch) {}
 
   static async start(scratch: Scratch, images: Images, authentication: Authentication): Promise<UpstreamRegistry> {
     const upstream = new UpstreamRegistry(scratch);
     const registryPort = await upstream.startRegistry(authentication);
+    upstream.port = registryPort;
     upstream.front = await SwitchableServer.start(countingProxy(registryPort, upstream.traffic));
     scratch.onClose(() => upstream.front.close());
     for (const image of [images.multi, images.schema2, images.big]) await upstream.push(image, registryPort);
@@ -35,6 +38,11 @@ export class UpstreamRegistry {
   /** The address the mirror is told. */
   get host(): string {
     return `127.0.0.1:${this.front.port}`;
+  }
+
+  /** The registry itself, which nothing counts, and who may push to it. */
+  get origin(): { address: string; writer: Account } {
+    return { address: `127.0.0.1:${this.port}`, writer: this.writer };
   }
 
   /** What must never be seen in a log: the password, as it is and as it travels, and every token. */

@@ -77,7 +77,6 @@ describe('doctor', { concurrent: true, timeout: 120_000 }, () => {
 
   it('finds certificates that are not accepted, and says for how long those that are', async () => {
     await using folder = await Folder.make();
-    const day = 86_400_000;
     const good = makeCertificate();
     const expired = makeCertificate(undefined, [-4, -2]);
     await writeFile(folder.file('good.pem'), good.cert);

@@ -1,0 +1,93 @@
+import { Html, html, type Piece } from './html.js';
+import { clientSections } from './client.sections.js';
+import { downloadsSection, registriesSection, repositoriesSection, storageSection } from './status.sections.js';
+import { statusStyle } from './status.style.js';
+import type { StatusView } from './status.view.js';
+import { durationText, ratioText, sizeText, timeText } from './text.js';
+import { trafficChart } from './traffic.chart.js';
+
+/** Not a part of the template: the policy has the hash of exactly this text. */
+const styleElement = Html.trusted(`<style>${statusStyle}</style>`);
+
+/** The whole page, without scripts. */
+export function statusPage(view: StatusView): string {
+  const sections = sectionsOf(view);
+  return html`<!doctype html>
+    <html lang="en">
+      <head>
+        <meta charset="utf-8" />
+        <meta name="viewport" content="width=device-width, initial-scale=1" />
+        <meta name="robots" content="noindex" />
+        <title>Registry mirror: status</title>
+        <link rel="icon" href="data:," />
+        ${styleElement}
+      </head>
+      <body>
+        <a class="skip" href="#main">Skip to the content</a>
+        <header>
+          <h1>Registry mirror</h1>
+          <p class="note">
+            As of <time datetime="${new Date(view.at).toISOString()}">${timeText(view.at)}</time>.
+            <a href="/">Refresh</a>
+          </p>
+          <nav aria-label="Sections">
+            <ul>
+              ${sections.map(({ id, title }) => html`<li><a href="#${id}">${title}</a></li>`)}
+            </ul>
+          </nav>
+        </header>
+        <main id="main" tabindex="-1">${sections.map(({ id, title, content }) => section(id, title, content))}</main>
+        <footer>
+          <p>Counted by this process since its start. The names of repositories that take a password are not shown.</p>
+        </footer>
+      </body>
+    </html> `.text;
+}
+
+interface Section {
+  readonly id: string;
+  readonly title: string;
+  readonly content: Html;
+}
+
+function sectionsOf(view: StatusView): Section[] {
+  const { repositories } = view;
+  return [
+    { id: 'overview', title: 'Overview', content: overview(view) },
+    { id: 'registries', title: 'Registries', content: registriesSection(view.registries) },
+    { id: 'downloads', title: 'Downloads', content: downloadsSection(view.downloads, view.waitingDownloads) },
+    { id: 'storage', title: 'Storage', content: storageSection(view.storage) },
+    ...(repositories === undefined
+      ? []
+      : [{ id: 'repositories', title: 'Repositories', content: repositoriesSection(repositories) }]),
+    { id: 'clients', title: 'Configure clients', content: clientSections(view.mirror) },
+  ];
+}
+
+function section(id: string, title: string, content: Piece): Html {
+  return html`<section id="${id}" aria-labelledby="${id}-title">
+    <h2 id="${id}-title">${title}</h2>
+    ${content}
+  </section> `;
+}
+
+function overview({ totals, uptime, history, at }: StatusView): Html {
+  const { hits, misses, sent, saved } = totals;
+  const figures: [string, string][] = [
+    ['Answers stored here', ratioText(hits, hits + misses)],
+    ['Given to clients', sizeText(sent)],
+    ['Saved from registries', sizeText(saved)],
+    ['Running for', durationText(uptime)],
+  ];
+  return html`<dl class="figures">
+      ${figures.map(
+        ([name, value]) =>
+          html`<div>
+            <dt>${name}</dt>
+            <dd>${value}</dd>
+          </div>`,
+      )}
+    </dl>
+    <h3>The last 24 hours</h3>
+    ${trafficChart(history, at)}`;
+}

@@ -1,0 +1,107 @@
+import { Inject, Injectable, Logger, Optional, type OnApplicationShutdown } from '@nestjs/common';
+import { Clock } from '../../config/clock.js';
+import { upstreamSettings } from '../../config/config.module.js';
+import { ServerSettings } from '../../config/server.settings.js';
+import type { UpstreamSettings } from '../../config/upstream.settings.js';
+import { Namespace } from '../../oci/namespace.js';
+import { RegistryStatistics } from '../../registry/statistics/registry.statistics.js';
+import { hitsOf } from '../../registry/statistics/traffic.counts.js';
+import { TrafficHistory } from '../../registry/statistics/traffic.history.js';
+import type { MirrorAddress } from '../mirror-address.js';
+import { CachedRepositories } from './cached.repositories.js';
+import { RepositoryListing } from './repository.listing.js';
+import type { DownloadView, RegistryState, RegistryView, StatusView } from './status.view.js';
+
+/** Registries that configurations of clients have besides the configured ones, while strangers are mirrored too. */
+const wellKnown = ['docker.io', 'ghcr.io', 'quay.io', 'registry.k8s.io'];
+/** Rows of a table, and entries of a configuration. */
+const longest = 50;
+
+type UpstreamState = RegistryStatistics['upstreamStates'][number];
+
+/** What the page shows, read at the moment it is asked for. */
+@Injectable()
+export class StatusService implements OnApplicationShutdown {
+  private readonly logger = new Logger(StatusService.name);
+  private readonly listing: RepositoryListing | undefined;
+  private readonly withPassword: ReadonlySet<string>;
+
+  constructor(
+    private readonly statistics: RegistryStatistics,
+    private readonly traffic: TrafficHistory,
+    private readonly server: ServerSettings,
+    @Inject(upstreamSettings) private readonly upstreams: readonly UpstreamSettings[],
+    @Inject(Clock) private readonly clock: Clock,
+    @Optional() repositories?: CachedRepositories,
+  ) {
+    const isSignedIn = ({ credentials, fallbackHosts }: UpstreamSettings) =>
+      [credentials, ...fallbackHosts.map((host) => host.credentials)].some((each) => each !== undefined);
+    this.withPassword = new Set(upstreams.filter(isSignedIn).map(namespaceOf));
+    const onError = (error: unknown) => this.logger.warn(`the stored repositories were not listed: ${String(error)}`);
+    const takesPassword = (namespace: string) => this.withPassword.has(namespace);
+    this.listing = repositories && new RepositoryListing(repositories, takesPassword, () => clock.now(), onError);
+  }
+
+  /** Registries that a client's configuration shall name. */
+  get namespaces(): readonly string[] {
+    const { defaultNamespace, unknownNamespaces } = this.server;
+    const others = unknownNamespaces === 'mirror' ? wellKnown : [];
+    const first = Namespace.parse(defaultNamespace).toString();
+    return [...new Set([first, ...this.upstreams.map(namespaceOf), ...others])].slice(0, longest);
+  }
+
+  view(mirror: MirrorAddress | undefined): StatusView {
+    const registries = this.registries();
+    const sum = (key: 'hits' | 'misses' | 'sent' | 'saved') => registries.reduce((total, each) => total + each[key], 0);
+    const { usedBytes, quotaBytes } = this.statistics.maintenance;
+    return {
+      at: this.clock.now(),
+      uptime: process.uptime() * 1000,
+      mirror,
+      totals: { hits: sum('hits'), misses: sum('misses'), sent: sum('sent'), saved: sum('saved') },
+      history: this.traffic.entries,
+      registries,
+      downloads: this.statistics.downloading.slice(0, longest).map((each) => this.download(each)),
+      waitingDownloads: this.statistics.downloadGauges.waiting,
+      storage: { used: usedBytes, quota: quotaBytes },
+      repositories: this.listing && (this.listing.view ?? 'counting'),
+    };
+  }
+
+  async onApplicationShutdown(): Promise<void> {
+    await this.listing?.close();
+  }
+
+  private registries(): RegistryView[] {
+    const states = new Map(this.statistics.upstreamStates.map((state) => [state.namespace, state]));
+    return this.statistics.namespaces.map(({ namespace, traffic, saved }) => {
+      const state = states.get(namespace);
+      return {
+        name: namespace === 'other' ? 'all others' : namespace,
+        state: state && stateOf(state),
+        rateLimit: state?.rateLimit,
+        hits: hitsOf(traffic.manifests) + hitsOf(traffic.blobs),
+        misses: traffic.manifests.MISS + traffic.blobs.MISS,
+        sent: traffic.sent,
+        saved,
+      };
+    });
+  }
+
+  private download({ repository, ...rest }: RegistryStatistics['downloading'][number]): DownloadView {
+    const isHidden = this.withPassword.has(repository.slice(0, repository.indexOf('/')));
+    return { ...rest, repository: isHidden ? undefined : repository };
+  }
+}
+
+function namespaceOf({ namespace }: UpstreamSettings): string {
+  return Namespace.parse(namespace).toString();
+}
+
+function stateOf({ circuit, limited, isSlow, counts }: UpstreamState): RegistryState {
+  if (circuit === 'open') return 'does not answer';
+  if (circuit === 'half-open') return 'is tried again';
+  if (limited.length > 0) return 'limits us';
+  if (isSlow) return 'slow';
+  return Object.values(counts.requests).some((count) => count > 0) ? 'answers' : 'not asked yet';
+}

@@ -1,0 +1,33 @@
+import { expect, it } from 'vitest';
+import { makeBlob } from '../fixtures/blobs.js';
+import { Stage } from '../e2e/support/stage.js';
+import { openBrowser } from './support/browser.js';
+
+it('shows in Chromium what a mirror has served', async () => {
+  await using stage = await Stage.start();
+  const blob = makeBlob(300_000, 'seen');
+  stage.registry.addBlob('team/app', blob);
+  for (let count = 0; count < 4; count += 1) {
+    await stage.get(`team/app/blobs/${blob.digest}`);
+    await stage.mirror.settled();
+  }
+
+  const browser = await openBrowser();
+  try {
+    const page = await browser.newPage();
+    const complaints: string[] = [];
+    page.on('console', (message) => complaints.push(message.text()));
+    page.on('pageerror', (error) => complaints.push(error.message));
+    await page.goto(`${stage.mirror.url}/`);
+    const row = await page.locator('#registries tbody tr', { hasText: 'registry.test' }).allInnerTexts();
+    expect(row[0]).toMatch(/registry\.test\s+answers\s+–\s+75 %\s+1\.1 MiB\s+879 KiB/);
+    await page.locator('summary', { hasText: 'containerd' }).click();
+    const address = stage.mirror.url.replace('http://', '');
+    expect(await page.locator('#clients details[open] pre').first().innerText()).toContain(
+      `[host."http://${address}"]`,
+    );
+    expect(complaints).toEqual([]);
+  } finally {
+    await browser.close();
+  }
+});

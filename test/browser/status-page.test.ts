@@ -1,0 +1,171 @@
+import { writeFile } from 'node:fs/promises';
+import type { Browser, Page } from 'playwright-core';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import type { StatusView } from '../../src/observability/status/status.view.js';
+import { busyView, emptyView, hostileView } from '../fixtures/status-view.js';
+import { accessibilityTree } from './support/accessibility-tree.js';
+import { openBrowser } from './support/browser.js';
+import { contrasts } from './support/contrast.js';
+import { servePage } from './support/page-server.js';
+
+type Scheme = 'light' | 'dark';
+
+/** Runs in the browser: how the focus is shown, `none` when the page itself has it. */
+const outlineOfFocus = `(() => {
+  if (document.activeElement === document.body) return 'none';
+  const { outlineStyle, outlineWidth } = getComputedStyle(document.activeElement);
+  return outlineStyle + ' ' + outlineWidth;
+})()`;
+
+describe('the status page in Chromium', () => {
+  let browser: Browser;
+  const closing: (() => Promise<void>)[] = [];
+
+  beforeAll(async () => {
+    browser = await openBrowser();
+  });
+  afterEach(async () => {
+    while (closing.length > 0) await closing.pop()!();
+  });
+  afterAll(() => browser.close());
+
+  /** What the browser complained about, and what it asked for besides the page. */
+  const open = async (
+    view: StatusView,
+    { width = 1024, scheme = 'light' }: { width?: number; scheme?: Scheme } = {},
+  ) => {
+    const server = await servePage(view);
+    const page = await browser.newPage({ viewport: { width, height: 900 }, colorScheme: scheme });
+    closing.push(server.close, () => page.close());
+    const complaints: string[] = [];
+    page.on('console', (message) => complaints.push(message.text()));
+    page.on('pageerror', (error) => complaints.push(error.message));
+    page.on('dialog', (dialog) => complaints.push(dialog.message()));
+    page.on('request', (request) => {
+      if (request.url() !== server.url && !request.url().startsWith('data:')) complaints.push(request.url());
+    });
+    await page.goto(server.url);
+    return { page, complaints };
+  };
+  const openDetails = (page: Page) =>
+    page.evaluate(
+      "document.querySelectorAll('details').forEach((each) => { each.removeAttribute('name'); each.open = true; })",
+    );
+
+  const schemes: Scheme[] = ['light', 'dark'];
+
+  it.each(schemes)('is quiet, asks for nothing else, and is styled (%s)', async (scheme) => {
+    const { page, complaints } = await open(busyView, { scheme });
+    await openDetails(page);
+    expect(complaints).toEqual([]);
+    const background = await page.evaluate('getComputedStyle(document.body).backgroundColor');
+    expect(background).toBe(scheme === 'light' ? 'rgb(255, 255, 255)' : 'rgb(13, 17, 23)');
+  });
+
+  it.each(schemes)('has text with a contrast of 4.5 at least (%s)', async (scheme) => {
+    const { page } = await open(busyView, { scheme });
+    await openDetails(page);
+    const texts = await contrasts(page);
+    expect(texts.length).toBeGreaterThan(150);
+    expect(texts.filter(({ ratio }) => ratio < 4.5)).toEqual([]);
+  });
+
+  it.each([
+    [320, busyView],
+    [320, emptyView],
+    [1024, busyView],
+  ])('never scrolls sideways at %d px', async (width, view) => {
+    const { page } = await open(view, { width });
+    await openDetails(page);
+    expect(await page.evaluate('document.documentElement.scrollWidth')).toBeLessThanOrEqual(width);
+  });
+
+  it('is used with the keyboard alone', async () => {
+    const { page } = await open(busyView);
+    const focused = () => page.evaluate<string>("document.activeElement.textContent.trim().replace(/\\s+/g, ' ')");
+    await page.keyboard.press('Tab');
+    expect(await focused()).toBe('Skip to the content');
+    expect(await page.evaluate('document.activeElement.getBoundingClientRect().left')).toBe(0);
+    await page.keyboard.press('Enter');
+    await page.keyboard.press('Tab');
+    expect(await focused()).toBe('The same by the hour');
+
+    const reached = new Set<string>();
+    for (let count = 0; count < 60; count += 1) {
+      const outline = await page.evaluate<string>(outlineOfFocus);
+      if (outline !== 'none') expect(outline, await focused()).toBe('solid 3px');
+      if ((await focused()) === 'Talos' && !reached.has('Talos')) {
+        await page.keyboard.press('Enter');
+        await page.getByText('kind: RegistryMirrorConfig').waitFor({ state: 'visible', timeout: 5000 });
+      }
+      reached.add(await focused());
+      await page.keyboard.press('Tab');
+    }
+    const clients = await page.locator('#clients summary').allTextContents();
+    expect(clients).toHaveLength(12);
+    expect([...reached]).toEqual(expect.arrayContaining(clients));
+  });
+
+  it('tells a screen reader what everything is', async () => {
+    const { page } = await open(busyView);
+    const tree = await accessibilityTree(page);
+    const named = (role: string) => tree.filter((node) => node.role === role).map(({ name }) => name);
+    expect(named('banner')).toHaveLength(1);
+    expect(named('main')).toHaveLength(1);
+    expect(named('contentinfo')).toHaveLength(1);
+    expect(named('navigation')).toEqual(['Sections']);
+    const titles = ['Overview', 'Registries', 'Downloads', 'Storage', 'Repositories', 'Configure clients'];
+    expect(named('heading')).toEqual(expect.arrayContaining(['Registry mirror', ...titles, 'The last 24 hours']));
+    expect(named('region')).toEqual(expect.arrayContaining(titles));
+    expect(named('table')).toEqual([
+      'Registries that are configured, and all others together',
+      'Blobs that are being downloaded',
+      'Repositories that can be pulled without a password',
+    ]);
+    expect(
+      named('progressbar')
+        .map((name) => name.split(':')[0])
+        .sort(),
+    ).toEqual(['Download of sha256', 'Download of sha256', 'Storage in use']);
+    const [chart] = tree.filter(({ role }) => role === 'image');
+    expect(chart?.name).toContain('In the last 24 hours clients got');
+    const interactive = tree.filter(({ role }) => /link|button|progressbar|table|DisclosureTriangle/.test(role));
+    expect(interactive.filter(({ name }) => name === '')).toEqual([]);
+    expect(await page.title()).toBe('Registry mirror: status');
+    expect(await page.getAttribute('html', 'lang')).toBe('en');
+  });
+
+  it('hides the repository of a download that takes a password', async () => {
+    const { page } = await open(busyView);
+    expect(await page.locator('#downloads tbody tr').nth(1).locator('td').first().textContent()).toBe(
+      'takes a password',
+    );
+  });
+
+  it.each([
+    '<img src=x onerror="alert(1)">',
+    '"><script>alert(1)</script>',
+    "' onmouseover='alert(1)",
+    '</style><script>alert(1)</script>',
+    '<!--',
+    '&lt;b&gt;',
+    '${alert(1)}',
+  ])('shows %s as text', async (text) => {
+    const { page, complaints } = await open(hostileView(text));
+    const count = (of: Page) => of.evaluate<number>("document.querySelectorAll('*').length");
+    expect(await page.locator('#registries tbody th').textContent()).toBe(text);
+    expect(await page.locator('#repositories tbody th').textContent()).toBe(text);
+    expect(await page.locator('#downloads tbody td').first().textContent()).toBe(text);
+    const { page: harmless } = await open(hostileView('x'));
+    expect(await count(page)).toBe(await count(harmless));
+    expect(complaints).toEqual([]);
+  });
+
+  it('looks like the picture in the documentation', async () => {
+    const { page } = await open(busyView, { width: 1024 });
+    await page.locator('summary', { hasText: 'containerd' }).click();
+    const picture = await page.screenshot({ fullPage: true });
+    expect(picture.length).toBeGreaterThan(50_000);
+    if (process.env['UPDATE_PICTURES'] === '1') await writeFile('docs/status-page.png', picture);
+  });
+});

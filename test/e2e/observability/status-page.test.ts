@@ -1,0 +1,105 @@
+import { createHash } from 'node:crypto';
+import { once } from 'node:events';
+import http from 'node:http';
+import { describe, expect, it } from 'vitest';
+import { request } from '../../fakes/request.js';
+import { makeBlob } from '../../fixtures/blobs.js';
+import { Gate } from '../support/gate.js';
+import { heldBlob } from '../support/held-blob.js';
+import { Mirror } from '../support/mirror.js';
+import { Stage } from '../support/stage.js';
+
+const browser = 'text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8';
+const pageOf = async (mirror: Mirror, headers: Record<string, string> = {}) => {
+  const { body } = await request(`${mirror.url}/`, { headers: { accept: browser, ...headers } });
+  return body.toString();
+};
+
+describe('the status page', () => {
+  it('is for browsers; everybody else gets the plain answer', async () => {
+    await using mirror = await Mirror.start();
+    for (const headers of [{}, { accept: '*/*' }, { accept: 'application/json' }] as Record<string, string>[]) {
+      const reply = await request(`${mirror.url}/`, { headers });
+      expect(reply.body.toString()).toBe('ok\n');
+      expect(reply.headers).toMatchObject({ 'content-type': 'text/plain', 'content-length': '3' });
+    }
+    expect((await request(`${mirror.url}/`, { method: 'HEAD', headers: { accept: browser } })).headers).toMatchObject({
+      'content-type': 'text/plain',
+    });
+    const page = await request(`${mirror.url}/`, { headers: { accept: browser } });
+    expect(page.status).toBe(200);
+    expect(page.headers).toMatchObject({
+      'content-type': 'text/html; charset=utf-8',
+      'x-content-type-options': 'nosniff',
+      'cache-control': 'no-store',
+      vary: 'accept',
+    });
+    expect(page.headers['x-request-id']).toBeDefined();
+    const [, style = ''] = /<style>(.*)<\/style>/s.exec(page.body.toString()) ?? [];
+    const hash = createHash('sha256').update(style).digest('base64');
+    expect(page.headers['content-security-policy']).toContain(`default-src 'none'; style-src 'sha256-${hash}';`);
+    expect(page.body.toString()).not.toContain('<script');
+  });
+
+  it('leaves every other path and method to the routes', async () => {
+    await using mirror = await Mirror.start();
+    for (const path of ['/v2/', '/?x', '//', '/%2f', '/index.html', '/status']) {
+      const { headers } = await request(`${mirror.url}${path}`, { headers: { accept: browser } });
+      expect(headers['content-type'], path).not.toContain('text/html');
+    }
+    const { status } = await request(`${mirror.url}/`, { method: 'POST', headers: { accept: browser } });
+    expect(status).toBeGreaterThanOrEqual(400);
+  });
+
+  it('is not there when it is turned off', async () => {
+    await using mirror = await Mirror.start({ server: { statusPage: false } });
+    expect(await pageOf(mirror)).toBe('ok\n');
+  });
+
+  it('configures clients for the address that it was asked at, and for no other text', async () => {
+    await using mirror = await Mirror.start({ server: { unknownNamespaces: 'deny' } });
+    expect(await pageOf(mirror, { host: 'Mirror.Example.com:8080' })).toContain('http://mirror.example.com:8080');
+    const secure = await pageOf(mirror, { host: 'mirror.example.com', 'x-forwarded-proto': 'https' });
+    expect(secure).toContain('https://mirror.example.com');
+    const refused = await pageOf(mirror, { host: 'a"]b.example' });
+    expect(refused).not.toContain('b.example');
+  });
+
+  it('tells what has been pulled, and runs, without the names that take a password', async () => {
+    await using stage = await Stage.start({ upstream: { username: 'user', password: 'planted-password' } });
+    using gate = new Gate();
+    const blob = makeBlob(1_000_000, 'running');
+    stage.registry.behaviour.before = heldBlob(blob, 500_000, gate);
+    expect(await pageOf(stage.mirror)).toContain('not asked yet');
+    const sent = http.get(stage.urlOf(`team/secret/blobs/${blob.digest}`), { agent: false });
+    const [response] = (await once(sent, 'response')) as [http.IncomingMessage];
+    await once(response, 'readable');
+    const page = await pageOf(stage.mirror);
+    expect(page).toContain(blob.digest.slice(0, 19));
+    expect(page).toContain('takes a password');
+    expect(page).toContain('of 977 KiB');
+    expect(page).not.toContain('team/secret');
+    expect(page).not.toContain('planted-');
+    gate.open();
+    response.resume();
+    await once(response, 'end');
+    await stage.mirror.settled();
+    const after = await pageOf(stage.mirror);
+    expect(after).toContain('Nothing is being downloaded now.');
+    expect(after).toContain('>answers<');
+  });
+
+  it('names the repository of a download that takes none', async () => {
+    await using stage = await Stage.start();
+    using gate = new Gate();
+    const blob = makeBlob(1_000_000, 'public');
+    stage.registry.behaviour.before = heldBlob(blob, 500_000, gate);
+    const sent = http.get(stage.urlOf(`team/open/blobs/${blob.digest}`), { agent: false });
+    const [response] = (await once(sent, 'response')) as [http.IncomingMessage];
+    expect(await pageOf(stage.mirror)).toContain('registry.test/team/open');
+    gate.open();
+    response.resume();
+    await once(response, 'end');
+    await stage.mirror.settled();
+  });
+});
