@@ -1,5 +1,6 @@
 import { mkdir, stat, utimes, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { BlobsService } from '../../../src/registry/blobs.service.js';
 import { SweepService } from '../../../src/registry/eviction/sweep.service.js';
 import { UsesService } from '../../../src/registry/eviction/uses.service.js';
 import { SpaceLedger } from '../../../src/storage/space.ledger.js';
@@ -26,6 +27,10 @@ export class Stock implements AsyncDisposable {
 
   get sweeper(): SweepService {
     return this.stage.mirror.app.get(SweepService);
+  }
+
+  get blobs(): BlobsService {
+    return this.stage.mirror.app.get(BlobsService);
   }
 
   /** Adds an image to the registry and pulls all of it. */
