@@ -108,7 +108,7 @@ export class UpstreamSettings extends EndpointSettings {
   @Setting({
     name: 'blob_invalidation_time',
     parse: parseDuration,
-    description: 'accepted for existing files; content that is addressed by its digest does not expire',
+    description: 'how long content may be unused before it is removed; without it, only want of space removes content',
   })
   @IsOptional()
   @IsDuration()

@@ -3,6 +3,8 @@ import { HealthController } from './health/health.controller.js';
 import { MetricsController } from './metrics/metrics.controller.js';
 import { MetricsService } from './metrics/metrics.service.js';
 import { RequestMeter } from './request.meter.js';
+import { UsageService } from '../registry/eviction/usage.service.js';
+import { CachedRepositories } from './status/cached.repositories.js';
 import { StatusService } from './status/status.service.js';
 
 /** What operators and their tools look at: metrics, health and the status page. */
@@ -13,7 +15,12 @@ export class ObservabilityModule {
       module: ObservabilityModule,
       imports: [registry],
       controllers: [HealthController, MetricsController],
-      providers: [MetricsService, RequestMeter, StatusService],
+      providers: [
+        MetricsService,
+        RequestMeter,
+        StatusService,
+        { provide: CachedRepositories, useExisting: UsageService },
+      ],
       exports: [RequestMeter, StatusService],
     };
   }

@@ -61,13 +61,14 @@ export class StoredObjects {
     return this.find(keys.content(digest));
   }
 
-  /** Bytes of what a record of a blob or a manifest is about; 0 when the record does not say. */
-  async sizeInRecord({ key }: StoredRecord): Promise<number> {
+  /** What a record of a blob or a manifest says: bytes, 0 when it does not, and whether it took credentials, or may have. */
+  async read({ key }: StoredRecord): Promise<{ readonly size: number; readonly isPrivate: boolean }> {
     const record = await orAbsent(this.provider.read(key, 64 * 1024));
     try {
-      return sizeOf(JSON.parse(record?.toString('utf8') ?? '{}') as RecordFields) ?? 0;
+      const fields = JSON.parse(record?.toString('utf8') ?? '{}') as RecordFields;
+      return { size: sizeOf(fields) ?? 0, isPrivate: accessOf(fields).isPrivate };
     } catch {
-      return 0;
+      return { size: 0, isPrivate: true };
     }
   }
 

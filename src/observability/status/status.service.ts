@@ -53,7 +53,7 @@ export class StatusService implements OnApplicationShutdown {
   view(mirror: MirrorAddress | undefined): StatusView {
     const registries = this.registries();
     const sum = (key: 'hits' | 'misses' | 'sent' | 'saved') => registries.reduce((total, each) => total + each[key], 0);
-    const { usedBytes, quotaBytes } = this.statistics.maintenance;
+    const { space } = this.statistics;
     return {
       at: this.clock.now(),
       uptime: process.uptime() * 1000,
@@ -63,7 +63,7 @@ export class StatusService implements OnApplicationShutdown {
       registries,
       downloads: this.statistics.downloading.slice(0, longest).map((each) => this.download(each)),
       waitingDownloads: this.statistics.downloadGauges.waiting,
-      storage: { used: usedBytes, quota: quotaBytes },
+      storage: { used: space.isMeasured ? space.bytes : undefined, quota: space.quota },
       repositories: this.listing && (this.listing.view ?? 'counting'),
     };
   }

@@ -29,18 +29,23 @@ export class Retention {
     this.offset = this.clock.now() - this.clock.monotonic();
   }
 
-  /** Milliseconds since an object was last used; one that was used in the future was used now. */
-  ageOf({ usedAt }: { readonly usedAt: Date }): number {
-    return Math.max(0, this.clock.now() - usedAt.getTime());
+  /** The time of day, for `ageOf` and `isOver`: a sweep takes it once, or what is as old as it was would be older later. */
+  get now(): number {
+    return this.clock.now();
+  }
+
+  /** Milliseconds since an object was last used; one that was used after that moment was used at it. */
+  ageOf({ usedAt }: { readonly usedAt: Date }, now: number): number {
+    return Math.max(0, now - usedAt.getTime());
   }
 
   /** Whether a record has been unused for longer than its upstream's settings allow; never by default. */
-  isOver(record: StoredRecord): boolean {
+  isOver(record: StoredRecord, now: number): boolean {
     const { blobInvalidationTime, manifestInvalidationTime } = this.settings.get(record.namespace) ?? this.usual;
     if (blobInvalidationTime === undefined) return false;
     const isContent = record.kind === 'blob' || record.kind === 'manifest';
     const kept = blobInvalidationTime + useGranularity + (isContent ? 0 : manifestInvalidationTime);
-    return this.ageOf(record) > kept;
+    return this.ageOf(record, now) > kept;
   }
 
   /** Whether ages mean anything: not for a day after the time of day was set. To be asked from time to time. */

@@ -55,6 +55,7 @@ export class Sweep {
   readonly counts: SweepCounts = { seen: 0, removedRecords: 0, removedContents: 0, removedBytes: 0, failed: 0 };
   private readonly pacer: Pacer;
   private readonly areAgesTrusted: boolean;
+  private readonly now: number;
   private bytes = 0;
   private contents = 0;
   private damaged = 0;
@@ -69,6 +70,7 @@ export class Sweep {
     signal: AbortSignal,
   ) {
     this.pacer = new Pacer(signal);
+    this.now = place.retention.now;
     this.areAgesTrusted = place.retention.areAgesTrusted();
     this.live = this.emptyFilter();
     this.present = this.emptyFilter();
@@ -102,7 +104,8 @@ export class Sweep {
     for await (const record of objects.records()) {
       await this.next();
       const isInUse = record.digest !== undefined && isHeld(record.digest);
-      if (!isInUse && this.areAgesTrusted && retention.isOver(record) && (await this.removeRecord(record))) continue;
+      if (!isInUse && this.areAgesTrusted && retention.isOver(record, this.now) && (await this.removeRecord(record)))
+        continue;
       this.bytes += spaceOf(record.size);
       if (record.digest) this.live.add(record.digest);
     }
@@ -113,7 +116,7 @@ export class Sweep {
     const { objects, retention, isHeld } = this.place;
     for await (const content of objects.contents()) {
       await this.next();
-      const age = retention.ageOf(content);
+      const age = retention.ageOf(content, this.now);
       const isOrphan = !this.live.has(content.digest) && age > this.plan.grace && !isHeld(content.digest);
       if (isOrphan && this.areAgesTrusted && (await this.removeContent(content))) continue;
       this.bytes += spaceOf(content.size);
@@ -131,7 +134,7 @@ export class Sweep {
     for await (const content of objects.contents()) {
       await this.next();
       const space = spaceOf(content.size);
-      const isTaken = !isHeld(content.digest) && this.cut.takes(retention.ageOf(content), space);
+      const isTaken = !isHeld(content.digest) && this.cut.takes(retention.ageOf(content, this.now), space);
       if (isTaken && (await this.removeContent(content))) {
         this.bytes -= space;
         this.contents -= 1;
@@ -146,7 +149,7 @@ export class Sweep {
       await this.next();
       const isDangling = record.digest
         ? !this.present.has(record.digest) && !(await objects.findContent(record.digest))
-        : this.cut?.isBefore(retention.ageOf(record)) === true;
+        : this.cut?.isBefore(retention.ageOf(record, this.now)) === true;
       if (isDangling && (await this.removeRecord(record))) this.bytes -= spaceOf(record.size);
     }
   }
@@ -155,7 +158,7 @@ export class Sweep {
     const { objects, retention } = this.place;
     for await (const entry of objects.damaged()) {
       await this.next();
-      const isOver = this.areAgesTrusted && retention.ageOf(entry) > damagedKept;
+      const isOver = this.areAgesTrusted && retention.ageOf(entry, this.now) > damagedKept;
       if (isOver && (await this.remove(entry, 0))) continue;
       this.bytes += spaceOf(entry.size);
       this.damaged += 1;

@@ -26,6 +26,8 @@ export interface RepositoryUsage {
   readonly bytes: number;
   /** When anything of it was last used, exact to an hour. */
   readonly usedAt: Date;
+  /** Whether anything of it took credentials, or may have. */
+  readonly isPrivate: boolean;
 }
 
 /** How much is stored, and for whom. */
@@ -54,7 +56,7 @@ export class UsageService {
       const counting = pending;
       pending = [];
       await Promise.all(
-        counting.map(async ({ tally, record }) => tally.count(record, await this.objects.sizeInRecord(record))),
+        counting.map(async ({ tally, record }) => tally.count(record, await this.objects.read(record))),
       );
     };
     for await (const record of this.objects.records()) {
@@ -80,6 +82,7 @@ class Tally {
   private blobs = 0;
   private bytes = 0;
   private usedAt = new Date(0);
+  private isPrivate = false;
 
   constructor(
     readonly path: string,
@@ -90,9 +93,10 @@ class Tally {
     if (usedAt > this.usedAt) this.usedAt = usedAt;
   }
 
-  count(record: StoredRecord, bytes: number): void {
+  count(record: StoredRecord, { size, isPrivate }: { readonly size: number; readonly isPrivate: boolean }): void {
     this.see(record);
-    this.bytes += bytes;
+    this.bytes += size;
+    this.isPrivate ||= isPrivate;
     if (record.kind === 'blob') this.blobs += 1;
     else this.manifests += 1;
   }
@@ -100,7 +104,9 @@ class Tally {
   get usage(): RepositoryUsage {
     const { manifests, blobs, bytes, usedAt } = this;
     const { namespace, name } = this.repository;
-    return { namespace, name, manifests, blobs, bytes, usedAt };
+    // Of a repository with nothing but tags nobody knows.
+    const isPrivate = this.isPrivate || manifests + blobs === 0;
+    return { namespace, name, manifests, blobs, bytes, usedAt, isPrivate };
   }
 }
 

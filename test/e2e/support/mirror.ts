@@ -89,7 +89,8 @@ export class Mirror implements AsyncDisposable {
       const path = join(file.parentPath, file.name);
       if (file.parentPath.endsWith('/ingest')) throw new Error(`${path} was left behind`);
       const algorithm = /\/blobs\/(sha256|sha512)\/[0-9a-f]{2}$/.exec(file.parentPath)?.[1];
-      const isContent = file.parentPath.startsWith(join(this.root, 'blobs'));
+      // What was set aside is not sound, and what has another name is not ours.
+      const isContent = file.parentPath.startsWith(join(this.root, 'blobs')) && /^[0-9a-f]{64,}$/.test(file.name);
       if (!algorithm || !isContent) continue;
       const hex = createHash(algorithm)
         .update(await readFile(path))

@@ -3,7 +3,7 @@ import { constants, type Stats } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { isKey } from '../../keys.js';
-import { StorageError } from '../../storage-error.js';
+import { orAbsent, StorageError } from '../../storage-error.js';
 import { StorageProvider, type ObjectEntry, type StoredObject } from '../../storage.provider.js';
 import { errorCode, makeFolder, moveInto, syncFolder } from './durable.js';
 import { nodeFileSystem, type FileSystem } from './file-system.js';
@@ -163,17 +163,25 @@ export class FilesystemProvider extends StorageProvider {
     }
   }
 
+  /** One loop for all folders, for generators inside generators cost a promise for each level and object. */
   async *list(prefix: string): AsyncIterable<ObjectEntry> {
-    for await (const name of this.namesIn(this.pathOf(prefix))) {
-      const key = `${prefix}/${name.name}`;
-      if (!isKey(key)) continue;
-      if (name.isDirectory()) yield* this.list(key);
-      if (!name.isFile()) continue;
-      const entry = await this.stat(key).catch((error: unknown) => {
-        if (StorageError.isNotFound(error)) return undefined;
-        throw error;
-      });
-      if (entry) yield entry;
+    const folders = [{ key: prefix, names: this.namesIn(this.pathOf(prefix)) }];
+    try {
+      for (let folder = folders.at(-1); folder; folder = folders.at(-1)) {
+        const next = await folder.names.next();
+        if (next.done === true) {
+          folders.pop();
+          continue;
+        }
+        const name = next.value;
+        const key = `${folder.key}/${name.name}`;
+        if (!isKey(key)) continue;
+        if (name.isDirectory()) folders.push({ key, names: this.namesIn(this.pathOf(key)) });
+        const entry = name.isFile() ? await orAbsent(this.stat(key)) : undefined;
+        if (entry) yield entry;
+      }
+    } finally {
+      for (const { names } of folders) await names.return(undefined);
     }
   }
 

@@ -1,0 +1,36 @@
+/* A program of its own: sweeps the folder of its argument, and says how much memory that took. */
+import { SystemClock } from '../../../dist/config/clock.js';
+import { Retention } from '../../../dist/registry/eviction/retention.js';
+import { Sweep } from '../../../dist/registry/eviction/sweep.js';
+import { FilesystemProvider } from '../../../dist/storage/providers/filesystem/filesystem.provider.js';
+import { HotCache } from '../../../dist/storage/hot.cache.js';
+import { SpaceLedger } from '../../../dist/storage/space.ledger.js';
+import { StoredObjects } from '../../../dist/storage/stored.objects.js';
+
+const [, , root, quota, small] = process.argv;
+const plan = { grace: 3_600_000, isShort: false, isFirst: true };
+const ignore = () => undefined;
+
+async function sweep(folder) {
+  const provider = new FilesystemProvider(folder);
+  await provider.initialize();
+  const space = new SpaceLedger(Number(quota));
+  const objects = new StoredObjects(provider, new HotCache(0), space);
+  const retention = new Retention([], new SystemClock());
+  const place = { objects, space, retention, isHeld: () => false, enter: ignore, onFailure: ignore };
+  const work = new Sweep(place, plan, new AbortController().signal);
+  await work.run();
+  return { ...work.counts, objects: space.objects };
+}
+
+// What any sweep needs, the code itself first of all, is there before: it grows by what there is to sweep.
+await sweep(small);
+globalThis.gc();
+const before = process.memoryUsage().rss;
+let peak = before;
+const timer = setInterval(() => (peak = Math.max(peak, process.memoryUsage().rss)), 5);
+const from = performance.now();
+const result = await sweep(root);
+clearInterval(timer);
+const duration = Math.round(performance.now() - from);
+process.stdout.write(JSON.stringify({ ...result, growth: peak - before, duration }));
