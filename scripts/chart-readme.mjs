@@ -13,6 +13,7 @@ const schema = JSON.parse(read(`${chart}/values.schema.json`));
 /** Settings of the program that the chart leaves to `extraEnv`, each with its reason. */
 const leftOut = new Map([
   ['UPSTREAM_CREDENTIALS_FILE', 'the map comes from the secret as UPSTREAM_CREDENTIALS'],
+  ['DRAIN_DELAY', 'preStopSeconds holds the signal itself back'],
   ['CUSTOM_MODULE', 'needs an image of your own'],
   ['CUSTOM_OPTIONS', 'needs an image of your own'],
 ]);
