@@ -241,7 +241,11 @@ describe('an answer', () => {
       await using upstream = await ScriptedUpstream.start();
       const digest = digestOf(Buffer.from(html));
       upstream.on('*', /./, plain(status, html, hostile));
-      await using mirror = await Mirror.start({ upstreams: [{ namespace: 'registry.test', host: upstream.host }] });
+      // The page for browsers is ours, and looked at in its own tests.
+      await using mirror = await Mirror.start({
+        upstreams: [{ namespace: 'registry.test', host: upstream.host }],
+        server: { statusPage: false },
+      });
       const endpoints = ['manifests/1', `manifests/${digest}`, `blobs/${digest}`, 'tags/list', `referrers/${digest}`];
       const targets = [
         ...endpoints.map((endpoint) => `/v2/registry.test/team/app/${endpoint}`),
