@@ -47,7 +47,7 @@ const access = { isPrivate: false, agreedAt: 1 };
 const layer = Buffer.alloc(100_000, 'layer');
 const digest = Digest.of(layer);
 
-const ingest = await contents.createIngest(layer.length);
+const ingest = await contents.createIngest(digest, { size: layer.length });
 await ingest.append(layer.subarray(0, 60_000));
 await ingest.append(layer.subarray(60_000));
 await contents.commit(ingest, digest);
