@@ -328,7 +328,8 @@ describe(`${total} requests of nonsense`, () => {
       expect(counts.get(200)).toBeGreaterThan(total / 100);
       expect(program.stdout.match(/"level":[56]0.*/g)).toBeNull();
       expect(program.stderr).toBe('');
-      expect(delays.p99).toBeLessThan(100 + delays.control);
+      // Fuzz, server and probe are three for two processors; more than twice as slow, others take part.
+      expect(delays.p99).toBeLessThan(100 * Math.max(1, delays.slowdown / 2));
       expect(grown).toBeLessThan(10 * 1024 * 1024);
       expect((await openFiles()) - before.files).toBeLessThan(10);
       const component = '[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*';

@@ -11,19 +11,24 @@ const ask = () => new Promise((resolve, reject) => {
   });
   request.on('error', reject).on('timeout', () => request.destroy(new Error('no answer within 30 s')));
 });
+const spin = () => {
+  const start = performance.now();
+  for (let x = 0; x < 2e6; x += 1) Math.imul(x, x);
+  return performance.now() - start;
+};
+const undisturbed = Math.min(...Array.from({ length: 30 }, spin));
 let isOver = false;
 parentPort.once('message', () => { isOver = true; });
 void (async () => {
-  const times = [], late = [];
+  const times = [], slow = [];
   while (!isOver) {
-    let start = performance.now();
     await sleep(5);
-    late.push(Math.max(0, performance.now() - start - 5));
-    start = performance.now();
+    slow.push(spin() / undisturbed);
+    const start = performance.now();
     await ask();
     times.push(performance.now() - start);
   }
-  parentPort.postMessage({ times, late });
+  parentPort.postMessage({ times, slow });
 })();
 `;
 
@@ -31,15 +36,15 @@ void (async () => {
 export interface Delays {
   /** Of answers with status 200; any other answer, or none, is an error. */
   readonly p99: number;
-  /** Of being woken while nothing was to be done: what the machine did to everybody at that time. */
-  readonly control: number;
+  /** How many times longer than undisturbed a little work took that needs nothing but a processor, nine times of ten. */
+  readonly slowdown: number;
   readonly count: number;
 }
 
 /** Asks an ordinary question every 5 ms, in a thread of its own, so that what the test is busy with delays nothing here. */
 export class Probe implements AsyncDisposable {
   private readonly worker: Worker;
-  private readonly said: Promise<{ times: number[]; late: number[] }>;
+  private readonly said: Promise<{ times: number[]; slow: number[] }>;
 
   constructor(url: string) {
     this.worker = new Worker(thread, { eval: true, workerData: url });
@@ -51,8 +56,8 @@ export class Probe implements AsyncDisposable {
   /** @throws what an answer was other than 200 */
   async end(): Promise<Delays> {
     this.worker.postMessage('end');
-    const { times, late } = await this.said;
-    return { p99: p99(times), control: p99(late), count: times.length };
+    const { times, slow } = await this.said;
+    return { p99: at(0.99, times), slowdown: at(0.9, slow), count: times.length };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -60,6 +65,6 @@ export class Probe implements AsyncDisposable {
   }
 }
 
-function p99(values: number[]): number {
-  return values.sort((a, b) => a - b)[Math.floor(values.length * 0.99)]!;
+function at(share: number, values: number[]): number {
+  return values.sort((a, b) => a - b)[Math.floor(values.length * share)]!;
 }
