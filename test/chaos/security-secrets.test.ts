@@ -21,6 +21,7 @@ import {
   type Script,
 } from '../fakes/scripted-upstream.js';
 import { makeImage } from '../fixtures/images.js';
+import { spellingsOf } from './support/spellings.js';
 
 beforeAll(build, 180_000);
 
@@ -40,15 +41,6 @@ const secrets = {
   proxyPassword: 'planted-proxy-password',
   clientHeader: 'planted-client-header',
 };
-
-/** A secret as it is, in base64 at any place of a group, and percent-encoded. */
-function spellingsOf(secret: string): string[] {
-  const inBase64 = [0, 1, 2].map((shift) => {
-    const encoded = Buffer.from(' '.repeat(shift) + secret).toString('base64');
-    return encoded.slice(shift === 0 ? 0 : 4, Math.floor((shift + secret.length) / 3) * 4);
-  });
-  return [secret, ...inBase64, encodeURIComponent(secret).replaceAll('-', '%2D')];
-}
 
 const spellings = Object.values(secrets).flatMap(spellingsOf);
 const found = (text: string, except: readonly string[] = []) =>

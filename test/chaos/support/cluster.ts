@@ -85,7 +85,9 @@ export class Cluster implements AsyncDisposable {
     let holder = -1;
     await until(async () => {
       const leases = (await this.storage.keys()).filter((key) => key.includes(`/${digest.slice(7)}-`));
-      const content = await this.storage.read(leases.sort().at(-1) ?? '').catch(() => Buffer.from('{}'));
+      const newest = leases.sort().at(-1);
+      if (newest === undefined) return false;
+      const content = await this.storage.read(newest).catch(() => Buffer.from('{}'));
       const { url } = JSON.parse(content.toString()) as { url?: string };
       holder = this.programs.findIndex((program) => program.url === url);
       return holder >= 0;

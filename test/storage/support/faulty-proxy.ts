@@ -12,6 +12,8 @@ export type Fate = 'pass' | 'cut' | 'lose' | 'halve' | 'hang' | number;
 export class FaultyProxy implements AsyncDisposable {
   /** `METHOD path?query` of everything that came. */
   readonly requests: string[] = [];
+  /** What the proxy's own answers say. */
+  message = 'planned';
   fate: (request: string, count: number) => Fate = () => 'pass';
   private readonly server = http.createServer((request, response) => this.serve(request, response));
   private readonly agent = new http.Agent({ keepAlive: true });
@@ -56,7 +58,7 @@ export class FaultyProxy implements AsyncDisposable {
       request.once('end', () => {
         const code = { 403: 'AccessDenied', 503: 'SlowDown' }[fate] ?? 'InternalError';
         response.writeHead(fate, { 'content-type': 'application/xml' });
-        response.end(`<?xml version="1.0"?><Error><Code>${code}</Code><Message>planned</Message></Error>`);
+        response.end(`<?xml version="1.0"?><Error><Code>${code}</Code><Message>${this.message}</Message></Error>`);
       });
       return;
     }

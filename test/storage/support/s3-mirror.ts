@@ -11,12 +11,17 @@ import type { FakeRegistry } from '../../fakes/fake-registry.js';
 /** The server on a real socket and a bucket, with one registry behind it: `registry.test`. */
 export class S3Mirror implements AsyncDisposable {
   private constructor(
-    private readonly app: NestFastifyApplication,
+    readonly app: NestFastifyApplication,
     private readonly origin: string,
     private readonly lines: string[],
   ) {}
 
-  static async start(storage: S3Settings, registry: FakeRegistry, server: Partial<ServerSettings> = {}) {
+  static async start(
+    storage: S3Settings,
+    registry: FakeRegistry,
+    server: Partial<ServerSettings> = {},
+    behaviour: Partial<UpstreamSettings> = {},
+  ) {
     const lines: string[] = [];
     const log = new Writable({
       write(line: Buffer, _encoding, done) {
@@ -24,7 +29,7 @@ export class S3Mirror implements AsyncDisposable {
         done();
       },
     });
-    const upstream = { namespace: 'registry.test', host: registry.host, tls: false };
+    const upstream = { namespace: 'registry.test', host: registry.host, tls: false, ...behaviour };
     const settings = {
       server: Object.assign(new ServerSettings(), server),
       storage,

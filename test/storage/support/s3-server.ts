@@ -2,8 +2,8 @@ import { randomBytes } from 'node:crypto';
 import { CreateBucketCommand, ListMultipartUploadsCommand, ListObjectsV2Command, S3Client } from '@aws-sdk/client-s3';
 import { S3Settings } from '../../../src/config/storage.settings.js';
 
-export const accessKey = 'test';
-export const secretKey = 'planted-secret';
+export const accessKey = 'planted-access-key';
+export const secretKey = 'planted-secret-key';
 
 /** A bucket of a real server, and a client for tests to look into it. */
 export class Bucket {

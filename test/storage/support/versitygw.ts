@@ -1,6 +1,7 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, utimes } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { storedFiles } from '../../e2e/support/stored-files.js';
 import { freePort, ServerProcess } from './child.js';
 import { accessKey, Bucket, secretKey } from './s3-server.js';
 
@@ -33,6 +34,13 @@ export class VersityGateway implements AsyncDisposable {
   /** A new bucket, empty. */
   makeBucket(): Promise<Bucket> {
     return Bucket.make(this.url);
+  }
+
+  /** Makes what a bucket holds as old as that: the objects whose path has the text in it, or all. @param age milliseconds */
+  async age({ name }: Bucket, age: number, part = ''): Promise<void> {
+    const time = new Date(Date.now() - age);
+    const root = join(this.folder, name);
+    for (const path of await storedFiles(root)) if (path.includes(part)) await utimes(join(root, path), time, time);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
