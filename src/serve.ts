@@ -86,10 +86,7 @@ async function listenPlainly(server: Server, address: ListenAddress): Promise<st
 
 /** @returns where, with the port that the system chose when it was asked for port 0 */
 function listen(app: NestFastifyApplication, { listen: text, worker }: ServerSettings): Promise<string> {
-  const fastify = app.getHttpAdapter().getInstance();
-  // Of several workers, one that has too many connections would hand new ones around; newer Node knows this.
-  if (worker !== undefined) Object.assign(fastify.server, { dropMaxConnection: true });
-  return listenAt(text, (address) => fastify.listen(address), worker !== undefined);
+  return listenAt(text, (address) => app.getHttpAdapter().getInstance().listen(address), worker !== undefined);
 }
 
 /** @param isShared whether the supervisor listens, which has also made way for it. */

@@ -29,6 +29,8 @@ export async function supervise({ server }: Settings): Promise<number> {
   const address = parseListenAddress(server.listen);
   // Once, and here: to a worker, the socket that its siblings share would look like somebody else's.
   if (address && 'path' in address) await clearSocketFile(address.path);
+  // Node's other policy hands connections over one by one; one given to a worker that dies just then would hang for ever.
+  cluster.schedulingPolicy = cluster.SCHED_NONE;
   const logger = new JsonLogger(server.logLevel, await logDestination(server));
   return new Supervisor(server, logger).run();
 }

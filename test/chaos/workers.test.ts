@@ -1,14 +1,17 @@
 import { readFile, stat, writeFile } from 'node:fs/promises';
+import { once } from 'node:events';
 import http from 'node:http';
+import net from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { Folder } from '../e2e/support/folder.js';
 import { Gate } from '../e2e/support/gate.js';
 import { heldBlob } from '../e2e/support/held-blob.js';
+import { writeKeyPair } from '../e2e/support/key-pair.js';
 import { build, Program } from '../e2e/support/program.js';
 import { until } from '../e2e/support/until.js';
 import { FakeRegistry } from '../fakes/fake-registry.js';
-import { request } from '../fakes/request.js';
+import { request, type RequestOptions } from '../fakes/request.js';
 import { makeBlob, type FixtureBlob } from '../fixtures/images.js';
 import { pull, Watcher, type Outcome } from './support/client.js';
 import { freePort } from './support/cluster.js';
@@ -49,6 +52,12 @@ async function start(workers: number, ...more: string[]): Promise<Program> {
 
 const pathOf = ({ digest }: FixtureBlob) => `/v2/registry.test/app/blobs/${digest}`;
 const answered = ({ log }: Program) => new Set(log.filter(({ msg }) => msg === 'request').map(({ worker }) => worker));
+/** The system chooses who accepts; under load it comes to be everybody. */
+const everybodyAnswers = (program: Program, count: number, options?: RequestOptions) =>
+  until('every worker has answered', async () => {
+    await Promise.all(Array.from({ length: 40 }, () => request(`${program.url}/v2/`, options)));
+    return answered(program).size === count;
+  });
 const childrenOf = async ({ pid }: Program) =>
   (await readFile(`/proc/${pid}/task/${pid}/children`, 'utf8')).trim().split(' ').map(Number);
 
@@ -62,7 +71,7 @@ describe('several workers', () => {
     const verdicts = (await Promise.all(clients)).map(({ verdict }) => verdict);
     expect(verdicts.filter((verdict) => verdict !== 'right')).toEqual([]);
     expect(registry.select({ kind: 'blob', method: 'GET', reference: blob.digest })).toHaveLength(1);
-    await until('every worker has answered', () => answered(program).size === 3);
+    await everybodyAnswers(program, 3);
     expect([...answered(program)].sort()).toEqual([1, 2, 3]);
     program.kill('SIGTERM');
     expect(await program.end).toEqual({ code: 0, signal: null });
@@ -168,10 +177,52 @@ describe('several workers', () => {
       });
     const statuses = await Promise.all(Array.from({ length: 20 }, get));
     expect(new Set(statuses)).toEqual(new Set([200]));
-    await until('both have answered', () => answered(program).size === 2);
     program.kill('SIGTERM');
     expect(await program.end).toEqual({ code: 0, signal: null });
     await expect(stat(socket)).rejects.toThrow('ENOENT');
+  });
+
+  it('close connections beyond those that each may have', async () => {
+    await using program = await start(2, '127.0.0.1:0', '--max-connections', '1');
+    const port = Number(new URL(program.url).port);
+    const open = async () => {
+      const socket = net.connect(port, '127.0.0.1');
+      socket.on('error', () => undefined);
+      await once(socket, 'connect');
+      return socket;
+    };
+    const sockets = [await open(), await open(), await open(), await open(), await open()];
+    for (const socket of sockets) socket.resume();
+    await sleep(500);
+    const kept = sockets.filter(({ closed }) => !closed);
+    expect([1, 2]).toContain(kept.length);
+    for (const socket of kept) socket.destroy();
+    await until('there is room again', async () => (await pull(`${program.url}/`, Buffer.from('ok'))).status === 200);
+  });
+
+  it('sweep once, not once each', async () => {
+    await using program = await start(2, '127.0.0.1:0', '--sweep-interval', '200ms');
+    const sweeps = () => program.log.filter(({ msg }) => String(msg).startsWith('sweeping'));
+    await until('there were some sweeps', () => sweeps().length > 5);
+    expect(new Set(sweeps().map(({ worker }) => worker))).toEqual(new Set([1]));
+  });
+
+  it('serve https together, share downloads, and live through SIGHUP', async () => {
+    const { flags, cert } = await writeKeyPair(folder);
+    await using program = await start(2, '127.0.0.1:0', ...flags);
+    const blob = makeBlob(2_000_000, 'secure');
+    registry.addBlob('app', blob);
+    registry.behaviour.bytesPerSecond = 1_000_000;
+    const url = `${program.url}${pathOf(blob)}`;
+    const outcomes = await Promise.all(Array.from({ length: 6 }, () => pull(url, blob.body, { ca: cert })));
+    expect(outcomes.map(({ verdict }) => verdict)).toEqual(Array(6).fill('right'));
+    expect(registry.select({ kind: 'blob', method: 'GET' })).toHaveLength(1);
+    await everybodyAnswers(program, 2, { ca: cert });
+    const next = await writeKeyPair(folder);
+    program.kill('SIGHUP');
+    const renewed = () => program.log.filter(({ context, msg }) => context === 'Tls' && /new cert/.test(String(msg)));
+    await until('both serve with the new certificate', () => renewed().length === 2);
+    expect((await request(`${program.url}/v2/`, { ca: next.cert })).status).toBe(200);
   });
 
   it('have one admin address, at the first of them', async () => {
