@@ -96,7 +96,8 @@ export class SweepService implements OnApplicationBootstrap, OnApplicationShutdo
     this.saved = this.space.bytes;
     this.space.onPressure = (isUrgent) => this.press(isUrgent);
     const { sweepInterval, runsJobs } = this.settings;
-    if (sweepInterval > 0 && runsJobs) this.timer.start(Math.min(firstDelay, sweepInterval), sweepInterval, () => this.begin());
+    if (sweepInterval > 0 && runsJobs)
+      this.timer.start(Math.min(firstDelay, sweepInterval), sweepInterval, () => this.begin());
   }
 
   async onApplicationShutdown(): Promise<void> {
