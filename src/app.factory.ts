@@ -2,7 +2,7 @@ import 'reflect-metadata';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import type { IncomingMessage, Server } from 'node:http';
+import type { IncomingMessage, Server, ServerOptions } from 'node:http';
 import type { Server as TlsServer } from 'node:tls';
 import type { DestinationStream } from 'pino';
 import { confineAdminAddress, createAdminServer } from './admin/admin.listener.js';
@@ -30,6 +30,7 @@ import { serveStatusPage } from './observability/status/status.route.js';
 import { StatusService } from './observability/status/status.service.js';
 import { followTraces } from './observability/trace.context.js';
 import { TrafficCounts } from './registry/statistics/traffic.counts.js';
+import { SiblingServer } from './sibling.server.js';
 
 /** Milliseconds in which the header of a request has to arrive, and how often connections are looked at for it. */
 const headersTimeout = 10_000;
@@ -51,9 +52,9 @@ export interface AppOptions extends Replacements {
  * @throws StorageError when the storage cannot be used; ConfigurationError when the certificate cannot.
  */
 export async function createApp(settings: Settings, options: AppOptions = {}): Promise<NestFastifyApplication> {
-  const logger = new JsonLogger(settings.server.logLevel, await logDestination(settings.server, options.log));
+  const { logLevel, worker, maxConnections, maxHeaderSize, clientTimeout } = settings.server;
+  const logger = new JsonLogger(logLevel, await logDestination(settings.server, options.log), worker);
   const rules = namespaceRules(settings);
-  const { maxConnections, maxHeaderSize, clientTimeout } = settings.server;
   const files = keyPairFiles(settings.server);
   const pair = files && readKeyPair(files);
   if (pair) checkKeyPair(pair, Date.now());
@@ -113,14 +114,25 @@ export async function createApp(settings: Settings, options: AppOptions = {}): P
 
 /** The server for the admin address of an app, not yet listening. Whoever has it closes it, before the app. */
 export function adminServerOf(app: NestFastifyApplication): Server {
-  const { maxHeaderSize } = app.get(ServerSettings);
-  const server = createAdminServer(app.getHttpAdapter().getInstance(), {
+  const server = createAdminServer(app.getHttpAdapter().getInstance(), limitsOf(app.get(ServerSettings)));
+  return server.on('clientError', answerClientError);
+}
+
+/** Of a server that answers in front of the main one, as that has them. */
+function limitsOf({ maxHeaderSize }: ServerSettings): ServerOptions {
+  return {
     maxHeaderSize,
     headersTimeout,
     connectionsCheckingInterval,
     requestTimeout,
     keepAliveTimeout,
     requireHostHeader: false,
-  });
-  return server.on('clientError', answerClientError);
+  };
+}
+
+/** A server for the other workers, not yet listening. Whoever has it closes it, before the app that it gets. */
+export function createSiblingServer(settings: ServerSettings): SiblingServer {
+  const sibling = new SiblingServer(limitsOf(settings), settings.maxConnections);
+  sibling.server.on('clientError', answerClientError);
+  return sibling;
 }

@@ -1,11 +1,18 @@
 #!/usr/bin/env node
 import { keepHeapSmall } from './cli/heap.js';
+import { workerPlace } from './cli/worker-place.js';
 
 keepHeapSmall();
 const { runCommandLine } = await import('./cli/command-line.js');
 // Loaded when there is something to serve or to check: help, mistakes and other commands need none of it.
 process.exitCode = await runCommandLine(process.argv.slice(2), {
-  serve: async (settings) => (await import('./serve.js')).serve(settings),
+  serve: async (settings) => {
+    const place = workerPlace();
+    if (place !== undefined) return (await import('./work.js')).work(settings, place);
+    if (settings.server.workers > 1) return (await import('./supervise.js')).supervise(settings);
+    await (await import('./serve.js')).serve(settings);
+    return 0;
+  },
   doctor: async function* (settings) {
     yield* (await import('./doctor.js')).doctor(settings);
   },

@@ -8,30 +8,42 @@ import { adminServerOf, createApp } from './app.factory.js';
 import { clearSocketFile } from './cli/socket-file.js';
 import { StartError } from './cli/start-error.js';
 import { parseListenAddress, type ListenAddress } from './config/listen-address.js';
+import type { ServerSettings } from './config/server.settings.js';
 import type { Settings } from './config/settings.js';
 import { CertificateService } from './distribution/certificate.service.js';
 import { DrainService } from './distribution/drain.service.js';
 import { DownloadsService } from './registry/downloads/downloads.service.js';
 import { ReadinessService } from './registry/readiness.service.js';
+import type { SiblingServer } from './sibling.server.js';
 import { StorageError } from './storage/storage-error.js';
 
+/** What a process that serves together with others gets from who started it. */
+export interface Companions {
+  /** Where the others reach this one. */
+  readonly sibling: SiblingServer;
+  /** In place of signals. Resolves with the name of one. */
+  readonly stopped: Promise<string>;
+}
+
 /** Serves until SIGTERM or SIGINT, then lets running transfers end. @throws StartError */
-export async function serve(settings: Settings): Promise<void> {
+export async function serve(settings: Settings, companions?: Companions): Promise<void> {
   const logger = new Logger('Server');
   const app = await open(settings);
   const admin = adminServerOf(app);
-  const stopped = stopSignal();
+  const stopped = companions?.stopped ?? stopSignal();
+  companions?.sibling.leadTo(app.getHttpServer());
   const { tlsCert } = settings.server;
   // Without a certificate it ends the program, as it does when a terminal is closed.
   if (tlsCert !== undefined) process.on('SIGHUP', () => app.get(CertificateService).look());
   try {
     await listenForAdmins(admin, settings, logger);
-    logger.log(`listening on ${await listen(app, settings.server.listen)}`);
+    logger.log(`listening on ${await listen(app, settings.server)}`);
     logger.log(`${await stopped} received, finishing ${app.get(DrainService).count} transfers`);
     app.get(ReadinessService).startDraining();
     app.get(WarmService).stop();
     // Balancers find out first, and send nothing more to a process that is about to refuse it.
     await sleep(settings.server.drainDelay);
+    companions?.sibling.close();
     const isDrained = await drain(app, settings.server.drainTimeout);
     if (!isDrained) logger.warn('the drain timeout passed, running transfers are cut');
   } finally {
@@ -64,7 +76,8 @@ async function listenForAdmins(server: Server, { server: settings, given }: Sett
 }
 
 async function listenPlainly(server: Server, address: ListenAddress): Promise<string> {
-  server.listen(address);
+  // With several workers, this is of the one that asks, and not of all of them.
+  server.listen({ ...address, exclusive: true });
   await once(server, 'listening');
   const bound = server.address();
   if (typeof bound === 'string' || bound === null) return String(bound);
@@ -72,15 +85,20 @@ async function listenPlainly(server: Server, address: ListenAddress): Promise<st
 }
 
 /** @returns where, with the port that the system chose when it was asked for port 0 */
-function listen(app: NestFastifyApplication, text: string): Promise<string> {
-  return listenAt(text, (address) => app.getHttpAdapter().getInstance().listen(address));
+function listen(app: NestFastifyApplication, { listen: text, worker }: ServerSettings): Promise<string> {
+  return listenAt(text, (address) => app.getHttpAdapter().getInstance().listen(address), worker !== undefined);
 }
 
-async function listenAt(text: string, begin: (address: ListenAddress) => Promise<string>): Promise<string> {
+/** @param isShared whether the supervisor listens, which has also made way for it. */
+async function listenAt(
+  text: string,
+  begin: (address: ListenAddress) => Promise<string>,
+  isShared = false,
+): Promise<string> {
   const address = parseListenAddress(text);
   if (!address) throw new StartError(`cannot listen on ${text}`);
   try {
-    if ('path' in address) await clearSocketFile(address.path);
+    if ('path' in address && !isShared) await clearSocketFile(address.path);
     return await begin(address);
   } catch (error) {
     if (error instanceof Error && 'code' in error)

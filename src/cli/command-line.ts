@@ -15,8 +15,8 @@ const usageError = 2;
 
 /** What the program can do besides talking to another one, which needs most of it. */
 export interface Works {
-  /** Starts the server and resolves when it has ended. */
-  serve(settings: Settings): Promise<void>;
+  /** Starts the server and resolves with the exit code when it has ended. */
+  serve(settings: Settings): Promise<number>;
   /** Looks whether the server could work. */
   doctor(settings: Settings): AsyncIterable<CheckResult>;
 }
@@ -51,10 +51,7 @@ function readCommandLine(argv: readonly string[], works: Works): Task | undefine
       storage: { name, text: textOf(storageClasses[name], flags) },
     });
   addStorageCommands(program, true, (name, flags) => {
-    task = async () => {
-      await works.serve(load(name, flags));
-      return 0;
-    };
+    task = () => works.serve(load(name, flags));
   });
   const doctor = program
     .command('doctor')

@@ -87,10 +87,11 @@ export const IsUmask = () =>
     (value) => Number.isInteger(value) && Number(value) >= 0 && Number(value) <= 0o077,
   );
 
-export const IsCount = (least: number, most: number) =>
+/** @param or what else may be written, in words. */
+export const IsCount = (least: number, most: number, or?: string) =>
   rule(
     'isCount',
-    `must be a whole number from ${least} to ${most}`,
+    `must be a whole number from ${least} to ${most}${or === undefined ? '' : `, ${or}`}`,
     (value) => Number.isInteger(value) && Number(value) >= least && Number(value) <= most,
   );
 

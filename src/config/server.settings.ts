@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { parseDuration } from './duration.js';
 import { parseQuota, parseSize, type Quota } from './size.js';
 import {
@@ -17,6 +18,13 @@ import {
 import { toSecret, type Secret } from './secret.js';
 import { parseBoolean, parseInteger, parseList, Setting } from './setting.decorator.js';
 import { IsOptional } from 'class-validator';
+
+/** More than the cores of a large machine: each costs memory of its own. */
+const maxWorkers = 64;
+
+function parseWorkers(text: string): number | undefined {
+  return text === 'auto' ? Math.min(availableParallelism(), maxWorkers) : parseInteger(text);
+}
 
 export const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
 
@@ -240,6 +248,25 @@ export class ServerSettings {
   })
   @IsFlag()
   statusPage = true;
+
+  @Setting({
+    name: 'workers',
+    env: 'WORKERS',
+    value: 'count',
+    default: '1',
+    parse: parseWorkers,
+    description: 'processes that serve together, 1 to 64; auto for one on each core, see workers.md',
+  })
+  @IsCount(1, maxWorkers, 'or auto')
+  workers = 1;
+
+  /** Which of several workers this process is, from 1; undefined in one that serves alone. Not a setting. */
+  worker?: number;
+
+  /** Whether this process does what one of several is enough for: sweeping, scrubbing, the admin address. */
+  get runsJobs(): boolean {
+    return this.worker === undefined || this.worker === 1;
+  }
 
   @Setting({
     name: 'max-downloads',

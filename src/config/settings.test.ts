@@ -1,5 +1,5 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ConfigurationError } from './configuration-error.js';
@@ -66,6 +66,15 @@ describe('loadSettings', () => {
       logLevel: 'warn',
     });
     expect(storage).toEqual({ provider: 'filesystem', root: '/srv/registry', umask: 0o077 });
+  });
+
+  it('counts workers, one on each core when it is left to it', () => {
+    expect(load({ server: { workers: '4' } }).server.workers).toBe(4);
+    expect(load({ server: { workers: 'auto' } }).server.workers).toBe(Math.min(availableParallelism(), 64));
+    for (const workers of ['0', '65', 'all', '1.5'])
+      expect(() => load({ server: { workers } })).toThrow(
+        '--workers: text: must be a whole number from 1 to 64, or auto',
+      );
   });
 
   it('reads the file that is named and merges the credentials over it', () => {

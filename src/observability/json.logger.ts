@@ -5,8 +5,10 @@ import pino, { type DestinationStream, type Logger } from 'pino';
 export class JsonLogger implements LoggerService {
   readonly pino: Logger;
 
-  constructor(level: string, destination?: DestinationStream) {
-    const options = { level, base: null, timestamp: pino.stdTimeFunctions.isoTime };
+  /** @param worker which of several processes says it, as a field of every line. */
+  constructor(level: string, destination?: DestinationStream, worker?: number) {
+    const base = worker === undefined ? null : { worker };
+    const options = { level, base, timestamp: pino.stdTimeFunctions.isoTime };
     this.pino = destination ? pino(options, destination) : pino(options);
   }
 

@@ -20,6 +20,7 @@ export class IngestSweeper implements OnApplicationBootstrap, OnApplicationShutd
   ) {}
 
   onApplicationBootstrap(): void {
+    if (!this.settings.runsJobs) return;
     const start = () => {
       this.sweeping = this.sweeping.then(() => this.sweep());
     };

@@ -57,8 +57,8 @@ export class ScrubService implements OnApplicationBootstrap, OnApplicationShutdo
   }
 
   async onApplicationBootstrap(): Promise<void> {
-    const { scrubInterval } = this.settings;
-    if (scrubInterval === 0) return;
+    const { scrubInterval, runsJobs } = this.settings;
+    if (scrubInterval === 0 || !runsJobs) return;
     const finishedAt = await this.finishedAt();
     const due = Math.max(firstDelay, finishedAt + scrubInterval - this.clock.now());
     this.timer.start(Math.min(due, scrubInterval), scrubInterval, () => void this.run().catch(() => undefined));

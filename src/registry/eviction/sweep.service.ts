@@ -95,8 +95,9 @@ export class SweepService implements OnApplicationBootstrap, OnApplicationShutdo
   onApplicationBootstrap(): void {
     this.saved = this.space.bytes;
     this.space.onPressure = (isUrgent) => this.press(isUrgent);
-    const { sweepInterval } = this.settings;
-    if (sweepInterval > 0) this.timer.start(Math.min(firstDelay, sweepInterval), sweepInterval, () => this.begin());
+    const { sweepInterval, runsJobs } = this.settings;
+    if (sweepInterval > 0 && runsJobs)
+      this.timer.start(Math.min(firstDelay, sweepInterval), sweepInterval, () => this.begin());
   }
 
   async onApplicationShutdown(): Promise<void> {
