@@ -26,8 +26,8 @@ const notes = `
 
 [Alerts](../contrib/prometheus/alerts.yaml) and a [dashboard for Grafana](../contrib/grafana/oci-registry.json) are in
 \`contrib\`. \`OciRegistryDown\` and \`OciRegistryEventLoopSlow\` know the mirror by its job in Prometheus, whose name has
-to contain \`oci-registry\`, as the chart's does unless it is renamed; \`OciRegistryDown\` fires when no replica has answered a scrape for five
-minutes, also when there is none to scrape.
+to contain \`oci-registry\`, as the chart's does unless it is renamed; \`OciRegistryDown\` fires when no replica has
+answered a scrape for five minutes, also when there is none to scrape.
 
 ## Probes
 
