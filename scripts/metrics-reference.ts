@@ -25,7 +25,9 @@ const notes = `
   \`status\` is the class (\`2xx\`), or \`aborted\` when the connection closed before the answer was whole.
 
 [Alerts](../contrib/prometheus/alerts.yaml) and a [dashboard for Grafana](../contrib/grafana/oci-registry.json) are in
-\`contrib\`.
+\`contrib\`. \`OciRegistryDown\` and \`OciRegistryEventLoopSlow\` know the mirror by its job in Prometheus, whose name has
+to contain \`oci-registry\`, as the chart's does unless it is renamed; \`OciRegistryDown\` fires when no replica has
+answered a scrape for five minutes, also when there is none to scrape.
 
 ## Probes
 
