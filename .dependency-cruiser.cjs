@@ -51,7 +51,8 @@ module.exports = {
       name: 'no-dev-dependencies-in-src',
       severity: 'error',
       from: { path: '^src/', pathNot: '[.]test[.]ts$' },
-      to: { dependencyTypes: ['npm-dev'] },
+      // Optional peers are installed here for their tests.
+      to: { dependencyTypes: ['npm-dev'], dependencyTypesNot: ['npm-peer'] },
     },
   ],
   options: {

@@ -7,6 +7,7 @@ import type { Server as TlsServer } from 'node:tls';
 import type { DestinationStream } from 'pino';
 import { confineAdminAddress, createAdminServer } from './admin/admin.listener.js';
 import { AppModule, type Replacements } from './app.module.js';
+import { wantsTraces } from './config/opentelemetry.js';
 import { checkKeyPair, keyPairFiles, readKeyPair } from './config/key-pair.js';
 import { ServerSettings } from './config/server.settings.js';
 import type { Settings } from './config/settings.js';
@@ -29,6 +30,7 @@ import { identifyRequests, logRequests } from './observability/request.log.js';
 import { serveStatusPage } from './observability/status/status.route.js';
 import { StatusService } from './observability/status/status.service.js';
 import { followTraces } from './observability/trace.context.js';
+import { openTracing } from './observability/tracing.js';
 import { TrafficCounts } from './registry/statistics/traffic.counts.js';
 import { SiblingServer } from './sibling.server.js';
 
@@ -60,6 +62,7 @@ export async function createApp(settings: Settings, options: AppOptions = {}): P
   if (pair) checkKeyPair(pair, Date.now());
   // Node would refuse a request without Host in its own words; `refuseWithoutHost` does it in the specification's.
   const http = { maxHeaderSize, headersTimeout, connectionsCheckingInterval, requireHostHeader: false };
+  const tracing = wantsTraces() ? await openTracing((message) => logger.warn(message, 'Tracing')) : undefined;
   const adapter = new FastifyAdapter({
     exposeHeadRoutes: false,
     requestTimeout,
@@ -105,7 +108,7 @@ export async function createApp(settings: Settings, options: AppOptions = {}): P
     const status = app.get(StatusService);
     serveStatusPage(fastify, status.namespaces, (mirror) => status.view(mirror));
   }
-  followTraces(fastify);
+  followTraces(fastify, tracing);
   giveAgain(fastify);
   await app.init();
   await fastify.ready();

@@ -1,12 +1,18 @@
 import type { FastifyInstance } from 'fastify';
 import { runInContext } from '../config/request.context.js';
 import { parseTraceContext } from '../oci/trace-context.js';
+import type { Tracing } from './tracing.js';
 
-/** Lets requests to upstreams belong to the trace of the client's request, when it has one. */
-export function followTraces(fastify: FastifyInstance): void {
-  fastify.addHook('onRequest', (request, _reply, done) => {
+/**
+ * Lets requests to upstreams belong to the trace of the client's request, when it has one, or to the span of ours.
+ * @param tracing makes the spans, where they are wanted.
+ */
+export function followTraces(fastify: FastifyInstance, tracing?: Tracing): void {
+  if (tracing) fastify.addHook('onClose', () => tracing.close());
+  fastify.addHook('onRequest', (request, reply, done) => {
     const { traceparent, tracestate } = request.headers;
-    const context = typeof traceparent === 'string' ? parseTraceContext(traceparent, single(tracestate)) : undefined;
+    const parent = typeof traceparent === 'string' ? parseTraceContext(traceparent, single(tracestate)) : undefined;
+    const context = tracing ? tracing.begin(request, reply.raw, parent).context : parent;
     if (context) runInContext({ ...context, requestId: request.id }, done);
     else done();
   });
