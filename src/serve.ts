@@ -41,6 +41,8 @@ export async function serve(settings: Settings, companions?: Companions): Promis
     logger.log(`${await stopped} received, finishing ${app.get(DrainService).count} transfers`);
     app.get(ReadinessService).startDraining();
     app.get(WarmService).stop();
+    // A connection that stays open would be closed under a client that is just asking over it.
+    app.get(DrainService).announce();
     // Balancers find out first, and send nothing more to a process that is about to refuse it.
     await sleep(settings.server.drainDelay);
     companions?.sibling.close();

@@ -2,6 +2,10 @@ import { Injectable } from '@nestjs/common';
 import type { FastifyInstance } from 'fastify';
 import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+/** Milliseconds in which a client may use a connection once more that an earlier answer said would stay open. */
+const linger = 200;
 
 /** Knows which answers are still being sent, so that the process can stop without breaking one (P11). */
 @Injectable()
@@ -34,11 +38,20 @@ export class DrainService {
     });
   }
 
-  /** From now on connections close after their answer. Resolves when nothing is being sent. */
-  async drain(): Promise<void> {
+  /** From now on connections close after their answer, which says so: clients go elsewhere with their next request. */
+  announce(): void {
     this.isDraining = true;
     for (const response of this.active) response.shouldKeepAlive = false;
-    if (this.active.size > 0) await new Promise<void>((resolve) => (this.idle = resolve));
+  }
+
+  /** Announces, and resolves when nothing is being sent, and nothing more comes over what is still open. */
+  async drain(): Promise<void> {
+    this.announce();
+    do {
+      if (this.active.size > 0) await new Promise<void>((resolve) => (this.idle = resolve));
+      // An answer that was begun before the announcement has promised an open connection.
+      if (this.sockets.size > 0) await sleep(linger);
+    } while (this.active.size > 0);
   }
 
   /** Ends every connection. Node's `closeAllConnections` leaves those that are still at the handshake of TLS. */

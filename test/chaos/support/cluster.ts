@@ -15,6 +15,8 @@ export interface ClusterOptions {
   readonly advertise?: (url: string, index: number) => string | undefined;
   /** Of the one upstream, in YAML. */
   readonly upstream?: string;
+  /** Further flags of every program. */
+  readonly flags?: readonly string[];
 }
 
 /** A port that nobody listens on, and that the system gives to nobody who asks for any. */
@@ -36,17 +38,19 @@ export async function freePort(): Promise<number> {
 /** Real programs on one storage, and the one registry behind them: `registry.test`. */
 export class Cluster implements AsyncDisposable {
   killed = 0;
+  /** How each program is started, on the port that it always has. */
+  private readonly starts: (() => Promise<Program>)[] = [];
 
   private constructor(
     readonly registry: FakeRegistry,
     readonly storage: ClusterStorage,
-    readonly programs: readonly Program[],
+    readonly programs: Program[],
     private readonly folder: Folder,
   ) {}
 
   static async start(
     makeStorage: () => Promise<ClusterStorage>,
-    { replicas = 3, advertise = (url) => url, upstream = '' }: ClusterOptions = {},
+    { replicas = 3, advertise = (url) => url, upstream = '', flags = [] }: ClusterOptions = {},
   ): Promise<Cluster> {
     const registry = await FakeRegistry.start();
     const folder = await Folder.make();
@@ -58,10 +62,20 @@ export class Cluster implements AsyncDisposable {
     for (let index = 0; index < replicas; index += 1) {
       const address = `127.0.0.1:${await freePort()}`;
       const url = advertise(`http://${address}`, index);
-      const common = ['--listen', address, '--admin-listen', 'off', '--upstream-config-file', 'upstreams.yaml'];
+      const common = [
+        '--listen',
+        address,
+        '--admin-listen',
+        'off',
+        '--upstream-config-file',
+        'upstreams.yaml',
+        ...flags,
+      ];
       const args = [...common, ...(url === undefined ? [] : ['--advertise-url', url]), ...storage.args];
       const options = { cwd: folder.path, ...(storage.env && { env: storage.env }) };
-      const program = await Program.start(args, options).catch(async (error: unknown) => {
+      const start = () => Program.start(args, options);
+      cluster.starts.push(start);
+      const program = await start().catch(async (error: unknown) => {
         await cluster[Symbol.asyncDispose]();
         throw error;
       });
@@ -99,6 +113,16 @@ export class Cluster implements AsyncDisposable {
     this.killed += 1;
     this.programs[index]?.kill('SIGKILL');
     await this.programs[index]?.end;
+  }
+
+  /** Asks a program to stop, and starts it again when it has. @returns the one that has ended */
+  async restart(index: number): Promise<Program> {
+    const program = this.programs[index]!;
+    program.kill('SIGTERM');
+    const { code } = await program.end;
+    if (code !== 0 || program.stderr !== '') throw new Error(`it ended with ${String(code)}: ${program.stderr}`);
+    this.programs[index] = await this.starts[index]!();
+    return program;
   }
 
   /** Lets the programs end, and checks what they leave. */
