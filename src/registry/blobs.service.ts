@@ -55,7 +55,7 @@ export class BlobsService {
   private readonly logger = new Logger(BlobsService.name);
   private readonly agreements = new SingleFlight<number | undefined>();
   private readonly checks = new SingleFlight<boolean>();
-  private readonly checked = new LRUCache<string, true>({ max: maxChecked });
+  private readonly checked = new LRUCache<string, true>({ maxSize: maxChecked, sizeCalculation: () => 1 });
 
   constructor(
     private readonly content: ContentStore,

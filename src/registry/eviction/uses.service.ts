@@ -12,6 +12,8 @@ import { useGranularity } from './retention.js';
 
 /** Uses remembered, and digests held, at one time. */
 const maxNoted = 100_000;
+/** By size, not by count: the cache would set aside memory for the largest count at once. */
+const bounded = { maxSize: maxNoted, sizeCalculation: () => 1 };
 /** Objects whose use waits to be recorded; more are recorded when they are used the next time but one. */
 const maxWaiting = 20_000;
 /** Requests to the storage at one time. */
@@ -25,8 +27,8 @@ const concurrency = 4;
 export class UsesService implements OnApplicationShutdown {
   private readonly logger = new Logger(UsesService.name);
   /** When the use of a record was noted last, and whether what its manifest describes was noted with it. */
-  private readonly noted = new LRUCache<string, { readonly at: number; readonly whole: boolean }>({ max: maxNoted });
-  private readonly held = new LRUCache<string, number>({ max: maxNoted });
+  private readonly noted = new LRUCache<string, { readonly at: number; readonly whole: boolean }>(bounded);
+  private readonly held = new LRUCache<string, number>(bounded);
   private readonly waiting: string[] = [];
   private readonly running = new Set<Promise<void>>();
 
