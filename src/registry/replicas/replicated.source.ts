@@ -115,6 +115,8 @@ export class ReplicatedSource {
       this.held = await this.replicas.take(this.leases, epoch + 1, lifetime);
       this.held?.keep(renewalInterval, lifetime);
       if (this.held) {
+        // A holder that was tried in vain has cost time in which somebody else may have finished.
+        if (isOther && from === undefined) this.hasLooked = false;
         await this.look();
         return undefined;
       }
