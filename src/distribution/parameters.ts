@@ -1,9 +1,8 @@
-import { createParamDecorator, Param, type ExecutionContext, type PipeTransform } from '@nestjs/common';
+import { createParamDecorator, Param, type ExecutionContext } from '@nestjs/common';
 import type { FastifyRequest } from 'fastify';
 import { Digest } from '../oci/digest.js';
 import { OciError } from '../oci/error.js';
-import { Namespace } from '../oci/namespace.js';
-import { parseReference, type Reference } from '../oci/reference.js';
+import { parseReference } from '../oci/reference.js';
 import { RepositoryRef } from '../oci/repository.js';
 import type { Asker } from '../registry/asker.js';
 import type { Conditions } from './blob.answer.js';
@@ -12,29 +11,10 @@ import { originForm } from './request-target.js';
 /** Largest page that may be asked for (DESIGN §9). */
 const maxPage = 1000;
 
-class RepositoryPipe implements PipeTransform<string, RepositoryRef> {
-  /** @param folded `<namespace>/<name>`, see `foldTarget`. */
-  transform(folded: string): RepositoryRef {
-    const slash = folded.indexOf('/');
-    return RepositoryRef.of(Namespace.parse(folded.slice(0, slash)), folded.slice(slash + 1));
-  }
-}
-
-class DigestPipe implements PipeTransform<string, Digest> {
-  transform(text: string): Digest {
-    return Digest.parse(text);
-  }
-}
-
-class ReferencePipe implements PipeTransform<string, Reference> {
-  transform(text: string): Reference {
-    return parseReference(text);
-  }
-}
-
-export const Repository = () => Param('repository', new RepositoryPipe());
-export const DigestOf = () => Param('digest', new DigestPipe());
-export const ReferenceOf = () => Param('reference', new ReferencePipe());
+/** The request's target is folded before routes are looked for, see `foldTarget`. */
+export const Repository = () => Param('repository', { transform: (text: string) => RepositoryRef.parse(text) });
+export const DigestOf = () => Param('digest', { transform: (text: string) => Digest.parse(text) });
+export const ReferenceOf = () => Param('reference', { transform: (text: string) => parseReference(text) });
 
 const requestOf = (context: ExecutionContext) => context.switchToHttp().getRequest<FastifyRequest>();
 

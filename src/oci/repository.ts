@@ -26,6 +26,12 @@ export class RepositoryRef {
     return new RepositoryRef(namespace, full);
   }
 
+  /** @param folded `<namespace>/<name>`. @throws OciError NAME_INVALID */
+  static parse(folded: string): RepositoryRef {
+    const slash = folded.indexOf('/');
+    return RepositoryRef.of(Namespace.parse(folded.slice(0, slash)), folded.slice(slash + 1));
+  }
+
   equals(other: RepositoryRef): boolean {
     return this.name === other.name && this.namespace.equals(other.namespace);
   }

@@ -3,8 +3,8 @@ import type { ByteRange } from '../../../oci/byte-range.js';
 import { StorageError } from '../../storage-error.js';
 import type { ChunkSink, Ingest } from '../../storage.provider.js';
 import { errorCode, linkInto, moveInto } from './durable.js';
-import { OpenFile } from './open-file.js';
 import type { FileSystem } from './file-system.js';
+import { GrowingFile } from './growing-file.js';
 import { toWriteError } from './storage-errors.js';
 
 /** What the provider lends to an ingest. */
@@ -19,8 +19,7 @@ export interface IngestHome {
 
 /** A file in `ingest/`, renamed to its key when its content has been verified. */
 export class FilesystemIngest implements Ingest {
-  private readonly file: OpenFile;
-  private written = 0;
+  private readonly file: GrowingFile;
   private state: 'open' | 'committed' | 'aborted' = 'open';
 
   constructor(
@@ -28,24 +27,15 @@ export class FilesystemIngest implements Ingest {
     private readonly handle: FileHandle,
     private readonly home: IngestHome,
   ) {
-    this.file = new OpenFile(handle, () => this.written);
+    this.file = new GrowingFile(handle, 'write content');
   }
 
   get size(): number {
-    return this.written;
+    return this.file.size;
   }
 
-  async append(chunk: Uint8Array): Promise<void> {
-    try {
-      // A write may be short when the disk is nearly full; the next one then says why.
-      for (let done = 0; done < chunk.length;) {
-        const { bytesWritten } = await this.handle.write(chunk, done, chunk.length - done, this.written);
-        done += bytesWritten;
-        this.written += bytesWritten;
-      }
-    } catch (error) {
-      throw toWriteError(error, 'write content');
-    }
+  append(chunk: Uint8Array): Promise<void> {
+    return this.file.append(chunk);
   }
 
   copy(range: ByteRange, sink: ChunkSink, signal?: AbortSignal): Promise<void> {
