@@ -18,11 +18,12 @@ WORKDIR /app
 COPY package.json package-lock.json ./
 RUN npm ci --no-audit --no-fund --ignore-scripts
 COPY nest-cli.json tsconfig.json tsconfig.build.json ./
+COPY scripts/bundle.mjs scripts/bundle.mjs
 COPY src src
-# Declarations and the compiler's own state are for builds, not for running.
+# Declarations are for builds, not for running.
 RUN npm run build \
-  && find dist \( -name '*.d.ts' -o -name '*.map' -o -name .tsbuildinfo \) -type f -exec rm {} + \
-  && rm -rf dist/storage/testing \
+  && find dist -name '*.d.ts' -type f -exec rm {} + \
+  && find dist -type d -empty -delete \
   && mkdir /data
 
 FROM ${RUNTIME_BASE}

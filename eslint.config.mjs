@@ -5,7 +5,7 @@ const environment = [
 ];
 
 export default tseslint.config(
-  { ignores: ['dist', 'node_modules', 'data', 'results', 'coverage'] },
+  { ignores: ['build', 'dist', 'node_modules', 'data', 'results', 'coverage'] },
   ...tseslint.configs.strictTypeChecked,
   {
     languageOptions: { parserOptions: { project: './tsconfig.json', tsconfigRootDir: import.meta.dirname } },

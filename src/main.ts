@@ -1,8 +1,10 @@
 #!/usr/bin/env node
+import { postponeDateFormats } from './cli/date-formats.js';
 import { keepHeapSmall } from './cli/heap.js';
 import { workerPlace } from './cli/worker-place.js';
 
 keepHeapSmall();
+postponeDateFormats();
 const { runCommandLine } = await import('./cli/command-line.js');
 // Loaded when there is something to serve or to check: help, mistakes and other commands need none of it.
 process.exitCode = await runCommandLine(process.argv.slice(2), {

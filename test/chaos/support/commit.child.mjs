@@ -3,16 +3,16 @@
  * system whose number is its second. It says how many steps there were when it comes to its end.
  */
 import * as files from 'node:fs/promises';
-import { Digest } from '../../../dist/oci/digest.js';
-import { parseManifest } from '../../../dist/oci/manifest.js';
-import { Namespace } from '../../../dist/oci/namespace.js';
-import { Tag } from '../../../dist/oci/reference.js';
-import { RepositoryRef } from '../../../dist/oci/repository.js';
-import { ContentStore } from '../../../dist/storage/content.store.js';
-import { ManifestStore } from '../../../dist/storage/manifest.store.js';
-import { FilesystemProvider } from '../../../dist/storage/providers/filesystem/filesystem.provider.js';
-import { StoredObjects } from '../../../dist/storage/stored.objects.js';
-import { TagStore } from '../../../dist/storage/tag.store.js';
+import { Digest } from '../../../build/oci/digest.js';
+import { parseManifest } from '../../../build/oci/manifest.js';
+import { Namespace } from '../../../build/oci/namespace.js';
+import { Tag } from '../../../build/oci/reference.js';
+import { RepositoryRef } from '../../../build/oci/repository.js';
+import { ContentStore } from '../../../build/storage/content.store.js';
+import { ManifestStore } from '../../../build/storage/manifest.store.js';
+import { FilesystemProvider } from '../../../build/storage/providers/filesystem/filesystem.provider.js';
+import { StoredObjects } from '../../../build/storage/stored.objects.js';
+import { TagStore } from '../../../build/storage/tag.store.js';
 
 const [, , root = '', last = ''] = process.argv;
 let steps = 0;

@@ -1,11 +1,11 @@
 /* A program of its own: sweeps the folder of its argument, and says how much memory that took. */
-import { SystemClock } from '../../../dist/config/clock.js';
-import { Retention } from '../../../dist/registry/eviction/retention.js';
-import { Sweep } from '../../../dist/registry/eviction/sweep.js';
-import { FilesystemProvider } from '../../../dist/storage/providers/filesystem/filesystem.provider.js';
-import { HotCache } from '../../../dist/storage/hot.cache.js';
-import { SpaceLedger } from '../../../dist/storage/space.ledger.js';
-import { StoredObjects } from '../../../dist/storage/stored.objects.js';
+import { SystemClock } from '../../../build/config/clock.js';
+import { Retention } from '../../../build/registry/eviction/retention.js';
+import { Sweep } from '../../../build/registry/eviction/sweep.js';
+import { FilesystemProvider } from '../../../build/storage/providers/filesystem/filesystem.provider.js';
+import { HotCache } from '../../../build/storage/hot.cache.js';
+import { SpaceLedger } from '../../../build/storage/space.ledger.js';
+import { StoredObjects } from '../../../build/storage/stored.objects.js';
 
 const [, , root, quota, small] = process.argv;
 const plan = { grace: 3_600_000, isShort: false, isFirst: true };
