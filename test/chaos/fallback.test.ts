@@ -220,10 +220,10 @@ describe('fallback hosts', () => {
     expect(outcome.verdict).toBe('right');
     expect(first.requests[0]?.headers.range).toBeUndefined();
     const places = second.requests.map(({ headers }) => Number(/^bytes=(\d+)-$/.exec(headers.range ?? '')?.[1]));
-    // What had only been sent when a connection was cut may be lost.
+    // What had only been sent when a connection was cut may be lost, and is sent again.
     expect(places).toHaveLength(2);
     expect(places[0]).toBeGreaterThan(200_000);
     expect(places[1]).toBeGreaterThan(places[0]! + 200_000);
-    expect(first.bodyBytes() + second.bodyBytes()).toBeLessThanOrEqual(1.05 * blob.body.length);
+    expect(first.bodyBytes() + second.bodyBytes()).toBeLessThanOrEqual(blob.body.length + 2 * 100_000);
   });
 });
