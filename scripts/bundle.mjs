@@ -44,6 +44,8 @@ await build({
   keepNames: true,
   minifySyntax: true,
   minifyWhitespace: true,
+  // An error that nobody catches is printed with its line.
+  lineLimit: 160,
   legalComments: 'none',
   logLevel: 'warning',
   // What CommonJS packages ask for when they run.

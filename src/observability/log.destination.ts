@@ -13,8 +13,8 @@ export async function logDestination(
   const isTerminal = given === undefined && process.stdout.isTTY;
   if ((logFormat ?? (isTerminal ? 'pretty' : 'json')) === 'json') return given;
   // Nobody who logs JSON needs it in memory.
-  const { prettyFactory } = await import('pino-pretty');
-  const pretty = prettyFactory({
+  const { default: printer } = await import('pino-pretty');
+  const pretty = printer.prettyFactory({
     colorize: isTerminal,
     singleLine: true,
     translateTime: 'SYS:HH:MM:ss.l',
