@@ -43,6 +43,7 @@ async function bench(options: Options): Promise<number> {
   const chosen = chosenScenarios(options);
   const machine = describeMachine(options.node);
   const plan = await prepare(options);
+  if (options.shrink > 1) console.log(`A try-out, shrunk by ${options.shrink}: not a measurement.`);
   console.log(`${machineLines(machine)}\nmedians of rounds: ${options.rounds}; one run of wrk: ${options.seconds} s\n`);
   const summaries: Summary[] = [];
   for (const scenario of chosen) {
@@ -50,12 +51,13 @@ async function bench(options: Options): Promise<number> {
     console.log(`${tableOf(summary)}\n`);
     summaries.push(summary);
   }
-  const { rounds, seconds } = options;
+  const { rounds, seconds, shrink } = options;
   await writeJson(options.json, {
     finishedAt: new Date().toISOString(),
     machine,
     rounds,
     seconds,
+    shrink,
     scenarios: summaries,
   });
   return exitCodeOf(summaries);

@@ -5,6 +5,8 @@ export interface Options {
   readonly rounds: number;
   /** Length of one run of wrk. */
   readonly seconds: number;
+  /** What the other sizes and lengths of time are divided by; above 1 nothing is a measurement. */
+  readonly shrink: number;
   readonly scenarios: readonly string[];
   readonly peers: readonly PeerName[];
   /** The Node binary that runs the mirror. */
@@ -30,6 +32,7 @@ export function parseOptions(args: readonly string[], scenarios: readonly NamedS
   return {
     rounds: parseCount('rounds', values.rounds ?? '5'),
     seconds: parseCount('seconds', values.seconds ?? '10'),
+    shrink: parseCount('shrink', values.shrink ?? '1'),
     scenarios: parseScenarios(values.scenario, scenarios),
     peers: parsePeers(values.peers ?? peerNames.join()),
     node: values.node ?? process.execPath,
@@ -45,6 +48,7 @@ export function usage(scenarios: readonly NamedScenario[]): string {
 
   --rounds N          runs per peer and scenario (5)
   --seconds N         length of one run of wrk (10)
+  --shrink N          divides the size of s3-cold (1): for a try-out, nothing of it is a measurement
   --scenario A,B      scenarios, or "all" (those not marked below)
   --peers A,B         of ${peerNames.join(', ')} (all);
                       the first is divided by the others; a peer named twice shows the machine's noise
@@ -63,6 +67,7 @@ function parseFlags(args: readonly string[]) {
       help: { type: 'boolean', short: 'h' },
       rounds: text,
       seconds: text,
+      shrink: text,
       scenario: text,
       peers: text,
       node: text,

@@ -17,6 +17,7 @@ export interface Plan {
   readonly node: string;
   readonly rounds: number;
   readonly seconds: number;
+  readonly shrink: number;
   /** Told what is happening, one line at a time. */
   readonly progress: (line: string) => void;
 }
@@ -80,7 +81,9 @@ async function startAll(
     plan.progress(`${scenario.name}: starting ${label}`);
     const folder = join(plan.folder, `${scenario.name}-${index}`);
     await mkdir(folder);
-    const peer = await startPeer(name, label, { ...plan, folder, upstream: stage.upstream }).catch((error: unknown) => {
+    const bucket = await stage.s3?.bucketOf(label);
+    const ground = { ...plan, folder, bucket, upstream: stage.upstream };
+    const peer = await startPeer(name, label, ground).catch((error: unknown) => {
       throw new Error(`${label}: ${reasonOf(error)}`);
     });
     peers.push(peer);

@@ -10,8 +10,9 @@ const startDeadline = 30_000;
 export interface Command {
   readonly command: string;
   readonly args: readonly string[];
-  /** The address whose `/v2/` answers 200 when the server is ready. */
   readonly origin: string;
+  /** What answers 200 when the server is ready; `/v2/` unless given. */
+  readonly readyPath?: string;
   /** Takes what the server prints; shown when it fails. */
   readonly logFile: string;
 }
@@ -25,12 +26,12 @@ export class Server {
   ) {}
 
   /** Starts it and waits until it answers. @throws Error with the end of the log when it ends or stays silent. */
-  static async start(scope: Scope, { command, args, origin, logFile }: Command): Promise<Server> {
+  static async start(scope: Scope, { command, args, origin, readyPath = '/v2/', logFile }: Command): Promise<Server> {
     const log = await open(logFile, 'a');
     try {
       const child = await startChild(scope, command, args, ['ignore', log.fd, log.fd]);
       const server = new Server(origin, child.pid ?? 0, child, logFile);
-      await server.#ready();
+      await server.#ready(readyPath);
       return server;
     } finally {
       await log.close();
@@ -49,9 +50,9 @@ export class Server {
     return log.trim().slice(-1000) || 'its log is empty';
   }
 
-  async #ready(): Promise<void> {
+  async #ready(path: string): Promise<void> {
     const deadline = Date.now() + startDeadline;
-    while (!(await answers(`${this.origin}/v2/`))) {
+    while (!(await answers(`${this.origin}${path}`))) {
       const complaint = await this.complaint();
       if (complaint !== undefined) throw new Error(complaint);
       if (Date.now() > deadline) throw new Error(`no answer in ${startDeadline / 1000} s: ${await this.lastWords()}`);

@@ -5,6 +5,8 @@ import { manifestByDigest, manifestByTag } from './manifest.js';
 import { manyPulls } from './many-pulls.js';
 import { mixedPulls } from './mixed-pulls.js';
 import { outage } from './outage.js';
+import { s3Cold } from './s3-cold.js';
+import { s3Warm } from './s3-warm.js';
 import type { Scenario } from './scenario.js';
 import { slowReaders } from './slow-readers.js';
 import { smallBlob } from './small-blob.js';
@@ -23,4 +25,6 @@ export const scenarios: readonly Scenario[] = [
   coldPaced,
   coldLoopback,
   slowReaders,
+  s3Warm,
+  s3Cold,
 ];

@@ -1,6 +1,7 @@
 import type { Library } from '../content/library.js';
 import type { NamedScenario } from '../options.js';
 import type { Peer, PeerName } from '../peers/peer.js';
+import type { S3Server } from '../s3/s3.server.js';
 import type { Scope } from '../scope.js';
 
 export interface Scenario extends NamedScenario {
@@ -17,11 +18,17 @@ export interface Setting {
   readonly source: string;
   readonly library: Library;
   readonly seconds: number;
+  /** A folder that goes with the benchmark. */
+  readonly folder: string;
+  /** What sizes and lengths of time that are not options are divided by, for a try-out; 1 for a measurement. */
+  readonly shrink: number;
 }
 
 export interface Stage {
   /** The registry the mirrors among the peers pull from. */
   readonly upstream: string;
+  /** Has a bucket for each peer that can keep content in one. */
+  readonly s3?: S3Server;
   /** One pull that fills a mirror before anything is measured. */
   warm?(peer: Peer): Promise<Sample>;
   measure(peer: Peer, scope: Scope): Promise<Sample>;
