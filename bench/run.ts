@@ -82,7 +82,14 @@ async function startAll(
     const folder = join(plan.folder, `${scenario.name}-${index}`);
     await mkdir(folder);
     const bucket = await stage.s3?.bucketOf(label);
-    const ground = { ...plan, folder, bucket, upstream: stage.upstream };
+    const ground = {
+      ...plan,
+      folder,
+      bucket,
+      upstream: stage.upstream,
+      root: stage.laidOut?.mirror,
+      storage: stage.laidOut?.registry ?? plan.storage,
+    };
     const peer = await startPeer(name, label, ground).catch((error: unknown) => {
       throw new Error(`${label}: ${reasonOf(error)}`);
     });

@@ -1,4 +1,4 @@
-import { createCipheriv, createHash } from 'node:crypto';
+import { createCipheriv, createHash, type Cipher } from 'node:crypto';
 
 export interface Blob {
   readonly digest: string;
@@ -12,8 +12,13 @@ export function blobOf(size: number, seed: string): Blob {
 }
 
 function keystream(size: number, seed: string): Buffer {
+  return keystreamOf(seed).update(Buffer.alloc(size));
+}
+
+/** Turns zeros into what looks random, one piece after the other. */
+export function keystreamOf(seed: string): Cipher {
   const key = createHash('sha256').update(seed).digest().subarray(0, 16);
-  return createCipheriv('aes-128-ctr', key, Buffer.alloc(16)).update(Buffer.alloc(size));
+  return createCipheriv('aes-128-ctr', key, Buffer.alloc(16));
 }
 
 /** Bytes that a shifted blob begins later than the one before it. */

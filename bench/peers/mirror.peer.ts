@@ -13,7 +13,7 @@ export const restlessNamespace = 'restless.test';
 const entry = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
 
 /** This repository's build, mirroring one upstream into an empty folder or bucket. */
-export async function startMirror({ scope, folder, upstream, bucket, node }: Ground): Promise<Server> {
+export async function startMirror({ scope, folder, upstream, root, bucket, node }: Ground): Promise<Server> {
   const address = `127.0.0.1:${await freePort()}`;
   const upstreams = join(folder, 'upstreams.yaml');
   await writeFile(upstreams, configuration(upstream));
@@ -23,7 +23,7 @@ export async function startMirror({ scope, folder, upstream, bucket, node }: Gro
       entry,
       // Its own request log, one line a request, is off as the other's is (docker-registry.peer.ts).
       ...['--listen', address, '--upstream-config-file', upstreams, '--log-level', 'error'],
-      ...(bucket === undefined ? ['filesystem', '--root', join(folder, 'content')] : inBucket(bucket)),
+      ...(bucket === undefined ? ['filesystem', '--root', root ?? join(folder, 'content')] : inBucket(bucket)),
     ],
     origin: `http://${address}`,
     logFile: join(folder, 'log'),

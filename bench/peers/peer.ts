@@ -18,6 +18,8 @@ export interface Ground {
   readonly upstream: string;
   /** The storage of the source registry, for a peer that serves it directly. */
   readonly storage: string;
+  /** The folder of a mirror's content; an empty one of its own unless given. */
+  readonly root?: string | undefined;
   /** Where content is kept instead of in a folder. */
   readonly bucket?: BucketAddress | undefined;
   /** The Node binary for the mirror. */

@@ -29,9 +29,19 @@ export interface Stage {
   readonly upstream: string;
   /** Has a bucket for each peer that can keep content in one. */
   readonly s3?: S3Server;
+  /** Where content lies already that the peers are to serve, for those that do not begin with what the run has. */
+  readonly laidOut?: LaidOut;
   /** One pull that fills a mirror before anything is measured. */
   warm?(peer: Peer): Promise<Sample>;
   measure(peer: Peer, scope: Scope): Promise<Sample>;
+}
+
+/** The same content in two folders. */
+export interface LaidOut {
+  /** As the mirror lays it out. */
+  readonly mirror: string;
+  /** As docker-registry does. */
+  readonly registry: string;
 }
 
 /** One run of one peer: a value for each metric, and what went wrong. */

@@ -8,7 +8,7 @@ import type { Metric, Sample } from './scenario.js';
 export interface WarmLoad {
   readonly connections: number;
   readonly seconds: number;
-  readonly job: PullJob & { readonly size: number };
+  readonly job: PullJob & { readonly size: number; readonly timeout?: number };
 }
 
 export const memoryMetrics: readonly Metric[] = [

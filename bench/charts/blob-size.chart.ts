@@ -1,0 +1,34 @@
+import { blobLoad } from './blob-load.js';
+import { pointScenario, type Chart } from './chart.js';
+
+const name = 'blob-size';
+const connections = 8;
+/** Eight whole answers of 2 GB take more than a usual run. */
+const secondsForLarge = 30;
+const large = 1e9;
+const throughput = { label: 'throughput, MB/s', scale: 'log' } as const;
+
+const sizes = [
+  { x: 1e3, label: '1 kB' },
+  { x: 20e3, label: '20 kB' },
+  { x: 1e6, label: '1 MB' },
+  { x: 50e6, label: '50 MB' },
+  { x: 2e9, label: '2 GB' },
+];
+
+export const blobSizeChart: Chart = {
+  name,
+  title: 'Size of the blob',
+  axis: 'size of the blob',
+  work: `one stored blob, ${connections} connections`,
+  throughput,
+  points: sizes.map(({ x, label }) => ({
+    x,
+    label,
+    scenario: pointScenario(name, label, throughput.label, (setting) => {
+      const size = Math.ceil(x / setting.shrink);
+      const seconds = size >= large ? Math.max(setting.seconds, secondsForLarge) : setting.seconds;
+      return blobLoad(setting, { size, connections, seconds });
+    }),
+  })),
+};
