@@ -6,7 +6,7 @@ const connections = 8;
 /** Eight whole answers of 2 GB take more than a usual run. */
 const secondsForLarge = 30;
 const large = 1e9;
-const throughput = { label: 'throughput, MB/s', scale: 'log' } as const;
+const throughput = { label: 'throughput', unit: 'MB/s', scale: 'log' } as const;
 
 const sizes = [
   { x: 1e3, label: '1 kB' },
@@ -25,7 +25,7 @@ export const blobSizeChart: Chart = {
   points: sizes.map(({ x, label }) => ({
     x,
     label,
-    scenario: pointScenario(name, label, throughput.label, (setting) => {
+    scenario: pointScenario(name, label, throughput, (setting) => {
       const size = Math.ceil(x / setting.shrink);
       const seconds = size >= large ? Math.max(setting.seconds, secondsForLarge) : setting.seconds;
       return blobLoad(setting, { size, connections, seconds });

@@ -7,15 +7,17 @@ export interface Chart {
   readonly title: string;
   /** What grows, with its unit. */
   readonly axis: string;
-  /** What is asked for, and why it is that. */
+  /** What is asked for. */
   readonly work: string;
+  /** Why it is that. */
+  readonly why?: string;
   readonly throughput: Quantity;
   readonly points: readonly ChartPoint[];
 }
 
 export interface Quantity {
-  /** With its unit. */
   readonly label: string;
+  readonly unit: string;
   readonly scale: 'linear' | 'log';
 }
 
@@ -26,13 +28,13 @@ export interface ChartPoint {
   readonly scenario: Scenario;
 }
 
-export const memory: Quantity = { label: 'peak resident size, MiB', scale: 'linear' };
+export const memory: Quantity = { label: 'peak resident size', unit: 'MiB', scale: 'linear' };
 
 /** Every chart has the same two peers, side by side in the same run. */
 export function pointScenario(
   chart: string,
   label: string,
-  throughput: string,
+  throughput: Quantity,
   open: (setting: Setting) => Promise<Stage>,
 ): Scenario {
   return {
@@ -41,9 +43,13 @@ export function pointScenario(
     byDefault: false,
     peers: ['mirror', 'docker-registry'],
     metrics: [
-      { key: 'throughput', label: throughput, better: 'more' },
-      { key: 'peakMiB', label: memory.label, better: 'less' },
+      { key: 'throughput', label: withUnit(throughput), better: 'more' },
+      { key: 'peakMiB', label: withUnit(memory), better: 'less' },
     ],
     open,
   };
+}
+
+export function withUnit({ label, unit }: Quantity): string {
+  return `${label}, ${unit}`;
 }

@@ -20,8 +20,8 @@ export interface Panel {
 }
 
 const panelWidth = 380;
-const height = 330;
-const plot = { left: 64, top: 74, width: 290, height: 196 };
+const height = 338;
+const plot = { left: 64, top: 82, width: 290, height: 196 };
 
 // An image in a page follows the reader's preference by itself. The lines differ in dashes and marks besides colour.
 const style = `
@@ -62,7 +62,7 @@ function panelOf(panel: Panel, index: number, { xs, axis }: Drawing): string {
   const up = (panel.scale === 'log' ? decadeScale : linearScale)(panel.lines.flat(), plot.height);
   const bottom = plot.height;
   const parts = [
-    `<text x="${-plot.left + 16}" y="-10">${escape(panel.label)}</text>`,
+    `<text x="${-plot.left + 16}" y="-16">${escape(panel.label)}</text>`,
     ...up.ticks.map((tick) => horizontal(tick, bottom - up.at(tick))),
     ...xs.map(
       ({ value, label }) =>

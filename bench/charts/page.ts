@@ -10,7 +10,7 @@ export function sectionOf(results: readonly ChartResult[], folder: string): stri
     .flatMap((result) => [
       `### ${result.title}`,
       '',
-      `${sentenceOf(result)} Asked for: ${result.work}.`,
+      `${sentenceOf(result)} ${askedFor(result)}`,
       '',
       `![${result.title}: throughput and memory of ${result.peers.join(' and ')}](${folder}/${result.name}.svg)`,
       '',
@@ -20,6 +20,10 @@ export function sectionOf(results: readonly ChartResult[], folder: string): stri
       '',
     ])
     .join('\n');
+}
+
+function askedFor({ work, why }: ChartResult): string {
+  return `Asked for: ${work}${why === undefined ? '' : ` (${why})`}.`;
 }
 
 /** Puts a section between the two markers of a page. @throws Error when they are not there */

@@ -1,15 +1,10 @@
 import type { Machine } from '../report/machine.js';
 import { figure } from '../report/table.js';
-import type { Quantity } from './chart.js';
+import { withUnit, type Chart, type Quantity } from './chart.js';
 import type { Drawing } from './drawing.js';
 
 /** What was measured for one chart. */
-export interface ChartResult {
-  readonly name: string;
-  readonly title: string;
-  readonly axis: string;
-  readonly work: string;
-  readonly throughput: Quantity;
+export interface ChartResult extends Omit<Chart, 'points'> {
   readonly memory: Quantity;
   readonly peers: readonly string[];
   readonly points: readonly PointResult[];
@@ -44,26 +39,27 @@ export function drawingOf(result: ChartResult): Drawing {
     xs: points.map(({ x, label }) => ({ value: x, label })),
     series: peers,
     panels: [
-      { ...throughput, lines: lines('throughput') },
-      { ...memory, lines: lines('peakMiB') },
+      { label: withUnit(throughput), scale: throughput.scale, lines: lines('throughput') },
+      { label: withUnit(memory), scale: memory.scale, lines: lines('peakMiB') },
     ],
   };
 }
 
 /** What becomes of the peers from the first point to the last. */
-export function sentenceOf({ points, peers, throughput, memory }: ChartResult): string {
+export function sentenceOf({ axis, points, peers, throughput, memory }: ChartResult): string {
   const [first, last] = [points[0]!, points.at(-1)!];
   const courses = peers.map((name, peer) => {
     const course = (key: 'throughput' | 'peakMiB') => `${figure(first[key][peer]!)} → ${figure(last[key][peer]!)}`;
-    return `${name} ${course('throughput')} and ${course('peakMiB')}`;
+    return `${name} ${course('throughput')} ${throughput.unit} in ${course('peakMiB')} ${memory.unit}`;
   });
-  return `From ${first.label} to ${last.label}, ${throughput.label} and ${memory.label}: ${courses.join('; ')}.`;
+  const what = `${throughput.label} and ${memory.label}`;
+  return `${axis[0]!.toUpperCase()}${axis.slice(1)} from ${first.label} to ${last.label}, ${what}: ${courses.join('; ')}.`;
 }
 
 /** Rows of a Markdown table: throughput and memory of each peer, and the first divided by the second. */
 export function tableRows({ axis, points, peers, throughput, memory }: ChartResult): string[] {
   const quotient = `${peers[0] ?? ''} ÷ ${peers[1] ?? ''}`;
-  const columns = [throughput, memory].flatMap(({ label }) => [...peers.map((name) => `${name}: ${label}`), quotient]);
+  const columns = [throughput, memory].flatMap(({ unit }) => [...peers.map((name) => `${name}, ${unit}`), quotient]);
   const cells = points.map((point) => [
     point.label,
     ...[point.throughput, point.peakMiB].flatMap((values) => [

@@ -6,7 +6,6 @@ import type { ChartResult, PointResult } from './result.js';
 
 /** Measures the points of a chart; the first that fails ends it. */
 export async function runChart(chart: Chart, plan: Plan, machine: Machine): Promise<ChartResult> {
-  const { name, title, axis, work, throughput } = chart;
   const peers = ['mirror', 'docker-registry'] as const;
   const points: PointResult[] = [];
   const failures: string[] = [];
@@ -18,7 +17,7 @@ export async function runChart(chart: Chart, plan: Plan, machine: Machine): Prom
   }
   const { rounds, seconds } = plan;
   const finishedAt = new Date().toISOString();
-  return { name, title, axis, work, throughput, memory, peers, points, failures, finishedAt, machine, rounds, seconds };
+  return { ...chart, memory, peers, points, failures, finishedAt, machine, rounds, seconds };
 }
 
 function valuesOf({ rows }: Summary): Pick<PointResult, 'throughput' | 'peakMiB' | 'rounds'> {

@@ -7,7 +7,7 @@ export interface Scale {
 
 /** From 0 to the first round number that is not below the highest value, over `length` pixels. */
 export function linearScale(values: readonly number[], length: number): Scale {
-  const highest = Math.max(...values, Number.MIN_VALUE);
+  const highest = Math.max(...values) || 1;
   const step = roundStep(highest / 4);
   const count = Math.ceil(highest / step - 1e-9);
   return {

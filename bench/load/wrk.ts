@@ -53,7 +53,18 @@ export async function runWrk(scope: Scope, job: WrkJob): Promise<WrkReport> {
 
 async function run(scope: Scope, { url, accept, connections, seconds, timeout = 30, names }: WrkJob): Promise<string> {
   // It refuses to have more threads than connections.
-  const args = ['-t', String(Math.min(2, connections)), '-c', String(connections), '-d', `${seconds}s`, '--timeout', `${timeout}s`, '-s', script];
+  const args = [
+    '-t',
+    String(Math.min(2, connections)),
+    '-c',
+    String(connections),
+    '-d',
+    `${seconds}s`,
+    '--timeout',
+    `${timeout}s`,
+    '-s',
+    script,
+  ];
   const header = accept === undefined ? [] : ['-H', `Accept: ${accept}`];
   const random = names === undefined ? [] : ['--', new URL(url).pathname, names];
   const child = await startChild(scope, 'wrk', [...args, ...header, url, ...random], ['ignore', 'pipe', 'inherit']);
