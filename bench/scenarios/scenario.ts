@@ -8,6 +8,8 @@ export interface Scenario extends NamedScenario {
   /** The peers that can take part. */
   readonly peers: readonly PeerName[];
   readonly metrics: readonly Metric[];
+  /** Whether the peers start anew for each round, because it is their start that is measured. */
+  readonly startsAnew?: boolean;
   /** Lays out what the peers pull. */
   open(setting: Setting): Promise<Stage>;
 }
