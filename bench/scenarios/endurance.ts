@@ -28,7 +28,13 @@ export const endurance: Scenario = {
   metrics: [
     { key: 'earlyMiB', label: 'resident size after 1 minute, MiB', better: 'less' },
     { key: 'lateMiB', label: 'resident size after 5 minutes, MiB', better: 'less' },
-    { key: 'growthMiB', label: 'difference, MiB', better: 'less', bound: { limit: 10, over: 'worst' } },
+    {
+      key: 'growthMiB',
+      label: 'difference, MiB',
+      better: 'less',
+      isDifference: true,
+      bound: { limit: 10, over: 'worst' },
+    },
     { key: 'throughput', label: 'warm blobs, GB/s', better: 'more' },
     { key: 'tagsPerSecond', label: 'manifests by tag per second', better: 'more' },
     { key: 'coldPulls', label: 'cold pulls', better: 'more' },

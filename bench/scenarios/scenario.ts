@@ -56,6 +56,8 @@ export interface Metric {
   readonly key: string;
   readonly label: string;
   readonly better: 'more' | 'less';
+  /** Whether it can be about zero, so that dividing one by the other says nothing. */
+  readonly isDifference?: boolean;
   /** What the mirror must reach. */
   readonly bound?: Bound;
 }
