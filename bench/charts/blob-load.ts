@@ -5,15 +5,17 @@ export interface BlobLoad {
   /** Bytes. */
   readonly size: number;
   readonly connections: number;
-  readonly seconds: number;
 }
 
 /** Seconds that one answer may take: eight of 2 GB at once take their time. */
 const timeout = 300;
+/** Bytes per second at which a run is still long enough for every connection to have a whole answer. */
+const slowest = 4e8;
 
 /** wrk on one stored blob; throughput in MB/s. */
-export async function blobLoad({ library, source }: Setting, load: BlobLoad): Promise<Stage> {
-  const { size, connections, seconds } = load;
+export async function blobLoad(setting: Setting, { size, connections }: BlobLoad): Promise<Stage> {
+  const { library, source } = setting;
+  const seconds = Math.max(setting.seconds, Math.ceil((connections * size) / slowest));
   const { digest } = await library.longBlob(size, `chart ${size}`);
   return {
     upstream: source,

@@ -3,9 +3,6 @@ import { pointScenario, type Chart } from './chart.js';
 
 const name = 'blob-size';
 const connections = 8;
-/** Eight whole answers of 2 GB take more than a usual run. */
-const secondsForLarge = 30;
-const large = 1e9;
 const throughput = { label: 'throughput', unit: 'MB/s', scale: 'log' } as const;
 
 const sizes = [
@@ -26,9 +23,7 @@ export const blobSizeChart: Chart = {
     x,
     label,
     scenario: pointScenario(name, label, throughput, (setting) => {
-      const size = Math.ceil(x / setting.shrink);
-      const seconds = size >= large ? Math.max(setting.seconds, secondsForLarge) : setting.seconds;
-      return blobLoad(setting, { size, connections, seconds });
+      return blobLoad(setting, { size: Math.ceil(x / setting.shrink), connections });
     }),
   })),
 };

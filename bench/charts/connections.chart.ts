@@ -21,7 +21,6 @@ export const connectionsChart: Chart = {
         return blobLoad(setting, {
           size: Math.ceil(wholeSize / setting.shrink),
           connections,
-          seconds: setting.seconds,
         });
       }),
     };

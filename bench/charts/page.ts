@@ -16,7 +16,7 @@ export function sectionOf(results: readonly ChartResult[], folder: string): stri
       '',
       ...tableRows(result),
       '',
-      `${machineLines(result.machine).replace('\n', '; ')}; medians of ${result.rounds}, ${result.seconds} s each; ${result.finishedAt.slice(0, 10)}.`,
+      `${machineLines(result.machine).replace('\n', '; ')}; medians of rounds: ${result.rounds}, each of ${result.seconds} s or more; ${result.finishedAt.slice(0, 10)}.`,
       '',
     ])
     .join('\n');

@@ -59,7 +59,10 @@ export function sentenceOf({ axis, points, peers, throughput, memory }: ChartRes
 /** Rows of a Markdown table: throughput and memory of each peer, and the first divided by the second. */
 export function tableRows({ axis, points, peers, throughput, memory }: ChartResult): string[] {
   const quotient = `${peers[0] ?? ''} ÷ ${peers[1] ?? ''}`;
-  const columns = [throughput, memory].flatMap(({ unit }) => [...peers.map((name) => `${name}, ${unit}`), quotient]);
+  const columns = [throughput.unit, `peak ${memory.unit}`].flatMap((unit) => [
+    ...peers.map((name) => `${name}, ${unit}`),
+    quotient,
+  ]);
   const cells = points.map((point) => [
     point.label,
     ...[point.throughput, point.peakMiB].flatMap((values) => [
