@@ -55,7 +55,7 @@ export function usage(scenarios: readonly NamedScenario[], charts: readonly Name
   --charts            draws how mirror and docker-registry do as work grows, instead of comparing scenarios;
                       --scenario then names charts, and --peers and --json say nothing
   --shrink N          divides sizes, counts and lengths that have no option of their own (1), for a try-out
-  --scenario A,B      scenarios, or "all" (those not marked below)
+  --scenario A,B      scenarios, or "all"; without it those that are not marked below
   --peers A,B         of ${peerNames.join(', ')} (all);
                       the first is divided by the others; a peer named twice shows the machine's noise
   --node PATH         the Node binary that runs the mirror (the one that runs the benchmark)
@@ -71,7 +71,7 @@ ${linesOf(charts)}
 
 function linesOf(scenarios: readonly NamedScenario[]): string {
   return scenarios
-    .map(({ name, title, byDefault }) => `  ${name.padEnd(20)}${title}${byDefault ? '' : ' (not by default)'}`)
+    .map(({ name, title, byDefault }) => `  ${name.padEnd(23)}${title}${byDefault ? '' : ' (not by default)'}`)
     .join('\n');
 }
 
