@@ -1,10 +1,14 @@
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { charts } from './charts/index.js';
+import { chartLines, type ChartResult } from './charts/result.js';
+import { runChart } from './charts/run-charts.js';
+import { writeCharts } from './charts/write-charts.js';
 import { Library } from './content/library.js';
 import { parseOptions, usage, UsageError, type Options } from './options.js';
 import { startRegistry } from './peers/docker-registry.peer.js';
-import { describeMachine, machineLines } from './report/machine.js';
+import { describeMachine, machineLines, type Machine } from './report/machine.js';
 import { summarize, type Summary } from './report/summary.js';
 import { tableOf } from './report/table.js';
 import { runScenario, type Plan } from './run.js';
@@ -15,14 +19,15 @@ import { Scope } from './scope.js';
 const exitCodes = { fine: 0, failed: 1, usage: 2, boundMissed: 3, interrupted: 130 } as const;
 
 const scope = new Scope();
+const namedCharts = charts.map(({ name, title }) => ({ name, title, byDefault: true }));
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
   process.on(signal, () => void scope.close().then(() => process.exit(exitCodes.interrupted)));
 }
 
 try {
-  const options = parseOptions(process.argv.slice(2), scenarios);
-  if (options === 'help') console.log(usage(scenarios));
-  else process.exitCode = await bench(options);
+  const options = parseOptions(process.argv.slice(2), scenarios, namedCharts);
+  if (options === 'help') console.log(usage(scenarios, namedCharts));
+  else process.exitCode = await (options.charts ? drawCharts(options) : bench(options));
 } catch (error) {
   process.exitCode = report(error);
 } finally {
@@ -43,22 +48,42 @@ async function bench(options: Options): Promise<number> {
   const chosen = chosenScenarios(options);
   const machine = describeMachine(options.node);
   const plan = await prepare(options);
-  console.log(`${machineLines(machine)}\nmedians of rounds: ${options.rounds}; one run of wrk: ${options.seconds} s\n`);
+  console.log(heading(machine, options));
   const summaries: Summary[] = [];
   for (const scenario of chosen) {
     const summary = summarize(await runScenario(scenario, plan));
     console.log(`${tableOf(summary)}\n`);
     summaries.push(summary);
   }
-  const { rounds, seconds } = options;
+  const { rounds, seconds, shrink } = options;
   await writeJson(options.json, {
     finishedAt: new Date().toISOString(),
     machine,
     rounds,
     seconds,
+    shrink,
     scenarios: summaries,
   });
   return exitCodeOf(summaries);
+}
+
+async function drawCharts(options: Options): Promise<number> {
+  const machine = describeMachine(options.node);
+  const plan = await prepare(options);
+  console.log(heading(machine, options));
+  const results: ChartResult[] = [];
+  for (const chart of charts.filter(({ name }) => options.scenarios.includes(name))) {
+    const result = await runChart(chart, plan, machine);
+    results.push(result);
+    console.log(`${chartLines(result)}\n`);
+  }
+  for (const file of await writeCharts(results, options.shrink === 1)) console.log(`Written: ${file}`);
+  return results.some(({ failures }) => failures.length > 0) ? exitCodes.failed : exitCodes.fine;
+}
+
+function heading(machine: Machine, { rounds, seconds, shrink }: Options): string {
+  const tryOut = shrink > 1 ? `\na try-out, shrunk by ${shrink}: not a measurement` : '';
+  return `${machineLines(machine)}\nmedians of rounds: ${rounds}; one run of wrk: ${seconds} s${tryOut}\n`;
 }
 
 /** Those in which one of the chosen peers can take part. @throws UsageError when there are none. */

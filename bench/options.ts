@@ -5,6 +5,10 @@ export interface Options {
   readonly rounds: number;
   /** Length of one run of wrk. */
   readonly seconds: number;
+  /** What the other sizes and lengths of time are divided by; above 1 nothing is a measurement. */
+  readonly shrink: number;
+  /** Draw charts instead of comparing scenarios; `scenarios` are then names of charts. */
+  readonly charts: boolean;
   readonly scenarios: readonly string[];
   readonly peers: readonly PeerName[];
   /** The Node binary that runs the mirror. */
@@ -24,36 +28,51 @@ export class UsageError extends Error {}
 export const defaultResults = 'bench/results/latest.json';
 
 /** @throws UsageError */
-export function parseOptions(args: readonly string[], scenarios: readonly NamedScenario[]): Options | 'help' {
+export function parseOptions(
+  args: readonly string[],
+  scenarios: readonly NamedScenario[],
+  charts: readonly NamedScenario[],
+): Options | 'help' {
   const values = parseFlags(args);
   if (values.help === true) return 'help';
   return {
     rounds: parseCount('rounds', values.rounds ?? '5'),
     seconds: parseCount('seconds', values.seconds ?? '10'),
-    scenarios: parseScenarios(values.scenario, scenarios),
+    shrink: parseCount('shrink', values.shrink ?? '1'),
+    charts: values.charts === true,
+    scenarios: parseScenarios(values.scenario, values.charts === true ? charts : scenarios),
     peers: parsePeers(values.peers ?? peerNames.join()),
     node: values.node ?? process.execPath,
     json: values.json ?? defaultResults,
   };
 }
 
-export function usage(scenarios: readonly NamedScenario[]): string {
-  const list = scenarios.map(
-    ({ name, title, byDefault }) => `  ${name.padEnd(20)}${title}${byDefault ? '' : ' (not by default)'}`,
-  );
+export function usage(scenarios: readonly NamedScenario[], charts: readonly NamedScenario[]): string {
   return `Usage: npm run bench -- [options]
 
   --rounds N          runs per peer and scenario (5)
   --seconds N         length of one run of wrk (10)
-  --scenario A,B      scenarios, or "all" (those not marked below)
+  --charts            draws how mirror and docker-registry do as work grows, instead of comparing scenarios;
+                      --scenario then names charts, and --peers and --json say nothing
+  --shrink N          divides sizes, counts and lengths that have no option of their own (1), for a try-out
+  --scenario A,B      scenarios, or "all"; without it those that are not marked below
   --peers A,B         of ${peerNames.join(', ')} (all);
                       the first is divided by the others; a peer named twice shows the machine's noise
   --node PATH         the Node binary that runs the mirror (the one that runs the benchmark)
   --json FILE         where the results go (${defaultResults})
 
 Scenarios:
-${list.join('\n')}
+${linesOf(scenarios)}
+
+Charts:
+${linesOf(charts)}
 `;
+}
+
+function linesOf(scenarios: readonly NamedScenario[]): string {
+  return scenarios
+    .map(({ name, title, byDefault }) => `  ${name.padEnd(23)}${title}${byDefault ? '' : ' (not by default)'}`)
+    .join('\n');
 }
 
 function parseFlags(args: readonly string[]) {
@@ -61,8 +80,10 @@ function parseFlags(args: readonly string[]) {
   try {
     const options = {
       help: { type: 'boolean', short: 'h' },
+      charts: { type: 'boolean' },
       rounds: text,
       seconds: text,
+      shrink: text,
       scenario: text,
       peers: text,
       node: text,

@@ -17,6 +17,7 @@ export interface Plan {
   readonly node: string;
   readonly rounds: number;
   readonly seconds: number;
+  readonly shrink: number;
   /** Told what is happening, one line at a time. */
   readonly progress: (line: string) => void;
 }
@@ -41,15 +42,19 @@ export async function runScenario(scenario: Scenario, plan: Plan): Promise<Outco
   try {
     await plan.scope.within(async (scope) => {
       const stage = await scenario.open({ ...plan, scope });
-      const peers = await startAll(scenario, stage, contestants, { ...plan, scope }, failures);
+      const race: Race = { scenario, stage, plan: { ...plan, scope }, failures };
+      const peers = scenario.startsAnew === true ? [] : await startAll(race, contestants);
       for (let round = 1; round <= plan.rounds && failures.length === 0; round++) {
         // Every other round runs backwards, so that nobody always follows the same neighbour.
-        for (const index of round % 2 === 1 ? peers.keys() : [...peers.keys()].reverse()) {
-          const peer = peers[index]!;
-          plan.progress(`${scenario.name}: round ${round} of ${plan.rounds}: ${peer.label}`);
-          const sample = await measure(stage, peer, scope);
-          contestants[index]!.samples.push(sample);
-          failures.push(...sample.failures.map((failure) => `${peer.label}, round ${round}: ${failure}`));
+        for (const index of round % 2 === 1 ? contestants.keys() : [...contestants.keys()].reverse()) {
+          const { label, samples } = contestants[index]!;
+          plan.progress(`${scenario.name}: round ${round} of ${plan.rounds}: ${label}`);
+          const sample = await scope.within(async (inner) => {
+            const peer = peers[index] ?? (await start(race, contestants[index]!, `${index}-${round}`, inner));
+            return measure(stage, peer, inner);
+          });
+          samples.push(sample);
+          failures.push(...sample.failures.map((failure) => `${label}, round ${round}: ${failure}`));
         }
       }
     });
@@ -61,6 +66,14 @@ export async function runScenario(scenario: Scenario, plan: Plan): Promise<Outco
   return { scenario, contestants, failures };
 }
 
+/** One scenario while it runs. */
+interface Race {
+  readonly scenario: Scenario;
+  readonly stage: Stage;
+  readonly plan: Plan;
+  readonly failures: string[];
+}
+
 function contestantsOf(names: readonly PeerName[]): Contestant[] {
   return names.map((name, index) => {
     const earlier = names.slice(0, index).filter((other) => other === name).length;
@@ -68,26 +81,30 @@ function contestantsOf(names: readonly PeerName[]): Contestant[] {
   });
 }
 
-async function startAll(
-  scenario: Scenario,
-  stage: Stage,
-  contestants: readonly Contestant[],
-  plan: Plan,
-  failures: string[],
-): Promise<Peer[]> {
+async function startAll(race: Race, contestants: readonly Contestant[]): Promise<Peer[]> {
+  const { scenario, stage, plan, failures } = race;
   const peers: Peer[] = [];
-  for (const [index, { name, label }] of contestants.entries()) {
-    plan.progress(`${scenario.name}: starting ${label}`);
-    const folder = join(plan.folder, `${scenario.name}-${index}`);
-    await mkdir(folder);
-    const peer = await startPeer(name, label, { ...plan, folder, upstream: stage.upstream }).catch((error: unknown) => {
-      throw new Error(`${label}: ${reasonOf(error)}`);
-    });
+  for (const [index, contestant] of contestants.entries()) {
+    plan.progress(`${scenario.name}: starting ${contestant.label}`);
+    const peer = await start(race, contestant, String(index), plan.scope);
     peers.push(peer);
     const warmed = await stage.warm?.(peer);
-    failures.push(...(warmed?.failures ?? []).map((failure) => `${label}: ${failure}`));
+    failures.push(...(warmed?.failures ?? []).map((failure) => `${contestant.label}: ${failure}`));
   }
   return peers;
+}
+
+/** @param id tells its folder from those of all others in the scenario. */
+async function start({ scenario, stage, plan }: Race, contestant: Contestant, id: string, scope: Scope): Promise<Peer> {
+  const { name, label } = contestant;
+  const folder = join(plan.folder, `${scenario.name}-${id}`);
+  await mkdir(folder);
+  const bucket = await stage.s3?.bucketOf(label);
+  const { mirror: root, registry: storage = plan.storage } = stage.laidOut ?? {};
+  const ground = { ...plan, scope, folder, bucket, root, storage, upstream: stage.upstream };
+  return startPeer(name, label, ground).catch((error: unknown) => {
+    throw new Error(`${label}: ${reasonOf(error)}`);
+  });
 }
 
 async function measure(stage: Stage, peer: Peer, scope: Scope): Promise<Sample> {

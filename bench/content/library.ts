@@ -1,6 +1,7 @@
 import { blobOf, type Blob } from './bytes.js';
 import { realImage, smallImage, type Image } from './image.js';
-import { pushBlob, pushManifest } from './push.js';
+import { longBlob, type LongBlob } from './long-blob.js';
+import { pushBlob, pushLongBlob, pushManifest } from './push.js';
 
 /** Content that lies in the source registry: made and pushed once per run, when the first scenario asks for it. */
 export class Library {
@@ -20,6 +21,13 @@ export class Library {
     const pushed = this.#push(blobOf(size, seed));
     this.#blobs.set(seed, pushed);
     return pushed;
+  }
+
+  /** Of any size: nothing keeps its bytes here. */
+  async longBlob(size: number, seed: string): Promise<LongBlob> {
+    const blob = longBlob(size, seed);
+    await pushLongBlob(this.source, this.repository, blob);
+    return blob;
   }
 
   image(): Promise<Image> {

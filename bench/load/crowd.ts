@@ -1,6 +1,5 @@
-import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
-import { startChild } from '../processes/child.js';
+import { runTask } from '../processes/task.js';
 import type { Scope } from '../scope.js';
 
 export interface CrowdJob {
@@ -15,21 +14,15 @@ export interface CrowdReport {
   /** How many clients had each complaint. */
   readonly complaints: Readonly<Record<string, number>>;
   readonly seconds: number;
+  /** When the clients started, on the clock of `sharedNow`. */
+  readonly startedAt: number;
 }
 
 const program = fileURLToPath(new URL('./crowd.child.ts', import.meta.url));
 
 /** Many clients that start one pull each at the same moment, in a process of their own; each checks every byte. */
-export async function runCrowd(scope: Scope, job: CrowdJob): Promise<CrowdReport> {
-  const args = [...process.execArgv, program];
-  const child = await startChild(scope, process.execPath, args, ['ignore', 'inherit', 'inherit', 'ipc']);
-  child.send(job);
-  const outcome = await Promise.race([
-    once(child, 'message').then(([report]) => report as CrowdReport),
-    once(child, 'exit').then(() => undefined),
-  ]);
-  if (outcome === undefined) throw new Error('the load generator ended early');
-  return outcome;
+export function runCrowd(scope: Scope, job: CrowdJob): Promise<CrowdReport> {
+  return runTask(scope, program, job);
 }
 
 export function crowdFailures({ complaints }: CrowdReport): string[] {

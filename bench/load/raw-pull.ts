@@ -1,4 +1,6 @@
 import { connect } from 'node:net';
+import { sharedNow } from '../processes/task.js';
+import type { CrowdReport } from './crowd.js';
 
 /** How long a connection may be silent before the pull counts as failed. */
 const silence = 60_000;
@@ -32,6 +34,20 @@ export function rawPull(url: URL, expected: Buffer): Promise<string | undefined>
     });
     socket.write(`GET ${url.pathname} HTTP/1.1\r\nHost: ${url.host}\r\nConnection: close\r\n\r\n`);
   });
+}
+
+/** All of these pulls at once. */
+export async function rawPulls(
+  jobs: readonly { readonly url: URL; readonly expected: Buffer }[],
+): Promise<CrowdReport> {
+  const startedAt = sharedNow();
+  const pulls = await Promise.all(jobs.map(({ url, expected }) => rawPull(url, expected)));
+  const seconds = (sharedNow() - startedAt) / 1000;
+  const complaints: Record<string, number> = {};
+  for (const complaint of pulls) {
+    if (complaint !== undefined) complaints[complaint] = (complaints[complaint] ?? 0) + 1;
+  }
+  return { right: pulls.filter((complaint) => complaint === undefined).length, complaints, seconds, startedAt };
 }
 
 /** What has arrived of an answer, head and body. */

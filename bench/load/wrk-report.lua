@@ -1,4 +1,22 @@
--- Runs once, after the load: no Lua per request, so wrk stays as fast as it is without a script.
+-- Without names there is no Lua per request, so wrk stays as fast as it is without a script.
+local threads = 0
+
+function setup(thread)
+  threads = threads + 1
+  thread:set('number', threads)
+end
+
+-- With a path and a file of names behind the URL: each request is for the path and one of the names, at random.
+function init(args)
+  local path, file = args[1], args[2]
+  if file == nil then return end
+  local requests = {}
+  for name in io.lines(file) do requests[#requests + 1] = wrk.format('GET', path .. name) end
+  math.randomseed(number)
+  request = function() return requests[math.random(#requests)] end
+end
+
+-- Runs once, after the load.
 function done(summary, latency, requests)
   local errors = summary.errors
   io.write(string.format(

@@ -11,6 +11,10 @@ export interface WrkJob {
   readonly seconds: number;
   /** Every answer is at least this long; fewer bytes in all mean short or foreign answers. */
   readonly size: number;
+  /** Seconds that one answer may take; 30 unless given. */
+  readonly timeout?: number;
+  /** A file of names, one a line: each request is for another of them, at random, put behind the URL. */
+  readonly names?: string;
 }
 
 export interface WrkReport {
@@ -47,10 +51,23 @@ export async function runWrk(scope: Scope, job: WrkJob): Promise<WrkReport> {
   };
 }
 
-async function run(scope: Scope, { url, accept, connections, seconds }: WrkJob): Promise<string> {
-  const args = ['-t', '2', '-c', String(connections), '-d', `${seconds}s`, '--timeout', '30s', '-s', script];
+async function run(scope: Scope, { url, accept, connections, seconds, timeout = 30, names }: WrkJob): Promise<string> {
+  // It refuses to have more threads than connections.
+  const args = [
+    '-t',
+    String(Math.min(2, connections)),
+    '-c',
+    String(connections),
+    '-d',
+    `${seconds}s`,
+    '--timeout',
+    `${timeout}s`,
+    '-s',
+    script,
+  ];
   const header = accept === undefined ? [] : ['-H', `Accept: ${accept}`];
-  const child = await startChild(scope, 'wrk', [...args, ...header, url], ['ignore', 'pipe', 'inherit']);
+  const random = names === undefined ? [] : ['--', new URL(url).pathname, names];
+  const child = await startChild(scope, 'wrk', [...args, ...header, url, ...random], ['ignore', 'pipe', 'inherit']);
   const ended = once(child, 'exit');
   const output = child.stdout === null ? '' : await text(child.stdout);
   await ended;

@@ -2,17 +2,19 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { freePort } from '../processes/port.js';
 import { Server } from '../processes/server.js';
+import { accessKey, region, secretKey, type BucketAddress } from '../s3/bucket.js';
 import type { Scope } from '../scope.js';
 
 interface RegistrySettings {
   /** Where its configuration and its log go. */
   readonly folder: string;
-  readonly storage: string;
+  /** A folder or a bucket. */
+  readonly storage: string | BucketAddress;
   /** Makes it a pull-through cache of this registry. */
   readonly upstream?: string;
 }
 
-/** Debian's docker-registry: as a registry over a storage folder, or as a pull-through cache. */
+/** Debian's docker-registry: as a registry over a folder or a bucket, or as a pull-through cache. */
 export async function startRegistry(scope: Scope, settings: RegistrySettings): Promise<Server> {
   const address = `127.0.0.1:${await freePort()}`;
   const config = join(settings.folder, 'config.yml');
@@ -37,8 +39,7 @@ log:
 storage:
   cache:
     blobdescriptor: inmemory
-  filesystem:
-    rootdirectory: ${storage}
+${typeof storage === 'string' ? inFolder(storage) : inBucket(storage)}
   delete:
     enabled: true
 http:
@@ -47,4 +48,22 @@ http:
   headers:
     X-Content-Type-Options: [nosniff]
 ${proxy}`;
+}
+
+function inFolder(folder: string): string {
+  return `  filesystem:
+    rootdirectory: ${folder}`;
+}
+
+// It would otherwise send clients to the bucket; both peers are to send the bytes themselves.
+function inBucket({ endpoint, name }: BucketAddress): string {
+  return `  s3:
+    regionendpoint: ${endpoint}
+    region: ${region}
+    bucket: ${name}
+    accesskey: ${accessKey}
+    secretkey: ${secretKey}
+    secure: false
+  redirect:
+    disable: true`;
 }

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { freePort } from '../processes/port.js';
 import { Server } from '../processes/server.js';
+import { accessKey, region, secretKey, type BucketAddress } from '../s3/bucket.js';
 import type { Ground } from './peer.js';
 
 export const mirrorNamespace = 'registry.test';
@@ -11,8 +12,8 @@ export const restlessNamespace = 'restless.test';
 
 const entry = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
 
-/** This repository's build, mirroring one upstream into an empty folder. */
-export async function startMirror({ scope, folder, upstream, node }: Ground): Promise<Server> {
+/** This repository's build, mirroring one upstream into an empty folder or bucket. */
+export async function startMirror({ scope, folder, upstream, root, bucket, node }: Ground): Promise<Server> {
   const address = `127.0.0.1:${await freePort()}`;
   const upstreams = join(folder, 'upstreams.yaml');
   await writeFile(upstreams, configuration(upstream));
@@ -22,11 +23,16 @@ export async function startMirror({ scope, folder, upstream, node }: Ground): Pr
       entry,
       // Its own request log, one line a request, is off as the other's is (docker-registry.peer.ts).
       ...['--listen', address, '--upstream-config-file', upstreams, '--log-level', 'error'],
-      ...['filesystem', '--root', join(folder, 'content')],
+      ...(bucket === undefined ? ['filesystem', '--root', root ?? join(folder, 'content')] : inBucket(bucket)),
     ],
     origin: `http://${address}`,
     logFile: join(folder, 'log'),
   });
+}
+
+function inBucket({ endpoint, name }: BucketAddress): string[] {
+  const credentials = ['--access-key', accessKey, '--secret-key', secretKey];
+  return ['s3', '--host', endpoint, '--bucket', name, '--region', region, ...credentials];
 }
 
 // Tags stay fresh for longer than a run, as they would between two polls of a real mirror.

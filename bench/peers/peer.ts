@@ -1,7 +1,8 @@
 import type { Server } from '../processes/server.js';
+import type { BucketAddress } from '../s3/bucket.js';
 import type { Scope } from '../scope.js';
 
-export const peerNames = ['mirror', 'docker-registry', 'docker-registry-proxy', 'nginx'] as const;
+export const peerNames = ['mirror', 'docker-registry', 'docker-registry-proxy', 'docker-registry-s3', 'nginx'] as const;
 export type PeerName = (typeof peerNames)[number];
 
 export function isPeerName(name: string): name is PeerName {
@@ -17,6 +18,10 @@ export interface Ground {
   readonly upstream: string;
   /** The storage of the source registry, for a peer that serves it directly. */
   readonly storage: string;
+  /** The folder of a mirror's content; an empty one of its own unless given. */
+  readonly root?: string | undefined;
+  /** Where content is kept instead of in a folder. */
+  readonly bucket?: BucketAddress | undefined;
   /** The Node binary for the mirror. */
   readonly node: string;
 }

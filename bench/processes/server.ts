@@ -6,12 +6,15 @@ import type { Scope } from '../scope.js';
 import { hasEnded, startChild } from './child.js';
 
 const startDeadline = 30_000;
+/** Milliseconds between two questions whether it is ready: the error of `readyMillis`. */
+const tick = 5;
 
 export interface Command {
   readonly command: string;
   readonly args: readonly string[];
-  /** The address whose `/v2/` answers 200 when the server is ready. */
   readonly origin: string;
+  /** What answers 200 when the server is ready; `/v2/` unless given. */
+  readonly readyPath?: string;
   /** Takes what the server prints; shown when it fails. */
   readonly logFile: string;
 }
@@ -20,18 +23,20 @@ export class Server {
   private constructor(
     readonly origin: string,
     readonly pid: number,
+    /** Milliseconds from before it was started until its first answer had come. */
+    readonly readyMillis: number,
     private readonly child: ChildProcess,
     private readonly logFile: string,
   ) {}
 
   /** Starts it and waits until it answers. @throws Error with the end of the log when it ends or stays silent. */
-  static async start(scope: Scope, { command, args, origin, logFile }: Command): Promise<Server> {
+  static async start(scope: Scope, { command, args, origin, readyPath = '/v2/', logFile }: Command): Promise<Server> {
     const log = await open(logFile, 'a');
     try {
+      const before = performance.now();
       const child = await startChild(scope, command, args, ['ignore', log.fd, log.fd]);
-      const server = new Server(origin, child.pid ?? 0, child, logFile);
-      await server.#ready();
-      return server;
+      await untilReady(`${origin}${readyPath}`, child, logFile);
+      return new Server(origin, child.pid ?? 0, performance.now() - before, child, logFile);
     } finally {
       await log.close();
     }
@@ -39,25 +44,32 @@ export class Server {
 
   /** What is wrong with the process, or undefined while it runs. */
   async complaint(): Promise<string | undefined> {
-    if (!hasEnded(this.child)) return undefined;
-    return `the server ended (${this.child.exitCode ?? this.child.signalCode ?? ''}): ${await this.lastWords()}`;
+    return complaintOf(this.child, this.logFile);
   }
 
   /** The end of what it printed. */
-  async lastWords(): Promise<string> {
-    const log = await readFile(this.logFile, 'utf8');
-    return log.trim().slice(-1000) || 'its log is empty';
+  lastWords(): Promise<string> {
+    return endOf(this.logFile);
   }
+}
 
-  async #ready(): Promise<void> {
-    const deadline = Date.now() + startDeadline;
-    while (!(await answers(`${this.origin}/v2/`))) {
-      const complaint = await this.complaint();
-      if (complaint !== undefined) throw new Error(complaint);
-      if (Date.now() > deadline) throw new Error(`no answer in ${startDeadline / 1000} s: ${await this.lastWords()}`);
-      await sleep(25);
-    }
+async function untilReady(url: string, child: ChildProcess, logFile: string): Promise<void> {
+  const deadline = Date.now() + startDeadline;
+  while (!(await answers(url))) {
+    const complaint = await complaintOf(child, logFile);
+    if (complaint !== undefined) throw new Error(complaint);
+    if (Date.now() > deadline) throw new Error(`no answer in ${startDeadline / 1000} s: ${await endOf(logFile)}`);
+    await sleep(tick);
   }
+}
+
+async function complaintOf(child: ChildProcess, logFile: string): Promise<string | undefined> {
+  if (!hasEnded(child)) return undefined;
+  return `the server ended (${child.exitCode ?? child.signalCode ?? ''}): ${await endOf(logFile)}`;
+}
+
+async function endOf(logFile: string): Promise<string> {
+  return (await readFile(logFile, 'utf8')).trim().slice(-1000) || 'its log is empty';
 }
 
 function answers(url: string): Promise<boolean> {

@@ -18,7 +18,7 @@ export interface Row {
   readonly medians: readonly number[];
   /** What each round gave, for each peer. */
   readonly rounds: readonly (readonly number[])[];
-  /** The first peer divided by each of the others. */
+  /** The first peer divided by each of the others; NaN of differences. */
   readonly ratios?: readonly number[];
   readonly bound?: Verdict;
 }
@@ -43,10 +43,11 @@ function rowOf(metric: Metric, contestants: readonly Contestant[], sound: boolea
   const rounds = contestants.map((contestant) => valuesOf(metric, contestant));
   const medians = rounds.map(median);
   const mirror = contestants.findIndex(({ name }) => name === 'mirror');
-  const { key, label, better, bound } = metric;
+  const { key, label, better, bound, isDifference = false } = metric;
+  const ratio = (other: number): number => (isDifference ? Number.NaN : medians[0]! / other);
   return {
     ...{ key, label, better, medians, rounds },
-    ...(sound && medians.length > 1 && { ratios: medians.slice(1).map((other) => medians[0]! / other) }),
+    ...(sound && medians.length > 1 && { ratios: medians.slice(1).map(ratio) }),
     ...(sound && mirror >= 0 && bound !== undefined && { bound: judge(bound, better, rounds[mirror]!) }),
   };
 }

@@ -1,12 +1,15 @@
 import type { Library } from '../content/library.js';
 import type { NamedScenario } from '../options.js';
 import type { Peer, PeerName } from '../peers/peer.js';
+import type { S3Server } from '../s3/s3.server.js';
 import type { Scope } from '../scope.js';
 
 export interface Scenario extends NamedScenario {
   /** The peers that can take part. */
   readonly peers: readonly PeerName[];
   readonly metrics: readonly Metric[];
+  /** Whether the peers start anew for each round, because it is their start that is measured. */
+  readonly startsAnew?: boolean;
   /** Lays out what the peers pull. */
   open(setting: Setting): Promise<Stage>;
 }
@@ -17,14 +20,30 @@ export interface Setting {
   readonly source: string;
   readonly library: Library;
   readonly seconds: number;
+  /** A folder that goes with the benchmark. */
+  readonly folder: string;
+  /** What sizes and lengths of time that are not options are divided by, for a try-out; 1 for a measurement. */
+  readonly shrink: number;
 }
 
 export interface Stage {
   /** The registry the mirrors among the peers pull from. */
   readonly upstream: string;
+  /** Has a bucket for each peer that can keep content in one. */
+  readonly s3?: S3Server;
+  /** Where content lies already that the peers are to serve, for those that do not begin with what the run has. */
+  readonly laidOut?: LaidOut;
   /** One pull that fills a mirror before anything is measured. */
   warm?(peer: Peer): Promise<Sample>;
   measure(peer: Peer, scope: Scope): Promise<Sample>;
+}
+
+/** The same content in two folders. */
+export interface LaidOut {
+  /** As the mirror lays it out. */
+  readonly mirror: string;
+  /** As docker-registry does. */
+  readonly registry: string;
 }
 
 /** One run of one peer: a value for each metric, and what went wrong. */
@@ -37,6 +56,8 @@ export interface Metric {
   readonly key: string;
   readonly label: string;
   readonly better: 'more' | 'less';
+  /** Whether it can be about zero, so that dividing one by the other says nothing. */
+  readonly isDifference?: boolean;
   /** What the mirror must reach. */
   readonly bound?: Bound;
 }

@@ -1,4 +1,4 @@
-import { measureWrk, memoryMetrics, warmUp } from './warm-load.js';
+import { blobMetrics, blobValues, measureWrk, memoryMetrics, warmUp } from './warm-load.js';
 import type { Scenario } from './scenario.js';
 
 const size = 51_000_000;
@@ -9,13 +9,7 @@ export const warmBlob: Scenario = {
   title: `one stored blob of 51 MB, ${connections} connections`,
   byDefault: true,
   peers: ['mirror', 'docker-registry', 'nginx'],
-  metrics: [
-    { key: 'throughput', label: 'throughput, GB/s', better: 'more' },
-    { key: 'cpuPerGB', label: 'CPU seconds per GB', better: 'less' },
-    { key: 'p50', label: 'latency p50, ms', better: 'less' },
-    { key: 'p99', label: 'latency p99, ms', better: 'less' },
-    ...memoryMetrics,
-  ],
+  metrics: [...blobMetrics, ...memoryMetrics],
   async open({ library, source, seconds }) {
     const { digest } = await library.blob(size, 'warm blob');
     const { repository } = library;
@@ -25,12 +19,7 @@ export const warmBlob: Scenario = {
       warm: (peer) => warmUp({ ...job, url: peer.blobUrl(repository, digest) }),
       measure: (peer, scope) => {
         const load = { connections, seconds, job: { ...job, url: peer.blobUrl(repository, digest) } };
-        return measureWrk(scope, peer, load, ({ outcome, cpuSeconds }) => ({
-          throughput: outcome.bytes / 1e9 / outcome.seconds,
-          cpuPerGB: cpuSeconds / (outcome.bytes / 1e9),
-          p50: outcome.p50Millis,
-          p99: outcome.p99Millis,
-        }));
+        return measureWrk(scope, peer, load, blobValues);
       },
     };
   },

@@ -8,7 +8,7 @@ import type { Metric, Sample } from './scenario.js';
 export interface WarmLoad {
   readonly connections: number;
   readonly seconds: number;
-  readonly job: PullJob & { readonly size: number };
+  readonly job: PullJob & { readonly size: number; readonly timeout?: number };
 }
 
 export const memoryMetrics: readonly Metric[] = [
@@ -22,6 +22,22 @@ export const requestMetrics: readonly Metric[] = [
   { key: 'p99', label: 'latency p99, ms', better: 'less' },
   { key: 'cpuPerRequest', label: 'CPU ms per request', better: 'less' },
 ];
+
+export const blobMetrics: readonly Metric[] = [
+  { key: 'throughput', label: 'throughput, GB/s', better: 'more' },
+  { key: 'cpuPerGB', label: 'CPU seconds per GB', better: 'less' },
+  { key: 'p50', label: 'latency p50, ms', better: 'less' },
+  { key: 'p99', label: 'latency p99, ms', better: 'less' },
+];
+
+export function blobValues({ outcome, cpuSeconds }: Metered<WrkReport>): Record<string, number> {
+  return {
+    throughput: outcome.bytes / 1e9 / outcome.seconds,
+    cpuPerGB: cpuSeconds / (outcome.bytes / 1e9),
+    p50: outcome.p50Millis,
+    p99: outcome.p99Millis,
+  };
+}
 
 export function requestValues({ outcome, cpuSeconds }: Metered<WrkReport>): Record<string, number> {
   return {

@@ -1,0 +1,23 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { readUsage } from '../processes/usage.js';
+import type { Scenario } from './scenario.js';
+
+/** Milliseconds after its start. */
+const wait = 10_000;
+
+export const atRest: Scenario = {
+  name: 'at-rest',
+  title: `a process that has answered /v2/ once, ${wait / 1000} s after its start`,
+  byDefault: true,
+  startsAnew: true,
+  peers: ['mirror', 'docker-registry'],
+  metrics: [{ key: 'restingMiB', label: 'resident size, MiB', better: 'less', bound: { limit: 75, over: 'median' } }],
+  open: ({ source }) =>
+    Promise.resolve({
+      upstream: source,
+      measure: async ({ server }) => {
+        await sleep(Math.max(0, wait - server.readyMillis));
+        return { values: { restingMiB: readUsage(server.pid).residentBytes / 1024 ** 2 }, failures: [] };
+      },
+    }),
+};
