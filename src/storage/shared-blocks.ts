@@ -1,7 +1,8 @@
 import { StorageError } from './storage-error.js';
 import type { PositionedRead } from './positioned-read.js';
 
-const blockSize = 256 * 1024;
+/** Bytes. */
+export const blockSize = 256 * 1024;
 /** Bytes of blocks in this process, those in use and those kept for the next reader together. */
 const budget = 24 * 1024 * 1024;
 
@@ -12,6 +13,17 @@ const freeBlocks = 16;
 export interface Lent {
   readonly bytes: Uint8Array;
   readonly release: () => void;
+}
+
+/** A block that is filled by whoever appends to the file, and that nobody reads from the file before it is released. */
+export interface Room {
+  /** Takes bytes that follow those before, as many as there is room for. @returns how many */
+  fill(bytes: Uint8Array): number;
+  readonly isFull: boolean;
+  /** What has been filled in through this room. */
+  readonly bytes: Uint8Array;
+  /** To be called once, when the file has the bytes. */
+  release(): void;
 }
 
 interface Block {
@@ -102,6 +114,33 @@ export class SharedBlocks {
         if (!isReleased) this.release(block);
         isReleased = true;
       },
+    };
+  }
+
+  /**
+   * A place for bytes that are appended at `position`, the start of a block, for readers to have before they are in the
+   * file. Undefined when the budget has no block for them, or somebody waits for them to come from the file.
+   */
+  reserve(position: number): Room | undefined {
+    if (this.isClosed || position % blockSize !== 0 || this.blocks.has(position / blockSize)) return undefined;
+    const block = this.blockAt(position / blockSize);
+    if (!block) return undefined;
+    block.readers += 1;
+    pool.use(block);
+    return {
+      fill: (bytes) => {
+        const taken = bytes.subarray(0, blockSize - block.filled);
+        block.buffer.set(taken, block.filled);
+        block.filled += taken.length;
+        return taken.length;
+      },
+      get isFull() {
+        return block.filled === blockSize;
+      },
+      get bytes() {
+        return block.buffer.subarray(0, block.filled);
+      },
+      release: () => this.release(block),
     };
   }
 

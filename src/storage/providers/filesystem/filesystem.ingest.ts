@@ -69,6 +69,7 @@ export class FilesystemIngest implements Ingest {
     if (this.state !== 'open') throw new StorageError('failed', 'the ingest has ended');
     try {
       // A file whose fsync failed once is lost: the kernel may call the next one good without having written anything.
+      await this.file.flush();
       await this.handle.sync();
       await into(this.home.pathOf(key));
     } catch (error) {

@@ -2,23 +2,32 @@ import type { FileHandle } from 'node:fs/promises';
 import type { ByteRange } from '../../../oci/byte-range.js';
 import { copyRange } from '../../copy.js';
 import { SharedBlocks } from '../../shared-blocks.js';
+import { StorageError } from '../../storage-error.js';
 import type { ChunkSink } from '../../storage.provider.js';
 import { toStorageError } from './storage-errors.js';
 
 /** An open file that is copied to any number of sinks at one time. It may grow; what is there does not change. */
 export class OpenFile {
-  private readonly shared: SharedBlocks;
+  readonly shared: SharedBlocks;
 
   /** @param size bytes that may be read now. */
   constructor(
     private readonly handle: FileHandle,
     size: () => number,
   ) {
-    this.shared = new SharedBlocks(this.read, size);
+    this.shared = new SharedBlocks(this.readInto, size);
   }
 
   copy(range: ByteRange, sink: ChunkSink, signal?: AbortSignal): Promise<void> {
-    return copyRange(this.read, range, sink, signal, this.shared);
+    return copyRange(this.readInto, range, sink, signal, this.shared);
+  }
+
+  /** Up to `length` bytes at `position` in a buffer of their own. @throws StorageError `damaged` when there are none */
+  async read(position: number, length: number): Promise<Buffer> {
+    const buffer = Buffer.allocUnsafeSlow(length);
+    const count = await this.readInto(buffer, length, position);
+    if (count === 0) throw new StorageError('damaged', 'stored content is shorter than its size');
+    return buffer.subarray(0, count);
   }
 
   async close(): Promise<void> {
@@ -26,7 +35,7 @@ export class OpenFile {
     await this.handle.close();
   }
 
-  private readonly read = async (buffer: Buffer, length: number, position: number): Promise<number> => {
+  private readonly readInto = async (buffer: Buffer, length: number, position: number): Promise<number> => {
     try {
       return (await this.handle.read(buffer, 0, length, position)).bytesRead;
     } catch (error) {

@@ -1,7 +1,6 @@
 import type { FileHandle } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 import type { ByteRange } from '../../../oci/byte-range.js';
-import { StorageError } from '../../storage-error.js';
 import { GrowingFile } from '../filesystem/growing-file.js';
 
 /** Bytes read at a time for an upload. */
@@ -11,8 +10,8 @@ const chunkSize = 128 * 1024;
 export class TempFile extends GrowingFile {
   private closing: Promise<void> | undefined;
 
-  constructor(private readonly temporary: FileHandle) {
-    super(temporary, 'write content to the temporary folder');
+  constructor(handle: FileHandle) {
+    super(handle, 'write content to the temporary folder');
   }
 
   /** The bytes of the range as the body of one request. @param progress called whenever more of it is wanted */
@@ -28,11 +27,9 @@ export class TempFile extends GrowingFile {
   private async *chunks({ offset, length }: ByteRange, progress: () => void): AsyncGenerator<Buffer> {
     for (let position = offset; position < offset + length;) {
       progress();
-      const buffer = Buffer.allocUnsafeSlow(Math.min(chunkSize, offset + length - position));
-      const { bytesRead } = await this.temporary.read(buffer, 0, buffer.length, position);
-      if (bytesRead === 0) throw new StorageError('damaged', 'the temporary file is shorter than it was');
-      position += bytesRead;
-      yield buffer.subarray(0, bytesRead);
+      const chunk = await this.read(position, Math.min(chunkSize, offset + length - position));
+      position += chunk.length;
+      yield chunk;
     }
     progress();
   }
