@@ -47,13 +47,14 @@ describe('GrowingFile', () => {
           const content = randomBytes(sizes.reduce((sum, size) => sum + size, 0));
           const { file, path, read } = await make();
           let end = 0;
-          const reads: Promise<void>[] = [];
+          const reads: Promise<unknown>[] = [];
           for (const size of sizes) {
             await file.append(content.subarray(end, (end += size)));
             expect(file.size).toBe(end);
             for (const place of places) {
               const [offset, until] = [Math.floor(place * end), end];
-              reads.push(read(offset, until - offset).then((got) => void expect(got.equals(content.subarray(offset, until))).toBe(true)));
+              const wanted = content.subarray(offset, until);
+              reads.push(read(offset, until - offset).then((got) => expect(got.equals(wanted)).toBe(true)));
             }
           }
           await Promise.all(reads);
