@@ -3,9 +3,9 @@ const smallest = 16 * kibibyte;
 const largest = 256 * kibibyte;
 
 /** Bytes that all running copies should hold together; each copy has two buffers, of 16 to 256 KiB. */
-const budget = 24 * 1024 * kibibyte;
+const budget = 4 * 1024 * kibibyte;
 /** Bytes of idle buffers kept for the next copies. */
-const idleBudget = 8 * 1024 * kibibyte;
+const idleBudget = 1024 * kibibyte;
 
 /**
  * Reusable buffers for copying content. Few copies get large buffers, which is fastest; many get small ones, so that

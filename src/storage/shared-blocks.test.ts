@@ -68,7 +68,7 @@ describe('SharedBlocks', () => {
       const lent = await first.shared.borrow(position, 1);
       if (lent) held.push(lent);
     }
-    expect(held.length).toBe(96);
+    expect(held.length).toBe(48);
     const second = sourceOf(content);
     expect(await second.shared.borrow(0, 1)).toBeUndefined();
     expect((await collect(second, 5, mebibyte)).length).toBe(mebibyte);

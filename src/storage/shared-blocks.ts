@@ -3,8 +3,11 @@ import type { PositionedRead } from './positioned-read.js';
 
 /** Bytes. */
 export const blockSize = 256 * 1024;
-/** Bytes of blocks in this process, those in use and those kept for the next reader together. */
-const budget = 24 * 1024 * 1024;
+/**
+ * Bytes of blocks in this process, those in use and those kept for the next reader together. More of them are slower:
+ * what was read lately is then no longer in the processor's cache (docs/decisions/0004-shared-blocks.md).
+ */
+const budget = 12 * 1024 * 1024;
 
 /** Buffers kept although nothing is open, for what is opened next. */
 const freeBlocks = 16;

@@ -24,7 +24,8 @@ describe('GrowingFile', () => {
     const proxy = new Proxy(handle, {
       get: (target, key) => {
         if (key === 'write' && write)
-          return (bytes: Uint8Array, from: number, length: number, at: number) => write(target, bytes, from, length, at);
+          return (bytes: Uint8Array, from: number, length: number, at: number) =>
+            write(target, bytes, from, length, at);
         const value: unknown = Reflect.get(target, key, target);
         return typeof value === 'function' ? (value.bind(target) as unknown) : value;
       },
@@ -123,7 +124,7 @@ describe('GrowingFile', () => {
       await file.append(Buffer.alloc(block + 1)).catch(() => undefined);
       await file.close();
     }
-    // The blocks of all files together have room for 96: with any of them lost this one would write as it comes.
+    // The blocks of all files together have room for 48: with any of them lost this one would write as it comes.
     const { file } = await make(() => new Promise(() => undefined));
     void file.append(Buffer.alloc(1));
     await file.close();
