@@ -51,7 +51,8 @@ export class FilesystemProvider extends StorageProvider {
       await this.files.unlink(probe);
       await syncFolder(this.files, this.ingestFolder);
     } catch (error) {
-      throw new StorageError('failed', `cannot write to ${this.root} (${errorCode(error) ?? 'unknown error'})`, error);
+      const reason = error instanceof StorageError ? error.message : (errorCode(error) ?? 'unknown error');
+      throw new StorageError('failed', `cannot write to ${this.root} (${reason})`, error);
     }
   }
 
