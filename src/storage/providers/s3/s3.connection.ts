@@ -17,8 +17,11 @@ const maxAttempts = 4;
 const probeDeadline = 5_000;
 /** Small requests at one time; more wait. */
 const maxCalls = 128;
-/** Objects that are read and parts that are sent at one time; slow readers hold theirs for long. */
-const maxTransfers = 1024;
+/**
+ * Objects that are read and parts that are sent at one time. A bound would let readers who read nothing keep everybody
+ * else waiting; each has a client's connection as well, or is one of the few parts that are sent at a time.
+ */
+const maxTransfers = Infinity;
 
 /** Bodies that cannot be sent again are ours to repeat; the client has nothing to say that no error says. */
 const silent = { trace() {}, debug() {}, info() {}, warn() {}, error() {} };
