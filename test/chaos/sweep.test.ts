@@ -202,6 +202,21 @@ describe('a quota', () => {
     expect(await stock.files('_blobs')).toHaveLength(8);
   });
 
+  it('lets no more small content make way than is needed, for its records go as well', async () => {
+    await using stock = await Stock.make({ server: { maxSize: 100 * mebibyte } });
+    const small = Array.from({ length: 100 }, (_, index) => makeBlob(1_000, `small ${index}`));
+    for (const blob of small) await stock.pullBlob('app', blob);
+    await stock.age(5 * hour);
+    stock.forgetUses();
+    // A block for each piece, and one for its record.
+    const quota = 2 * 4096 * small.length;
+    stock.allow(quota);
+    const { bytes, removedContents } = await stock.sweeper.run();
+    expect(bytes).toBeLessThanOrEqual(0.85 * quota);
+    expect(bytes).toBeGreaterThan(0.82 * quota);
+    expect(await stock.files('_blobs')).toHaveLength(small.length - removedContents);
+  });
+
   it('is never passed, while every pull is right', async () => {
     await using stock = await Stock.make({ server: { maxSize: 5 * mebibyte } });
     for (const blob of blobs) {
