@@ -1,5 +1,5 @@
-import { readFile, stat, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { RemovalService } from '../../src/registry/eviction/removal.service.js';
 import { UsageService } from '../../src/registry/eviction/usage.service.js';
@@ -15,6 +15,14 @@ import { blobPath, day, hexOf, hour, Stock } from './support/stock.js';
 const image = makeImage({ seed: 'swept', layers: [100, 200_000] });
 const other = makeImage({ seed: 'kept', layers: [300] });
 const parts = [image.manifest, image.config, ...image.layers];
+
+/** Folders that hold nothing, but for those right below the root. */
+async function emptyFolders({ root }: Stock): Promise<string[]> {
+  const entries = await readdir(root, { recursive: true, withFileTypes: true });
+  const folders = entries.filter((entry) => entry.isDirectory()).map(({ parentPath, name }) => join(parentPath, name));
+  const holding = new Set(entries.map(({ parentPath }) => parentPath));
+  return folders.filter((folder) => !holding.has(folder) && dirname(folder) !== root);
+}
 
 describe('a sweep for age', () => {
   it('removes nothing for its age by default, however old it is', async () => {
@@ -41,6 +49,7 @@ describe('a sweep for age', () => {
     for (const part of [other.manifest, other.config, ...other.layers]) expect(await stock.has(part)).toBe(true);
     expect(await stock.files('_tags/latest')).toEqual([]);
     expect(await stock.files('_tags/other')).toHaveLength(1);
+    expect(await emptyFolders(stock)).toEqual([]);
     stock.stage.registry.reset();
     await stock.pull('app', image);
     expect(stock.stage.registry.count({ kind: 'blob', method: 'GET' })).toBe(1 + image.layers.length);

@@ -45,6 +45,19 @@ export class Folders {
     this.known.set(folder, true);
   }
 
+  /** Removes the folders of a path that hold nothing any more, but for those right below the root. Never throws. */
+  async removeEmpty(path: string): Promise<void> {
+    for (let folder = dirname(path); dirname(folder).length > this.root.length; folder = dirname(folder)) {
+      try {
+        // The system refuses while there is anything in it, whoever put it there and however lately.
+        await this.files.rmdir(folder);
+      } catch {
+        return;
+      }
+      this.known.delete(folder);
+    }
+  }
+
   /** Looks again the next time: somebody has changed the folders under a running process. */
   forget(): void {
     this.known.clear();
