@@ -1,4 +1,6 @@
 import { Inject, Injectable, Logger, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
+import { Clock } from '../config/clock.js';
+import { ClockJumps } from '../config/clock.jumps.js';
 import { ServerSettings } from '../config/server.settings.js';
 import { StorageProvider } from './storage.provider.js';
 
@@ -11,13 +13,19 @@ const longestInterval = 3_600_000;
 @Injectable()
 export class IngestSweeper implements OnApplicationBootstrap, OnApplicationShutdown {
   private readonly logger = new Logger(IngestSweeper.name);
+  private readonly jumps: ClockJumps;
   private timer: NodeJS.Timeout | undefined;
   private sweeping: Promise<void> = Promise.resolve();
 
   constructor(
     @Inject(StorageProvider) private readonly provider: StorageProvider,
     private readonly settings: ServerSettings,
-  ) {}
+    @Inject(Clock) clock: Clock,
+  ) {
+    this.jumps = new ClockJumps(clock, () =>
+      this.logger.warn('the time of day has jumped; unfinished writes are not removed for a day'),
+    );
+  }
 
   onApplicationBootstrap(): void {
     if (!this.settings.runsJobs) return;
@@ -35,6 +43,8 @@ export class IngestSweeper implements OnApplicationBootstrap, OnApplicationShutd
   }
 
   private async sweep(): Promise<void> {
+    // Another replica may be at what only seems old.
+    if (!this.jumps.areAgesTrusted()) return;
     try {
       const count = await this.provider.sweepIngests(this.settings.orphanAge);
       if (count > 0) this.logger.log(`removed ${count} unfinished writes of earlier processes`);

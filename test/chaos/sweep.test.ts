@@ -1,5 +1,5 @@
-import { readFile, stat, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { RemovalService } from '../../src/registry/eviction/removal.service.js';
 import { UsageService } from '../../src/registry/eviction/usage.service.js';
@@ -15,6 +15,14 @@ import { blobPath, day, hexOf, hour, Stock } from './support/stock.js';
 const image = makeImage({ seed: 'swept', layers: [100, 200_000] });
 const other = makeImage({ seed: 'kept', layers: [300] });
 const parts = [image.manifest, image.config, ...image.layers];
+
+/** Folders that hold nothing, but for those right below the root. */
+async function emptyFolders({ root }: Stock): Promise<string[]> {
+  const entries = await readdir(root, { recursive: true, withFileTypes: true });
+  const folders = entries.filter((entry) => entry.isDirectory()).map(({ parentPath, name }) => join(parentPath, name));
+  const holding = new Set(entries.map(({ parentPath }) => parentPath));
+  return folders.filter((folder) => !holding.has(folder) && dirname(folder) !== root);
+}
 
 describe('a sweep for age', () => {
   it('removes nothing for its age by default, however old it is', async () => {
@@ -41,6 +49,7 @@ describe('a sweep for age', () => {
     for (const part of [other.manifest, other.config, ...other.layers]) expect(await stock.has(part)).toBe(true);
     expect(await stock.files('_tags/latest')).toEqual([]);
     expect(await stock.files('_tags/other')).toHaveLength(1);
+    expect(await emptyFolders(stock)).toEqual([]);
     stock.stage.registry.reset();
     await stock.pull('app', image);
     expect(stock.stage.registry.count({ kind: 'blob', method: 'GET' })).toBe(1 + image.layers.length);
@@ -200,6 +209,21 @@ describe('a quota', () => {
     expect(result.bytes).toBeLessThanOrEqual(8.5 * mebibyte);
     // The records of what is gone are gone.
     expect(await stock.files('_blobs')).toHaveLength(8);
+  });
+
+  it('lets no more small content make way than is needed, for its records go as well', async () => {
+    await using stock = await Stock.make({ server: { maxSize: 100 * mebibyte } });
+    const small = Array.from({ length: 100 }, (_, index) => makeBlob(1_000, `small ${index}`));
+    for (const blob of small) await stock.pullBlob('app', blob);
+    await stock.age(5 * hour);
+    stock.forgetUses();
+    // A block for each piece, and one for its record.
+    const quota = 2 * 4096 * small.length;
+    stock.allow(quota);
+    const { bytes, removedContents } = await stock.sweeper.run();
+    expect(bytes).toBeLessThanOrEqual(0.85 * quota);
+    expect(bytes).toBeGreaterThan(0.82 * quota);
+    expect(await stock.files('_blobs')).toHaveLength(small.length - removedContents);
   });
 
   it('is never passed, while every pull is right', async () => {

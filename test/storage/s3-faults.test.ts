@@ -30,6 +30,8 @@ beforeEach(async () => {
     stall: 1_000,
     deadline: 5_000,
     pause: 20,
+    // Its circuit has tests of its own: here every request is to reach the server.
+    outage: Infinity,
   });
   await provider.initialize();
   proxy.requests.length = 0;

@@ -1,4 +1,6 @@
+import { writeFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { Folder } from '../e2e/support/folder.js';
 import { build, Program } from '../e2e/support/program.js';
 import { freePort } from './support/child.js';
 import { FaultyProxy } from './support/faulty-proxy.js';
@@ -72,5 +74,46 @@ describe('the program on a bucket that it cannot use', () => {
     expect(await refusal({ S3_HOST: proxy.url })).toMatch(/^cannot write to .* is not permitted to \(AccessDenied\)$/);
     proxy.fate = (line) => (line.startsWith('DELETE') ? 403 : 'pass');
     expect(await refusal({ S3_HOST: proxy.url })).toMatch(/^cannot delete from .* permitted to \(AccessDenied\)$/);
+  });
+});
+
+describe('the program without a key of its own', () => {
+  /** Nothing of the machine that runs the tests is asked. */
+  const bare = () => ({ S3_HOST: server.url, S3_BUCKET: bucket.name, AWS_EC2_METADATA_DISABLED: 'true' });
+
+  async function starts(env: Record<string, string>): Promise<void> {
+    await using program = await Program.start(['--listen', '127.0.0.1:0', 's3'], { env: { ...bare(), ...env } });
+    expect((await fetch(`${program.url}/readyz`)).status).toBe(200);
+    expect(program.stdout + program.stderr).not.toContain('planted');
+  }
+
+  it("takes that of Amazon's variables", () =>
+    starts({ AWS_ACCESS_KEY_ID: accessKey, AWS_SECRET_ACCESS_KEY: secretKey }));
+
+  it('takes that of a profile in a shared file', async () => {
+    await using folder = await Folder.make();
+    const lines = ['[other]', 'aws_access_key_id = nobody', 'aws_secret_access_key = nothing', '[mirror]'];
+    lines.push(`aws_access_key_id = ${accessKey}`, `aws_secret_access_key = ${secretKey}`, '');
+    await writeFile(folder.file('credentials'), lines.join('\n'));
+    await starts({ AWS_SHARED_CREDENTIALS_FILE: folder.file('credentials'), AWS_PROFILE: 'mirror' });
+  });
+
+  it('says that there is none', async () => {
+    const { code, stdout, stderr } = await Program.run(['--listen', '127.0.0.1:0', 's3'], {
+      env: { ...bare(), HOME: '/nonexistent' },
+    });
+    expect({ code, stdout, stderr }).toEqual({
+      code: 2,
+      stdout: '',
+      stderr: `cannot list the bucket ${bucket.name}: no access key was given, and none was found (CredentialsProviderError)\n`,
+    });
+  });
+});
+
+describe('a bound that is a part of the whole', () => {
+  it('is refused at start, for nobody knows how large a bucket is', async () => {
+    expect(await refusal({ MAX_SIZE: '80%' })).toBe(
+      '--max-size: the size of this storage is not known, so give bytes and no percentage',
+    );
   });
 });

@@ -4,6 +4,7 @@ import { UsesService } from '../../src/registry/eviction/uses.service.js';
 import { FakeRegistry } from '../fakes/fake-registry.js';
 import { request } from '../fakes/request.js';
 import { makeImage, type FixtureImage } from '../fixtures/images.js';
+import { FaultyProxy } from './support/faulty-proxy.js';
 import { S3Mirror } from './support/s3-mirror.js';
 import type { Bucket } from './support/s3-server.js';
 import { VersityGateway } from './support/versitygw.js';
@@ -108,5 +109,50 @@ describe('a sweep of a bucket', () => {
     await using mirror = await start();
     expect(await mirror.app.get(SweepService).run()).toMatchObject({ failed: 0, objects: partsOf(used).length });
     expect(await pathsOf(used, 'used', '')).toEqual(before);
+  });
+
+  it('costs the requests that the documentation says', async () => {
+    await using proxy = await FaultyProxy.start(server.url);
+    const settings = bucket.settings({ host: proxy.url });
+    {
+      await using mirror = await S3Mirror.start(settings, registry, { sweepInterval: 0 });
+      await pull(mirror, unused, 'unused');
+      await pull(mirror, used, 'used');
+    }
+    await server.age(bucket, 30 * day);
+    const requests = async (mirror: S3Mirror) => {
+      proxy.requests.length = 0;
+      const { removedContents, removedRecords } = await mirror.app.get(SweepService).run();
+      const listed = (what: string) => proxy.count(new RegExp(`^GET .*[?&]prefix=${what}%2F`));
+      const lists = Object.fromEntries(['repositories', 'blobs'].map((what) => [what, listed(what)]));
+      const [heads, deletes] = [proxy.count(/^HEAD /), proxy.count(/^DELETE /)];
+      return {
+        ...lists,
+        markers: listed('used%2F(?:repositories|blobs)'),
+        heads,
+        deletes,
+        removedContents,
+        removedRecords,
+      };
+    };
+    const none = { heads: 0, deletes: 0, removedContents: 0, removedRecords: 0 };
+    {
+      await using mirror = await S3Mirror.start(settings, registry, { sweepInterval: 0 });
+      expect(await requests(mirror)).toEqual({ repositories: 2, blobs: 1, markers: 3, ...none });
+      expect(await requests(mirror)).toEqual({ repositories: 1, blobs: 1, markers: 2, ...none });
+    }
+    const all = [...partsOf(unused), ...partsOf(used)].length;
+    {
+      await using mirror = await S3Mirror.start(settings, registry, { sweepInterval: 0, maxSize: 1 });
+      // A tag is not about a digest, and goes with content as old as it is.
+      expect(await requests(mirror)).toMatchObject({
+        repositories: 2,
+        blobs: 2,
+        markers: 4,
+        heads: 2 * all,
+        deletes: 2 * (all + all + 2),
+        removedContents: all,
+      });
+    }
   });
 });

@@ -1,5 +1,6 @@
 import { Inject, Injectable, Logger } from '@nestjs/common';
 import { Clock } from '../../config/clock.js';
+import { ClockJumps } from '../../config/clock.jumps.js';
 import { upstreamSettings } from '../../config/config.module.js';
 import { UpstreamSettings } from '../../config/upstream.settings.js';
 import { Namespace } from '../../oci/namespace.js';
@@ -7,10 +8,6 @@ import type { StoredRecord } from '../../storage/stored.objects.js';
 
 /** Milliseconds that a recorded use may be behind the last one: uses are recorded once in so long. */
 export const useGranularity = 3_600_000;
-/** Milliseconds of time of day gained or lost against the clock that only goes forward, that count as a jump. */
-const jump = 3_600_000;
-/** Milliseconds after a jump in which no age is believed: what is in use is used again meanwhile. */
-const caution = 86_400_000;
 
 /** How long records are kept without being used. */
 @Injectable()
@@ -18,15 +15,16 @@ export class Retention {
   private readonly logger = new Logger(Retention.name);
   private readonly settings: ReadonlyMap<string, UpstreamSettings>;
   private readonly usual = new UpstreamSettings();
-  private offset: number;
-  private cautiousUntil = 0;
+  private readonly jumps: ClockJumps;
 
   constructor(
     @Inject(upstreamSettings) settings: readonly UpstreamSettings[],
     @Inject(Clock) private readonly clock: Clock,
   ) {
     this.settings = new Map(settings.map((entry) => [Namespace.parse(entry.namespace).toString(), entry]));
-    this.offset = this.clock.now() - this.clock.monotonic();
+    this.jumps = new ClockJumps(clock, () =>
+      this.logger.warn('the time of day has jumped; nothing is removed for its age for a day'),
+    );
   }
 
   /** The time of day, for `ageOf` and `isOver`: a sweep takes it once, or what is as old as it was would be older later. */
@@ -50,13 +48,6 @@ export class Retention {
 
   /** Whether ages mean anything: not for a day after the time of day was set. To be asked from time to time. */
   areAgesTrusted(): boolean {
-    const monotonic = this.clock.monotonic();
-    const offset = this.clock.now() - monotonic;
-    if (Math.abs(offset - this.offset) > jump) {
-      this.cautiousUntil = monotonic + caution;
-      this.logger.warn('the time of day has jumped; nothing is removed for its age for a day');
-    }
-    this.offset = offset;
-    return monotonic >= this.cautiousUntil;
+    return this.jumps.areAgesTrusted();
   }
 }

@@ -57,6 +57,8 @@ export class Sweep {
   private readonly areAgesTrusted: boolean;
   private readonly now: number;
   private bytes = 0;
+  /** Of the records that go with their content. */
+  private recordBytes = 0;
   private contents = 0;
   private damaged = 0;
   private live: BloomFilter;
@@ -107,7 +109,9 @@ export class Sweep {
       if (!isInUse && this.areAgesTrusted && retention.isOver(record, this.now) && (await this.removeRecord(record)))
         continue;
       this.bytes += spaceOf(record.size);
-      if (record.digest) this.live.add(record.digest);
+      if (!record.digest) continue;
+      this.recordBytes += spaceOf(record.size);
+      this.live.add(record.digest);
     }
   }
 
@@ -129,7 +133,8 @@ export class Sweep {
   /** Least recently used content goes, until so many bytes have. */
   private async evict(bytes: number): Promise<void> {
     const { objects, retention, isHeld } = this.place;
-    this.cut = this.ages.oldest(bytes);
+    // The records of what goes become free as well: of small content they are as much as the content itself.
+    this.cut = this.ages.oldest(bytes, this.recordBytes / Math.max(1, this.contents));
     this.present = this.live = this.emptyFilter();
     for await (const content of objects.contents()) {
       await this.next();

@@ -104,9 +104,11 @@ export class ReplicatedSource {
     await this.close();
     this.held = undefined;
     let seen = 0;
+    let isLate = false;
     for (let turn = 0; turn < maxTurns; turn += 1) {
       const { epoch, lease } = await this.replicas.findNewest(this.leases, seen);
       const isOther = lease !== undefined && epoch > this.broken && this.replicas.isLive(lease);
+      isLate ||= isOther;
       if (isOther && this.blob.asker === 'client') {
         await this.look();
         const body = await this.follow(lease, from?.offset);
@@ -115,8 +117,8 @@ export class ReplicatedSource {
       this.held = await this.replicas.take(this.leases, epoch + 1, lifetime);
       this.held?.keep(renewalInterval, lifetime);
       if (this.held) {
-        // A holder that was tried in vain has cost time in which somebody else may have finished.
-        if (isOther && from === undefined) this.hasLooked = false;
+        // Holders that were tried in vain have cost time in which somebody else may have finished.
+        if (isLate && from === undefined) this.hasLooked = false;
         await this.look();
         return undefined;
       }

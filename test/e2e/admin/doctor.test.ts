@@ -1,10 +1,9 @@
-import { execFileSync } from 'node:child_process';
 import { mkdir, readdir, writeFile } from 'node:fs/promises';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { FakeRegistry } from '../../fakes/fake-registry.js';
 import { makeCertificate } from '../../fixtures/certificate.js';
 import { Folder } from '../support/folder.js';
-import { build, Program } from '../support/program.js';
+import { build, hasMounts, Program } from '../support/program.js';
 import { storedFiles } from '../support/stored-files.js';
 
 beforeAll(build, 180_000);
@@ -29,15 +28,6 @@ async function examine(folder: Folder, upstreams: string, args = ['filesystem', 
 
 const signedIn = (host: string, password = 'planted-password') =>
   `- {namespace: registry.test, host: '${host}', tls: false, username: user, password: ${password}}`;
-
-const hasMounts = (() => {
-  try {
-    execFileSync('unshare', ['-m', 'true'], { stdio: 'ignore' });
-    return true;
-  } catch {
-    return false;
-  }
-})();
 
 describe('doctor', { concurrent: true, timeout: 120_000 }, () => {
   it('finds nothing wrong where nothing is, and leaves nothing behind', async () => {
@@ -138,15 +128,11 @@ describe('doctor', { concurrent: true, timeout: 120_000 }, () => {
   ])('finds a storage that is %s', async (_, option, errno, name) => {
     await using folder = await Folder.make();
     await mkdir(folder.file('disk'));
-    const main = `${process.cwd()}/dist/main.js`;
-    const script = `mount -t tmpfs -o ${option} none disk && ${process.execPath} ${main} doctor --json filesystem --root disk`;
-    let output = '';
-    try {
-      execFileSync('unshare', ['-m', 'sh', '-c', script], { cwd: folder.path, stdio: ['ignore', 'pipe', 'pipe'] });
-    } catch (error) {
-      output = String((error as { stdout: Buffer }).stdout);
-    }
-    const results = output
+    const program = await Program.run(['doctor', '--json', 'filesystem', '--root', 'disk'], {
+      cwd: folder.path,
+      mounts: `mount -t tmpfs -o ${option} none disk`,
+    });
+    const results = program.stdout
       .trimEnd()
       .split('\n')
       .map((line) => JSON.parse(line) as Result);

@@ -1,4 +1,4 @@
-import { execFile, spawn, type ChildProcess } from 'node:child_process';
+import { execFile, execFileSync, spawn, type ChildProcess } from 'node:child_process';
 import { mkdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { createHash } from 'node:crypto';
@@ -30,7 +30,19 @@ export interface ProgramOptions {
   readonly cwd?: string;
   /** Another copy of the program than the one that was built here. */
   readonly script?: string;
+  /** Shell commands that mount something only the program sees; where `hasMounts`. */
+  readonly mounts?: string;
 }
+
+/** Whether this user may mount, in a namespace of a process. */
+export const hasMounts = (() => {
+  try {
+    execFileSync('unshare', ['-m', 'true'], { stdio: 'ignore' });
+    return true;
+  } catch {
+    return false;
+  }
+})();
 
 export interface Ended {
   readonly code: number | null;
@@ -55,12 +67,19 @@ export class Program implements AsyncDisposable {
 
   static spawn(
     args: readonly string[],
-    { env = {}, cwd = tmpdir(), script = join(project, 'dist/main.js') }: ProgramOptions = {},
+    { env = {}, cwd = tmpdir(), script = join(project, 'dist/main.js'), mounts }: ProgramOptions = {},
   ): Program {
     const all = { PATH: process.env.PATH ?? '', ADMIN_LISTEN: 'off', ...env };
-    return new Program(
-      spawn(process.execPath, [script, ...args], { env: all, cwd, stdio: ['ignore', 'pipe', 'pipe'] }),
-    );
+    const command = [process.execPath, script, ...args];
+    // The process stays the same one through both of them.
+    if (mounts !== undefined) command.unshift('unshare', '-m', 'sh', '-c', `${mounts} && exec "$0" "$@"`);
+    const [file = '', ...rest] = command;
+    return new Program(spawn(file, rest, { env: all, cwd, stdio: ['ignore', 'pipe', 'pipe'] }));
+  }
+
+  /** Changes what it has mounted. */
+  async mount(script: string, cwd: string): Promise<void> {
+    await promisify(execFile)('nsenter', ['-t', String(this.pid), '-m', `--wdns=${cwd}`, 'sh', '-c', script]);
   }
 
   /** Runs it to its end. */

@@ -14,6 +14,8 @@ export class FaultyProxy implements AsyncDisposable {
   readonly requests: string[] = [];
   /** What the proxy's own answers say. */
   message = 'planned';
+  /** Headers of requests that the server does not get to see. */
+  withheld: readonly string[] = [];
   fate: (request: string, count: number) => Fate = () => 'pass';
   private readonly server = http.createServer((request, response) => this.serve(request, response));
   private readonly agent = new http.Agent({ keepAlive: true });
@@ -66,7 +68,9 @@ export class FaultyProxy implements AsyncDisposable {
   }
 
   private forward(request: IncomingMessage, response: ServerResponse, fate: Fate): void {
-    const { method, url, headers } = request;
+    const { method, url } = request;
+    const headers = { ...request.headers };
+    for (const name of this.withheld) Reflect.deleteProperty(headers, name);
     const { hostname, port } = this.target;
     const onward = http.request({ hostname, port, method, path: url, headers, agent: this.agent, setHost: false });
     const leave = () => void response.socket?.resetAndDestroy();

@@ -12,23 +12,30 @@ import { accessKey, Bucket, secretKey } from './s3-server.js';
 export class VersityGateway implements AsyncDisposable {
   private constructor(
     readonly url: string,
-    private readonly server: ServerProcess,
+    private server: ServerProcess,
     private readonly folder: string,
   ) {}
 
   static async start(): Promise<VersityGateway> {
     const folder = await mkdtemp(join(tmpdir(), 'oci-registry-versitygw-'));
-    const address = `127.0.0.1:${await freePort()}`;
-    const options = ['--port', address, '--region', 'us-east-1', '--quiet', '--keep-alive', '--health', '/health'];
-    const env = { PATH: process.env.PATH ?? '', ROOT_ACCESS_KEY: accessKey, ROOT_SECRET_KEY: secretKey };
-    const url = `http://${address}`;
+    const url = `http://127.0.0.1:${await freePort()}`;
     try {
-      const server = await ServerProcess.start('versitygw', [...options, 'posix', folder], env, `${url}/health`);
-      return new VersityGateway(url, server, folder);
+      return new VersityGateway(url, await serve(url, folder), folder);
     } catch (error) {
       await rm(folder, { recursive: true });
       throw error;
     }
+  }
+
+  /** Ends the process; what it holds stays. */
+  stop(): Promise<void> {
+    return this.server[Symbol.asyncDispose]();
+  }
+
+  /** Serves again, at the same address, what it held. */
+  async restart(): Promise<void> {
+    await this.stop();
+    this.server = await serve(this.url, this.folder);
   }
 
   /** A new bucket, empty. */
@@ -47,4 +54,19 @@ export class VersityGateway implements AsyncDisposable {
     await this.server[Symbol.asyncDispose]();
     await rm(this.folder, { recursive: true, force: true });
   }
+}
+
+function serve(url: string, folder: string): Promise<ServerProcess> {
+  const options = [
+    '--port',
+    new URL(url).host,
+    '--region',
+    'us-east-1',
+    '--quiet',
+    '--keep-alive',
+    '--health',
+    '/health',
+  ];
+  const env = { PATH: process.env.PATH ?? '', ROOT_ACCESS_KEY: accessKey, ROOT_SECRET_KEY: secretKey };
+  return ServerProcess.start('versitygw', [...options, 'posix', folder], env, `${url}/health`);
 }

@@ -21,8 +21,14 @@ const making = new Set<Promise<void>>();
 /** Makes a folder and its parents, durably. @param mode of those that are made */
 export async function makeFolder(files: FileSystem, folder: string, mode: number): Promise<void> {
   const made = makeAndSync(files, folder, mode);
-  making.add(made);
-  await made.finally(() => making.delete(made));
+  // One that vanishes while it is made, because it is empty, holds nothing of anybody who waits here.
+  const settling = made.catch((error: unknown) => {
+    if (errorCode(error) !== 'ENOENT') throw error;
+  });
+  making.add(settling);
+  await settling.catch(() => undefined);
+  making.delete(settling);
+  await made;
 }
 
 /** One by one from the nearest that is there: Node's own recursion never ends where nothing can be made, as in /proc. */
@@ -63,14 +69,18 @@ export function linkInto(files: FileSystem, from: string, to: string, prepare: P
 
 type Prepare = (again: boolean) => Promise<void>;
 
+/** Times that the folder of a final name may go away while something is placed there: it empties, and is removed. */
+const maxVanished = 5;
+
 async function placeInto(files: FileSystem, to: string, prepare: Prepare, place: () => Promise<void>): Promise<void> {
-  await prepare(false);
-  try {
-    await place();
-  } catch (error) {
-    if (errorCode(error) !== 'ENOENT') throw error;
-    await prepare(true);
-    await place();
+  for (let vanished = 0; ; vanished += 1) {
+    try {
+      await prepare(vanished > 0);
+      await place();
+      break;
+    } catch (error) {
+      if (errorCode(error) !== 'ENOENT' || vanished === maxVanished) throw error;
+    }
   }
   try {
     await syncFolder(files, dirname(to));

@@ -504,3 +504,79 @@ describe('initialize of FilesystemProvider', () => {
     expect(await initialize(root, watched.files)).toBe(`cannot write to ${root} (EIO)`);
   });
 });
+
+describe('the folders of FilesystemProvider', () => {
+  const day = 86_400_000;
+  const age = async (name: string) => {
+    const then = new Date(Date.now() - day);
+    await utimes(path(name), then, then);
+  };
+  const foldersLeft = async () => {
+    const entries = await readdir(root, { recursive: true, withFileTypes: true });
+    return entries
+      .filter((entry) => entry.isDirectory())
+      .map(({ parentPath, name }) => relative(root, join(parentPath, name)));
+  };
+
+  it('go with the last object in them, up to the first that holds something else', async () => {
+    const [one, two] = ['repositories/a/b/_blobs/sha256/1', 'repositories/a/c/_blobs/sha256/2'];
+    for (const name of [one, two]) {
+      await provider.write(name, sample(1));
+      await age(name);
+    }
+    await provider.delete(one);
+    expect((await foldersLeft()).sort()).toEqual([
+      'ingest',
+      'repositories',
+      'repositories/a',
+      'repositories/a/c',
+      'repositories/a/c/_blobs',
+      'repositories/a/c/_blobs/sha256',
+    ]);
+    await plant('repositories/a/c/notes.txt');
+    await provider.delete(two);
+    expect((await foldersLeft()).sort()).toEqual(['ingest', 'repositories', 'repositories/a', 'repositories/a/c']);
+    await provider.write(one, sample(2));
+    expect(await provider.read(one, 10)).toEqual(sample(2));
+    expect(await readFile(path('repositories/a/c/notes.txt'), 'utf8')).toBe('foreign');
+  });
+
+  it('stay when the object was new, and will be needed again', async () => {
+    await provider.write('leases/sha256/ab/1', sample(1));
+    await provider.delete('leases/sha256/ab/1');
+    expect(await foldersLeft()).toContain('leases/sha256/ab');
+  });
+
+  it('are made again for a commit that finds them gone, as often as that', async () => {
+    await provider.write(key, sample(1));
+    await provider.delete(key);
+    let gone = 0;
+    watched.intercept = async (call) => {
+      if (call !== 'rename' || gone === 3) return;
+      gone += 1;
+      await rm(path('blobs'), { recursive: true });
+    };
+    await provider.write(key, sample(2));
+    expect([gone, await provider.read(key, 10)]).toEqual([3, sample(2)]);
+  });
+
+  it('lose no commit to another replica that removes them all the time', async () => {
+    const other = new FilesystemProvider(root);
+    await other.initialize();
+    const comeAndGo = async (replica: FilesystemProvider, name: string) => {
+      for (let count = 0; count < 200; count += 1) {
+        await replica.write(name, sample(count));
+        expect(await replica.read(name, 1_000)).toEqual(sample(count));
+        await age(name);
+        await replica.delete(name);
+      }
+    };
+    await Promise.all([
+      comeAndGo(provider, 'blobs/sha256/ab/one'),
+      comeAndGo(provider, 'blobs/sha256/cd/two'),
+      comeAndGo(other, 'blobs/sha256/ab/three'),
+    ]);
+    expect(await foldersLeft()).toEqual(expect.arrayContaining(['ingest', 'blobs']));
+    expect((await foldersLeft()).length).toBe(2);
+  });
+});

@@ -12,6 +12,9 @@ import { OpenFiles } from './open-files.js';
 import { FilesystemIngest } from './filesystem.ingest.js';
 import { toStorageError, toWriteError } from './storage-errors.js';
 
+/** Milliseconds that an object has been there, or unused, when its folder goes with it: others will be needed again. */
+const settled = 3_600_000;
+
 const ingestName = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 const { O_RDONLY, O_RDWR, O_CREAT, O_EXCL, O_NOFOLLOW } = constants;
 
@@ -51,7 +54,8 @@ export class FilesystemProvider extends StorageProvider {
       await this.files.unlink(probe);
       await syncFolder(this.files, this.ingestFolder);
     } catch (error) {
-      throw new StorageError('failed', `cannot write to ${this.root} (${errorCode(error) ?? 'unknown error'})`, error);
+      const reason = error instanceof StorageError ? error.message : (errorCode(error) ?? 'unknown error');
+      throw new StorageError('failed', `cannot write to ${this.root} (${reason})`, error);
     }
   }
 
@@ -105,7 +109,10 @@ export class FilesystemProvider extends StorageProvider {
     try {
       const [source, target] = [await this.locate(from), this.pathOf(to)];
       await moveInto(this.files, source, target, (again) => this.prepare(target, again));
-      await syncFolder(this.files, dirname(source));
+      await syncFolder(this.files, dirname(source)).catch((error: unknown) => {
+        // It has become empty, and was removed.
+        if (errorCode(error) !== 'ENOENT') throw error;
+      });
     } catch (error) {
       throw toStorageError(error, 'move an object');
     }
@@ -156,7 +163,10 @@ export class FilesystemProvider extends StorageProvider {
 
   async delete(key: string): Promise<void> {
     try {
-      await this.files.unlink(await this.locate(key));
+      const path = await this.locate(key);
+      const { mtimeMs } = await this.files.lstat(path);
+      await this.files.unlink(path);
+      if (mtimeMs < Date.now() - settled) await this.folders.removeEmpty(path);
     } catch (error) {
       const failure = toStorageError(error, 'delete an object');
       if (failure.kind !== 'not-found') throw failure;

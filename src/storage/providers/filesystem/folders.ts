@@ -1,4 +1,4 @@
-import { dirname } from 'node:path';
+import { basename, dirname } from 'node:path';
 import { LRUCache } from 'lru-cache';
 import { StorageError } from '../../storage-error.js';
 import { errorCode, makeFolder } from './durable.js';
@@ -40,11 +40,22 @@ export class Folders {
       existing = dirname(existing);
       real = await this.realOf(existing);
     }
-    if (real !== undefined && real !== existing) {
-      throw new StorageError('failed', 'a symbolic link stands in the way of the storage');
-    }
+    if (real !== undefined && real !== existing) throw obstacle(real, existing);
     if (existing !== folder || real === undefined) await makeFolder(this.files, folder, this.mode);
     this.known.set(folder, true);
+  }
+
+  /** Removes the folders of a path that hold nothing any more, but for those right below the root. Never throws. */
+  async removeEmpty(path: string): Promise<void> {
+    for (let folder = dirname(path); dirname(folder).length > this.root.length; folder = dirname(folder)) {
+      try {
+        // The system refuses while there is anything in it, whoever put it there and however lately.
+        await this.files.rmdir(folder);
+      } catch {
+        return;
+      }
+      this.known.delete(folder);
+    }
   }
 
   /** Looks again the next time: somebody has changed the folders under a running process. */
@@ -60,4 +71,11 @@ export class Folders {
       throw error;
     }
   }
+}
+
+/** @param real where the folder is in truth; elsewhere than its path says. */
+function obstacle(real: string, folder: string): StorageError {
+  const isSpelling = real.toLowerCase() === folder.toLowerCase();
+  const what = isSpelling ? `a folder of the storage is there in another spelling: ${basename(real)}` : undefined;
+  return new StorageError('failed', what ?? 'a symbolic link stands in the way of the storage');
 }

@@ -57,6 +57,25 @@ export function isRefused(error: unknown): boolean {
   return !(error instanceof Error && /^RequestTime/.test(error.name));
 }
 
+/**
+ * Whether the bucket, or the way to it, is out of order: no answer, or one that says so. What was given up for another
+ * reason than that nothing came tells nothing.
+ */
+export function isOutage(error: unknown): boolean {
+  if (error instanceof StorageError) return false;
+  if (error instanceof Error && error.name === 'AbortError') {
+    return error.cause instanceof Error && ['StalledError', 'TimeoutError'].includes(error.cause.name);
+  }
+  const status = statusOf(error);
+  // 501: it does not know this request, and is well.
+  return status === undefined || (status >= 500 && status !== 501);
+}
+
+/** Whether S3 itself has spoken. */
+export function isAnswer(error: unknown): boolean {
+  return statusOf(error) !== undefined;
+}
+
 /** A condition of the request did not hold. */
 export function isConditionFailed(error: unknown): boolean {
   return statusOf(error) === 412 || (error instanceof Error && error.name === 'PreconditionFailed');

@@ -1,7 +1,9 @@
+import type { CircuitTuning } from './bucket.circuit.js';
+
 const mebibyte = 1024 * 1024;
 
 /** Bounds of the S3 provider, which tests make smaller. */
-export interface S3Tuning {
+export interface S3Tuning extends CircuitTuning {
   /** Bytes of the first parts of an upload; smaller content goes up in one request. S3 takes no parts below 5 MiB. */
   readonly firstPart: number;
   /** Bytes that one request may copy inside the bucket; S3 takes at most 5 GiB. */
@@ -23,6 +25,9 @@ export const usualTuning: S3Tuning = {
   patience: 600_000,
   deadline: 60_000,
   pause: 200,
+  outage: 2_000,
+  rest: 1_000,
+  longestRest: 5_000,
 };
 
 /** Times that a transfer is tried before it has failed. */
