@@ -120,6 +120,18 @@ export class SharedBlocks {
     };
   }
 
+  /** A copy of up to `length` bytes at `position` when a block has some of them; undefined otherwise, without reading. */
+  copyOf(position: number, length: number): Buffer | undefined {
+    const index = Math.floor(position / blockSize);
+    const start = position - index * blockSize;
+    const block = this.blocks.get(index);
+    if (!block || block.filled <= start) return undefined;
+    const bytes = block.buffer.subarray(start, Math.min(start + length, block.filled));
+    const copy = Buffer.allocUnsafeSlow(bytes.length);
+    copy.set(bytes);
+    return copy;
+  }
+
   /**
    * A place for bytes that are appended at `position`, the start of a block, for readers to have before they are in the
    * file. Undefined when the budget has no block for them, or somebody waits for them to come from the file.

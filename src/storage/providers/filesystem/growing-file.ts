@@ -64,12 +64,7 @@ export class GrowingFile {
 
   /** A copy of up to `length` bytes at `position`, as many as can be had at once. @throws StorageError */
   protected async read(position: number, length: number): Promise<Buffer> {
-    const lent = await this.file.shared.borrow(position, length);
-    if (!lent) return this.file.read(position, length);
-    const copy = Buffer.allocUnsafeSlow(lent.bytes.length);
-    copy.set(lent.bytes);
-    lent.release();
-    return copy;
+    return this.file.shared.copyOf(position, length) ?? (await this.file.read(position, length));
   }
 
   async close(): Promise<void> {
