@@ -20,11 +20,7 @@ RUN npm ci --no-audit --no-fund --ignore-scripts
 COPY nest-cli.json tsconfig.json tsconfig.build.json ./
 COPY scripts/bundle.mjs scripts/bundle.mjs
 COPY src src
-# Declarations are for builds, not for running.
-RUN npm run build \
-  && find dist -name '*.d.ts' -type f -exec rm {} + \
-  && find dist -type d -empty -delete \
-  && mkdir /data
+RUN npm run build && mkdir /data
 
 FROM ${RUNTIME_BASE}
 ARG VERSION=0.1.0
@@ -41,7 +37,10 @@ ENV PATH=/nodejs/bin:/usr/local/bin:/usr/bin:/bin \
 WORKDIR /app
 COPY LICENSE package.json ./
 COPY --from=dependencies /app/node_modules node_modules
-COPY --from=build /app/dist dist
+# Without the declarations, which are for builds.
+COPY --from=build /app/dist/*.js dist/
+COPY --from=build /app/dist/storage/*.js dist/storage/
+COPY --from=build /app/dist/chunks dist/chunks
 COPY --from=build --chown=65532:65532 /data /data
 USER 65532:65532
 VOLUME /data

@@ -131,6 +131,24 @@ describe('an upload while content comes in', () => {
     });
     expect((await provider.read(key, content.length)).equals(content)).toBe(true);
   });
+
+  it('is sent anew when somebody has removed it and the refusal is lost with the connection', async () => {
+    await withIngest(async (ingest) => {
+      await fill(ingest);
+      await until('three parts are sent', () => proxy.count(part) === 3);
+      const removed = /uploadId=([^&\s]+)/.exec(proxy.requests.find((line) => part.test(line))!)![1]!;
+      // A server that refuses a part before it has read it may reset the connection under it.
+      proxy.fate = (line) => (part.test(line) && line.includes(removed) ? 'cut' : 'pass');
+      const thief = new S3Provider(bucket.settings());
+      await until('the upload is gone', async () => {
+        await thief.sweepIngests(0);
+        return (await bucket.unfinished()).length === 0;
+      });
+      await thief.close();
+      await ingest.commit(key);
+    });
+    expect((await provider.read(key, content.length)).equals(content)).toBe(true);
+  });
 });
 
 describe('the completion of an upload', () => {

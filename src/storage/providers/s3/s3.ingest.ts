@@ -95,7 +95,7 @@ export class S3Ingest implements Ingest {
       await upload.finish();
     } catch (error) {
       // Somebody has removed it: a rule of the bucket, or another who took it for an orphan. The file still has it all.
-      if (codeOf(error) !== 'NoSuchUpload') throw error;
+      if (codeOf(error) !== 'NoSuchUpload' && !(await upload.isGone())) throw error;
       await this.send(upload.path);
     }
   }

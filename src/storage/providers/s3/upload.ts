@@ -75,6 +75,15 @@ export class Upload {
     await this.complete();
   }
 
+  /**
+   * Whether somebody has removed it, as far as the bucket says so. A server that refuses a part may close the connection
+   * while the part is being sent, and the refusal is lost.
+   */
+  async isGone(): Promise<boolean> {
+    const id = await this.begun?.catch(() => undefined);
+    return id !== undefined && (await this.uploads.isGone(this.path, id).catch(() => false));
+  }
+
   /** Ends it and removes its parts; does nothing when it is complete. Never throws. */
   async abort(): Promise<void> {
     this.isFinishing = true;

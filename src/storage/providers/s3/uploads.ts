@@ -70,7 +70,8 @@ export class Uploads {
     });
   }
 
-  private async isGone(path: string, id: string): Promise<boolean> {
+  /** Whether the bucket knows nothing of an upload. @throws what S3 or the network says */
+  async isGone(path: string, id: string): Promise<boolean> {
     const { calls, bucket, tuning } = this.connection;
     const command = new ListPartsCommand({ Bucket: bucket, Key: path, UploadId: id });
     try {
