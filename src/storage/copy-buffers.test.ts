@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { CopyBuffers } from './copy-buffers.js';
 
 const kibibyte = 1024;
@@ -16,7 +16,7 @@ describe('CopyBuffers', () => {
     const sizeWith = (copies: number) => {
       const leave = Array.from({ length: copies }, () => buffers.enter());
       const { length } = buffers.take(large);
-      for (const left of leave) left();
+      for (const left of leave) buffers.leave(left);
       return length;
     };
     for (const copies of [1, 8, 10, 50, 100, 128]) {
@@ -26,6 +26,39 @@ describe('CopyBuffers', () => {
     expect(sizeWith(128)).toBe(16 * kibibyte);
     expect(sizeWith(10_000)).toBe(16 * kibibyte);
     expect(sizeWith(1)).toBe(256 * kibibyte);
+  });
+
+  it('does not count readers who are slow, and gives them 16 KiB, until they are fast again', () => {
+    vi.useFakeTimers();
+    try {
+      const buffers = new CopyBuffers();
+      const many = Array.from({ length: 500 }, () => buffers.enter());
+      for (const slow of many) slow.sending();
+      const fast = buffers.enter();
+      expect(buffers.take(large, fast).length).toBe(16 * kibibyte);
+      vi.advanceTimersByTime(1_500);
+      expect(buffers.take(large, fast).length).toBe(256 * kibibyte);
+      for (const slow of many) expect(buffers.take(large, slow).length).toBe(16 * kibibyte);
+      many[0]!.sent(16 * kibibyte);
+      expect(many[0]!.isSlow).toBe(true);
+      many[0]!.sending();
+      vi.advanceTimersByTime(100);
+      many[0]!.sent(16 * kibibyte);
+      expect(many[0]!.isSlow).toBe(false);
+      for (const copy of [...many, fast]) buffers.leave(copy);
+      expect(vi.getTimerCount()).toBe(0);
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+
+  it('gives 16 KiB only while those who have become slow hold 24 MiB', () => {
+    const buffers = new CopyBuffers();
+    const copy = buffers.enter();
+    const taken = Array.from({ length: 96 }, () => buffers.take(large, copy));
+    expect(buffers.take(large, copy).length).toBe(16 * kibibyte);
+    for (const buffer of taken) buffers.give(buffer);
+    expect(buffers.take(large, copy).length).toBe(256 * kibibyte);
   });
 
   it('gives no more than twice what is still to be copied, and never less than 16 KiB', () => {

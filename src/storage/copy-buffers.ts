@@ -4,31 +4,89 @@ const largest = 256 * kibibyte;
 
 /** Bytes that all running copies should hold together; each copy has two buffers, of 16 to 256 KiB. */
 const budget = 4 * 1024 * kibibyte;
+/** Bytes in buffers, those that slow readers still have included, beyond which all new ones are of the smallest size. */
+const takenBudget = 24 * 1024 * kibibyte;
 /** Bytes of idle buffers kept for the next copies. */
 const idleBudget = 1024 * kibibyte;
 
+/** Bytes a second below which a reader is slow. */
+const slowRate = 128 * kibibyte;
+/** Milliseconds after which a chunk that nobody has taken makes its reader slow. */
+const stalled = 1_000;
+
+/** One running copy, and how fast its reader is. */
+export class Copy {
+  private since: number | undefined;
+  private slow = false;
+
+  /** Slow readers get small buffers of their own, hold nothing that others share, and are not counted. */
+  get isSlow(): boolean {
+    return this.slow;
+  }
+
+  /** A chunk is on its way. */
+  sending(): void {
+    this.since = performance.now();
+  }
+
+  /** The reader has taken it. @param bytes its size */
+  sent(bytes: number): void {
+    const took = performance.now() - (this.since ?? 0);
+    this.since = undefined;
+    this.slow = took > stalled / 4 && bytes / took < slowRate / 1000;
+  }
+
+  look(now: number): void {
+    if (this.since !== undefined && now - this.since > stalled) this.slow = true;
+  }
+}
+
 /**
  * Reusable buffers for copying content. Few copies get large buffers, which is fastest; many get small ones, so that
- * memory grows by a constant of at most 32 KiB for each copy beyond the budget.
+ * memory grows by a constant of at most 32 KiB for each copy beyond the budget. Slow readers take nothing from the fast.
  */
 export class CopyBuffers {
   private readonly idle = new Map<number, Buffer[]>();
   private idleBytes = 0;
-  private copies = 0;
+  private takenBytes = 0;
+  private readonly copies = new Set<Copy>();
+  private watch: NodeJS.Timeout | undefined;
+  private fast = 0;
 
-  /** Counts a copy in. The returned function counts it out. */
-  enter(): () => void {
-    this.copies += 1;
-    return () => {
-      this.copies -= 1;
-    };
+  /** Counts a copy in. */
+  enter(): Copy {
+    const copy = new Copy();
+    this.copies.add(copy);
+    this.fast += 1;
+    this.watch ??= setInterval(() => this.look(), stalled / 4).unref();
+    return copy;
+  }
+
+  /** Counts it out. */
+  leave(copy: Copy): void {
+    if (this.copies.delete(copy) && !copy.isSlow) this.fast = Math.max(0, this.fast - 1);
+    if (this.copies.size > 0) return;
+    clearInterval(this.watch);
+    this.watch = undefined;
+    this.fast = 0;
+  }
+
+  private look(): void {
+    const now = performance.now();
+    this.fast = 0;
+    for (const copy of this.copies) {
+      copy.look(now);
+      if (!copy.isSlow) this.fast += 1;
+    }
   }
 
   /** A buffer for the next chunk of a copy that has `remaining` bytes to go; between 16 and 256 KiB. */
-  take(remaining: number): Buffer {
-    const share = budget / (2 * Math.max(1, this.copies));
+  take(remaining: number, copy?: Copy): Buffer {
+    const isPlenty = copy?.isSlow !== true && this.takenBytes < takenBudget;
+    const share = isPlenty ? budget / (2 * Math.max(1, this.fast)) : smallest;
     let size = largest;
     while (size > smallest && (size > share || size >= 2 * remaining)) size /= 2;
+    this.takenBytes += size;
     const buffer = this.idle.get(size)?.pop();
     if (buffer === undefined) return Buffer.allocUnsafeSlow(size);
     this.idleBytes -= size;
@@ -37,6 +95,7 @@ export class CopyBuffers {
 
   /** Gives a buffer back; nobody may use it afterwards. */
   give(buffer: Buffer): void {
+    this.takenBytes -= buffer.length;
     if (this.idleBytes + buffer.length > idleBudget) return;
     const idle = this.idle.get(buffer.length);
     if (idle) idle.push(buffer);

@@ -1,5 +1,5 @@
 import type { ByteRange } from '../oci/byte-range.js';
-import { CopyBuffers } from './copy-buffers.js';
+import { CopyBuffers, type Copy } from './copy-buffers.js';
 import type { Lent, SharedBlocks } from './shared-blocks.js';
 import type { PositionedRead } from './positioned-read.js';
 import { StorageError } from './storage-error.js';
@@ -21,24 +21,25 @@ export async function copyRange(
   shared?: SharedBlocks,
 ): Promise<void> {
   const end = range.offset + range.length;
-  const leave = buffers.enter();
+  const copy = buffers.enter();
   let sending: { chunk: Lent; done: Promise<void> } | undefined;
   const settle = async () => {
     const { chunk, done } = sending ?? {};
     sending = undefined;
-    await done;
-    chunk?.release();
+    await done?.finally(() => chunk?.release());
   };
   try {
     for (let position = range.offset; position < end;) {
       signal?.throwIfAborted();
-      const chunk = (await shared?.borrow(position, end - position)) ?? (await readOwn(read, position, end - position));
+      const lent = copy.isSlow ? undefined : await shared?.borrow(position, end - position);
+      const chunk = lent ?? (await readOwn(read, position, end - position, copy));
       position += chunk.bytes.length;
       await settle().catch((error: unknown) => {
         chunk.release();
         throw error;
       });
-      const done = sink(chunk.bytes);
+      copy.sending();
+      const done = sink(chunk.bytes).then(() => copy.sent(chunk.bytes.length));
       // It may fail while the next chunk is being read and nobody waits for it; `settle` throws it then.
       done.catch(() => undefined);
       sending = { chunk, done };
@@ -47,12 +48,12 @@ export async function copyRange(
   } finally {
     // After an error the sink may still have a chunk, which must not be reused before it is done with it.
     if (sending) void sending.done.then(sending.chunk.release, sending.chunk.release);
-    leave();
+    buffers.leave(copy);
   }
 }
 
-async function readOwn(read: PositionedRead, position: number, remaining: number): Promise<Lent> {
-  const buffer = buffers.take(remaining);
+async function readOwn(read: PositionedRead, position: number, remaining: number, copy: Copy): Promise<Lent> {
+  const buffer = buffers.take(remaining, copy);
   const count = await read(buffer, Math.min(buffer.length, remaining), position);
   if (count === 0) throw new StorageError('damaged', 'stored content is shorter than its size');
   return { bytes: buffer.subarray(0, count), release: () => buffers.give(buffer) };

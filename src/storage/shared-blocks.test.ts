@@ -60,6 +60,22 @@ describe('SharedBlocks', () => {
     source.shared.close();
   });
 
+  it('gets its blocks back from readers who leave in the middle', async () => {
+    const content = randomBytes(3 * mebibyte);
+    for (let round = 0; round < 100; round += 1) {
+      const { read, shared } = sourceOf(content);
+      let chunks = 0;
+      const sink = () => (++chunks < 2 ? Promise.resolve() : Promise.reject(new Error('the client has left')));
+      await expect(copyRange(read, { offset: 0, length: content.length }, sink, undefined, shared)).rejects.toThrow();
+      shared.close();
+    }
+    const { shared } = sourceOf(content);
+    const lent = await shared.borrow(0, 1);
+    expect(lent).toBeDefined();
+    lent?.release();
+    shared.close();
+  });
+
   it('has no block beyond its budget, and takes the memory of those who left', async () => {
     const content = Buffer.alloc(64 * mebibyte);
     const first = sourceOf(content);
