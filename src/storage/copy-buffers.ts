@@ -19,7 +19,7 @@ export class Copy {
   private since: number | undefined;
   private slow = false;
 
-  /** Slow readers get small buffers of their own, hold nothing that others share, and are not counted. */
+  /** Slow readers get small buffers where they need their own, and are not counted. */
   get isSlow(): boolean {
     return this.slow;
   }

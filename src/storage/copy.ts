@@ -31,7 +31,7 @@ export async function copyRange(
   try {
     for (let position = range.offset; position < end;) {
       signal?.throwIfAborted();
-      const lent = copy.isSlow ? undefined : await shared?.borrow(position, end - position);
+      const lent = await shared?.borrow(position, end - position);
       const chunk = lent ?? (await readOwn(read, position, end - position, copy));
       position += chunk.bytes.length;
       await settle().catch((error: unknown) => {

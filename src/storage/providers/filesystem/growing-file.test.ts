@@ -68,6 +68,24 @@ describe('GrowingFile', () => {
     );
   });
 
+  it('gives a slow reader what is not in the file yet', async () => {
+    const { file } = await make();
+    const content = randomBytes(2 * block + 1000);
+    for (const [from, to] of [
+      [0, block],
+      [block, 2 * block],
+      [2 * block, content.length],
+    ] as const)
+      await file.append(content.subarray(from, to));
+    const chunks: Buffer[] = [];
+    await file.copy({ offset: block - 1000, length: block + 2000 }, async (chunk) => {
+      chunks.push(Buffer.from(chunk));
+      await new Promise((resolve) => setTimeout(resolve, chunks.length === 1 ? 300 : 0));
+    });
+    expect(Buffer.concat(chunks).equals(content.subarray(block - 1000))).toBe(true);
+    await file.close();
+  });
+
   it('takes more while a block is written, and waits when the disk falls behind', async () => {
     const release: (() => void)[] = [];
     const { file } = await make(async (handle, bytes, from, length, at) => {
