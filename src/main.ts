@@ -1,9 +1,9 @@
 #!/usr/bin/env node
 import { postponeDateFormats } from './cli/date-formats.js';
-import { keepHeapSmall } from './cli/heap.js';
+import { tuneHeap } from './cli/heap.js';
 import { workerPlace } from './cli/worker-place.js';
 
-keepHeapSmall();
+tuneHeap();
 postponeDateFormats();
 const { runCommandLine } = await import('./cli/command-line.js');
 // Loaded when there is something to serve or to check: help, mistakes and other commands need none of it.

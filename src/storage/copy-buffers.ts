@@ -18,8 +18,11 @@ const stalled = 1_000;
 export class Copy {
   private since: number | undefined;
   private slow = false;
+  /** From when on, and how many bytes, are counted for the reader's rate. */
+  private start = performance.now();
+  private bytes = 0;
 
-  /** Slow readers get small buffers where they need their own, and are not counted. */
+  /** Slow readers get small buffers of their own, and are not counted. */
   get isSlow(): boolean {
     return this.slow;
   }
@@ -29,11 +32,20 @@ export class Copy {
     this.since = performance.now();
   }
 
-  /** The reader has taken it. @param bytes its size */
+  /**
+   * The reader has taken it. The kernel takes much at once after having taken nothing for long, so that only the rate
+   * over some time tells anything.
+   * @param bytes its size
+   */
   sent(bytes: number): void {
-    const took = performance.now() - (this.since ?? 0);
+    const now = performance.now();
     this.since = undefined;
-    this.slow = took > stalled / 4 && bytes / took < slowRate / 1000;
+    this.bytes += bytes;
+    const passed = now - this.start;
+    if (passed < stalled) return;
+    this.slow = this.bytes / passed < slowRate / 1000;
+    this.start = now;
+    this.bytes = 0;
   }
 
   look(now: number): void {

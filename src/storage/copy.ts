@@ -31,8 +31,9 @@ export async function copyRange(
   try {
     for (let position = range.offset; position < end;) {
       signal?.throwIfAborted();
-      const lent = await shared?.borrow(position, end - position);
-      const chunk = lent ?? (await readOwn(read, position, end - position, copy));
+      // A slow reader would keep a block from everybody else for as long as it takes it to read that.
+      const lent = copy.isSlow ? undefined : await shared?.borrow(position, end - position);
+      const chunk = lent ?? (await readOwn(read, position, end - position, copy, shared));
       position += chunk.bytes.length;
       await settle().catch((error: unknown) => {
         chunk.release();
@@ -52,9 +53,18 @@ export async function copyRange(
   }
 }
 
-async function readOwn(read: PositionedRead, position: number, remaining: number, copy: Copy): Promise<Lent> {
+async function readOwn(
+  read: PositionedRead,
+  position: number,
+  remaining: number,
+  copy: Copy,
+  shared: SharedBlocks | undefined,
+): Promise<Lent> {
   const buffer = buffers.take(remaining, copy);
-  const count = await read(buffer, Math.min(buffer.length, remaining), position);
+  const length = Math.min(buffer.length, remaining);
+  // What a block has may not be in the file yet.
+  const copied = shared?.copyInto(buffer.subarray(0, length), position) ?? 0;
+  const count = copied > 0 ? copied : await read(buffer, length, position);
   if (count === 0) throw new StorageError('damaged', 'stored content is shorter than its size');
   return { bytes: buffer.subarray(0, count), release: () => buffers.give(buffer) };
 }

@@ -9,9 +9,6 @@ export const blockSize = 256 * 1024;
  */
 const budget = 12 * 1024 * 1024;
 
-/** Buffers kept although nothing is open, for what is opened next. */
-const freeBlocks = 16;
-
 /** Bytes lent to one reader until it releases them. */
 export interface Lent {
   readonly bytes: Uint8Array;
@@ -68,11 +65,10 @@ class BlockPool {
     this.idle.add(block);
   }
 
-  /** Gives back the memory of a block whose content nobody can ask for any more. */
+  /** Takes back a block whose content nobody can ask for any more. Its memory stays: to get it anew costs more than reading. */
   discard(block: Block): void {
     this.idle.delete(block);
-    if (this.free.length < freeBlocks) this.free.push(block.buffer);
-    else this.allocated -= blockSize;
+    this.free.push(block.buffer);
   }
 }
 
@@ -120,16 +116,15 @@ export class SharedBlocks {
     };
   }
 
-  /** A copy of up to `length` bytes at `position` when a block has some of them; undefined otherwise, without reading. */
-  copyOf(position: number, length: number): Buffer | undefined {
+  /** Copies as many bytes from `position` on as fit and a block has, without reading any. @returns how many */
+  copyInto(target: Uint8Array, position: number): number {
     const index = Math.floor(position / blockSize);
     const start = position - index * blockSize;
     const block = this.blocks.get(index);
-    if (!block || block.filled <= start) return undefined;
-    const bytes = block.buffer.subarray(start, Math.min(start + length, block.filled));
-    const copy = Buffer.allocUnsafeSlow(bytes.length);
-    copy.set(bytes);
-    return copy;
+    if (!block || block.filled <= start) return 0;
+    const bytes = block.buffer.subarray(start, Math.min(start + target.length, block.filled));
+    target.set(bytes);
+    return bytes.length;
   }
 
   /**

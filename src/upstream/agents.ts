@@ -2,6 +2,7 @@ import http from 'node:http';
 import https from 'node:https';
 import { getProxyForUrl } from 'proxy-from-env';
 import { rootCertificates } from 'node:tls';
+import { receiving } from './receiving.js';
 import { checkLiteralHost, guardedLookup, type Resolver } from './address.guard.js';
 import type { Upstream } from './upstream.js';
 
@@ -13,6 +14,7 @@ const maxConnections = 1_000;
 const maxIdleConnections = 16;
 
 const common = {
+  onread: receiving,
   keepAlive: true,
   maxSockets: maxConnections,
   maxFreeSockets: maxIdleConnections,

@@ -3,6 +3,7 @@ import type { IncomingMessage } from 'node:http';
 import type { ByteRange } from '../../oci/byte-range.js';
 import type { Digest } from '../../oci/digest.js';
 import type { RepositoryRef } from '../../oci/repository.js';
+import { blockSize } from '../../storage/shared-blocks.js';
 import { StorageError } from '../../storage/storage-error.js';
 import type { ChunkSink, Ingest } from '../../storage/storage.provider.js';
 import type { BlobBody } from '../../upstream/blob.body.js';
@@ -15,6 +16,11 @@ import { Spool, type SpoolReader } from './spool.js';
  * (P2). Smaller content is verified before its first byte is sent.
  */
 export const heldBack = 64 * 1024;
+/**
+ * Milliseconds until followers hear of bytes that do not fill a block: 5, and more the more of them there are. To wake a
+ * thousand for each packet takes longer than its bytes are worth, and a block is sent to all of them in one write each.
+ */
+const announceDelay = (followers: number): number => Math.min(200, 5 + followers / 5);
 /** A body is resumed this often after cuts, and this often in a row without a byte of progress. */
 const maxResumes = 5;
 const maxIdleResumes = 2;
@@ -41,6 +47,9 @@ export class Download {
   private total: number | undefined;
   /** Where each follower is, from the moment it came: a full disk must not forget those who still wait. */
   private readonly readers = new Set<SpoolReader>();
+  /** Bytes that followers have heard of. */
+  private announced = 0;
+  private announcement: NodeJS.Timeout | undefined;
   private failure = new Error('the download failed');
   private state: 'asking' | 'receiving' | 'verified' | 'failed' = 'asking';
   private isOver = false;
@@ -116,6 +125,8 @@ export class Download {
       if (error instanceof Error && this.state !== 'failed') this.failure = error;
       this.enter('failed');
       throw error;
+    } finally {
+      clearTimeout(this.announcement);
     }
   }
 
@@ -183,7 +194,23 @@ export class Download {
 
   private get released(): number {
     if (this.state === 'verified') return this.received;
-    return Math.max(0, Math.min(this.received, (this.total ?? this.received) - heldBack));
+    return Math.max(0, Math.min(this.announced, (this.total ?? this.announced) - heldBack));
+  }
+
+  /** Tells followers of each block when it is full, of the first bytes at once, and of others after a short while. */
+  private announce(): void {
+    const { received } = this;
+    const full = received - (received % blockSize);
+    if (this.announced === 0 || full > this.announced) this.announceTo(full || received);
+    if (received === this.announced) return;
+    this.announcement ??= setTimeout(() => this.announceTo(this.received), announceDelay(this.readers.size));
+  }
+
+  private announceTo(received: number): void {
+    clearTimeout(this.announcement);
+    this.announcement = undefined;
+    this.announced = received;
+    this.wake();
   }
 
   private async receiveAll(spool: Spool, first: BlobBody): Promise<void> {
@@ -220,7 +247,7 @@ export class Download {
     const written = spool.append(chunk);
     this.hash.update(chunk);
     await written;
-    this.wake();
+    this.announce();
   }
 
   /** An error when the upstream cannot go on just now, which counts as a try without progress. */
@@ -264,6 +291,7 @@ export class Download {
       this.ingest = ingest instanceof StorageError ? undefined : ingest;
       this.hash = this.digest.hasher();
       spool.restart(ingest);
+      this.announced = 0;
     } else again.body.destroy();
     const unused = isPossible ? old : ingest;
     if (unused !== undefined && !(unused instanceof StorageError)) {

@@ -166,6 +166,7 @@ export class FilesystemProvider extends StorageProvider {
       const path = await this.locate(key);
       const { mtimeMs } = await this.files.lstat(path);
       await this.files.unlink(path);
+      this.openFiles.forget(path);
       if (mtimeMs < Date.now() - settled) await this.folders.removeEmpty(path);
     } catch (error) {
       const failure = toStorageError(error, 'delete an object');
@@ -233,7 +234,7 @@ export class FilesystemProvider extends StorageProvider {
   }
 
   close(): Promise<void> {
-    return Promise.resolve();
+    return this.openFiles.closeUnused();
   }
 
   private pathOf(key: string): string {

@@ -64,7 +64,8 @@ export class GrowingFile {
 
   /** A copy of up to `length` bytes at `position`, as many as can be had at once. @throws StorageError */
   protected async read(position: number, length: number): Promise<Buffer> {
-    return this.file.shared.copyOf(position, length) ?? (await this.file.read(position, length));
+    const buffer = Buffer.allocUnsafeSlow(length);
+    return buffer.subarray(0, this.file.shared.copyInto(buffer, position) || (await this.file.read(buffer, position)));
   }
 
   async close(): Promise<void> {

@@ -22,12 +22,11 @@ export class OpenFile {
     return copyRange(this.readInto, range, sink, signal, this.shared);
   }
 
-  /** Up to `length` bytes at `position` in a buffer of their own. @throws StorageError `damaged` when there are none */
-  async read(position: number, length: number): Promise<Buffer> {
-    const buffer = Buffer.allocUnsafeSlow(length);
-    const count = await this.readInto(buffer, length, position);
+  /** Fills the buffer from `position` on, as far as the file goes. @throws StorageError `damaged` when it ends before */
+  async read(buffer: Buffer, position: number): Promise<number> {
+    const count = await this.readInto(buffer, buffer.length, position);
     if (count === 0) throw new StorageError('damaged', 'stored content is shorter than its size');
-    return buffer.subarray(0, count);
+    return count;
   }
 
   async close(): Promise<void> {
