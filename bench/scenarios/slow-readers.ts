@@ -1,6 +1,8 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { SlowReaders } from '../load/slow-readers.js';
 import { runWrk } from '../load/wrk.js';
 import { meter } from '../processes/meter.js';
+import { readUsage } from '../processes/usage.js';
 import { memoryMetrics, warmUp } from './warm-load.js';
 import type { Scenario } from './scenario.js';
 
@@ -38,6 +40,7 @@ export const slowReaders: Scenario = {
         const readers = await SlowReaders.start(scope, { url: job.url, count: slow, bytesPerSecond });
         // Until the kernel's buffers of their connections are full, they are as fast as any client.
         const beginning = await meter(peer.server.pid, () => runWrk(scope, job));
+        await waitUntilIdle(peer.server.pid);
         const beside = await meter(peer.server.pid, () => runWrk(scope, job));
         const complaints = await readers.stop();
         const throughput = ({ outcome }: typeof without) => outcome.bytes / 1e9 / outcome.seconds;
@@ -56,3 +59,12 @@ export const slowReaders: Scenario = {
     };
   },
 };
+
+/** Waits, for a minute at most, until a process has used less than a tenth of a core for a second. */
+async function waitUntilIdle(pid: number): Promise<void> {
+  for (let left = 60; left > 0; left -= 1) {
+    const before = readUsage(pid).cpuSeconds;
+    await sleep(1_000);
+    if (readUsage(pid).cpuSeconds - before < 0.1) return;
+  }
+}

@@ -39,14 +39,48 @@ describe('CopyBuffers', () => {
       vi.advanceTimersByTime(1_500);
       expect(buffers.take(large, fast).length).toBe(256 * kibibyte);
       for (const slow of many) expect(buffers.take(large, slow).length).toBe(16 * kibibyte);
-      many[0]!.sent(16 * kibibyte);
-      expect(many[0]!.isSlow).toBe(true);
-      many[0]!.sending();
-      vi.advanceTimersByTime(100);
-      many[0]!.sent(16 * kibibyte);
-      expect(many[0]!.isSlow).toBe(false);
+      const reader = many[0]!;
+      reader.sent(16 * kibibyte);
+      expect(reader.isSlow).toBe(true);
+      // The kernel takes a megabyte at once when half of its buffer has become free.
+      for (let sent = 0; sent < 1_024; sent += 16) {
+        reader.sending();
+        vi.advanceTimersByTime(1);
+        reader.sent(16 * kibibyte);
+      }
+      expect(reader.isSlow).toBe(true);
+      reader.sending();
+      vi.advanceTimersByTime(950);
+      reader.sent(16 * kibibyte);
+      expect(reader.isSlow).toBe(false);
       for (const copy of [...many, fast]) buffers.leave(copy);
       expect(vi.getTimerCount()).toBe(0);
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+
+  it('knows a reader as fast who takes 8 MiB in a second, until nothing more is taken', () => {
+    vi.useFakeTimers();
+    try {
+      const buffers = new CopyBuffers();
+      const [fast, steady] = [buffers.enter(), buffers.enter()];
+      const stall = vi.fn();
+      for (let sent = 0; sent < 32; sent += 1) {
+        expect([fast.isProven, steady.isProven]).toEqual([false, false]);
+        for (const copy of [fast, steady]) copy.sending(stall);
+        vi.advanceTimersByTime(30);
+        fast.sent(256 * kibibyte);
+        steady.sent(64 * kibibyte);
+      }
+      expect([fast.isProven, steady.isProven]).toEqual([true, false]);
+      fast.sending(stall);
+      vi.advanceTimersByTime(900);
+      expect([fast.isProven, stall.mock.calls.length]).toEqual([true, 0]);
+      vi.advanceTimersByTime(400);
+      expect([fast.isProven, fast.isSlow]).toEqual([false, true]);
+      expect(stall).toHaveBeenCalled();
+      for (const copy of [fast, steady]) buffers.leave(copy);
     } finally {
       vi.useRealTimers();
     }

@@ -11,13 +11,19 @@ const idleBudget = 1024 * kibibyte;
 
 /** Bytes a second below which a reader is slow. */
 const slowRate = 128 * kibibyte;
+/** Bytes in a second that no reader takes whose connection is slow: more than the kernel takes for it. */
+const proof = 8 * 1024 * kibibyte;
 /** Milliseconds after which a chunk that nobody has taken makes its reader slow. */
 const stalled = 1_000;
 
 /** One running copy, and how fast its reader is. */
 export class Copy {
+  /** Offset of what it reads next. */
+  position = 0;
   private since: number | undefined;
+  private stall: (() => void) | undefined;
   private slow = false;
+  private proven = false;
   /** From when on, and how many bytes, are counted for the reader's rate. */
   private start = performance.now();
   private bytes = 0;
@@ -27,9 +33,15 @@ export class Copy {
     return this.slow;
   }
 
-  /** A chunk is on its way. */
-  sending(): void {
+  /** Whether it has shown that it is fast. */
+  get isProven(): boolean {
+    return this.proven;
+  }
+
+  /** A chunk is on its way. @param stall called when that takes very long */
+  sending(stall?: () => void): void {
     this.since = performance.now();
+    this.stall = stall;
   }
 
   /**
@@ -41,6 +53,7 @@ export class Copy {
     const now = performance.now();
     this.since = undefined;
     this.bytes += bytes;
+    if (this.bytes >= proof) this.proven = true;
     const passed = now - this.start;
     if (passed < stalled) return;
     this.slow = this.bytes / passed < slowRate / 1000;
@@ -49,7 +62,10 @@ export class Copy {
   }
 
   look(now: number): void {
-    if (this.since !== undefined && now - this.since > stalled) this.slow = true;
+    if (this.since === undefined || now - this.since <= stalled) return;
+    this.slow = true;
+    this.proven = false;
+    this.stall?.();
   }
 }
 

@@ -22,6 +22,8 @@ export async function copyRange(
 ): Promise<void> {
   const end = range.offset + range.length;
   const copy = buffers.enter();
+  copy.position = range.offset;
+  shared?.enter(copy);
   let sending: { chunk: Lent; done: Promise<void> } | undefined;
   const settle = async () => {
     const { chunk, done } = sending ?? {};
@@ -32,14 +34,17 @@ export async function copyRange(
     for (let position = range.offset; position < end;) {
       signal?.throwIfAborted();
       // A slow reader would keep a block from everybody else for as long as it takes it to read that.
-      const lent = copy.isSlow ? undefined : await shared?.borrow(position, end - position);
+      const mayBorrow = !copy.isSlow && (copy.isProven || shared?.isCrowded === false);
+      if (mayBorrow && shared?.isAhead(copy) === true) await settle();
+      const lent = mayBorrow ? await shared?.borrow(position, end - position) : undefined;
       const chunk = lent ?? (await readOwn(read, position, end - position, copy, shared));
       position += chunk.bytes.length;
+      copy.position = position;
       await settle().catch((error: unknown) => {
         chunk.release();
         throw error;
       });
-      copy.sending();
+      copy.sending(chunk.stall);
       const done = sink(chunk.bytes).then(() => copy.sent(chunk.bytes.length));
       // It may fail while the next chunk is being read and nobody waits for it; `settle` throws it then.
       done.catch(() => undefined);
@@ -49,6 +54,7 @@ export async function copyRange(
   } finally {
     // After an error the sink may still have a chunk, which must not be reused before it is done with it.
     if (sending) void sending.done.then(sending.chunk.release, sending.chunk.release);
+    shared?.leave(copy);
     buffers.leave(copy);
   }
 }

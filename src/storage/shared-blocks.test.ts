@@ -89,10 +89,73 @@ describe('SharedBlocks', () => {
     expect(await second.shared.borrow(0, 1)).toBeUndefined();
     expect((await collect(second, 5, mebibyte)).length).toBe(mebibyte);
     held[0]?.release();
-    expect(await second.shared.borrow(0, 1)).toBeDefined();
+    const freed = await second.shared.borrow(0, 1);
+    expect(freed).toBeDefined();
+    freed?.release();
     for (const lent of held) lent.release();
     first.shared.close();
     second.shared.close();
+  });
+
+  it('has blocks for others while those of stalled readers are taken, up to as many again', async () => {
+    const content = Buffer.alloc(64 * mebibyte);
+    const { shared } = sourceOf(content);
+    const borrow = async (index: number) => shared.borrow(index * 256 * 1024, 1);
+    const stalled = [];
+    for (let index = 0; index < 48; index += 1) stalled.push(await borrow(index));
+    const also = await borrow(0);
+    expect(await borrow(48)).toBeUndefined();
+    expect(shared.isCrowded).toBe(false);
+    for (const lent of stalled) lent?.stall?.();
+    expect(shared.isCrowded).toBe(true);
+    const others = [];
+    for (let index = 48; index < 95; index += 1) others.push(await borrow(index));
+    expect(others.every((lent) => lent !== undefined)).toBe(true);
+    // Somebody else reads the first one, who does not stall.
+    expect(await borrow(95)).toBeUndefined();
+    also?.release();
+    for (const lent of stalled) lent?.release();
+    expect(shared.isCrowded).toBe(false);
+    // What they had above the budget is gone.
+    const last = await borrow(96);
+    expect(last).toBeDefined();
+    expect(await borrow(97)).toBeUndefined();
+    for (const lent of [last, ...others]) lent?.release();
+    shared.close();
+  });
+
+  it('lets a reader wait who is ahead of others, and not of those who are slow, far behind or beside it', async () => {
+    const { shared } = sourceOf(Buffer.alloc(32 * mebibyte));
+    const cursor = (position: number, isSlow = false) => ({ position, isSlow });
+    const first = cursor(16 * mebibyte);
+    shared.enter(first);
+    expect(shared.isAhead(first)).toBe(false);
+    for (const other of [cursor(0), cursor(15 * mebibyte, true), cursor(16 * mebibyte), cursor(17 * mebibyte)]) {
+      shared.enter(other);
+    }
+    expect(shared.isAhead(first)).toBe(false);
+    const behind = cursor(15 * mebibyte);
+    shared.enter(behind);
+    expect(shared.isAhead(first)).toBe(true);
+    const lent = await shared.borrow(first.position, 1);
+    expect(shared.isAhead(first)).toBe(false);
+    lent?.release();
+    shared.close();
+  });
+
+  it('copies what a block has, and reads nothing for it', async () => {
+    const content = randomBytes(mebibyte);
+    const { shared, reads } = sourceOf(content, () => 300_000);
+    const target = Buffer.alloc(1000);
+    expect(shared.copyInto(target, 0)).toBe(0);
+    for (const position of [0, 262_144]) (await shared.borrow(position, 1))?.release();
+    expect([shared.copyInto(target, 500), target.equals(content.subarray(500, 1500))]).toEqual([1000, true]);
+    // No further than its block, and than what has come of that.
+    expect(shared.copyInto(target, 262_144 - 10)).toBe(10);
+    expect(shared.copyInto(target, 300_000 - 10)).toBe(10);
+    expect(shared.copyInto(target, 300_000)).toBe(0);
+    expect(reads.length).toBe(2);
+    shared.close();
   });
 
   it('tells every reader of a block that it could not be read, and tries again for the next', async () => {

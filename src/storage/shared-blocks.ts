@@ -9,10 +9,21 @@ export const blockSize = 256 * 1024;
  */
 const budget = 12 * 1024 * 1024;
 
+/** Bytes by which a reader may be behind and still be waited for. */
+const reach = budget / 2;
+
+/** Where a reader is. */
+export interface Cursor {
+  readonly position: number;
+  readonly isSlow: boolean;
+}
+
 /** Bytes lent to one reader until it releases them. */
 export interface Lent {
   readonly bytes: Uint8Array;
   readonly release: () => void;
+  /** Says that the reader takes very long. Its block then takes nothing from what others may have. */
+  readonly stall?: () => void;
 }
 
 /** A block that is filled by whoever appends to the file, and that nobody reads from the file before it is released. */
@@ -33,6 +44,10 @@ interface Block {
   /** Bytes that have been read into it. */
   filled: number;
   readers: number;
+  /** Those of the readers who have said that they take very long. */
+  stalled: number;
+  /** Whether its memory is counted in the budget. */
+  isCounted: boolean;
   loading: Promise<void> | undefined;
 }
 
@@ -41,6 +56,7 @@ class BlockPool {
   private readonly idle = new Set<Block>();
   private readonly free: Buffer[] = [];
   private allocated = 0;
+  private uncounted = 0;
 
   take(): Buffer | undefined {
     const free = this.free.pop();
@@ -65,6 +81,28 @@ class BlockPool {
     this.idle.add(block);
   }
 
+  /** A block that only stalled readers have is not counted, up to as many bytes again as the budget has. */
+  uncount(block: Block): void {
+    if (!block.isCounted || this.uncounted + blockSize > budget) return;
+    block.isCounted = false;
+    this.uncounted += blockSize;
+    this.allocated -= blockSize;
+  }
+
+  get isCrowded(): boolean {
+    return this.uncounted >= budget / 4;
+  }
+
+  /** Counts a block again that nobody reads now. @returns false when others have taken its place */
+  count(block: Block): boolean {
+    if (block.isCounted) return true;
+    this.uncounted -= blockSize;
+    if (this.allocated + blockSize > budget) return false;
+    block.isCounted = true;
+    this.allocated += blockSize;
+    return true;
+  }
+
   /** Takes back a block whose content nobody can ask for any more. Its memory stays: to get it anew costs more than reading. */
   discard(block: Block): void {
     this.idle.delete(block);
@@ -80,6 +118,7 @@ const pool = new BlockPool();
  */
 export class SharedBlocks {
   private readonly blocks = new Map<number, Block>();
+  private readonly cursors = new Set<Cursor>();
   private isClosed = false;
 
   /** @param size bytes that the file has now. */
@@ -87,6 +126,33 @@ export class SharedBlocks {
     private readonly read: PositionedRead,
     private readonly size: () => number,
   ) {}
+
+  /** Counts a reader in, who says where it is; `leave` counts it out. */
+  enter(cursor: Cursor): void {
+    this.cursors.add(cursor);
+  }
+
+  leave(cursor: Cursor): void {
+    this.cursors.delete(cursor);
+  }
+
+  /** Whether readers who take very long have so many blocks that only those who are known to be fast should get more. */
+  get isCrowded(): boolean {
+    return pool.isCrowded;
+  }
+
+  /**
+   * Whether a reader would be the first to need a block while others come close behind: they will find it here when they
+   * catch up, and read it anew when they fall back.
+   */
+  isAhead({ position }: Cursor): boolean {
+    if (this.cursors.size < 2 || this.blocks.has(Math.floor(position / blockSize))) return false;
+    for (const other of this.cursors) {
+      const distance = position - other.position;
+      if (distance > blockSize && distance < reach && !other.isSlow) return true;
+    }
+    return false;
+  }
 
   /**
    * Up to `length` bytes at `position`, as many as one block has; undefined when the budget has no block for them.
@@ -107,11 +173,20 @@ export class SharedBlocks {
       throw error;
     }
     let isReleased = false;
+    let isStalled = false;
     return {
       bytes: block.buffer.subarray(start, end),
       release: () => {
-        if (!isReleased) this.release(block);
+        if (isReleased) return;
         isReleased = true;
+        if (isStalled) block.stalled -= 1;
+        this.release(block);
+      },
+      stall: () => {
+        if (isReleased || isStalled) return;
+        isStalled = true;
+        block.stalled += 1;
+        if (block.stalled === block.readers) pool.uncount(block);
       },
     };
   }
@@ -156,7 +231,7 @@ export class SharedBlocks {
 
   /** Forgets a block whose buffer is given to another. */
   drop(block: Block): void {
-    this.blocks.delete(block.index);
+    if (this.blocks.get(block.index) === block) this.blocks.delete(block.index);
   }
 
   /** Nobody reads any more. */
@@ -171,7 +246,8 @@ export class SharedBlocks {
     if (known) return known;
     const buffer = pool.take();
     if (!buffer) return undefined;
-    const block = { owner: this, index, buffer, filled: 0, readers: 0, loading: undefined };
+    const counts = { filled: 0, readers: 0, stalled: 0, isCounted: true };
+    const block = { owner: this, index, buffer, ...counts, loading: undefined };
     this.blocks.set(index, block);
     return block;
   }
@@ -191,7 +267,8 @@ export class SharedBlocks {
   private release(block: Block): void {
     block.readers -= 1;
     if (block.readers > 0) return;
-    if (this.isClosed) pool.discard(block);
+    if (!pool.count(block)) this.drop(block);
+    else if (this.isClosed) pool.discard(block);
     else pool.rest(block);
   }
 }

@@ -2,9 +2,9 @@ import { lstat, mkdir, mkdtemp, readdir, readFile, rm, symlink, truncate, utimes
 import { tmpdir } from 'node:os';
 import { dirname, join, relative } from 'node:path';
 import { randomUUID } from 'node:crypto';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { StorageError } from '../../storage-error.js';
-import { keysUnder, sample } from '../../testing/content.js';
+import { bytesOf, keysUnder, sample } from '../../testing/content.js';
 import { providerContract } from '../../testing/provider.contract.js';
 import { nodeFileSystem, type FileSystem } from './file-system.js';
 import { FilesystemProvider } from './filesystem.provider.js';
@@ -386,6 +386,45 @@ describe('reading from FilesystemProvider', () => {
     await ingest.close();
     for await (const entry of provider.list('blobs')) await provider.stat(entry.key);
     expect(watched.calls.filter((call) => call.startsWith('close ')).length).toBeGreaterThan(5);
+    await provider.close();
+    expect(watched.descriptors).toBe(0);
+  });
+
+  it('keeps a file open for a second after its reader, for the next', async () => {
+    await provider.write(key, sample(1000));
+    const opens = () => watched.calls.filter((call) => call.startsWith('open ') && call.includes(key)).length;
+    for (let reader = 0; reader < 3; reader += 1) {
+      const object = await provider.open(key);
+      await object.close();
+      expect([opens(), watched.descriptors]).toEqual([1, 1]);
+    }
+    await new Promise((resolve) => setTimeout(resolve, 1_300));
+    expect(watched.descriptors).toBe(0);
+    await (await provider.open(key)).close();
+    expect(opens()).toBe(2);
+  });
+
+  it('does not keep open what was removed, and reads what has replaced a file', async () => {
+    await provider.write(key, sample(10));
+    await (await provider.open(key)).close();
+    await provider.write(key, sample(20, 'new'));
+    const object = await provider.open(key);
+    expect(await bytesOf(object, { offset: 0, length: object.size })).toEqual(sample(20, 'new'));
+    await object.close();
+    expect(watched.descriptors).toBe(1);
+    await provider.delete(key);
+    await expect(provider.open(key)).rejects.toMatchObject({ kind: 'not-found' });
+    await vi.waitFor(() => expect(watched.descriptors).toBe(0), 500);
+  });
+
+  it('keeps at most sixteen files open that nobody reads', async () => {
+    for (let index = 0; index < 20; index += 1) {
+      const name = `${key}${index}`;
+      await provider.write(name, sample(10));
+      await (await provider.open(name)).close();
+    }
+    expect(watched.descriptors).toBe(16);
+    await provider.close();
     expect(watched.descriptors).toBe(0);
   });
 });
