@@ -1,7 +1,8 @@
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, readlink, rm } from 'node:fs/promises';
 import { createHash } from 'node:crypto';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Writable } from 'node:stream';
 import type { AddressInfo } from 'node:net';
 import supertest from 'supertest';
@@ -117,11 +118,19 @@ export class Mirror implements AsyncDisposable {
     await this.app.close();
   }
 
+  /** Files stay open for a moment after their last reader. */
   private async assertNothingOpen(): Promise<void> {
-    const open = await readdir('/proc/self/fd').catch(() => []);
-    const { readlink } = await import('node:fs/promises');
-    const targets = await Promise.all(open.map((fd) => readlink(`/proc/self/fd/${fd}`).catch(() => '')));
-    const leaked = targets.filter((target) => target.startsWith(this.root));
+    let leaked = await this.openFiles();
+    for (let left = 40; leaked.length > 0 && left > 0; left -= 1) {
+      await sleep(50);
+      leaked = await this.openFiles();
+    }
     if (leaked.length > 0) throw new Error(`files are still open: ${leaked.join(', ')}`);
+  }
+
+  private async openFiles(): Promise<string[]> {
+    const open = await readdir('/proc/self/fd').catch(() => []);
+    const targets = await Promise.all(open.map((fd) => readlink(`/proc/self/fd/${fd}`).catch(() => '')));
+    return targets.filter((target) => target.startsWith(this.root));
   }
 }

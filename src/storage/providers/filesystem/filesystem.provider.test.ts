@@ -390,7 +390,7 @@ describe('reading from FilesystemProvider', () => {
     expect(watched.descriptors).toBe(0);
   });
 
-  it('keeps a file open for a second after its reader, for the next', async () => {
+  it('keeps a file open for half a second after its reader, for the next', async () => {
     await provider.write(key, sample(1000));
     const opens = () => watched.calls.filter((call) => call.startsWith('open ') && call.includes(key)).length;
     for (let reader = 0; reader < 3; reader += 1) {
@@ -398,7 +398,7 @@ describe('reading from FilesystemProvider', () => {
       await object.close();
       expect([opens(), watched.descriptors]).toEqual([1, 1]);
     }
-    await new Promise((resolve) => setTimeout(resolve, 1_300));
+    await new Promise((resolve) => setTimeout(resolve, 800));
     expect(watched.descriptors).toBe(0);
     await (await provider.open(key)).close();
     expect(opens()).toBe(2);
@@ -414,7 +414,7 @@ describe('reading from FilesystemProvider', () => {
     expect(watched.descriptors).toBe(1);
     await provider.delete(key);
     await expect(provider.open(key)).rejects.toMatchObject({ kind: 'not-found' });
-    await vi.waitFor(() => expect(watched.descriptors).toBe(0), 500);
+    await vi.waitFor(() => expect(watched.descriptors).toBe(0), 250);
   });
 
   it('keeps at most sixteen files open that nobody reads', async () => {

@@ -4,7 +4,7 @@ import type { StoredObject } from '../../storage.provider.js';
 import { OpenFile } from './open-file.js';
 
 /** Milliseconds that a file stays open after its last reader, with what has been read of it, for the next. */
-const linger = 1_000;
+const linger = 500;
 /** Files that stay open so; the one that has waited longest makes way. */
 const maxLingering = 16;
 
