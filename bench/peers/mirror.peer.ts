@@ -15,6 +15,7 @@ const entry = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
 /** This repository's build, mirroring one upstream into an empty folder or bucket. */
 export async function startMirror({ scope, folder, upstream, root, bucket, node }: Ground): Promise<Server> {
   const address = `127.0.0.1:${await freePort()}`;
+  const admin = `127.0.0.1:${await freePort()}`;
   const upstreams = join(folder, 'upstreams.yaml');
   await writeFile(upstreams, configuration(upstream));
   return Server.start(scope, {
@@ -22,10 +23,11 @@ export async function startMirror({ scope, folder, upstream, root, bucket, node 
     args: [
       entry,
       // Its own request log, one line a request, is off as the other's is (docker-registry.peer.ts).
-      ...['--listen', address, '--upstream-config-file', upstreams, '--log-level', 'error'],
+      ...['--listen', address, '--admin-listen', admin, '--upstream-config-file', upstreams, '--log-level', 'error'],
       ...(bucket === undefined ? ['filesystem', '--root', root ?? join(folder, 'content')] : inBucket(bucket)),
     ],
     origin: `http://${address}`,
+    adminOrigin: `http://${admin}`,
     logFile: join(folder, 'log'),
   });
 }

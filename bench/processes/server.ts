@@ -13,6 +13,8 @@ export interface Command {
   readonly command: string;
   readonly args: readonly string[];
   readonly origin: string;
+  /** Where its operator's requests go, when they go elsewhere. */
+  readonly adminOrigin?: string;
   /** What answers 200 when the server is ready; `/v2/` unless given. */
   readonly readyPath?: string;
   /** Takes what the server prints; shown when it fails. */
@@ -22,6 +24,7 @@ export interface Command {
 export class Server {
   private constructor(
     readonly origin: string,
+    readonly adminOrigin: string | undefined,
     readonly pid: number,
     /** Milliseconds from before it was started until its first answer had come. */
     readonly readyMillis: number,
@@ -30,13 +33,14 @@ export class Server {
   ) {}
 
   /** Starts it and waits until it answers. @throws Error with the end of the log when it ends or stays silent. */
-  static async start(scope: Scope, { command, args, origin, readyPath = '/v2/', logFile }: Command): Promise<Server> {
+  static async start(scope: Scope, command: Command): Promise<Server> {
+    const { args, origin, adminOrigin, readyPath = '/v2/', logFile } = command;
     const log = await open(logFile, 'a');
     try {
       const before = performance.now();
-      const child = await startChild(scope, command, args, ['ignore', log.fd, log.fd]);
+      const child = await startChild(scope, command.command, args, ['ignore', log.fd, log.fd]);
       await untilReady(`${origin}${readyPath}`, child, logFile);
-      return new Server(origin, child.pid ?? 0, performance.now() - before, child, logFile);
+      return new Server(origin, adminOrigin, child.pid ?? 0, performance.now() - before, child, logFile);
     } finally {
       await log.close();
     }

@@ -13,6 +13,7 @@ import { s3Warm } from './s3-warm.js';
 import type { Scenario } from './scenario.js';
 import { slowReaders } from './slow-readers.js';
 import { smallBlob } from './small-blob.js';
+import { sweep } from './sweep.js';
 import { warmBlob } from './warm-blob.js';
 
 export const scenarios: readonly Scenario[] = [
@@ -30,6 +31,7 @@ export const scenarios: readonly Scenario[] = [
   coldPaced,
   coldLoopback,
   slowReaders,
+  sweep,
   s3Warm,
   s3Cold,
   endurance,
