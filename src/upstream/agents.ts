@@ -2,7 +2,7 @@ import http from 'node:http';
 import https from 'node:https';
 import { getProxyForUrl } from 'proxy-from-env';
 import { rootCertificates } from 'node:tls';
-import { receiving } from './receiving.js';
+import { receiveIntoOneBuffer } from './receiving.js';
 import { checkLiteralHost, guardedLookup, type Resolver } from './address.guard.js';
 import type { Upstream } from './upstream.js';
 
@@ -14,7 +14,6 @@ const maxConnections = 1_000;
 const maxIdleConnections = 16;
 
 const common = {
-  onread: receiving,
   keepAlive: true,
   maxSockets: maxConnections,
   maxFreeSockets: maxIdleConnections,
@@ -31,8 +30,8 @@ interface Pools {
 }
 
 const pools = (options: https.AgentOptions): Pools => ({
-  http: new http.Agent({ ...common, ...options }),
-  https: new https.Agent({ ...common, ...options }),
+  http: receiveIntoOneBuffer(new http.Agent({ ...common, ...options })),
+  https: receiveIntoOneBuffer(new https.Agent({ ...common, ...options })),
 });
 
 /** Connection pools: strangers share a pair that only reaches public addresses; each configured upstream has its own. */

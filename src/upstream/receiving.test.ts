@@ -6,15 +6,15 @@ import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { makeCertificate } from '../../test/fixtures/certificate.js';
-import { receiving } from './receiving.js';
+import { receiveIntoOneBuffer } from './receiving.js';
 
 const pair = makeCertificate();
 const kinds = {
-  http: { server: () => http.createServer(), client: http, agent: () => new http.Agent({ onread: receiving }) },
+  http: { server: () => http.createServer(), client: http, agent: () => receiveIntoOneBuffer(new http.Agent()) },
   https: {
     server: () => https.createServer(pair),
     client: https,
-    agent: () => new https.Agent({ onread: receiving, ca: pair.cert, keepAlive: true }),
+    agent: () => receiveIntoOneBuffer(new https.Agent({ ca: pair.cert, keepAlive: true })),
   },
 };
 
@@ -56,6 +56,16 @@ describe.each(['http', 'https'] as const)('a body over %s', (kind) => {
     const pulled = await Promise.all(Array.from({ length: 8 }, pull));
     pulled.push(await pull());
     expect(pulled.sort()).toEqual(upstream.bodies.map((body) => sum([body]).digest('hex')).sort());
+  });
+
+  it('arrives in one buffer', async () => {
+    using upstream = await serve(kind);
+    const buffers = new Set<ArrayBufferLike>();
+    const body = await upstream.get();
+    body.socket.on('data', (chunk: Buffer) => buffers.add(chunk.buffer));
+    body.resume();
+    await once(body, 'end');
+    expect(buffers.size).toBe(1);
   });
 
   it('waits in the kernel for who does not read it', async () => {
