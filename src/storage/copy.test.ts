@@ -105,4 +105,18 @@ describe('copyRange', () => {
     }
     expect(held[0]?.equals(content.subarray(0, 1000))).toBe(true);
   });
+
+  it('gives its buffer back when it could not be filled', async () => {
+    const broken = () => Promise.reject(new Error('input/output'));
+    for (let round = 0; round < 200; round += 1) {
+      const sink = () => Promise.resolve();
+      await expect(copyRange(broken, { offset: 0, length: 1024 * 1024 }, sink)).rejects.toThrow('input/output');
+    }
+    const sizes: number[] = [];
+    const read = (_: Buffer, length: number) => Promise.resolve(length);
+    await copyRange(read, { offset: 0, length: 1024 * 1024 }, (chunk) =>
+      Promise.resolve(void sizes.push(chunk.length)),
+    );
+    expect(Math.max(...sizes)).toBe(256 * 1024);
+  });
 });

@@ -124,6 +124,23 @@ describe('SharedBlocks', () => {
     shared.close();
   });
 
+  it('has another block as soon as only stalled readers have one, whoever left it last', async () => {
+    const { shared } = sourceOf(Buffer.alloc(64 * mebibyte));
+    const borrow = async (index: number) => shared.borrow(index * 256 * 1024, 1);
+    const held = [];
+    for (let index = 0; index < 48; index += 1) held.push(await borrow(index));
+    const also = await borrow(0);
+    held[0]?.stall?.();
+    also?.release();
+    expect(await borrow(48)).toBeUndefined();
+    // Said again for as long as it is so.
+    held[0]?.stall?.();
+    const other = await borrow(48);
+    expect(other).toBeDefined();
+    for (const lent of [other, ...held]) lent?.release();
+    shared.close();
+  });
+
   it('lets a reader wait who is ahead of others, and not of those who are slow, far behind or beside it', async () => {
     const { shared } = sourceOf(Buffer.alloc(32 * mebibyte));
     const cursor = (position: number, isSlow = false) => ({ position, isSlow });

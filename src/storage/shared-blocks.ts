@@ -22,7 +22,7 @@ export interface Cursor {
 export interface Lent {
   readonly bytes: Uint8Array;
   readonly release: () => void;
-  /** Says that the reader takes very long. Its block then takes nothing from what others may have. */
+  /** Says that the reader takes very long, as long as it does: a block that only such have is not missed by others. */
   readonly stall?: () => void;
 }
 
@@ -183,9 +183,9 @@ export class SharedBlocks {
         this.release(block);
       },
       stall: () => {
-        if (isReleased || isStalled) return;
+        if (isReleased) return;
+        if (!isStalled) block.stalled += 1;
         isStalled = true;
-        block.stalled += 1;
         if (block.stalled === block.readers) pool.uncount(block);
       },
     };
