@@ -2,6 +2,7 @@ import { Inject, Injectable, Logger, type OnApplicationBootstrap, type OnApplica
 import { LRUCache } from 'lru-cache';
 import { randomUUID } from 'node:crypto';
 import { Clock } from '../../config/clock.js';
+import { ClockJumps } from '../../config/clock.jumps.js';
 import { ServerSettings } from '../../config/server.settings.js';
 import { LeaseStore, type Lease, type NewestLease } from '../../storage/lease.store.js';
 import type { BlobBody } from '../../upstream/blob.body.js';
@@ -28,6 +29,7 @@ export class ReplicasService implements OnApplicationBootstrap, OnApplicationShu
   private readonly id = randomUUID();
   private readonly url: string | undefined;
   private readonly unreachable = new LRUCache<string, true>({ max: maxUnreachable, ttl: unreachableTime });
+  private readonly jumps: ClockJumps;
   private timer: NodeJS.Timeout | undefined;
   private sweeping: Promise<void> = Promise.resolve();
 
@@ -38,6 +40,9 @@ export class ReplicasService implements OnApplicationBootstrap, OnApplicationShu
     @Inject(Clock) private readonly clock: Clock,
   ) {
     this.url = settings.advertiseUrl;
+    this.jumps = new ClockJumps(clock, () =>
+      this.logger.warn('the time of day has jumped; leases of earlier processes are not removed for a day'),
+    );
   }
 
   /** Whether downloads are shared with other replicas. */
@@ -114,7 +119,8 @@ export class ReplicasService implements OnApplicationBootstrap, OnApplicationShu
 
   private sweep(): void {
     this.sweeping = this.sweeping
-      .then(() => this.leases.sweep(orphanAge))
+      // Another replica may hold what only seems old.
+      .then(() => (this.jumps.areAgesTrusted() ? this.leases.sweep(orphanAge) : 0))
       .then((count) => {
         if (count > 0) this.logger.log(`removed ${count} leases of earlier processes`);
       })
