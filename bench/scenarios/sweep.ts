@@ -45,6 +45,8 @@ export const sweep: Scenario = {
       warm: (peer) => warmUp({ size, digest, url: peer.blobUrl(library.repository, digest) }),
       measure: async (peer, scope) => {
         const job = { url: peer.blobUrl(library.repository, digest), size, connections, seconds };
+        // The process grows to what the load takes; what it then takes more is the sweep's.
+        await runWrk(scope, job);
         const without = await meter(peer.server.pid, () => runWrk(scope, job));
         const during = await meter(peer.server.pid, async () => {
           const ended = new AbortController();

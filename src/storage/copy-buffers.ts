@@ -2,8 +2,8 @@ const kibibyte = 1024;
 const smallest = 16 * kibibyte;
 const largest = 256 * kibibyte;
 
-/** Bytes that all running copies should hold together; each copy has two buffers, of 16 to 256 KiB. */
-const budget = 4 * 1024 * kibibyte;
+/** Bytes that all running copies to clients should hold together; each copy has two buffers, of 16 to 256 KiB. */
+const forReaders = 4 * 1024 * kibibyte;
 /** Bytes in buffers, those that slow readers still have included, beyond which all new ones are of the smallest size. */
 const takenBudget = 24 * 1024 * kibibyte;
 /** Bytes of idle buffers kept for the next copies. */
@@ -81,6 +81,9 @@ export class CopyBuffers {
   private watch: NodeJS.Timeout | undefined;
   private fast = 0;
 
+  /** @param budget bytes that all running copies should hold together. */
+  constructor(private readonly budget = forReaders) {}
+
   /** Counts a copy in. */
   enter(): Copy {
     const copy = new Copy();
@@ -111,7 +114,7 @@ export class CopyBuffers {
   /** A buffer for the next chunk of a copy that has `remaining` bytes to go; between 16 and 256 KiB. */
   take(remaining: number, copy?: Copy): Buffer {
     const isPlenty = copy?.isSlow !== true && this.takenBytes < takenBudget;
-    const share = isPlenty ? budget / (2 * Math.max(1, this.fast)) : smallest;
+    const share = isPlenty ? this.budget / (2 * Math.max(1, this.fast)) : smallest;
     let size = largest;
     while (size > smallest && (size > share || size >= 2 * remaining)) size /= 2;
     this.takenBytes += size;

@@ -1,5 +1,6 @@
 import type { FileHandle } from 'node:fs/promises';
 import type { ByteRange } from '../../../oci/byte-range.js';
+import type { PositionedRead } from '../../positioned-read.js';
 import { blockSize, type Room } from '../../shared-blocks.js';
 import type { StorageError } from '../../storage-error.js';
 import type { ChunkSink } from '../../storage.provider.js';
@@ -62,11 +63,10 @@ export class GrowingFile {
     return this.file.copy(range, sink, signal);
   }
 
-  /** A copy of up to `length` bytes at `position`, as many as can be had at once. @throws StorageError */
-  protected async read(position: number, length: number): Promise<Buffer> {
-    const buffer = Buffer.allocUnsafeSlow(length);
-    return buffer.subarray(0, this.file.shared.copyInto(buffer, position) || (await this.file.read(buffer, position)));
-  }
+  /** Takes what a block has, which the file may not have yet, and reads only what no block has. @throws StorageError */
+  protected readonly readInto: PositionedRead = async (buffer, length, position) =>
+    this.file.shared.copyInto(buffer.subarray(0, length), position) ||
+    (await this.file.readInto(buffer, length, position));
 
   async close(): Promise<void> {
     await this.writes.at(-1);

@@ -1,8 +1,8 @@
 import type { FileHandle } from 'node:fs/promises';
 import type { ByteRange } from '../../../oci/byte-range.js';
 import { copyRange } from '../../copy.js';
+import type { PositionedRead } from '../../positioned-read.js';
 import { SharedBlocks } from '../../shared-blocks.js';
-import { StorageError } from '../../storage-error.js';
 import type { ChunkSink } from '../../storage.provider.js';
 import { toStorageError } from './storage-errors.js';
 
@@ -22,19 +22,13 @@ export class OpenFile {
     return copyRange(this.readInto, range, sink, signal, this.shared);
   }
 
-  /** Fills the buffer from `position` on, as far as the file goes. @throws StorageError `damaged` when it ends before */
-  async read(buffer: Buffer, position: number): Promise<number> {
-    const count = await this.readInto(buffer, buffer.length, position);
-    if (count === 0) throw new StorageError('damaged', 'stored content is shorter than its size');
-    return count;
-  }
-
   async close(): Promise<void> {
     this.shared.close();
     await this.handle.close();
   }
 
-  private readonly readInto = async (buffer: Buffer, length: number, position: number): Promise<number> => {
+  /** Reads from the file. @throws StorageError */
+  readonly readInto: PositionedRead = async (buffer, length, position) => {
     try {
       return (await this.handle.read(buffer, 0, length, position)).bytesRead;
     } catch (error) {

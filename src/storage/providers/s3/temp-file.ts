@@ -1,10 +1,13 @@
 import type { FileHandle } from 'node:fs/promises';
-import { Readable } from 'node:stream';
 import type { ByteRange } from '../../../oci/byte-range.js';
+import { CopyBuffers } from '../../copy-buffers.js';
+import { copyRange } from '../../copy.js';
+import type { PositionedRead } from '../../positioned-read.js';
 import { GrowingFile } from '../filesystem/growing-file.js';
+import { RequestBody } from './request-body.js';
 
-/** Bytes read at a time for an upload. */
-const chunkSize = 128 * 1024;
+/** What goes up has buffers of its own, and readers keep theirs: two of 256 KiB for each of 32 requests at a time. */
+const forUploads = new CopyBuffers(16 * 1024 * 1024);
 
 /** What has come of an ingest so far, on the local disk; the file has no name any more, and goes with its last user. */
 export class TempFile extends GrowingFile {
@@ -15,22 +18,19 @@ export class TempFile extends GrowingFile {
   }
 
   /** The bytes of the range as the body of one request. @param progress called whenever more of it is wanted */
-  body(range: ByteRange, progress: () => void): Readable {
-    return Readable.from(this.chunks(range, progress), { objectMode: false, highWaterMark: chunkSize });
+  body(range: ByteRange, progress: () => void): RequestBody {
+    const read: PositionedRead = (buffer, length, position) => {
+      progress();
+      return this.readInto(buffer, length, position);
+    };
+    return new RequestBody(async (sink, signal) => {
+      await copyRange(read, range, sink, signal, undefined, forUploads);
+      progress();
+    });
   }
 
   /** Never throws; may be called again. */
   override close(): Promise<void> {
     return (this.closing ??= super.close().catch(() => undefined));
-  }
-
-  private async *chunks({ offset, length }: ByteRange, progress: () => void): AsyncGenerator<Buffer> {
-    for (let position = offset; position < offset + length;) {
-      progress();
-      const chunk = await this.read(position, Math.min(chunkSize, offset + length - position));
-      position += chunk.length;
-      yield chunk;
-    }
-    progress();
   }
 }

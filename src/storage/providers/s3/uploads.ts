@@ -7,7 +7,7 @@ import { nonceName } from './s3.requests.js';
 import { maxTries } from './s3.tuning.js';
 import { Turns } from './turns.js';
 
-/** Bodies sent at one time by all ingests; each holds some 300 KiB. */
+/** Bodies sent at one time by all ingests; each holds some 600 KiB. */
 const maxSending = 32;
 
 /** The multipart uploads of this process. */
