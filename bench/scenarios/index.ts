@@ -8,7 +8,7 @@ import { manyPulls } from './many-pulls.js';
 import { mixedPulls } from './mixed-pulls.js';
 import { outage } from './outage.js';
 import { ready } from './ready.js';
-import { s3Cold } from './s3-cold.js';
+import { s3Cold, s3ColdPaced } from './s3-cold.js';
 import { s3Warm } from './s3-warm.js';
 import type { Scenario } from './scenario.js';
 import { slowReaders } from './slow-readers.js';
@@ -34,5 +34,6 @@ export const scenarios: readonly Scenario[] = [
   sweep,
   s3Warm,
   s3Cold,
+  s3ColdPaced,
   endurance,
 ];
