@@ -45,6 +45,16 @@ export const IsBucketName = () =>
     (value) => typeof value === 'string' && /^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/.test(value),
   );
 
+/** Half of a pair. @param property where the other half is. @param setting what it is called */
+export const GoesWith = (property: string, setting: string) =>
+  ValidateBy({
+    name: 'goesWith',
+    validator: {
+      validate: (_, half) => half !== undefined && Reflect.get(half.object, property) !== undefined,
+      defaultMessage: () => `has to be given together with ${setting}`,
+    },
+  });
+
 export const IsKeyPrefix = () =>
   rule(
     'isKeyPrefix',

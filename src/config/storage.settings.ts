@@ -1,5 +1,15 @@
 import { IsOptional } from 'class-validator';
-import { ArePairs, IsBucketName, IsFlag, IsHttpUrl, IsKeyPrefix, IsSecret, IsText, IsUmask } from './rules.js';
+import {
+  ArePairs,
+  GoesWith,
+  IsBucketName,
+  IsFlag,
+  IsHttpUrl,
+  IsKeyPrefix,
+  IsSecret,
+  IsText,
+  IsUmask,
+} from './rules.js';
 import { toSecret, type Secret } from './secret.js';
 import { parseBoolean, parseList, parsePairs, Setting } from './setting.decorator.js';
 
@@ -51,7 +61,7 @@ export class S3Settings {
     name: 'host',
     env: 'S3_HOST',
     value: 'url',
-    parse: (text) => (/^https?:/.test(text) ? text : `https://${text}`),
+    parse: (text) => (/^[a-z]+:\/\//i.test(text) ? text : `https://${text}`),
     description: 'endpoint of a server that is not Amazon, as http://minio:9000; https when only a host is given',
   })
   @IsOptional()
@@ -76,11 +86,13 @@ export class S3Settings {
   })
   @IsOptional()
   @IsText('an access key', 256)
+  @GoesWith('secretKey', '--secret-key')
   accessKey?: string;
 
   @Setting({ name: 'secret-key', env: 'S3_SECRET_KEY', value: 'secret', secret: true, description: 'its secret' })
   @IsOptional()
   @IsSecret()
+  @GoesWith('accessKey', '--access-key')
   get secretKey(): Secret | undefined {
     return this.secret;
   }

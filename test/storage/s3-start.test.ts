@@ -68,6 +68,27 @@ describe('the program on a bucket that it cannot use', () => {
     expect(await refusal({ S3_HOST: 'http://s3.invalid' })).toMatch(/s3\.invalid cannot be reached \(E\w+\)$/);
   });
 
+  it('says that an address is none that it can use, and asks nobody', async () => {
+    for (const host of ['ftp://127.0.0.1', `${server.url}/?list-type=2`])
+      expect(await refusal({ S3_HOST: host })).toMatch(/^s3 --host: text: must be an http or https URL/);
+  });
+
+  it('says that half of the credentials is missing', async () => {
+    expect(await refusal({ S3_SECRET_KEY: '' })).toBe(
+      's3 --access-key: text: has to be given together with --secret-key',
+    );
+    const { stderr, code } = await Program.run(['s3', '--bucket', bucket.name, '--access-key', accessKey]);
+    expect({ stderr, code }).toEqual({
+      code: 2,
+      stderr: 's3 --access-key: text: has to be given together with --secret-key\n',
+    });
+    const other = await Program.run(['s3', '--bucket', bucket.name], { env: { S3_SECRET_KEY: secretKey } });
+    expect(other).toMatchObject({
+      code: 2,
+      stderr: 's3 --secret-key: text: has to be given together with --access-key\n',
+    });
+  });
+
   it('says that it may not write, and that it may not delete', async () => {
     await using proxy = await FaultyProxy.start(server.url);
     proxy.fate = (line) => (line.startsWith('PUT') ? 403 : 'pass');
