@@ -124,7 +124,7 @@ export class S3Settings {
   pathStyle?: boolean;
 
   @Setting({
-    name: 'redirect',
+    name: 's3-redirect',
     env: 'S3_REDIRECT',
     default: 'false',
     parse: parseBoolean,

@@ -89,7 +89,7 @@ describe('a mirror on a bucket', () => {
   });
 });
 
-describe('--redirect', () => {
+describe('--s3-redirect', () => {
   it('answers GET of a stored blob with a URL of the bucket, and everything else itself', async () => {
     const [layer, small] = [makeBlob(200_000, 'layer'), makeBlob(1_000, 'configuration')];
     registry.addBlob('app', layer);
