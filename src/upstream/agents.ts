@@ -2,7 +2,7 @@ import http from 'node:http';
 import https from 'node:https';
 import { getProxyForUrl } from 'proxy-from-env';
 import { rootCertificates } from 'node:tls';
-import { receiveIntoOneBuffer } from './receiving.js';
+import { receiveIntoOneBuffer } from '../config/receiving.js';
 import { checkLiteralHost, guardedLookup, type Resolver } from './address.guard.js';
 import type { Upstream } from './upstream.js';
 

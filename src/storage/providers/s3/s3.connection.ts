@@ -1,6 +1,9 @@
 import { Logger } from '@nestjs/common';
+import http from 'node:http';
+import https from 'node:https';
 import { HeadObjectCommand, S3Client } from '@aws-sdk/client-s3';
 import { NodeHttpHandler } from '@smithy/node-http-handler';
+import { receiveIntoOneBuffer } from '../../../config/receiving.js';
 import type { S3Settings } from '../../../config/storage.settings.js';
 import { keys } from '../../keys.js';
 import { BucketCircuit, guard } from './bucket.circuit.js';
@@ -95,13 +98,13 @@ export class S3Connection {
 }
 
 function handlerOf(maxSockets: number, socketTimeout: number): NodeHttpHandler {
-  const agent = { keepAlive: true, maxSockets, maxFreeSockets: 32 };
+  const options = { keepAlive: true, maxSockets, maxFreeSockets: 32 };
   return new NodeHttpHandler({
     connectionTimeout: connectTimeout,
     socketTimeout,
     requestTimeout: 0,
     logger: silent,
-    httpAgent: agent,
-    httpsAgent: agent,
+    httpAgent: receiveIntoOneBuffer(new http.Agent(options)),
+    httpsAgent: receiveIntoOneBuffer(new https.Agent(options)),
   });
 }
