@@ -71,7 +71,7 @@ export class Sweep {
     private readonly plan: SweepPlan,
     signal: AbortSignal,
   ) {
-    this.pacer = new Pacer(signal);
+    this.pacer = new Pacer(signal, plan.isShort);
     this.now = place.retention.now;
     this.areAgesTrusted = place.retention.areAgesTrusted();
     this.live = this.emptyFilter();
