@@ -20,7 +20,10 @@ export class RequestBody extends Readable {
       new Promise((resolve, reject) => {
         // The callback does not come when the request ends before it was the chunk's turn.
         const stopped = () => reject(signal.reason as Error);
-        if (signal.aborted) stopped();
+        if (signal.aborted) {
+          stopped();
+          return;
+        }
         signal.addEventListener('abort', stopped, { once: true });
         request.write(chunk, (error) => {
           signal.removeEventListener('abort', stopped);
