@@ -37,9 +37,7 @@ export async function copyRange(
     const release = () => buffers.give(buffer);
     try {
       const length = Math.min(buffer.length, end - position);
-      // What a block has may not be in the file yet.
-      const copied = shared?.copyInto(buffer.subarray(0, length), position) ?? 0;
-      const count = copied > 0 ? copied : await read(buffer, length, position);
+      const count = await read(buffer, length, position);
       if (count === 0) throw new StorageError('damaged', 'stored content is shorter than its size');
       return { bytes: buffer.subarray(0, count), release };
     } catch (error) {

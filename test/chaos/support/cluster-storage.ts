@@ -43,7 +43,10 @@ export async function assertStorageSound(storage: ClusterStorage, killed = 0): P
   const keys = await storage.keys();
   for (const key of keys) {
     const [, algorithm, hex] = /^blobs\/(sha256|sha512)\/[0-9a-f]{2}\/([0-9a-f]+)$/.exec(key) ?? [];
-    if (algorithm !== 'sha256' && algorithm !== 'sha512') continue;
+    if (algorithm !== 'sha256' && algorithm !== 'sha512') {
+      if (key.startsWith('blobs/')) throw new Error(`${key} is named as no content is`);
+      continue;
+    }
     const digest = digestOf(await storage.read(key), algorithm);
     if (digest !== `${algorithm}:${hex}`) throw new Error(`${key} has other content than its name says`);
   }

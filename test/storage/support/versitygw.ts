@@ -1,6 +1,8 @@
 import { mkdtemp, rm, utimes } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { afterAll, beforeAll } from 'vitest';
+import { build } from '../../e2e/support/program.js';
 import { storedFiles } from '../../e2e/support/stored-files.js';
 import { freePort, ServerProcess } from './child.js';
 import { accessKey, Bucket, secretKey } from './s3-server.js';
@@ -54,6 +56,17 @@ export class VersityGateway implements AsyncDisposable {
     await this.server[Symbol.asyncDispose]();
     await rm(this.folder, { recursive: true, force: true });
   }
+}
+
+/** Builds the program, and has a server for as long as a file's tests run. @returns the server, while they do */
+export function gatewayForAll(): () => VersityGateway {
+  let server: VersityGateway;
+  beforeAll(async () => {
+    await build();
+    server = await VersityGateway.start();
+  }, 180_000);
+  afterAll(() => server[Symbol.asyncDispose]());
+  return () => server;
 }
 
 function serve(url: string, folder: string): Promise<ServerProcess> {

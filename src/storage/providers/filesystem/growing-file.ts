@@ -1,6 +1,5 @@
 import type { FileHandle } from 'node:fs/promises';
 import type { ByteRange } from '../../../oci/byte-range.js';
-import type { PositionedRead } from '../../positioned-read.js';
 import { blockSize, type Room } from '../../shared-blocks.js';
 import type { StorageError } from '../../storage-error.js';
 import type { ChunkSink } from '../../storage.provider.js';
@@ -16,7 +15,7 @@ const maxWaiting = 2;
  * closes it.
  */
 export class GrowingFile {
-  private readonly file: OpenFile;
+  protected readonly file: OpenFile;
   private appended = 0;
   /** Bytes that the file has; those between here and `appended` are in blocks. */
   private written = 0;
@@ -62,11 +61,6 @@ export class GrowingFile {
   copy(range: ByteRange, sink: ChunkSink, signal?: AbortSignal): Promise<void> {
     return this.file.copy(range, sink, signal);
   }
-
-  /** Takes what a block has, which the file may not have yet, and reads only what no block has. @throws StorageError */
-  protected readonly readInto: PositionedRead = async (buffer, length, position) =>
-    this.file.shared.copyInto(buffer.subarray(0, length), position) ||
-    (await this.file.readInto(buffer, length, position));
 
   async close(): Promise<void> {
     await this.writes.at(-1);

@@ -15,7 +15,7 @@ export class OpenFile {
     private readonly handle: FileHandle,
     size: () => number,
   ) {
-    this.shared = new SharedBlocks(this.readInto, size);
+    this.shared = new SharedBlocks(this.readFile, size);
   }
 
   copy(range: ByteRange, sink: ChunkSink, signal?: AbortSignal): Promise<void> {
@@ -27,8 +27,11 @@ export class OpenFile {
     await this.handle.close();
   }
 
-  /** Reads from the file. @throws StorageError */
-  readonly readInto: PositionedRead = async (buffer, length, position) => {
+  /** Takes what a block has, which the file may not have yet, and reads only what no block has. @throws StorageError */
+  readonly readInto: PositionedRead = async (buffer, length, position) =>
+    this.shared.copyInto(buffer.subarray(0, length), position) || (await this.readFile(buffer, length, position));
+
+  private readonly readFile: PositionedRead = async (buffer, length, position) => {
     try {
       return (await this.handle.read(buffer, 0, length, position)).bytesRead;
     } catch (error) {

@@ -21,7 +21,7 @@ export class TempFile extends GrowingFile {
   body(range: ByteRange, progress: () => void): RequestBody {
     const read: PositionedRead = (buffer, length, position) => {
       progress();
-      return this.readInto(buffer, length, position);
+      return this.file.readInto(buffer, length, position);
     };
     return new RequestBody(async (sink, signal) => {
       await copyRange(read, range, sink, signal, undefined, forUploads);
