@@ -34,7 +34,13 @@ module.exports = {
     packageOnlyIn(
       'fastify-at-the-edge',
       ['fastify', '@fastify', '@nestjs/platform-fastify'],
-      [room('distribution'), room('admin'), room('observability'), '^src/(app[.]factory|serve)[.]ts$'],
+      [
+        room('distribution'),
+        room('admin'),
+        room('observability'),
+        '^src/app[.]factory[.]ts$',
+        '^src/process/serve[.]ts$',
+      ],
     ),
     packageOnlyIn('axios-only-in-upstream', ['axios', 'proxy-from-env'], [room('upstream')]),
     packageOnlyIn('prom-client-only-in-observability', ['prom-client'], [room('observability')]),

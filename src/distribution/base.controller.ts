@@ -1,7 +1,7 @@
 import { Controller, Get, Head, Res } from '@nestjs/common';
 import type { FastifyReply } from 'fastify';
-import { commonHeaders, type Answer } from './answer.js';
-import { send } from './send.js';
+import { commonHeaders, type Answer } from './responses/answer.js';
+import { send } from './responses/send.js';
 
 const version: Answer = {
   status: 200,

@@ -4,9 +4,9 @@ import { Digest } from '../oci/digest.js';
 import { RepositoryRef } from '../oci/repository.js';
 import type { Asker } from '../registry/asker.js';
 import { BlobsService } from '../registry/blobs.service.js';
-import { blobAnswer, blobHeadAnswer, type Conditions } from './blob.answer.js';
+import { blobAnswer, blobHeadAnswer, type Conditions } from './responses/blob.answer.js';
 import { AskerOf, ConditionsOf, DigestOf, Repository } from './parameters.js';
-import { send } from './send.js';
+import { send } from './responses/send.js';
 
 /** Blobs (end-2). */
 @Controller('v2/:repository/blobs/:digest')

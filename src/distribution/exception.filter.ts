@@ -1,8 +1,8 @@
 import { Catch, HttpException, Logger, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
 import type { FastifyReply } from 'fastify';
 import { codeOfStatus, OciError } from '../oci/error.js';
-import { errorAnswer } from './error.answer.js';
-import { send } from './send.js';
+import { errorAnswer } from './responses/error.answer.js';
+import { send } from './responses/send.js';
 
 /** Turns whatever was thrown, the framework's errors included, into the specification's error document. */
 @Catch()

@@ -3,9 +3,9 @@ import type { FastifyReply } from 'fastify';
 import type { Reference } from '../oci/reference.js';
 import { RepositoryRef } from '../oci/repository.js';
 import { ManifestsService } from '../registry/manifests.service.js';
-import { manifestAnswer } from './manifest.answer.js';
+import { manifestAnswer } from './responses/manifest.answer.js';
 import { ReferenceOf, Repository } from './parameters.js';
-import { send } from './send.js';
+import { send } from './responses/send.js';
 
 /** Manifests by tag and by digest (end-3). */
 @Controller('v2/:repository/manifests/:reference')

@@ -5,7 +5,7 @@ import { OciError } from '../oci/error.js';
 import { parseReference } from '../oci/reference.js';
 import { RepositoryRef } from '../oci/repository.js';
 import type { Asker } from '../registry/asker.js';
-import type { Conditions } from './blob.answer.js';
+import type { Conditions } from './responses/blob.answer.js';
 import { originForm } from './request-target.js';
 
 /** Largest page that may be asked for (DESIGN §9). */

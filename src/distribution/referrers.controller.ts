@@ -3,9 +3,9 @@ import type { FastifyReply } from 'fastify';
 import { Digest } from '../oci/digest.js';
 import { RepositoryRef } from '../oci/repository.js';
 import { ListingsService } from '../registry/listings.service.js';
-import { referrersAnswer } from './listing.answer.js';
+import { referrersAnswer } from './responses/listing.answer.js';
 import { DigestOf, ListQueryOf, Repository, type ListQuery } from './parameters.js';
-import { send } from './send.js';
+import { send } from './responses/send.js';
 
 /** Referrers (end-12a, end-12b). */
 @Controller('v2/:repository/referrers/:digest')

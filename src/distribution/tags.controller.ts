@@ -2,9 +2,9 @@ import { Controller, Get, Head, Res } from '@nestjs/common';
 import type { FastifyReply } from 'fastify';
 import { RepositoryRef } from '../oci/repository.js';
 import { ListingsService } from '../registry/listings.service.js';
-import { tagsAnswer } from './listing.answer.js';
+import { tagsAnswer } from './responses/listing.answer.js';
 import { ListQueryOf, Repository, type ListQuery } from './parameters.js';
-import { send } from './send.js';
+import { send } from './responses/send.js';
 
 /** Tag lists (end-8a, end-8b). */
 @Controller('v2/:repository/tags/list')

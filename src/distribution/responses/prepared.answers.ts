@@ -1,7 +1,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { LRUCache } from 'lru-cache';
-import type { Again } from '../registry/again.js';
-import type { NamespaceTraffic, TrafficCounts } from '../registry/statistics/traffic.counts.js';
+import type { Again } from '../../registry/again.js';
+import type { NamespaceTraffic, TrafficCounts } from '../../registry/statistics/traffic.counts.js';
 import type { Answer } from './answer.js';
 
 /** Bytes of answers that are remembered. Their bodies are mostly those that the cache of small content has anyway. */

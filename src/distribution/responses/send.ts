@@ -1,5 +1,5 @@
 import type { FastifyReply } from 'fastify';
-import type { NamespaceTraffic, TrafficCounts } from '../registry/statistics/traffic.counts.js';
+import type { NamespaceTraffic, TrafficCounts } from '../../registry/statistics/traffic.counts.js';
 import type { Answer, BodySink } from './answer.js';
 import type { PreparedAnswers } from './prepared.answers.js';
 import { ResponseSink } from './response.sink.js';

@@ -1,4 +1,4 @@
-import type { Again } from '../registry/again.js';
+import type { Again } from '../../registry/again.js';
 
 /** Takes one chunk of a body; it is only valid until the promise settles. */
 export type BodySink = (chunk: Uint8Array) => Promise<void>;

@@ -1,4 +1,4 @@
-import { errorDocument, type OciError } from '../oci/error.js';
+import { errorDocument, type OciError } from '../../oci/error.js';
 import { commonHeaders, type Answer } from './answer.js';
 
 /** The specification's error document for an error. */

@@ -1,9 +1,9 @@
-import { parseRange, type ByteRange } from '../oci/byte-range.js';
-import { entityTag, matchesEntityTag } from '../oci/entity-tag.js';
-import { OciError } from '../oci/error.js';
-import { blobMediaType } from '../oci/media-type.js';
-import type { RepositoryRef } from '../oci/repository.js';
-import type { BlobHead, OpenBlob } from '../registry/blobs.service.js';
+import { parseRange, type ByteRange } from '../../oci/byte-range.js';
+import { entityTag, matchesEntityTag } from '../../oci/entity-tag.js';
+import { OciError } from '../../oci/error.js';
+import { blobMediaType } from '../../oci/media-type.js';
+import type { RepositoryRef } from '../../oci/repository.js';
+import type { BlobHead, OpenBlob } from '../../registry/blobs.service.js';
 import { commonHeaders, type Answer } from './answer.js';
 import { errorAnswer } from './error.answer.js';
 
