@@ -4,7 +4,7 @@ import http from 'node:http';
 import https from 'node:https';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { DrainService } from '../../src/distribution/drain.service.js';
+import { DrainService } from '../../src/distribution/server/drain.service.js';
 import { request } from '../fakes/request.js';
 import { makeCertificate } from '../fixtures/certificate.js';
 import { makeBlob } from '../fixtures/images.js';

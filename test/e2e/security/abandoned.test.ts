@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { describe, expect, it } from 'vitest';
-import { DrainService } from '../../../src/distribution/drain.service.js';
+import { DrainService } from '../../../src/distribution/server/drain.service.js';
 import { makeBlob, makeImage } from '../../fixtures/images.js';
 import { openFiles } from '../support/open-files.js';
 import { Stage } from '../support/stage.js';

@@ -12,7 +12,7 @@ import { ServerSettings } from '../../../src/config/server.settings.js';
 import { FilesystemSettings } from '../../../src/config/storage.settings.js';
 import type { Secret } from '../../../src/config/secret.js';
 import { UpstreamSettings } from '../../../src/config/upstream.settings.js';
-import { DrainService } from '../../../src/distribution/drain.service.js';
+import { DrainService } from '../../../src/distribution/server/drain.service.js';
 import { DownloadsService } from '../../../src/registry/downloads/downloads.service.js';
 
 /** Settings of an upstream, with its password as text. */

@@ -1,8 +1,8 @@
 import type { FastifyInstance } from 'fastify';
 import type { Socket } from 'node:net';
-import { OciError } from '../oci/error.js';
-import { errorAnswer } from './responses/error.answer.js';
-import { send } from './responses/send.js';
+import { OciError } from '../../oci/error.js';
+import { errorAnswer } from '../responses/error.answer.js';
+import { send } from '../responses/send.js';
 
 /** Answers what Node's HTTP parser refused before there was a request, in the words of the specification. */
 export function answerClientError(error: Error & { code?: string }, socket: Socket): void {

@@ -3,8 +3,8 @@ import { createHash } from 'node:crypto';
 import { watch, type FSWatcher } from 'node:fs';
 import { dirname } from 'node:path';
 import type { Server } from 'node:tls';
-import { ConfigurationError } from '../config/configuration-error.js';
-import { checkKeyPair, readKeyPair, type KeyPair, type KeyPairFiles } from '../config/key-pair.js';
+import { ConfigurationError } from '../../config/configuration-error.js';
+import { checkKeyPair, readKeyPair, type KeyPair, type KeyPairFiles } from '../../config/key-pair.js';
 import { secureOptions } from './secure.options.js';
 
 /** Milliseconds between looks at the files where the system tells of no change: network file systems, replaced folders. */

@@ -1,5 +1,5 @@
 import type { TlsOptions } from 'node:tls';
-import type { KeyPair } from '../config/key-pair.js';
+import type { KeyPair } from '../../config/key-pair.js';
 
 /** Only suites with forward secrecy and authenticated encryption; whatever speaks TLS 1.2 to registries has one of them. */
 const ciphers = [
