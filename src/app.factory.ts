@@ -32,7 +32,7 @@ import { StatusService } from './observability/status/status.service.js';
 import { followTraces } from './observability/trace.context.js';
 import { openTracing } from './observability/tracing.js';
 import { TrafficCounts } from './registry/statistics/traffic.counts.js';
-import { SiblingServer } from './sibling.server.js';
+import { SiblingServer } from './process/sibling.server.js';
 
 /** Milliseconds in which the header of a request has to arrive, and how often connections are looked at for it. */
 const headersTimeout = 10_000;

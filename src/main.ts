@@ -10,12 +10,12 @@ const { runCommandLine } = await import('./cli/command-line.js');
 process.exitCode = await runCommandLine(process.argv.slice(2), {
   serve: async (settings) => {
     const place = workerPlace();
-    if (place !== undefined) return (await import('./work.js')).work(settings, place);
-    if (settings.server.workers > 1) return (await import('./supervise.js')).supervise(settings);
-    await (await import('./serve.js')).serve(settings);
+    if (place !== undefined) return (await import('./process/work.js')).work(settings, place);
+    if (settings.server.workers > 1) return (await import('./process/supervise.js')).supervise(settings);
+    await (await import('./process/serve.js')).serve(settings);
     return 0;
   },
   doctor: async function* (settings) {
-    yield* (await import('./doctor.js')).doctor(settings);
+    yield* (await import('./process/doctor.js')).doctor(settings);
   },
 });

@@ -1,9 +1,9 @@
 import cluster from 'node:cluster';
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { createSiblingServer } from './app.factory.js';
-import type { ServerSettings } from './config/server.settings.js';
-import type { Settings } from './config/settings.js';
+import { createSiblingServer } from '../app.factory.js';
+import type { ServerSettings } from '../config/server.settings.js';
+import type { Settings } from '../config/settings.js';
 import { serve } from './serve.js';
 import type { Order } from './supervise.js';
 

@@ -1,9 +1,9 @@
 import 'reflect-metadata';
-import { runCheck, type CheckResult } from './config/check.js';
-import type { Settings } from './config/settings.js';
-import { checkClock, checkOpenFiles } from './observability/process.check.js';
-import { checkStorage } from './storage/storage.check.js';
-import { checkUpstreams } from './upstream/upstream.check.js';
+import { runCheck, type CheckResult } from '../config/check.js';
+import type { Settings } from '../config/settings.js';
+import { checkClock, checkOpenFiles } from '../observability/process.check.js';
+import { checkStorage } from '../storage/storage.check.js';
+import { checkUpstreams } from '../upstream/upstream.check.js';
 
 /** Looks at everything that a mirror with these settings would need, without serving anything. */
 export async function* doctor({ server, storage, upstreams }: Settings): AsyncGenerator<CheckResult> {

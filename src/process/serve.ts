@@ -3,19 +3,19 @@ import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { Server } from 'node:http';
-import { WarmService } from './admin/warm.service.js';
-import { adminServerOf, createApp } from './app.factory.js';
-import { clearSocketFile } from './cli/socket-file.js';
-import { StartError } from './cli/start-error.js';
-import { parseListenAddress, type ListenAddress } from './config/listen-address.js';
-import type { ServerSettings } from './config/server.settings.js';
-import type { Settings } from './config/settings.js';
-import { CertificateService } from './distribution/server/certificate.service.js';
-import { DrainService } from './distribution/server/drain.service.js';
-import { DownloadsService } from './registry/downloads/downloads.service.js';
-import { ReadinessService } from './registry/readiness.service.js';
+import { WarmService } from '../admin/warm.service.js';
+import { adminServerOf, createApp } from '../app.factory.js';
+import { clearSocketFile } from '../cli/socket-file.js';
+import { StartError } from '../cli/start-error.js';
+import { parseListenAddress, type ListenAddress } from '../config/listen-address.js';
+import type { ServerSettings } from '../config/server.settings.js';
+import type { Settings } from '../config/settings.js';
+import { CertificateService } from '../distribution/server/certificate.service.js';
+import { DrainService } from '../distribution/server/drain.service.js';
+import { DownloadsService } from '../registry/downloads/downloads.service.js';
+import { ReadinessService } from '../registry/readiness.service.js';
 import type { SiblingServer } from './sibling.server.js';
-import { StorageError } from './storage/storage-error.js';
+import { StorageError } from '../storage/storage-error.js';
 
 /** What a process that serves together with others gets from who started it. */
 export interface Companions {
