@@ -4,7 +4,7 @@ import { Digest } from '../oci/digest.js';
 import { OciError } from '../oci/error.js';
 import { parseReference } from '../oci/reference.js';
 import { RepositoryRef } from '../oci/repository.js';
-import type { Asker } from '../registry/asker.js';
+import type { Asker } from '../registry/mirrored/asker.js';
 import type { Conditions } from './responses/blob.answer.js';
 import { originForm } from './request-target.js';
 

@@ -2,7 +2,7 @@ import { Controller, Get, Head, Res } from '@nestjs/common';
 import type { FastifyReply } from 'fastify';
 import { Digest } from '../oci/digest.js';
 import { RepositoryRef } from '../oci/repository.js';
-import { ListingsService } from '../registry/listings.service.js';
+import { ListingsService } from '../registry/mirrored/listings.service.js';
 import { referrersAnswer } from './responses/listing.answer.js';
 import { DigestOf, ListQueryOf, Repository, type ListQuery } from './parameters.js';
 import { send } from './responses/send.js';

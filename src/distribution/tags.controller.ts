@@ -1,7 +1,7 @@
 import { Controller, Get, Head, Res } from '@nestjs/common';
 import type { FastifyReply } from 'fastify';
 import { RepositoryRef } from '../oci/repository.js';
-import { ListingsService } from '../registry/listings.service.js';
+import { ListingsService } from '../registry/mirrored/listings.service.js';
 import { tagsAnswer } from './responses/listing.answer.js';
 import { ListQueryOf, Repository, type ListQuery } from './parameters.js';
 import { send } from './responses/send.js';

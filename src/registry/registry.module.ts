@@ -1,6 +1,6 @@
 import { type DynamicModule, Module } from '@nestjs/common';
-import { AccessService } from './access.service.js';
-import { BlobsService } from './blobs.service.js';
+import { AccessService } from './mirrored/access.service.js';
+import { BlobsService } from './mirrored/blobs.service.js';
 import { DownloadsService } from './downloads/downloads.service.js';
 import { RemovalService } from './eviction/removal.service.js';
 import { Retention } from './eviction/retention.js';
@@ -9,15 +9,15 @@ import { SweepService } from './eviction/sweep.service.js';
 import { UsageService } from './eviction/usage.service.js';
 import { UsesService } from './eviction/uses.service.js';
 import { NegativeCache } from './freshness/negative.cache.js';
-import { ListingsService } from './listings.service.js';
-import { ManifestsService } from './manifests.service.js';
+import { ListingsService } from './mirrored/listings.service.js';
+import { ManifestsService } from './mirrored/manifests.service.js';
 import { ReadinessService } from './readiness.service.js';
 import { RegistryStatistics } from './statistics/registry.statistics.js';
 import { TrafficCounts } from './statistics/traffic.counts.js';
 import { TrafficHistory } from './statistics/traffic.history.js';
 import { ReplicasService } from './replicas/replicas.service.js';
 import { Turns } from './replicas/turns.js';
-import { TagsService } from './tags.service.js';
+import { TagsService } from './mirrored/tags.service.js';
 
 /** The use cases, where storage and upstream meet. */
 @Module({})

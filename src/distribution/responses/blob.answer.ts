@@ -3,7 +3,7 @@ import { entityTag, matchesEntityTag } from '../../oci/entity-tag.js';
 import { OciError } from '../../oci/error.js';
 import { blobMediaType } from '../../oci/media-type.js';
 import type { RepositoryRef } from '../../oci/repository.js';
-import type { BlobHead, OpenBlob } from '../../registry/blobs.service.js';
+import type { BlobHead, OpenBlob } from '../../registry/mirrored/blobs.service.js';
 import { commonHeaders, type Answer } from './answer.js';
 import { errorAnswer } from './error.answer.js';
 

@@ -1,6 +1,6 @@
 import { entityTag, matchesEntityTag } from '../../oci/entity-tag.js';
 import type { RepositoryRef } from '../../oci/repository.js';
-import type { ManifestAnswer, ManifestHead } from '../../registry/manifests.service.js';
+import type { ManifestAnswer, ManifestHead } from '../../registry/mirrored/manifests.service.js';
 import { commonHeaders, type Answer } from './answer.js';
 
 /** The answer to a HEAD (end-3) or, with a body, a GET of a manifest; the stored media type, verbatim. */

@@ -1,18 +1,18 @@
 import { Inject, Injectable, Logger } from '@nestjs/common';
-import { Clock } from '../config/clock.js';
-import type { Digest } from '../oci/digest.js';
-import type { RepositoryRef } from '../oci/repository.js';
-import { ListStore, type ListRecord } from '../storage/list.store.js';
-import { UpstreamClient, type ListPage } from '../upstream/upstream.client.js';
-import { UpstreamError } from '../upstream/upstream-error.js';
-import { UpstreamsService } from '../upstream/upstreams.service.js';
-import { reasonOf, toAnswerError } from './answer-error.js';
-import type { CacheStatus } from './cache-status.js';
-import { inTime, within } from './deadline.js';
-import { ageOf, decide, freshnessOf, type Freshness } from './freshness/freshness.js';
-import { NegativeCache } from './freshness/negative.cache.js';
-import { SingleFlight } from './single-flight.js';
-import { TrafficCounts } from './statistics/traffic.counts.js';
+import { Clock } from '../../config/clock.js';
+import type { Digest } from '../../oci/digest.js';
+import type { RepositoryRef } from '../../oci/repository.js';
+import { ListStore, type ListRecord } from '../../storage/list.store.js';
+import { UpstreamClient, type ListPage } from '../../upstream/upstream.client.js';
+import { UpstreamError } from '../../upstream/upstream-error.js';
+import { UpstreamsService } from '../../upstream/upstreams.service.js';
+import { reasonOf, toAnswerError } from '../answer-error.js';
+import type { CacheStatus } from '../cache-status.js';
+import { inTime, within } from '../deadline.js';
+import { ageOf, decide, freshnessOf, type Freshness } from '../freshness/freshness.js';
+import { NegativeCache } from '../freshness/negative.cache.js';
+import { SingleFlight } from '../single-flight.js';
+import { TrafficCounts } from '../statistics/traffic.counts.js';
 
 /** Milliseconds that a list is answered from the store: somebody may have pushed. */
 const listFreshness = 30_000;

@@ -1,12 +1,12 @@
 import { Logger } from '@nestjs/common';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { HandClock } from '../../test/fakes/hand-clock.js';
-import { UpstreamSettings } from '../config/upstream.settings.js';
-import { Namespace } from '../oci/namespace.js';
-import { RepositoryRef } from '../oci/repository.js';
-import type { UpstreamClient } from '../upstream/upstream.client.js';
-import { UpstreamError, type UpstreamErrorKind } from '../upstream/upstream-error.js';
-import type { UpstreamsService } from '../upstream/upstreams.service.js';
+import { HandClock } from '../../../test/fakes/hand-clock.js';
+import { UpstreamSettings } from '../../config/upstream.settings.js';
+import { Namespace } from '../../oci/namespace.js';
+import { RepositoryRef } from '../../oci/repository.js';
+import type { UpstreamClient } from '../../upstream/upstream.client.js';
+import { UpstreamError, type UpstreamErrorKind } from '../../upstream/upstream-error.js';
+import type { UpstreamsService } from '../../upstream/upstreams.service.js';
 import { AccessService } from './access.service.js';
 
 const repository = RepositoryRef.of(Namespace.parse('registry.test'), 'team/app');

@@ -1,13 +1,13 @@
 import { Inject, Injectable, Logger } from '@nestjs/common';
-import { Clock } from '../config/clock.js';
-import type { RepositoryRef } from '../oci/repository.js';
-import type { Access } from '../storage/record.store.js';
-import { UpstreamClient } from '../upstream/upstream.client.js';
-import { UpstreamError } from '../upstream/upstream-error.js';
-import { UpstreamsService } from '../upstream/upstreams.service.js';
-import { reasonOf } from './answer-error.js';
-import { inTime } from './deadline.js';
-import { SingleFlight } from './single-flight.js';
+import { Clock } from '../../config/clock.js';
+import type { RepositoryRef } from '../../oci/repository.js';
+import type { Access } from '../../storage/record.store.js';
+import { UpstreamClient } from '../../upstream/upstream.client.js';
+import { UpstreamError } from '../../upstream/upstream-error.js';
+import { UpstreamsService } from '../../upstream/upstreams.service.js';
+import { reasonOf } from '../answer-error.js';
+import { inTime } from '../deadline.js';
+import { SingleFlight } from '../single-flight.js';
 
 /** Something stored that the upstream is asked about again. */
 export interface Recheck {

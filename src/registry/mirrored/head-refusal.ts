@@ -1,4 +1,4 @@
-import { UpstreamError, type UpstreamErrorKind } from '../upstream/upstream-error.js';
+import { UpstreamError, type UpstreamErrorKind } from '../../upstream/upstream-error.js';
 
 const kinds: ReadonlySet<UpstreamErrorKind> = new Set(['unauthorized', 'denied', 'wrong']);
 

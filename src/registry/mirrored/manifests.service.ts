@@ -1,22 +1,22 @@
 import { Injectable, Logger } from '@nestjs/common';
-import { Digest } from '../oci/digest.js';
-import { ManifestError, parseManifest, type Manifest } from '../oci/manifest.js';
-import type { Reference } from '../oci/reference.js';
-import type { RepositoryRef } from '../oci/repository.js';
-import { keys } from '../storage/keys.js';
-import { ManifestStore, type ManifestRecord } from '../storage/manifest.store.js';
-import { UpstreamClient, type ManifestHead as UpstreamManifestHead } from '../upstream/upstream.client.js';
+import { Digest } from '../../oci/digest.js';
+import { ManifestError, parseManifest, type Manifest } from '../../oci/manifest.js';
+import type { Reference } from '../../oci/reference.js';
+import type { RepositoryRef } from '../../oci/repository.js';
+import { keys } from '../../storage/keys.js';
+import { ManifestStore, type ManifestRecord } from '../../storage/manifest.store.js';
+import { UpstreamClient, type ManifestHead as UpstreamManifestHead } from '../../upstream/upstream.client.js';
 import { AccessService } from './access.service.js';
-import { counted, unchanged, type Again } from './again.js';
-import { reasonOf, toAnswerError } from './answer-error.js';
-import type { CacheStatus } from './cache-status.js';
-import { within } from './deadline.js';
-import { UsesService } from './eviction/uses.service.js';
-import { NegativeCache } from './freshness/negative.cache.js';
+import { counted, unchanged, type Again } from '../again.js';
+import { reasonOf, toAnswerError } from '../answer-error.js';
+import type { CacheStatus } from '../cache-status.js';
+import { within } from '../deadline.js';
+import { UsesService } from '../eviction/uses.service.js';
+import { NegativeCache } from '../freshness/negative.cache.js';
 import { isHeadRefusal } from './head-refusal.js';
-import { Turns } from './replicas/turns.js';
-import { SingleFlight } from './single-flight.js';
-import { TrafficCounts } from './statistics/traffic.counts.js';
+import { Turns } from '../replicas/turns.js';
+import { SingleFlight } from '../single-flight.js';
+import { TrafficCounts } from '../statistics/traffic.counts.js';
 import { TagsService } from './tags.service.js';
 
 export interface ManifestHead {
