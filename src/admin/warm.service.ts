@@ -4,7 +4,7 @@ import { OciError } from '../oci/error.js';
 import type { Reference } from '../oci/reference.js';
 import type { RepositoryRef } from '../oci/repository.js';
 import { BlobsService } from '../registry/mirrored/blobs.service.js';
-import { DownloadsService } from '../registry/downloads/downloads.service.js';
+import { DownloadsService } from '../registry/mirrored/downloads/downloads.service.js';
 import { ManifestsService, type ManifestAnswer } from '../registry/mirrored/manifests.service.js';
 import { contentOf, type Entry } from './image-content.js';
 import { matchesPlatform, platformText, type Platform } from './platform.js';

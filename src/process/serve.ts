@@ -12,7 +12,7 @@ import type { ServerSettings } from '../config/server.settings.js';
 import type { Settings } from '../config/settings.js';
 import { CertificateService } from '../distribution/server/certificate.service.js';
 import { DrainService } from '../distribution/server/drain.service.js';
-import { DownloadsService } from '../registry/downloads/downloads.service.js';
+import { DownloadsService } from '../registry/mirrored/downloads/downloads.service.js';
 import { ReadinessService } from '../registry/readiness.service.js';
 import type { SiblingServer } from './sibling.server.js';
 import { StorageError } from '../storage/storage-error.js';

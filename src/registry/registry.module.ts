@@ -1,7 +1,7 @@
 import { type DynamicModule, Module } from '@nestjs/common';
 import { AccessService } from './mirrored/access.service.js';
 import { BlobsService } from './mirrored/blobs.service.js';
-import { DownloadsService } from './downloads/downloads.service.js';
+import { DownloadsService } from './mirrored/downloads/downloads.service.js';
 import { RemovalService } from './eviction/removal.service.js';
 import { Retention } from './eviction/retention.js';
 import { ScrubService } from './eviction/scrub.service.js';

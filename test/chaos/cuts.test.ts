@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { Digest } from '../../src/oci/digest.js';
-import { DownloadsService } from '../../src/registry/downloads/downloads.service.js';
+import { DownloadsService } from '../../src/registry/mirrored/downloads/downloads.service.js';
 import { Mirror } from '../e2e/support/mirror.js';
 import { bytes, content, cut, head, reset, ScriptedUpstream, type Script } from '../fakes/scripted-upstream.js';
 import { makeBlob } from '../fixtures/images.js';

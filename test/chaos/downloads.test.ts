@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { Digest } from '../../src/oci/digest.js';
 import { DrainService } from '../../src/distribution/server/drain.service.js';
-import { DownloadsService } from '../../src/registry/downloads/downloads.service.js';
+import { DownloadsService } from '../../src/registry/mirrored/downloads/downloads.service.js';
 import { Mirror, type MirrorOptions } from '../e2e/support/mirror.js';
 import { FakeRegistry } from '../fakes/fake-registry.js';
 import * as scripted from '../fakes/scripted-upstream.js';

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { Digest } from '../../src/oci/digest.js';
-import { DownloadsService } from '../../src/registry/downloads/downloads.service.js';
+import { DownloadsService } from '../../src/registry/mirrored/downloads/downloads.service.js';
 import { Mirror } from '../e2e/support/mirror.js';
 import { FakeRegistry } from '../fakes/fake-registry.js';
 import { makeBlob, makeImage, type FixtureBlob } from '../fixtures/images.js';

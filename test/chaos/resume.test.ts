@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Digest } from '../../src/oci/digest.js';
 import { DrainService } from '../../src/distribution/server/drain.service.js';
-import { DownloadsService } from '../../src/registry/downloads/downloads.service.js';
+import { DownloadsService } from '../../src/registry/mirrored/downloads/downloads.service.js';
 import { MovingClock } from '../e2e/support/moving-clock.js';
 import { Mirror } from '../e2e/support/mirror.js';
 import { FakeRegistry } from '../fakes/fake-registry.js';

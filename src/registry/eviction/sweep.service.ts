@@ -7,7 +7,7 @@ import { MaintenanceCounts } from '../../storage/maintenance.counts.js';
 import { SpaceLedger } from '../../storage/space.ledger.js';
 import { StoredObjects } from '../../storage/stored.objects.js';
 import { reasonOf } from '../answer-error.js';
-import { DownloadsService } from '../downloads/downloads.service.js';
+import { DownloadsService } from '../mirrored/downloads/downloads.service.js';
 import { Retention, useGranularity } from './retention.js';
 import { Sweep, type SweepCounts, type SweepPhase } from './sweep.js';
 import { Timer } from './timer.js';

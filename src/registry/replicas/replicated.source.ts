@@ -9,7 +9,7 @@ import type { BlobBody } from '../../upstream/blob.body.js';
 import { UpstreamError } from '../../upstream/upstream-error.js';
 import { reasonOf } from '../answer-error.js';
 import type { Asker } from '../mirrored/asker.js';
-import type { BlobSource } from '../downloads/download.js';
+import type { BlobSource } from '../mirrored/downloads/download.js';
 import type { HeldLease } from './held.lease.js';
 import type { ReplicasService } from './replicas.service.js';
 

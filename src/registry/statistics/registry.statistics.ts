@@ -7,7 +7,7 @@ import { UpstreamClient } from '../../upstream/upstream.client.js';
 import { UpstreamCounts } from '../../upstream/upstream.counts.js';
 import type { UpstreamState } from '../../upstream/upstream.state.js';
 import { UpstreamsService } from '../../upstream/upstreams.service.js';
-import { DownloadsService, type DownloadCounts } from '../downloads/downloads.service.js';
+import { DownloadsService, type DownloadCounts } from '../mirrored/downloads/downloads.service.js';
 import { hitsOf, otherNamespaces, TrafficCounts, type NamespaceTraffic } from './traffic.counts.js';
 
 /** A download that runs, or waits for its turn. */

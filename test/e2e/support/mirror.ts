@@ -13,7 +13,7 @@ import { FilesystemSettings } from '../../../src/config/storage.settings.js';
 import type { Secret } from '../../../src/config/secret.js';
 import { UpstreamSettings } from '../../../src/config/upstream.settings.js';
 import { DrainService } from '../../../src/distribution/server/drain.service.js';
-import { DownloadsService } from '../../../src/registry/downloads/downloads.service.js';
+import { DownloadsService } from '../../../src/registry/mirrored/downloads/downloads.service.js';
 
 /** Settings of an upstream, with its password as text. */
 export type UpstreamOptions = Omit<Partial<UpstreamSettings>, 'password'> & { readonly password?: string | Secret };

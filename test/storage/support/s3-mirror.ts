@@ -5,7 +5,7 @@ import { createApp } from '../../../src/app.factory.js';
 import { ServerSettings } from '../../../src/config/server.settings.js';
 import type { S3Settings } from '../../../src/config/storage.settings.js';
 import { UpstreamSettings } from '../../../src/config/upstream.settings.js';
-import { DownloadsService } from '../../../src/registry/downloads/downloads.service.js';
+import { DownloadsService } from '../../../src/registry/mirrored/downloads/downloads.service.js';
 import type { FakeRegistry } from '../../fakes/fake-registry.js';
 
 /** The server on a real socket and a bucket, with one registry behind it: `registry.test`. */

@@ -1,6 +1,6 @@
-import type { ByteRange } from '../../oci/byte-range.js';
-import { StorageError } from '../../storage/storage-error.js';
-import type { ChunkSink, Ingest } from '../../storage/storage.provider.js';
+import type { ByteRange } from '../../../oci/byte-range.js';
+import { StorageError } from '../../../storage/storage-error.js';
+import type { ChunkSink, Ingest } from '../../../storage/storage.provider.js';
 
 /** Bytes of a download kept in memory when the storage takes no more; the slowest reader then sets the pace. */
 const windowLimit = 1024 * 1024;

@@ -1,13 +1,13 @@
 import type { Hash } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
-import type { ByteRange } from '../../oci/byte-range.js';
-import type { Digest } from '../../oci/digest.js';
-import type { RepositoryRef } from '../../oci/repository.js';
-import { blockSize } from '../../storage/shared-blocks.js';
-import { StorageError } from '../../storage/storage-error.js';
-import type { ChunkSink, Ingest } from '../../storage/storage.provider.js';
-import type { BlobBody } from '../../upstream/blob.body.js';
-import { UpstreamError } from '../../upstream/upstream-error.js';
+import type { ByteRange } from '../../../oci/byte-range.js';
+import type { Digest } from '../../../oci/digest.js';
+import type { RepositoryRef } from '../../../oci/repository.js';
+import { blockSize } from '../../../storage/shared-blocks.js';
+import { StorageError } from '../../../storage/storage-error.js';
+import type { ChunkSink, Ingest } from '../../../storage/storage.provider.js';
+import type { BlobBody } from '../../../upstream/blob.body.js';
+import { UpstreamError } from '../../../upstream/upstream-error.js';
 import { receive, skipSamePrefix } from './receive.js';
 import { Spool, type SpoolReader } from './spool.js';
 

@@ -1,8 +1,8 @@
 import type { IncomingMessage } from 'node:http';
 import { PassThrough } from 'node:stream';
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { Digest } from '../../oci/digest.js';
-import type { BlobBody } from '../../upstream/blob.body.js';
+import { Digest } from '../../../oci/digest.js';
+import type { BlobBody } from '../../../upstream/blob.body.js';
 import { receive, skipSamePrefix } from './receive.js';
 
 afterEach(() => vi.useRealTimers());

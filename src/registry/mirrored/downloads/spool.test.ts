@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { MemoryProvider } from '../../storage/providers/memory/memory.provider.js';
-import { StorageError } from '../../storage/storage-error.js';
-import type { Ingest } from '../../storage/storage.provider.js';
-import { collector, sample } from '../../storage/testing/content.js';
+import { MemoryProvider } from '../../../storage/providers/memory/memory.provider.js';
+import { StorageError } from '../../../storage/storage-error.js';
+import type { Ingest } from '../../../storage/storage.provider.js';
+import { collector, sample } from '../../../storage/testing/content.js';
 import { AbandonedError, Spool, type SpoolReader } from './spool.js';
 
 const kibibyte = 1024;

@@ -1,8 +1,8 @@
 import type { Hash } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
-import type { Digest } from '../../oci/digest.js';
-import type { BlobBody } from '../../upstream/blob.body.js';
-import { UpstreamError } from '../../upstream/upstream-error.js';
+import type { Digest } from '../../../oci/digest.js';
+import type { BlobBody } from '../../../upstream/blob.body.js';
+import { UpstreamError } from '../../../upstream/upstream-error.js';
 
 /** Milliseconds without a byte after which a body counts as cut. */
 const progressDeadline = 20_000;

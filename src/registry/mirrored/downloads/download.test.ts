@@ -1,11 +1,11 @@
 import { PassThrough } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
-import { Digest } from '../../oci/digest.js';
-import { RepositoryRef } from '../../oci/repository.js';
-import { MemoryProvider } from '../../storage/providers/memory/memory.provider.js';
-import { collector, sample } from '../../storage/testing/content.js';
-import type { BlobBody } from '../../upstream/blob.body.js';
+import { Digest } from '../../../oci/digest.js';
+import { RepositoryRef } from '../../../oci/repository.js';
+import { MemoryProvider } from '../../../storage/providers/memory/memory.provider.js';
+import { collector, sample } from '../../../storage/testing/content.js';
+import type { BlobBody } from '../../../upstream/blob.body.js';
 import { Download } from './download.js';
 
 const kibibyte = 1024;
