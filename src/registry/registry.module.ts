@@ -8,7 +8,7 @@ import { ScrubService } from './eviction/scrub.service.js';
 import { SweepService } from './eviction/sweep.service.js';
 import { UsageService } from './eviction/usage.service.js';
 import { UsesService } from './eviction/uses.service.js';
-import { NegativeCache } from './freshness/negative.cache.js';
+import { NegativeCache } from './mirrored/freshness/negative.cache.js';
 import { ListingsService } from './mirrored/listings.service.js';
 import { ManifestsService } from './mirrored/manifests.service.js';
 import { ReadinessService } from './readiness.service.js';

@@ -9,8 +9,8 @@ import { UpstreamsService } from '../../upstream/upstreams.service.js';
 import { reasonOf, toAnswerError } from '../answer-error.js';
 import type { CacheStatus } from '../cache-status.js';
 import { inTime, within } from '../deadline.js';
-import { ageOf, decide, freshnessOf, type Freshness } from '../freshness/freshness.js';
-import { NegativeCache } from '../freshness/negative.cache.js';
+import { ageOf, decide, freshnessOf, type Freshness } from './freshness/freshness.js';
+import { NegativeCache } from './freshness/negative.cache.js';
 import { SingleFlight } from '../single-flight.js';
 import { TrafficCounts } from '../statistics/traffic.counts.js';
 

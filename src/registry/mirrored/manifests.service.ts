@@ -12,7 +12,7 @@ import { reasonOf, toAnswerError } from '../answer-error.js';
 import type { CacheStatus } from '../cache-status.js';
 import { within } from '../deadline.js';
 import { UsesService } from '../eviction/uses.service.js';
-import { NegativeCache } from '../freshness/negative.cache.js';
+import { NegativeCache } from './freshness/negative.cache.js';
 import { isHeadRefusal } from './head-refusal.js';
 import { Turns } from '../replicas/turns.js';
 import { SingleFlight } from '../single-flight.js';

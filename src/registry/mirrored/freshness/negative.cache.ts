@@ -1,7 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
-import { Clock } from '../../config/clock.js';
-import { UpstreamError } from '../../upstream/upstream-error.js';
+import { Clock } from '../../../config/clock.js';
+import { UpstreamError } from '../../../upstream/upstream-error.js';
 
 /** Milliseconds that a refusal is remembered. Short: somebody may push, or grant, at any moment. */
 const refusalTime = 10_000;

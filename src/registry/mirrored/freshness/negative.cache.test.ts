@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import { HandClock } from '../../../test/fakes/hand-clock.js';
-import { UpstreamError, type UpstreamErrorKind } from '../../upstream/upstream-error.js';
+import { HandClock } from '../../../../test/fakes/hand-clock.js';
+import { UpstreamError, type UpstreamErrorKind } from '../../../upstream/upstream-error.js';
 import { NegativeCache } from './negative.cache.js';
 
 const hex = 'a'.repeat(64);
