@@ -15,8 +15,8 @@ import { ReadinessService } from './readiness.service.js';
 import { RegistryStatistics } from './statistics/registry.statistics.js';
 import { TrafficCounts } from './statistics/traffic.counts.js';
 import { TrafficHistory } from './statistics/traffic.history.js';
-import { ReplicasService } from './replicas/replicas.service.js';
-import { Turns } from './replicas/turns.js';
+import { ReplicasService } from './mirrored/replicas/replicas.service.js';
+import { Turns } from './mirrored/replicas/turns.js';
 import { TagsService } from './mirrored/tags.service.js';
 
 /** The use cases, where storage and upstream meet. */

@@ -19,7 +19,7 @@ import type { Download } from './downloads/download.js';
 import { DownloadsService } from './downloads/downloads.service.js';
 import { UsesService } from '../eviction/uses.service.js';
 import { NegativeCache } from './freshness/negative.cache.js';
-import { StoredMeanwhileError } from '../replicas/replicated.source.js';
+import { StoredMeanwhileError } from './replicas/replicated.source.js';
 import { SingleFlight } from '../single-flight.js';
 import { TrafficCounts } from '../statistics/traffic.counts.js';
 

@@ -14,7 +14,7 @@ import { within } from '../deadline.js';
 import { UsesService } from '../eviction/uses.service.js';
 import { NegativeCache } from './freshness/negative.cache.js';
 import { isHeadRefusal } from './head-refusal.js';
-import { Turns } from '../replicas/turns.js';
+import { Turns } from './replicas/turns.js';
 import { SingleFlight } from '../single-flight.js';
 import { TrafficCounts } from '../statistics/traffic.counts.js';
 import { TagsService } from './tags.service.js';

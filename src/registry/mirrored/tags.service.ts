@@ -20,7 +20,7 @@ import { inTime } from '../deadline.js';
 import { ageOf, decide, freshnessOf, type Freshness, type FreshnessPolicy } from './freshness/freshness.js';
 import { NegativeCache } from './freshness/negative.cache.js';
 import { isHeadRefusal } from './head-refusal.js';
-import { Turns } from '../replicas/turns.js';
+import { Turns } from './replicas/turns.js';
 import { SingleFlight } from '../single-flight.js';
 
 /** Repositories remembered for refusing HEAD and answering GET. */

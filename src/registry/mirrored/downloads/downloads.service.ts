@@ -10,8 +10,8 @@ import { UpstreamError } from '../../../upstream/upstream-error.js';
 import { AccessService } from '../access.service.js';
 import { reasonOf } from '../../answer-error.js';
 import { NegativeCache } from '../freshness/negative.cache.js';
-import { ReplicatedSource, StoredMeanwhileError } from '../../replicas/replicated.source.js';
-import { ReplicasService } from '../../replicas/replicas.service.js';
+import { ReplicatedSource, StoredMeanwhileError } from '../replicas/replicated.source.js';
+import { ReplicasService } from '../replicas/replicas.service.js';
 import { Download, type BlobSource } from './download.js';
 import { Slots } from './slots.js';
 

@@ -1,13 +1,13 @@
 import { Inject, Injectable, Logger, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
 import { randomUUID } from 'node:crypto';
-import { Clock } from '../../config/clock.js';
-import { ClockJumps } from '../../config/clock.jumps.js';
-import { ServerSettings } from '../../config/server.settings.js';
-import { LeaseStore, type Lease, type NewestLease } from '../../storage/lease.store.js';
-import type { BlobBody } from '../../upstream/blob.body.js';
-import { PeerClient, type PeerQuestion } from '../../upstream/peer.client.js';
-import { reasonOf } from '../answer-error.js';
+import { Clock } from '../../../config/clock.js';
+import { ClockJumps } from '../../../config/clock.jumps.js';
+import { ServerSettings } from '../../../config/server.settings.js';
+import { LeaseStore, type Lease, type NewestLease } from '../../../storage/lease.store.js';
+import type { BlobBody } from '../../../upstream/blob.body.js';
+import { PeerClient, type PeerQuestion } from '../../../upstream/peer.client.js';
+import { reasonOf } from '../../answer-error.js';
 import { HeldLease } from './held.lease.js';
 
 /** Milliseconds that clocks of replicas may differ by. */

@@ -1,15 +1,15 @@
 import { Logger } from '@nestjs/common';
-import type { Digest } from '../../oci/digest.js';
-import type { RepositoryRef } from '../../oci/repository.js';
-import type { ContentStore } from '../../storage/content.store.js';
-import { keys } from '../../storage/keys.js';
-import type { Lease } from '../../storage/lease.store.js';
-import { StorageError } from '../../storage/storage-error.js';
-import type { BlobBody } from '../../upstream/blob.body.js';
-import { UpstreamError } from '../../upstream/upstream-error.js';
-import { reasonOf } from '../answer-error.js';
-import type { Asker } from '../mirrored/asker.js';
-import type { BlobSource } from '../mirrored/downloads/download.js';
+import type { Digest } from '../../../oci/digest.js';
+import type { RepositoryRef } from '../../../oci/repository.js';
+import type { ContentStore } from '../../../storage/content.store.js';
+import { keys } from '../../../storage/keys.js';
+import type { Lease } from '../../../storage/lease.store.js';
+import { StorageError } from '../../../storage/storage-error.js';
+import type { BlobBody } from '../../../upstream/blob.body.js';
+import { UpstreamError } from '../../../upstream/upstream-error.js';
+import { reasonOf } from '../../answer-error.js';
+import type { Asker } from '../asker.js';
+import type { BlobSource } from '../downloads/download.js';
 import type { HeldLease } from './held.lease.js';
 import type { ReplicasService } from './replicas.service.js';
 

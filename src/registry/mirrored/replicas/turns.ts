@@ -1,6 +1,6 @@
 import { Injectable, Logger } from '@nestjs/common';
-import { StorageError } from '../../storage/storage-error.js';
-import { reasonOf } from '../answer-error.js';
+import { StorageError } from '../../../storage/storage-error.js';
+import { reasonOf } from '../../answer-error.js';
 import type { HeldLease } from './held.lease.js';
 import { ReplicasService } from './replicas.service.js';
 
