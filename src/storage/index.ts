@@ -2,8 +2,8 @@
 export * from './storage.provider.js';
 export * from './storage-error.js';
 export { isKey } from './keys.js';
-export { copyRange } from './copy.js';
-export type { PositionedRead } from './positioned-read.js';
+export { copyRange } from './reading/copy.js';
+export type { PositionedRead } from './reading/positioned-read.js';
 export type {
   ProviderContext,
   ProviderFactory,

@@ -3,7 +3,7 @@ import type { IncomingMessage } from 'node:http';
 import type { ByteRange } from '../../../oci/byte-range.js';
 import type { Digest } from '../../../oci/digest.js';
 import type { RepositoryRef } from '../../../oci/repository.js';
-import { blockSize } from '../../../storage/shared-blocks.js';
+import { blockSize } from '../../../storage/reading/shared-blocks.js';
 import { StorageError } from '../../../storage/storage-error.js';
 import type { ChunkSink, Ingest } from '../../../storage/storage.provider.js';
 import type { BlobBody } from '../../../upstream/blob.body.js';

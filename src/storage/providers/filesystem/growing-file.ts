@@ -1,6 +1,6 @@
 import type { FileHandle } from 'node:fs/promises';
 import type { ByteRange } from '../../../oci/byte-range.js';
-import { blockSize, type Room } from '../../shared-blocks.js';
+import { blockSize, type Room } from '../../reading/shared-blocks.js';
 import type { StorageError } from '../../storage-error.js';
 import type { ChunkSink } from '../../storage.provider.js';
 import { OpenFile } from './open-file.js';

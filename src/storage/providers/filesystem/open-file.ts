@@ -1,8 +1,8 @@
 import type { FileHandle } from 'node:fs/promises';
 import type { ByteRange } from '../../../oci/byte-range.js';
-import { copyRange } from '../../copy.js';
-import type { PositionedRead } from '../../positioned-read.js';
-import { SharedBlocks } from '../../shared-blocks.js';
+import { copyRange } from '../../reading/copy.js';
+import type { PositionedRead } from '../../reading/positioned-read.js';
+import { SharedBlocks } from '../../reading/shared-blocks.js';
 import type { ChunkSink } from '../../storage.provider.js';
 import { toStorageError } from './storage-errors.js';
 

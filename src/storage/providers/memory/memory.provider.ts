@@ -1,5 +1,5 @@
 import type { ByteRange } from '../../../oci/byte-range.js';
-import { copyRange } from '../../copy.js';
+import { copyRange } from '../../reading/copy.js';
 import { isKey } from '../../keys.js';
 import { StorageError } from '../../storage-error.js';
 import {

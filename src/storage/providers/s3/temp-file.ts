@@ -1,8 +1,8 @@
 import type { FileHandle } from 'node:fs/promises';
 import type { ByteRange } from '../../../oci/byte-range.js';
-import { CopyBuffers } from '../../copy-buffers.js';
-import { copyRange } from '../../copy.js';
-import type { PositionedRead } from '../../positioned-read.js';
+import { CopyBuffers } from '../../reading/copy-buffers.js';
+import { copyRange } from '../../reading/copy.js';
+import type { PositionedRead } from '../../reading/positioned-read.js';
 import { GrowingFile } from '../filesystem/growing-file.js';
 import { RequestBody } from './request-body.js';
 

@@ -1,4 +1,4 @@
-import { StorageError } from './storage-error.js';
+import { StorageError } from '../storage-error.js';
 import type { PositionedRead } from './positioned-read.js';
 
 /** Bytes. */

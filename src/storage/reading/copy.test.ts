@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { copyRange } from './copy.js';
 import type { PositionedRead } from './positioned-read.js';
-import { collector, sample } from './testing/content.js';
+import { collector, sample } from '../testing/content.js';
 
 const content = sample(600_000);
 const readContent: PositionedRead = (buffer, length, position) =>

@@ -1,9 +1,9 @@
-import type { ByteRange } from '../oci/byte-range.js';
+import type { ByteRange } from '../../oci/byte-range.js';
 import { CopyBuffers } from './copy-buffers.js';
 import type { Lent, SharedBlocks } from './shared-blocks.js';
 import type { PositionedRead } from './positioned-read.js';
-import { StorageError } from './storage-error.js';
-import type { ChunkSink } from './storage.provider.js';
+import { StorageError } from '../storage-error.js';
+import type { ChunkSink } from '../storage.provider.js';
 
 const forReaders = new CopyBuffers();
 
