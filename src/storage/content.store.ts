@@ -4,7 +4,7 @@ import { HotCache } from './hot.cache.js';
 import { keys } from './keys.js';
 import { accessOf, RecordStore, sizeOf, type Access, type RecordFields } from './record.store.js';
 import { setAside } from './set-aside.js';
-import { SpaceLedger } from './space.ledger.js';
+import { SpaceLedger } from './space/space.ledger.js';
 import { orAbsent, StorageError } from './storage-error.js';
 import type { Ingest, StoredObject, StorageProvider } from './storage.provider.js';
 

@@ -1,7 +1,7 @@
 import { orAbsent, StorageError } from './storage-error.js';
 import { keys } from './keys.js';
 import { HotCache } from './hot.cache.js';
-import { SpaceLedger } from './space.ledger.js';
+import { SpaceLedger } from './space/space.ledger.js';
 import type { StorageProvider } from './storage.provider.js';
 
 /** Largest record in bytes; the ones we write have a few hundred. */

@@ -2,7 +2,7 @@ import type { Digest } from '../oci/digest.js';
 import { HotCache } from './hot.cache.js';
 import { contentFolders, keys, parseContentKey, parseRecordKey, type RecordKey } from './keys.js';
 import { accessOf, RecordStore, sizeOf, type RecordFields } from './record.store.js';
-import { SpaceLedger } from './space.ledger.js';
+import { SpaceLedger } from './space/space.ledger.js';
 import { orAbsent } from './storage-error.js';
 import type { ObjectEntry, StorageProvider } from './storage.provider.js';
 

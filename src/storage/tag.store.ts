@@ -5,7 +5,7 @@ import type { RepositoryRef } from '../oci/repository.js';
 import { HotCache } from './hot.cache.js';
 import { keys } from './keys.js';
 import { RecordStore, sizeOf, type RecordFields } from './record.store.js';
-import type { SpaceLedger } from './space.ledger.js';
+import type { SpaceLedger } from './space/space.ledger.js';
 import type { StorageProvider } from './storage.provider.js';
 
 /** What a tag pointed to when the upstream was last asked. */

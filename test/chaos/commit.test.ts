@@ -10,7 +10,7 @@ import { RepositoryRef } from '../../src/oci/repository.js';
 import { ContentStore } from '../../src/storage/content.store.js';
 import { ManifestStore } from '../../src/storage/manifest.store.js';
 import { FilesystemProvider } from '../../src/storage/providers/filesystem/filesystem.provider.js';
-import { openLedger } from '../../src/storage/open-ledger.js';
+import { openLedger } from '../../src/storage/space/open-ledger.js';
 import { StoredObjects } from '../../src/storage/stored.objects.js';
 import { TagStore } from '../../src/storage/tag.store.js';
 import { Folder } from '../e2e/support/folder.js';

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Clock } from '../../config/clock.js';
 import { ServerSettings } from '../../config/server.settings.js';
 import { ContentStore } from '../../storage/content.store.js';
-import { MaintenanceCounts } from '../../storage/maintenance.counts.js';
+import { MaintenanceCounts } from '../../storage/space/maintenance.counts.js';
 import { StorageError } from '../../storage/storage-error.js';
 import { StoredObjects, type StoredContent } from '../../storage/stored.objects.js';
 import { reasonOf } from '../answer-error.js';

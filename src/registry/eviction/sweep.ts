@@ -1,5 +1,5 @@
 import type { Digest } from '../../oci/digest.js';
-import { spaceOf, type SpaceLedger } from '../../storage/space.ledger.js';
+import { spaceOf, type SpaceLedger } from '../../storage/space/space.ledger.js';
 import type { ObjectEntry } from '../../storage/storage.provider.js';
 import type { StoredContent, StoredObjects } from '../../storage/stored.objects.js';
 import { AgeHistogram, type Cut } from './age.histogram.js';

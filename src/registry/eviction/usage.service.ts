@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { SpaceLedger } from '../../storage/space.ledger.js';
+import { SpaceLedger } from '../../storage/space/space.ledger.js';
 import { StoredObjects, type StoredRecord } from '../../storage/stored.objects.js';
 
 /** Records read at one time. */

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
-import { MaintenanceCounts } from '../../storage/maintenance.counts.js';
-import { SpaceLedger } from '../../storage/space.ledger.js';
-import { StorageCounts } from '../../storage/storage.counts.js';
+import { MaintenanceCounts } from '../../storage/space/maintenance.counts.js';
+import { SpaceLedger } from '../../storage/space/space.ledger.js';
+import { StorageCounts } from '../../storage/space/storage.counts.js';
 import type { TokenCounts } from '../../upstream/token.service.js';
 import { UpstreamClient } from '../../upstream/upstream.client.js';
 import { UpstreamCounts } from '../../upstream/upstream.counts.js';

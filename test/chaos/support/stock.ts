@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path';
 import { BlobsService } from '../../../src/registry/mirrored/blobs.service.js';
 import { SweepService } from '../../../src/registry/eviction/sweep.service.js';
 import { UsesService } from '../../../src/registry/eviction/uses.service.js';
-import { SpaceLedger } from '../../../src/storage/space.ledger.js';
+import { SpaceLedger } from '../../../src/storage/space/space.ledger.js';
 import { Stage, type StageOptions } from '../../e2e/support/stage.js';
 import { storedFiles } from '../../e2e/support/stored-files.js';
 import { until } from './gate.js';

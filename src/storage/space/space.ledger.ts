@@ -1,4 +1,4 @@
-import { StorageError } from './storage-error.js';
+import { StorageError } from '../storage-error.js';
 
 /** Bytes that the smallest file takes on most disks; every object is counted in whole ones. */
 const blockBytes = 4096;

@@ -1,5 +1,5 @@
-import type { ByteRange } from '../oci/byte-range.js';
-import { StorageError } from './storage-error.js';
+import type { ByteRange } from '../../oci/byte-range.js';
+import { StorageError } from '../storage-error.js';
 import type { StorageCounts, StorageOperation } from './storage.counts.js';
 import {
   StorageProvider,
@@ -8,7 +8,7 @@ import {
   type IngestOptions,
   type ObjectEntry,
   type StoredObject,
-} from './storage.provider.js';
+} from '../storage.provider.js';
 
 /** Counts the operations of another provider and their errors, and changes nothing else. */
 export class CountedProvider extends StorageProvider {

@@ -1,14 +1,14 @@
 import { describe, expect, it } from 'vitest';
 import { openLedger } from './open-ledger.js';
-import { keys } from './keys.js';
-import { MemoryProvider } from './providers/memory/memory.provider.js';
-import { ContentStore } from './content.store.js';
+import { keys } from '../keys.js';
+import { MemoryProvider } from '../providers/memory/memory.provider.js';
+import { ContentStore } from '../content.store.js';
 import { SpaceLedger, spaceOf } from './space.ledger.js';
-import { Digest } from '../oci/digest.js';
-import { TagStore } from './tag.store.js';
-import { Namespace } from '../oci/namespace.js';
-import { Tag } from '../oci/reference.js';
-import { RepositoryRef } from '../oci/repository.js';
+import { Digest } from '../../oci/digest.js';
+import { TagStore } from '../tag.store.js';
+import { Namespace } from '../../oci/namespace.js';
+import { Tag } from '../../oci/reference.js';
+import { RepositoryRef } from '../../oci/repository.js';
 
 const block = 4096;
 

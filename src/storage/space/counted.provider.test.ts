@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { CountedProvider } from './counted.provider.js';
-import { MemoryProvider } from './providers/memory/memory.provider.js';
+import { MemoryProvider } from '../providers/memory/memory.provider.js';
 import { StorageCounts } from './storage.counts.js';
-import { StorageError } from './storage-error.js';
-import { providerContract } from './testing/provider.contract.js';
+import { StorageError } from '../storage-error.js';
+import { providerContract } from '../testing/provider.contract.js';
 
 describe('CountedProvider', () => {
   providerContract({ describe, it }, () => {

@@ -1,8 +1,8 @@
 import { Inject, Injectable, Logger, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
-import { Clock } from '../config/clock.js';
-import { ClockJumps } from '../config/clock.jumps.js';
-import { ServerSettings } from '../config/server.settings.js';
-import { StorageProvider } from './storage.provider.js';
+import { Clock } from '../../config/clock.js';
+import { ClockJumps } from '../../config/clock.jumps.js';
+import { ServerSettings } from '../../config/server.settings.js';
+import { StorageProvider } from '../storage.provider.js';
 
 /** Milliseconds between two looks, at least and at most. */
 const shortestInterval = 60_000;

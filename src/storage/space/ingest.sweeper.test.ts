@@ -1,9 +1,9 @@
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
-import { HandClock } from '../../test/fakes/hand-clock.js';
-import { timesAroundJump } from '../../test/fakes/hourly-job.js';
-import { ServerSettings } from '../config/server.settings.js';
+import { HandClock } from '../../../test/fakes/hand-clock.js';
+import { timesAroundJump } from '../../../test/fakes/hourly-job.js';
+import { ServerSettings } from '../../config/server.settings.js';
 import { IngestSweeper } from './ingest.sweeper.js';
-import { MemoryProvider } from './providers/memory/memory.provider.js';
+import { MemoryProvider } from '../providers/memory/memory.provider.js';
 
 beforeEach(() => vi.useFakeTimers());
 afterEach(() => vi.useRealTimers());

@@ -1,10 +1,10 @@
 import { Logger } from '@nestjs/common';
-import type { Quota } from '../config/size.js';
-import { keys } from './keys.js';
-import { RecordStore, type RecordFields } from './record.store.js';
+import type { Quota } from '../../config/size.js';
+import { keys } from '../keys.js';
+import { RecordStore, type RecordFields } from '../record.store.js';
 import { SpaceLedger, type Measured } from './space.ledger.js';
-import { StorageError } from './storage-error.js';
-import type { StorageProvider } from './storage.provider.js';
+import { StorageError } from '../storage-error.js';
+import type { StorageProvider } from '../storage.provider.js';
 
 /**
  * The ledger with what was measured before the last stop, so that the bound holds from the first request.
