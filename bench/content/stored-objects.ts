@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path';
 import { Digest } from '../../src/oci/digest.js';
 import { Namespace } from '../../src/oci/namespace.js';
 import { RepositoryRef } from '../../src/oci/repository.js';
-import { ContentStore } from '../../src/storage/content.store.js';
+import { ContentStore } from '../../src/storage/stores/content.store.js';
 import { keys } from '../../src/storage/keys.js';
 import { FilesystemProvider } from '../../src/storage/providers/filesystem/filesystem.provider.js';
 import type { LaidOut } from '../scenarios/scenario.js';

@@ -2,21 +2,21 @@ import { Global, Inject, Injectable, Module, type DynamicModule, type OnApplicat
 import { storageSettings } from '../config/config.module.js';
 import { ServerSettings } from '../config/server.settings.js';
 import type { StorageSettings } from '../config/storage.settings.js';
-import { ContentStore } from './content.store.js';
+import { ContentStore } from './stores/content.store.js';
 import { CountedProvider } from './space/counted.provider.js';
-import { HotCache } from './hot.cache.js';
+import { HotCache } from './stores/hot.cache.js';
 import { IngestSweeper } from './space/ingest.sweeper.js';
-import { LeaseStore } from './lease.store.js';
-import { ListStore } from './list.store.js';
+import { LeaseStore } from './stores/lease.store.js';
+import { ListStore } from './stores/list.store.js';
 import { MaintenanceCounts } from './space/maintenance.counts.js';
-import { ManifestStore } from './manifest.store.js';
+import { ManifestStore } from './stores/manifest.store.js';
 import { openLedger } from './space/open-ledger.js';
 import { SpaceLedger } from './space/space.ledger.js';
-import { StoredObjects } from './stored.objects.js';
+import { StoredObjects } from './stores/stored.objects.js';
 import { StorageCounts } from './space/storage.counts.js';
 import { StorageProbe } from './storage.probe.js';
 import { StorageProvider } from './storage.provider.js';
-import { TagStore } from './tag.store.js';
+import { TagStore } from './stores/tag.store.js';
 
 /** Milliseconds that something read is remembered where other replicas may remove or replace it. */
 const sharedLifetime = 30_000;

@@ -7,12 +7,12 @@ import { Digest } from '../../src/oci/digest.js';
 import { Namespace } from '../../src/oci/namespace.js';
 import { Tag } from '../../src/oci/reference.js';
 import { RepositoryRef } from '../../src/oci/repository.js';
-import { ContentStore } from '../../src/storage/content.store.js';
-import { ManifestStore } from '../../src/storage/manifest.store.js';
+import { ContentStore } from '../../src/storage/stores/content.store.js';
+import { ManifestStore } from '../../src/storage/stores/manifest.store.js';
 import { FilesystemProvider } from '../../src/storage/providers/filesystem/filesystem.provider.js';
 import { openLedger } from '../../src/storage/space/open-ledger.js';
-import { StoredObjects } from '../../src/storage/stored.objects.js';
-import { TagStore } from '../../src/storage/tag.store.js';
+import { StoredObjects } from '../../src/storage/stores/stored.objects.js';
+import { TagStore } from '../../src/storage/stores/tag.store.js';
 import { Folder } from '../e2e/support/folder.js';
 import { build } from '../e2e/support/program.js';
 

@@ -3,8 +3,8 @@ import { Digest } from '../../oci/digest.js';
 import type { Reference } from '../../oci/reference.js';
 import type { RepositoryRef } from '../../oci/repository.js';
 import { keys } from '../../storage/keys.js';
-import { StoredObjects } from '../../storage/stored.objects.js';
-import { TagStore } from '../../storage/tag.store.js';
+import { StoredObjects } from '../../storage/stores/stored.objects.js';
+import { TagStore } from '../../storage/stores/tag.store.js';
 
 /**
  * Takes things away from a repository because a person said so: the next pull asks the upstream. Content goes with the

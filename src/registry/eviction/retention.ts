@@ -4,7 +4,7 @@ import { ClockJumps } from '../../config/clock.jumps.js';
 import { upstreamSettings } from '../../config/config.module.js';
 import { UpstreamSettings } from '../../config/upstream.settings.js';
 import { Namespace } from '../../oci/namespace.js';
-import type { StoredRecord } from '../../storage/stored.objects.js';
+import type { StoredRecord } from '../../storage/stores/stored.objects.js';
 
 /** Milliseconds that a recorded use may be behind the last one: uses are recorded once in so long. */
 export const useGranularity = 3_600_000;

@@ -2,10 +2,10 @@ import { Inject, Injectable, Logger, type OnApplicationBootstrap, type OnApplica
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Clock } from '../../config/clock.js';
 import { ServerSettings } from '../../config/server.settings.js';
-import { ContentStore } from '../../storage/content.store.js';
+import { ContentStore } from '../../storage/stores/content.store.js';
 import { MaintenanceCounts } from '../../storage/space/maintenance.counts.js';
 import { StorageError } from '../../storage/storage-error.js';
-import { StoredObjects, type StoredContent } from '../../storage/stored.objects.js';
+import { StoredObjects, type StoredContent } from '../../storage/stores/stored.objects.js';
 import { reasonOf } from '../answer-error.js';
 import { Timer } from './timer.js';
 

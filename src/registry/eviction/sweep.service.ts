@@ -2,10 +2,10 @@ import { Inject, Injectable, Logger, type OnApplicationBootstrap, type OnApplica
 import { Clock } from '../../config/clock.js';
 import { ServerSettings } from '../../config/server.settings.js';
 import type { Digest } from '../../oci/digest.js';
-import { ContentStore } from '../../storage/content.store.js';
+import { ContentStore } from '../../storage/stores/content.store.js';
 import { MaintenanceCounts } from '../../storage/space/maintenance.counts.js';
 import { SpaceLedger } from '../../storage/space/space.ledger.js';
-import { StoredObjects } from '../../storage/stored.objects.js';
+import { StoredObjects } from '../../storage/stores/stored.objects.js';
 import { reasonOf } from '../answer-error.js';
 import { DownloadsService } from '../mirrored/downloads/downloads.service.js';
 import { Retention, useGranularity } from './retention.js';

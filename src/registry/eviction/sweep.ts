@@ -1,7 +1,7 @@
 import type { Digest } from '../../oci/digest.js';
 import { spaceOf, type SpaceLedger } from '../../storage/space/space.ledger.js';
 import type { ObjectEntry } from '../../storage/storage.provider.js';
-import type { StoredContent, StoredObjects } from '../../storage/stored.objects.js';
+import type { StoredContent, StoredObjects } from '../../storage/stores/stored.objects.js';
 import { AgeHistogram, type Cut } from './age.histogram.js';
 import { BloomFilter } from './bloom.filter.js';
 import { Pacer } from './pacer.js';

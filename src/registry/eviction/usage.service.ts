@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { SpaceLedger } from '../../storage/space/space.ledger.js';
-import { StoredObjects, type StoredRecord } from '../../storage/stored.objects.js';
+import { StoredObjects, type StoredRecord } from '../../storage/stores/stored.objects.js';
 
 /** Records read at one time. */
 const batch = 16;

@@ -6,7 +6,7 @@ import type { Digest } from '../../oci/digest.js';
 import type { Tag } from '../../oci/reference.js';
 import type { RepositoryRef } from '../../oci/repository.js';
 import { keys } from '../../storage/keys.js';
-import { StoredObjects } from '../../storage/stored.objects.js';
+import { StoredObjects } from '../../storage/stores/stored.objects.js';
 import { reasonOf } from '../answer-error.js';
 import { useGranularity } from './retention.js';
 

@@ -1,7 +1,7 @@
 import { Inject, Injectable, Logger } from '@nestjs/common';
 import { Clock } from '../../config/clock.js';
 import type { RepositoryRef } from '../../oci/repository.js';
-import type { Access } from '../../storage/record.store.js';
+import type { Access } from '../../storage/stores/record.store.js';
 import { UpstreamClient } from '../../upstream/upstream.client.js';
 import { UpstreamError } from '../../upstream/upstream-error.js';
 import { UpstreamsService } from '../../upstream/upstreams.service.js';

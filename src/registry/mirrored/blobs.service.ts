@@ -5,7 +5,7 @@ import type { ByteRange } from '../../oci/byte-range.js';
 import type { Digest } from '../../oci/digest.js';
 import { OciError } from '../../oci/error.js';
 import type { RepositoryRef } from '../../oci/repository.js';
-import { ContentStore, type BlobRecord } from '../../storage/content.store.js';
+import { ContentStore, type BlobRecord } from '../../storage/stores/content.store.js';
 import { StorageError } from '../../storage/storage-error.js';
 import type { ChunkSink, StoredObject } from '../../storage/storage.provider.js';
 import { UpstreamClient } from '../../upstream/upstream.client.js';

@@ -2,7 +2,7 @@ import { Inject, Injectable, Logger } from '@nestjs/common';
 import { Clock } from '../../config/clock.js';
 import type { Digest } from '../../oci/digest.js';
 import type { RepositoryRef } from '../../oci/repository.js';
-import { ListStore, type ListRecord } from '../../storage/list.store.js';
+import { ListStore, type ListRecord } from '../../storage/stores/list.store.js';
 import { UpstreamClient, type ListPage } from '../../upstream/upstream.client.js';
 import { UpstreamError } from '../../upstream/upstream-error.js';
 import { UpstreamsService } from '../../upstream/upstreams.service.js';

@@ -4,7 +4,7 @@ import { ManifestError, parseManifest, type Manifest } from '../../oci/manifest.
 import type { Reference } from '../../oci/reference.js';
 import type { RepositoryRef } from '../../oci/repository.js';
 import { keys } from '../../storage/keys.js';
-import { ManifestStore, type ManifestRecord } from '../../storage/manifest.store.js';
+import { ManifestStore, type ManifestRecord } from '../../storage/stores/manifest.store.js';
 import { UpstreamClient, type ManifestHead as UpstreamManifestHead } from '../../upstream/upstream.client.js';
 import { AccessService } from './access.service.js';
 import { counted, unchanged, type Again } from '../again.js';

@@ -1,7 +1,7 @@
 import { Logger } from '@nestjs/common';
 import type { Quota } from '../../config/size.js';
 import { keys } from '../keys.js';
-import { RecordStore, type RecordFields } from '../record.store.js';
+import { RecordStore, type RecordFields } from '../stores/record.store.js';
 import { SpaceLedger, type Measured } from './space.ledger.js';
 import { StorageError } from '../storage-error.js';
 import type { StorageProvider } from '../storage.provider.js';

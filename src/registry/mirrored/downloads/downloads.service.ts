@@ -4,7 +4,7 @@ import type { Digest } from '../../../oci/digest.js';
 import { OciError } from '../../../oci/error.js';
 import type { RepositoryRef } from '../../../oci/repository.js';
 import type { Asker } from '../asker.js';
-import { ContentStore } from '../../../storage/content.store.js';
+import { ContentStore } from '../../../storage/stores/content.store.js';
 import { UpstreamClient } from '../../../upstream/upstream.client.js';
 import { UpstreamError } from '../../../upstream/upstream-error.js';
 import { AccessService } from '../access.service.js';

@@ -1,6 +1,6 @@
 import { Logger } from '@nestjs/common';
 import type { Clock } from '../../../config/clock.js';
-import type { Lease, LeaseStore } from '../../../storage/lease.store.js';
+import type { Lease, LeaseStore } from '../../../storage/stores/lease.store.js';
 import { reasonOf } from '../../answer-error.js';
 
 /** A lease of this process. Whoever has it releases it. */

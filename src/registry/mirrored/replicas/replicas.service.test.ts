@@ -2,7 +2,7 @@ import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { HandClock } from '../../../../test/fakes/hand-clock.js';
 import { timesAroundJump } from '../../../../test/fakes/hourly-job.js';
 import { ServerSettings } from '../../../config/server.settings.js';
-import { LeaseStore } from '../../../storage/lease.store.js';
+import { LeaseStore } from '../../../storage/stores/lease.store.js';
 import { MemoryProvider } from '../../../storage/providers/memory/memory.provider.js';
 import { SystemResolver } from '../../../upstream/address.guard.js';
 import { PeerClient } from '../../../upstream/peer.client.js';

@@ -1,9 +1,9 @@
 import { Logger } from '@nestjs/common';
 import type { Digest } from '../../../oci/digest.js';
 import type { RepositoryRef } from '../../../oci/repository.js';
-import type { ContentStore } from '../../../storage/content.store.js';
+import type { ContentStore } from '../../../storage/stores/content.store.js';
 import { keys } from '../../../storage/keys.js';
-import type { Lease } from '../../../storage/lease.store.js';
+import type { Lease } from '../../../storage/stores/lease.store.js';
 import { StorageError } from '../../../storage/storage-error.js';
 import type { BlobBody } from '../../../upstream/blob.body.js';
 import { UpstreamError } from '../../../upstream/upstream-error.js';

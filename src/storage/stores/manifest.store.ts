@@ -1,14 +1,14 @@
-import { Digest } from '../oci/digest.js';
-import { maxManifestBytes, type Manifest } from '../oci/manifest.js';
-import { isManifestMediaType } from '../oci/media-type.js';
-import type { RepositoryRef } from '../oci/repository.js';
+import { Digest } from '../../oci/digest.js';
+import { maxManifestBytes, type Manifest } from '../../oci/manifest.js';
+import { isManifestMediaType } from '../../oci/media-type.js';
+import type { RepositoryRef } from '../../oci/repository.js';
 import { HotCache } from './hot.cache.js';
-import { keys } from './keys.js';
+import { keys } from '../keys.js';
 import { accessOf, RecordStore, sizeOf, type Access, type RecordFields } from './record.store.js';
 import { setAside } from './set-aside.js';
-import { SpaceLedger } from './space/space.ledger.js';
-import { orAbsent, StorageError } from './storage-error.js';
-import type { StorageProvider } from './storage.provider.js';
+import { SpaceLedger } from '../space/space.ledger.js';
+import { orAbsent, StorageError } from '../storage-error.js';
+import type { StorageProvider } from '../storage.provider.js';
 
 /** What a repository's record says of a manifest; the media type it was first served with is kept for ever. */
 export interface ManifestRecord extends Access {

@@ -1,13 +1,13 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import { Digest } from '../oci/digest.js';
-import { maxManifestBytes, parseManifest } from '../oci/manifest.js';
-import { manifestMediaTypes } from '../oci/media-type.js';
-import { Namespace } from '../oci/namespace.js';
-import { RepositoryRef } from '../oci/repository.js';
-import { keys } from './keys.js';
+import { Digest } from '../../oci/digest.js';
+import { maxManifestBytes, parseManifest } from '../../oci/manifest.js';
+import { manifestMediaTypes } from '../../oci/media-type.js';
+import { Namespace } from '../../oci/namespace.js';
+import { RepositoryRef } from '../../oci/repository.js';
+import { keys } from '../keys.js';
 import { ManifestStore } from './manifest.store.js';
-import { MemoryProvider } from './providers/memory/memory.provider.js';
-import { keysUnder, sample } from './testing/content.js';
+import { MemoryProvider } from '../providers/memory/memory.provider.js';
+import { keysUnder, sample } from '../testing/content.js';
 
 const repository = RepositoryRef.of(Namespace.parse('quay.io'), 'team/app');
 const other = RepositoryRef.of(Namespace.parse('quay.io'), 'team/app2');

@@ -1,10 +1,10 @@
-import type { Digest } from '../oci/digest.js';
+import type { Digest } from '../../oci/digest.js';
 import { HotCache } from './hot.cache.js';
-import { contentFolders, keys, parseContentKey, parseRecordKey, type RecordKey } from './keys.js';
+import { contentFolders, keys, parseContentKey, parseRecordKey, type RecordKey } from '../keys.js';
 import { accessOf, RecordStore, sizeOf, type RecordFields } from './record.store.js';
-import { SpaceLedger } from './space/space.ledger.js';
-import { orAbsent } from './storage-error.js';
-import type { ObjectEntry, StorageProvider } from './storage.provider.js';
+import { SpaceLedger } from '../space/space.ledger.js';
+import { orAbsent } from '../storage-error.js';
+import type { ObjectEntry, StorageProvider } from '../storage.provider.js';
 
 /** A record as a list tells of it. */
 export type StoredRecord = RecordKey & ObjectEntry;

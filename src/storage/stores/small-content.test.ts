@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { Digest } from '../oci/digest.js';
+import { Digest } from '../../oci/digest.js';
 import { ContentStore } from './content.store.js';
 import { HotCache } from './hot.cache.js';
-import { keys } from './keys.js';
-import { MemoryProvider } from './providers/memory/memory.provider.js';
+import { keys } from '../keys.js';
+import { MemoryProvider } from '../providers/memory/memory.provider.js';
 
 const stored = async (content: Buffer, digest = Digest.of(content)) => {
   const provider = new MemoryProvider();

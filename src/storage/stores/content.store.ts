@@ -1,12 +1,12 @@
-import { Digest } from '../oci/digest.js';
-import type { RepositoryRef } from '../oci/repository.js';
+import { Digest } from '../../oci/digest.js';
+import type { RepositoryRef } from '../../oci/repository.js';
 import { HotCache } from './hot.cache.js';
-import { keys } from './keys.js';
+import { keys } from '../keys.js';
 import { accessOf, RecordStore, sizeOf, type Access, type RecordFields } from './record.store.js';
 import { setAside } from './set-aside.js';
-import { SpaceLedger } from './space/space.ledger.js';
-import { orAbsent, StorageError } from './storage-error.js';
-import type { Ingest, StoredObject, StorageProvider } from './storage.provider.js';
+import { SpaceLedger } from '../space/space.ledger.js';
+import { orAbsent, StorageError } from '../storage-error.js';
+import type { Ingest, StoredObject, StorageProvider } from '../storage.provider.js';
 
 /** Bytes of content that is served from memory: configurations of images, mostly. */
 const smallContent = 64 * 1024;

@@ -1,11 +1,11 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import { Digest } from '../oci/digest.js';
-import { Namespace } from '../oci/namespace.js';
-import { RepositoryRef } from '../oci/repository.js';
+import { Digest } from '../../oci/digest.js';
+import { Namespace } from '../../oci/namespace.js';
+import { RepositoryRef } from '../../oci/repository.js';
 import { ContentStore } from './content.store.js';
-import { keys } from './keys.js';
-import { MemoryProvider } from './providers/memory/memory.provider.js';
-import { bytesOf, sample } from './testing/content.js';
+import { keys } from '../keys.js';
+import { MemoryProvider } from '../providers/memory/memory.provider.js';
+import { bytesOf, sample } from '../testing/content.js';
 
 const layer = sample(5000);
 const digest = Digest.of(layer);

@@ -1,12 +1,12 @@
-import { Digest } from '../oci/digest.js';
-import { isManifestMediaType } from '../oci/media-type.js';
-import type { Tag } from '../oci/reference.js';
-import type { RepositoryRef } from '../oci/repository.js';
+import { Digest } from '../../oci/digest.js';
+import { isManifestMediaType } from '../../oci/media-type.js';
+import type { Tag } from '../../oci/reference.js';
+import type { RepositoryRef } from '../../oci/repository.js';
 import { HotCache } from './hot.cache.js';
-import { keys } from './keys.js';
+import { keys } from '../keys.js';
 import { RecordStore, sizeOf, type RecordFields } from './record.store.js';
-import type { SpaceLedger } from './space/space.ledger.js';
-import type { StorageProvider } from './storage.provider.js';
+import type { SpaceLedger } from '../space/space.ledger.js';
+import type { StorageProvider } from '../storage.provider.js';
 
 /** What a tag pointed to when the upstream was last asked. */
 export interface TagRecord {

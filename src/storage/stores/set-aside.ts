@@ -1,6 +1,6 @@
-import { keys } from './keys.js';
-import { StorageError } from './storage-error.js';
-import type { StorageProvider } from './storage.provider.js';
+import { keys } from '../keys.js';
+import { StorageError } from '../storage-error.js';
+import type { StorageProvider } from '../storage.provider.js';
 
 /**
  * Takes an object away that is not what its key says, so that it is fetched anew: to `damaged/`, where a person can look

@@ -1,9 +1,9 @@
 import { beforeEach, describe, expect, it, vi } from 'vitest';
-import { Digest } from '../oci/digest.js';
-import { keys } from './keys.js';
+import { Digest } from '../../oci/digest.js';
+import { keys } from '../keys.js';
 import { LeaseStore, type Lease } from './lease.store.js';
-import { MemoryProvider } from './providers/memory/memory.provider.js';
-import { keysUnder, sample } from './testing/content.js';
+import { MemoryProvider } from '../providers/memory/memory.provider.js';
+import { keysUnder, sample } from '../testing/content.js';
 
 const digest = Digest.of(sample(10));
 const leases = keys.blobLeases(digest);

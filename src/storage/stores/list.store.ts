@@ -1,9 +1,9 @@
-import type { RepositoryRef } from '../oci/repository.js';
-import { keys } from './keys.js';
+import type { RepositoryRef } from '../../oci/repository.js';
+import { keys } from '../keys.js';
 import { RecordStore, type RecordFields } from './record.store.js';
 import type { HotCache } from './hot.cache.js';
-import type { SpaceLedger } from './space/space.ledger.js';
-import type { StorageProvider } from './storage.provider.js';
+import type { SpaceLedger } from '../space/space.ledger.js';
+import type { StorageProvider } from '../storage.provider.js';
 
 /** Bytes of a record: a list of at most 4 MiB, as JSON text in JSON. */
 const maxRecordBytes = 12 * 1024 * 1024;

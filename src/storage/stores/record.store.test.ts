@@ -1,8 +1,8 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import { MemoryProvider } from './providers/memory/memory.provider.js';
+import { MemoryProvider } from '../providers/memory/memory.provider.js';
 import { RecordStore, type RecordFields } from './record.store.js';
-import { StorageError } from './storage-error.js';
-import { keysUnder } from './testing/content.js';
+import { StorageError } from '../storage-error.js';
+import { keysUnder } from '../testing/content.js';
 
 const key = 'repositories/docker.io/library/busybox/_tags/latest';
 const readName = ({ name }: RecordFields) => (typeof name === 'string' ? { name } : undefined);

@@ -1,14 +1,14 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import { Digest } from '../oci/digest.js';
-import { manifestMediaTypes } from '../oci/media-type.js';
-import { Namespace } from '../oci/namespace.js';
-import { Tag } from '../oci/reference.js';
-import { RepositoryRef } from '../oci/repository.js';
+import { Digest } from '../../oci/digest.js';
+import { manifestMediaTypes } from '../../oci/media-type.js';
+import { Namespace } from '../../oci/namespace.js';
+import { Tag } from '../../oci/reference.js';
+import { RepositoryRef } from '../../oci/repository.js';
 import { HotCache } from './hot.cache.js';
-import { keys } from './keys.js';
-import { MemoryProvider } from './providers/memory/memory.provider.js';
+import { keys } from '../keys.js';
+import { MemoryProvider } from '../providers/memory/memory.provider.js';
 import { TagStore, type TagRecord } from './tag.store.js';
-import { keysUnder, sample } from './testing/content.js';
+import { keysUnder, sample } from '../testing/content.js';
 
 const repository = RepositoryRef.of(Namespace.parse('ghcr.io'), 'team/app');
 const latest = Tag.parse('latest');

@@ -1,7 +1,7 @@
-import { keys } from './keys.js';
+import { keys } from '../keys.js';
 import { parseRecord } from './record.store.js';
-import { StorageError } from './storage-error.js';
-import type { StorageProvider } from './storage.provider.js';
+import { StorageError } from '../storage-error.js';
+import type { StorageProvider } from '../storage.provider.js';
 
 /** Bytes of a lease; the ones we write have a few hundred. */
 const maxLeaseBytes = 4 * 1024;

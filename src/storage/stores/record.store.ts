@@ -1,8 +1,8 @@
-import { orAbsent, StorageError } from './storage-error.js';
-import { keys } from './keys.js';
+import { orAbsent, StorageError } from '../storage-error.js';
+import { keys } from '../keys.js';
 import { HotCache } from './hot.cache.js';
-import { SpaceLedger } from './space/space.ledger.js';
-import type { StorageProvider } from './storage.provider.js';
+import { SpaceLedger } from '../space/space.ledger.js';
+import type { StorageProvider } from '../storage.provider.js';
 
 /** Largest record in bytes; the ones we write have a few hundred. */
 const maxRecordBytes = 64 * 1024;
