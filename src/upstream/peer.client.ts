@@ -7,7 +7,7 @@ import type { RepositoryRef } from '../oci/repository.js';
 import { Resolver } from './address.guard.js';
 import { findBlobBody, type BlobBody } from './blob.body.js';
 import { discardBody, readBody } from './body.js';
-import { parseRetryAfter } from './retry-after.js';
+import { parseRetryAfter } from './health/retry-after.js';
 import { exchange, type Exchange } from './transport.js';
 import { UpstreamError, type UpstreamErrorKind } from './upstream-error.js';
 

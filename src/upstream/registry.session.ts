@@ -8,7 +8,7 @@ import { basic, type TokenService } from './token.service.js';
 import { exchange, headDeadline, type Exchange } from './transport.js';
 import { UpstreamError } from './upstream-error.js';
 import type { Upstream } from './upstream.js';
-import { resultOf } from './upstream.counts.js';
+import { resultOf } from './health/upstream.counts.js';
 
 const maxRedirects = 5;
 /** Remembered ways to sign in, per origin and repository. */

@@ -1,7 +1,7 @@
 import type { Finding } from '../config/check.js';
 import { parseChallenges, type Challenge } from '../oci/challenge.js';
 import { discardBody, readBody } from './body.js';
-import { parseRateLimit } from './rate-limit.js';
+import { parseRateLimit } from './health/rate-limit.js';
 import { mayReceiveCredentials } from './realm.js';
 import type { RegistrySession } from './registry.session.js';
 import { basic, parseToken } from './token.service.js';

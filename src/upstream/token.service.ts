@@ -2,7 +2,7 @@ import { LRUCache } from 'lru-cache';
 import type { Clock } from '../config/clock.js';
 import type { Challenge } from '../oci/challenge.js';
 import { readBody } from './body.js';
-import { parseRetryAfter } from './retry-after.js';
+import { parseRetryAfter } from './health/retry-after.js';
 import type { Exchange } from './transport.js';
 import { errorOfStatus, UpstreamError } from './upstream-error.js';
 import type { Upstream } from './upstream.js';

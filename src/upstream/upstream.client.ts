@@ -9,14 +9,14 @@ import type { RepositoryRef } from '../oci/repository.js';
 import { Resolver } from './address.guard.js';
 import { Agents } from './agents.js';
 import { findBlobBody, lengthOf, type BlobBody } from './blob.body.js';
-import { Dispatcher, type DispatchedAnswer } from './dispatcher.js';
+import { Dispatcher, type DispatchedAnswer } from './health/dispatcher.js';
 import { discardBody, readBody } from './body.js';
 import { RegistrySession } from './registry.session.js';
-import { parseRetryAfter } from './retry-after.js';
+import { parseRetryAfter } from './health/retry-after.js';
 import { TokenService, type TokenCounts } from './token.service.js';
 import { errorOfStatus, UpstreamError } from './upstream-error.js';
-import type { RequestKind } from './upstream.health.js';
-import { stateOf, type UpstreamState } from './upstream.state.js';
+import type { RequestKind } from './health/upstream.health.js';
+import { stateOf, type UpstreamState } from './health/upstream.state.js';
 import { UpstreamsService } from './upstreams.service.js';
 
 /** Bytes of a tag list or a referrers index. */

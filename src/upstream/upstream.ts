@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { UpstreamSettings, type EndpointSettings } from '../config/upstream.settings.js';
 import { Namespace } from '../oci/namespace.js';
-import { UpstreamCounts } from './upstream.counts.js';
+import { UpstreamCounts } from './health/upstream.counts.js';
 
 /** A registry that is mirrored: where it is and what it may be told. */
 export class Upstream {

@@ -7,7 +7,7 @@ import { defaultHost } from '../config/upstream-file.js';
 import { UpstreamSettings } from '../config/upstream.settings.js';
 import { Namespace } from '../oci/namespace.js';
 import { Upstream } from './upstream.js';
-import { UpstreamCounts } from './upstream.counts.js';
+import { UpstreamCounts } from './health/upstream.counts.js';
 import { UpstreamError } from './upstream-error.js';
 
 /** Unconfigured namespaces remembered at one time; the least recently used is forgotten first. */

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { HandClock } from '../../test/fakes/hand-clock.js';
+import { HandClock } from '../../../test/fakes/hand-clock.js';
 import { Circuit } from './circuit.js';
 
 const middle = () => 0.5;

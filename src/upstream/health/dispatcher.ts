@@ -1,11 +1,11 @@
-import type { Clock } from '../config/clock.js';
-import { discardBody } from './body.js';
-import type { Question, RegistrySession } from './registry.session.js';
+import type { Clock } from '../../config/clock.js';
+import { discardBody } from '../body.js';
+import type { Question, RegistrySession } from '../registry.session.js';
 import { parseRetryAfter } from './retry-after.js';
-import type { Exchange } from './transport.js';
-import { errorOfStatus, UpstreamError } from './upstream-error.js';
+import type { Exchange } from '../transport.js';
+import { errorOfStatus, UpstreamError } from '../upstream-error.js';
 import { isOutage, UpstreamHealth, type RequestKind } from './upstream.health.js';
-import type { Upstream } from './upstream.js';
+import type { Upstream } from '../upstream.js';
 
 export interface DispatchedAnswer extends Exchange {
   /** The fallback host that answered, when it was not the upstream's own. */

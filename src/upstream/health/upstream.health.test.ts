@@ -1,7 +1,7 @@
 import { Logger } from '@nestjs/common';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { HandClock } from '../../test/fakes/hand-clock.js';
-import { UpstreamError, type UpstreamErrorKind } from './upstream-error.js';
+import { HandClock } from '../../../test/fakes/hand-clock.js';
+import { UpstreamError, type UpstreamErrorKind } from '../upstream-error.js';
 import { UpstreamHealth, type RequestKind } from './upstream.health.js';
 
 let clock: HandClock;

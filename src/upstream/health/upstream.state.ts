@@ -2,7 +2,7 @@ import type { CircuitState } from './circuit.js';
 import type { RateLimit } from './rate-limit.js';
 import type { UpstreamCounts } from './upstream.counts.js';
 import type { RequestKind, UpstreamHealth } from './upstream.health.js';
-import type { Upstream } from './upstream.js';
+import type { Upstream } from '../upstream.js';
 
 /** A configured namespace's upstream as experience has it. */
 export interface UpstreamState {

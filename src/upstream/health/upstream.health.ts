@@ -1,10 +1,10 @@
 import { Logger } from '@nestjs/common';
 import type { IncomingHttpHeaders } from 'node:http';
-import type { Clock } from '../config/clock.js';
+import type { Clock } from '../../config/clock.js';
 import { Circuit, type CircuitState } from './circuit.js';
 import { FairQueue } from './fair.queue.js';
 import { parseRateLimit, type RateLimit } from './rate-limit.js';
-import { UpstreamError, type UpstreamErrorKind } from './upstream-error.js';
+import { UpstreamError, type UpstreamErrorKind } from '../upstream-error.js';
 
 /** What is limited apart by registries: Docker Hub counts manifest GETs and leaves the rest alone. */
 export type RequestKind = 'manifest-head' | 'manifest-get' | 'blob-head' | 'blob' | 'tag-list' | 'referrers';

@@ -2,12 +2,12 @@ import { Logger } from '@nestjs/common';
 import type { IncomingMessage } from 'node:http';
 import { PassThrough } from 'node:stream';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { HandClock } from '../../test/fakes/hand-clock.js';
-import { EndpointSettings, UpstreamSettings } from '../config/upstream.settings.js';
+import { HandClock } from '../../../test/fakes/hand-clock.js';
+import { EndpointSettings, UpstreamSettings } from '../../config/upstream.settings.js';
 import { Dispatcher } from './dispatcher.js';
-import type { Question, RegistrySession } from './registry.session.js';
-import { UpstreamError, type UpstreamErrorKind } from './upstream-error.js';
-import { Upstream } from './upstream.js';
+import type { Question, RegistrySession } from '../registry.session.js';
+import { UpstreamError, type UpstreamErrorKind } from '../upstream-error.js';
+import { Upstream } from '../upstream.js';
 
 type Said = number | UpstreamErrorKind;
 
