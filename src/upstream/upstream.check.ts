@@ -7,9 +7,9 @@ import type { UpstreamSettings } from '../config/upstream.settings.js';
 import { SystemResolver } from './address.guard.js';
 import { Agents } from './agents.js';
 import { checkCertificate } from './certificate.check.js';
-import { RegistrySession } from './registry.session.js';
-import { checkRateLimit, checkSignIn, type SeenDate } from './sign-in.check.js';
-import { TokenService } from './token.service.js';
+import { RegistrySession } from './sign-in/registry.session.js';
+import { checkRateLimit, checkSignIn, type SeenDate } from './sign-in/sign-in.check.js';
+import { TokenService } from './sign-in/token.service.js';
 import { Upstream } from './upstream.js';
 
 /** Upstreams looked at at one time. */

@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { MaintenanceCounts } from '../../storage/space/maintenance.counts.js';
 import { SpaceLedger } from '../../storage/space/space.ledger.js';
 import { StorageCounts } from '../../storage/space/storage.counts.js';
-import type { TokenCounts } from '../../upstream/token.service.js';
+import type { TokenCounts } from '../../upstream/sign-in/token.service.js';
 import { UpstreamClient } from '../../upstream/upstream.client.js';
 import { UpstreamCounts } from '../../upstream/health/upstream.counts.js';
 import type { UpstreamState } from '../../upstream/health/upstream.state.js';

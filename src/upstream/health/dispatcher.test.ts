@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { HandClock } from '../../../test/fakes/hand-clock.js';
 import { EndpointSettings, UpstreamSettings } from '../../config/upstream.settings.js';
 import { Dispatcher } from './dispatcher.js';
-import type { Question, RegistrySession } from '../registry.session.js';
+import type { Question, RegistrySession } from '../sign-in/registry.session.js';
 import { UpstreamError, type UpstreamErrorKind } from '../upstream-error.js';
 import { Upstream } from '../upstream.js';
 

@@ -1,6 +1,6 @@
 import type { Clock } from '../../config/clock.js';
 import { discardBody } from '../body.js';
-import type { Question, RegistrySession } from '../registry.session.js';
+import type { Question, RegistrySession } from '../sign-in/registry.session.js';
 import { parseRetryAfter } from './retry-after.js';
 import type { Exchange } from '../transport.js';
 import { errorOfStatus, UpstreamError } from '../upstream-error.js';

@@ -1,5 +1,5 @@
 import { getDomain } from 'tldts';
-import type { Upstream } from './upstream.js';
+import type { Upstream } from '../upstream.js';
 
 /**
  * Whether credentials of an upstream may go to a token realm: over https (unless the upstream itself is plain http), to

@@ -1,12 +1,12 @@
 import { Readable } from 'node:stream';
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import { describe, expect, it } from 'vitest';
-import { HandClock } from '../../test/fakes/hand-clock.js';
-import { Secret } from '../config/secret.js';
-import { UpstreamSettings } from '../config/upstream.settings.js';
-import { parseChallenges } from '../oci/challenge.js';
+import { HandClock } from '../../../test/fakes/hand-clock.js';
+import { Secret } from '../../config/secret.js';
+import { UpstreamSettings } from '../../config/upstream.settings.js';
+import { parseChallenges } from '../../oci/challenge.js';
 import { TokenService, type TokenRequest } from './token.service.js';
-import { Upstream } from './upstream.js';
+import { Upstream } from '../upstream.js';
 
 const challengeOf = (parameters: string) => parseChallenges([`Bearer ${parameters}`])[0]!;
 const upstreamOf = (settings: Partial<UpstreamSettings> = {}) =>

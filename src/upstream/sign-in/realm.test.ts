@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { UpstreamSettings } from '../config/upstream.settings.js';
+import { UpstreamSettings } from '../../config/upstream.settings.js';
 import { mayReceiveCredentials } from './realm.js';
-import { Upstream } from './upstream.js';
+import { Upstream } from '../upstream.js';
 
 function upstreamAt(host: string, settings: Partial<UpstreamSettings> = {}): Upstream {
   return new Upstream(Object.assign(new UpstreamSettings(), { namespace: 'registry.test', host }, settings), true);

@@ -1,14 +1,14 @@
 import { LRUCache } from 'lru-cache';
-import { contextHeaders } from '../config/request.context.js';
-import { parseChallenges, type Challenge } from '../oci/challenge.js';
-import { AddressError } from './address.guard.js';
-import type { Agents } from './agents.js';
-import { discardBody } from './body.js';
+import { contextHeaders } from '../../config/request.context.js';
+import { parseChallenges, type Challenge } from '../../oci/challenge.js';
+import { AddressError } from '../address.guard.js';
+import type { Agents } from '../agents.js';
+import { discardBody } from '../body.js';
 import { basic, type TokenService } from './token.service.js';
-import { exchange, headDeadline, type Exchange } from './transport.js';
-import { UpstreamError } from './upstream-error.js';
-import type { Upstream } from './upstream.js';
-import { resultOf } from './health/upstream.counts.js';
+import { exchange, headDeadline, type Exchange } from '../transport.js';
+import { UpstreamError } from '../upstream-error.js';
+import type { Upstream } from '../upstream.js';
+import { resultOf } from '../health/upstream.counts.js';
 
 const maxRedirects = 5;
 /** Remembered ways to sign in, per origin and repository. */

@@ -1,11 +1,11 @@
 import { LRUCache } from 'lru-cache';
-import type { Clock } from '../config/clock.js';
-import type { Challenge } from '../oci/challenge.js';
-import { readBody } from './body.js';
-import { parseRetryAfter } from './health/retry-after.js';
-import type { Exchange } from './transport.js';
-import { errorOfStatus, UpstreamError } from './upstream-error.js';
-import type { Upstream } from './upstream.js';
+import type { Clock } from '../../config/clock.js';
+import type { Challenge } from '../../oci/challenge.js';
+import { readBody } from '../body.js';
+import { parseRetryAfter } from '../health/retry-after.js';
+import type { Exchange } from '../transport.js';
+import { errorOfStatus, UpstreamError } from '../upstream-error.js';
+import type { Upstream } from '../upstream.js';
 
 /** Bytes of a token answer. */
 const maxAnswer = 1024 * 1024;
