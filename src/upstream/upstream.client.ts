@@ -6,11 +6,11 @@ import { acceptManifests, isManifestMediaType, manifestMediaTypes, parseMediaTyp
 import { parseNextLink } from '../oci/link.js';
 import type { Reference } from '../oci/reference.js';
 import type { RepositoryRef } from '../oci/repository.js';
-import { Resolver } from './address.guard.js';
-import { Agents } from './agents.js';
-import { findBlobBody, lengthOf, type BlobBody } from './blob.body.js';
+import { Resolver } from './transport/address.guard.js';
+import { Agents } from './transport/agents.js';
+import { findBlobBody, lengthOf, type BlobBody } from './transport/blob.body.js';
 import { Dispatcher, type DispatchedAnswer } from './health/dispatcher.js';
-import { discardBody, readBody } from './body.js';
+import { discardBody, readBody } from './transport/body.js';
 import { RegistrySession } from './sign-in/registry.session.js';
 import { parseRetryAfter } from './health/retry-after.js';
 import { TokenService, type TokenCounts } from './sign-in/token.service.js';

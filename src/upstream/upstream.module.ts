@@ -1,6 +1,6 @@
 import { type DynamicModule, Module } from '@nestjs/common';
-import { Resolver, SystemResolver } from './address.guard.js';
-import { PeerClient } from './peer.client.js';
+import { Resolver, SystemResolver } from './transport/address.guard.js';
+import { PeerClient } from './transport/peer.client.js';
 import { UpstreamClient } from './upstream.client.js';
 import { UpstreamsService } from './upstreams.service.js';
 

@@ -1,8 +1,8 @@
 import type { Clock } from '../../config/clock.js';
-import { discardBody } from '../body.js';
+import { discardBody } from '../transport/body.js';
 import type { Question, RegistrySession } from '../sign-in/registry.session.js';
 import { parseRetryAfter } from './retry-after.js';
-import type { Exchange } from '../transport.js';
+import type { Exchange } from '../transport/transport.js';
 import { errorOfStatus, UpstreamError } from '../upstream-error.js';
 import { isOutage, UpstreamHealth, type RequestKind } from './upstream.health.js';
 import type { Upstream } from '../upstream.js';

@@ -1,11 +1,11 @@
 import { LRUCache } from 'lru-cache';
 import { contextHeaders } from '../../config/request.context.js';
 import { parseChallenges, type Challenge } from '../../oci/challenge.js';
-import { AddressError } from '../address.guard.js';
-import type { Agents } from '../agents.js';
-import { discardBody } from '../body.js';
+import { AddressError } from '../transport/address.guard.js';
+import type { Agents } from '../transport/agents.js';
+import { discardBody } from '../transport/body.js';
 import { basic, type TokenService } from './token.service.js';
-import { exchange, headDeadline, type Exchange } from '../transport.js';
+import { exchange, headDeadline, type Exchange } from '../transport/transport.js';
 import { UpstreamError } from '../upstream-error.js';
 import type { Upstream } from '../upstream.js';
 import { resultOf } from '../health/upstream.counts.js';

@@ -1,11 +1,11 @@
 import type { Finding } from '../../config/check.js';
 import { parseChallenges, type Challenge } from '../../oci/challenge.js';
-import { discardBody, readBody } from '../body.js';
+import { discardBody, readBody } from '../transport/body.js';
 import { parseRateLimit } from '../health/rate-limit.js';
 import { mayReceiveCredentials } from './realm.js';
 import type { RegistrySession } from './registry.session.js';
 import { basic, parseToken } from './token.service.js';
-import type { Exchange } from '../transport.js';
+import type { Exchange } from '../transport/transport.js';
 import type { Upstream } from '../upstream.js';
 
 /** Bytes of a token answer. */

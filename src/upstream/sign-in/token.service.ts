@@ -1,9 +1,9 @@
 import { LRUCache } from 'lru-cache';
 import type { Clock } from '../../config/clock.js';
 import type { Challenge } from '../../oci/challenge.js';
-import { readBody } from '../body.js';
+import { readBody } from '../transport/body.js';
 import { parseRetryAfter } from '../health/retry-after.js';
-import type { Exchange } from '../transport.js';
+import type { Exchange } from '../transport/transport.js';
 import { errorOfStatus, UpstreamError } from '../upstream-error.js';
 import type { Upstream } from '../upstream.js';
 

@@ -5,7 +5,7 @@ import { Digest } from '../../../oci/digest.js';
 import { RepositoryRef } from '../../../oci/repository.js';
 import { MemoryProvider } from '../../../storage/providers/memory/memory.provider.js';
 import { collector, sample } from '../../../storage/testing/content.js';
-import type { BlobBody } from '../../../upstream/blob.body.js';
+import type { BlobBody } from '../../../upstream/transport/blob.body.js';
 import { Download } from './download.js';
 
 const kibibyte = 1024;

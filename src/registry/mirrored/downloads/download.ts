@@ -6,7 +6,7 @@ import type { RepositoryRef } from '../../../oci/repository.js';
 import { blockSize } from '../../../storage/reading/shared-blocks.js';
 import { StorageError } from '../../../storage/storage-error.js';
 import type { ChunkSink, Ingest } from '../../../storage/storage.provider.js';
-import type { BlobBody } from '../../../upstream/blob.body.js';
+import type { BlobBody } from '../../../upstream/transport/blob.body.js';
 import { UpstreamError } from '../../../upstream/upstream-error.js';
 import { receive, skipSamePrefix } from './receive.js';
 import { Spool, type SpoolReader } from './spool.js';

@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import { PassThrough } from 'node:stream';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { Digest } from '../../../oci/digest.js';
-import type { BlobBody } from '../../../upstream/blob.body.js';
+import type { BlobBody } from '../../../upstream/transport/blob.body.js';
 import { receive, skipSamePrefix } from './receive.js';
 
 afterEach(() => vi.useRealTimers());

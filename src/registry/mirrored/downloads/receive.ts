@@ -1,7 +1,7 @@
 import type { Hash } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import type { Digest } from '../../../oci/digest.js';
-import type { BlobBody } from '../../../upstream/blob.body.js';
+import type { BlobBody } from '../../../upstream/transport/blob.body.js';
 import { UpstreamError } from '../../../upstream/upstream-error.js';
 
 /** Milliseconds without a byte after which a body counts as cut. */

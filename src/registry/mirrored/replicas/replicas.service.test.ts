@@ -4,8 +4,8 @@ import { timesAroundJump } from '../../../../test/fakes/hourly-job.js';
 import { ServerSettings } from '../../../config/server.settings.js';
 import { LeaseStore } from '../../../storage/stores/lease.store.js';
 import { MemoryProvider } from '../../../storage/providers/memory/memory.provider.js';
-import { SystemResolver } from '../../../upstream/address.guard.js';
-import { PeerClient } from '../../../upstream/peer.client.js';
+import { SystemResolver } from '../../../upstream/transport/address.guard.js';
+import { PeerClient } from '../../../upstream/transport/peer.client.js';
 import { ReplicasService } from './replicas.service.js';
 
 beforeEach(() => vi.useFakeTimers());

@@ -5,8 +5,8 @@ import { Clock } from '../../../config/clock.js';
 import { ClockJumps } from '../../../config/clock.jumps.js';
 import { ServerSettings } from '../../../config/server.settings.js';
 import { LeaseStore, type Lease, type NewestLease } from '../../../storage/stores/lease.store.js';
-import type { BlobBody } from '../../../upstream/blob.body.js';
-import { PeerClient, type PeerQuestion } from '../../../upstream/peer.client.js';
+import type { BlobBody } from '../../../upstream/transport/blob.body.js';
+import { PeerClient, type PeerQuestion } from '../../../upstream/transport/peer.client.js';
 import { reasonOf } from '../../answer-error.js';
 import { HeldLease } from './held.lease.js';
 

@@ -5,7 +5,7 @@ import type { ContentStore } from '../../../storage/stores/content.store.js';
 import { keys } from '../../../storage/keys.js';
 import type { Lease } from '../../../storage/stores/lease.store.js';
 import { StorageError } from '../../../storage/storage-error.js';
-import type { BlobBody } from '../../../upstream/blob.body.js';
+import type { BlobBody } from '../../../upstream/transport/blob.body.js';
 import { UpstreamError } from '../../../upstream/upstream-error.js';
 import { reasonOf } from '../../answer-error.js';
 import type { Asker } from '../asker.js';

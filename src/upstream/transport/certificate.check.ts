@@ -1,7 +1,7 @@
 import { isIP } from 'node:net';
 import { connect, rootCertificates, type TLSSocket } from 'node:tls';
-import type { Finding } from '../config/check.js';
-import type { Upstream } from './upstream.js';
+import type { Finding } from '../../config/check.js';
+import type { Upstream } from '../upstream.js';
 
 /** Days before its end that a certificate should have been renewed. */
 const soon = 14;

@@ -1,15 +1,15 @@
 import { Inject, Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import http from 'node:http';
 import https from 'node:https';
-import { Clock } from '../config/clock.js';
-import type { Digest } from '../oci/digest.js';
-import type { RepositoryRef } from '../oci/repository.js';
+import { Clock } from '../../config/clock.js';
+import type { Digest } from '../../oci/digest.js';
+import type { RepositoryRef } from '../../oci/repository.js';
 import { Resolver } from './address.guard.js';
 import { findBlobBody, type BlobBody } from './blob.body.js';
 import { discardBody, readBody } from './body.js';
-import { parseRetryAfter } from './health/retry-after.js';
+import { parseRetryAfter } from '../health/retry-after.js';
 import { exchange, type Exchange } from './transport.js';
-import { UpstreamError, type UpstreamErrorKind } from './upstream-error.js';
+import { UpstreamError, type UpstreamErrorKind } from '../upstream-error.js';
 
 /** Milliseconds until the other replica's answer has begun: as long as it waits for the upstream itself. */
 const headDeadline = 25_000;

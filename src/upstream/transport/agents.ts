@@ -2,9 +2,9 @@ import http from 'node:http';
 import https from 'node:https';
 import { getProxyForUrl } from 'proxy-from-env';
 import { rootCertificates } from 'node:tls';
-import { receiveIntoOneBuffer } from '../config/receiving.js';
+import { receiveIntoOneBuffer } from '../../config/receiving.js';
 import { checkLiteralHost, guardedLookup, type Resolver } from './address.guard.js';
-import type { Upstream } from './upstream.js';
+import type { Upstream } from '../upstream.js';
 
 /**
  * Connections to one origin: the most that `max_connections` may allow. Who waits is decided before, where waiting is fair

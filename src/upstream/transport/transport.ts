@@ -8,7 +8,7 @@ import http, {
 import https from 'node:https';
 import { getProxyForUrl } from 'proxy-from-env';
 import { AddressError } from './address.guard.js';
-import { UpstreamError } from './upstream-error.js';
+import { UpstreamError } from '../upstream-error.js';
 
 /** Milliseconds to get a connection, TLS included. */
 export const connectDeadline = 5_000;

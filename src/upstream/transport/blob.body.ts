@@ -1,8 +1,8 @@
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
-import { parseContentRange } from '../oci/byte-range.js';
+import { parseContentRange } from '../../oci/byte-range.js';
 import type { Exchange } from './transport.js';
-import type { UpstreamCounts } from './health/upstream.counts.js';
-import { UpstreamError } from './upstream-error.js';
+import type { UpstreamCounts } from '../health/upstream.counts.js';
+import { UpstreamError } from '../upstream-error.js';
 
 /** A blob on its way. Whoever has it reads or destroys `body`. */
 export interface BlobBody {

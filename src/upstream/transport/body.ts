@@ -1,5 +1,5 @@
 import type { Readable } from 'node:stream';
-import { UpstreamError } from './upstream-error.js';
+import { UpstreamError } from '../upstream-error.js';
 
 /** Milliseconds for the whole of a small body. */
 const wholeDeadline = 30_000;
