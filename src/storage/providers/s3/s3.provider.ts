@@ -10,17 +10,17 @@ import {
 } from '../../storage.provider.js';
 import { checkBucket } from './bucket.check.js';
 import { KeySpace } from './key-space.js';
-import { copyObject } from './object-copy.js';
-import { listObjects } from './object-list.js';
+import { copyObject } from './reading/object-copy.js';
+import { listObjects } from './reading/object-list.js';
 import { S3Connection } from './s3.connection.js';
 import { toStorageError } from './s3-errors.js';
-import { S3Ingest, type IngestHome } from './s3.ingest.js';
-import { openObject } from './s3.object.js';
+import { S3Ingest, type IngestHome } from './uploading/s3.ingest.js';
+import { openObject } from './reading/s3.object.js';
 import { createRecord, headObject, putRecord, removeObject, signedUrl } from './s3.requests.js';
 import { usualTuning, type S3Tuning } from './s3.tuning.js';
-import { TempFolder } from './temp-folder.js';
-import { sweepUploads } from './upload.sweep.js';
-import { Uploads } from './uploads.js';
+import { TempFolder } from './uploading/temp-folder.js';
+import { sweepUploads } from './uploading/upload.sweep.js';
+import { Uploads } from './uploading/uploads.js';
 
 /** Keeps objects in a bucket of Amazon S3, or of a server that speaks its protocol. */
 export class S3Provider extends StorageProvider {

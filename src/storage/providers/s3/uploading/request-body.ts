@@ -1,5 +1,5 @@
 import { Readable } from 'node:stream';
-import type { ChunkSink } from '../../storage.provider.js';
+import type { ChunkSink } from '../../../storage.provider.js';
 
 /**
  * The body of one request, which takes it with `pipe`, as the client library does. Each chunk is waited for until the

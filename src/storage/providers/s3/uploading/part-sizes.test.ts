@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { partsOf, type Part } from './part-sizes.js';
-import { usualTuning } from './s3.tuning.js';
+import { usualTuning } from '../s3.tuning.js';
 
 function take(count: number): Part[] {
   const parts = partsOf(usualTuning.firstPart);

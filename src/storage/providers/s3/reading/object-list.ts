@@ -1,8 +1,8 @@
 import { DeleteObjectCommand, ListObjectsV2Command } from '@aws-sdk/client-s3';
-import type { ObjectEntry } from '../../storage.provider.js';
-import type { KeySpace } from './key-space.js';
-import type { S3Connection } from './s3.connection.js';
-import { toStorageError } from './s3-errors.js';
+import type { ObjectEntry } from '../../../storage.provider.js';
+import type { KeySpace } from '../key-space.js';
+import type { S3Connection } from '../s3.connection.js';
+import { toStorageError } from '../s3-errors.js';
 
 interface Listed {
   readonly path: string;

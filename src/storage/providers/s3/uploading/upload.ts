@@ -1,9 +1,9 @@
 import { CompleteMultipartUploadCommand, UploadPartCommand } from '@aws-sdk/client-s3';
-import { StorageError } from '../../storage-error.js';
+import { StorageError } from '../../../storage-error.js';
 import { partsOf, type Part } from './part-sizes.js';
-import { withRetries } from './retry.js';
-import type { S3Connection } from './s3.connection.js';
-import { isWrittenBy } from './s3.requests.js';
+import { withRetries } from '../retry.js';
+import type { S3Connection } from '../s3.connection.js';
+import { isWrittenBy } from '../s3.requests.js';
 import type { TempFile } from './temp-file.js';
 import type { Uploads } from './uploads.js';
 

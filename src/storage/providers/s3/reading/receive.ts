@@ -1,5 +1,5 @@
 import type { Readable } from 'node:stream';
-import { StalledError } from './deadline.js';
+import { StalledError } from '../deadline.js';
 
 /**
  * Gives each chunk of a body to `take`, until the body ends or `take` answers that it wants no more.

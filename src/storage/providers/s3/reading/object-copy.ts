@@ -5,10 +5,10 @@ import {
   UploadPartCopyCommand,
   type CompletedPart,
 } from '@aws-sdk/client-s3';
-import { StorageError } from '../../storage-error.js';
-import { withRetries } from './retry.js';
-import type { S3Connection } from './s3.connection.js';
-import type { Uploads } from './uploads.js';
+import { StorageError } from '../../../storage-error.js';
+import { withRetries } from '../retry.js';
+import type { S3Connection } from '../s3.connection.js';
+import type { Uploads } from '../uploading/uploads.js';
 
 /** Copies an object inside the bucket, in parts when it is too large for one request. @param size its bytes */
 export async function copyObject(

@@ -1,12 +1,12 @@
 import { Readable } from 'node:stream';
 import { GetObjectCommand, type GetObjectCommandOutput } from '@aws-sdk/client-s3';
-import type { ByteRange } from '../../../oci/byte-range.js';
-import { StorageError } from '../../storage-error.js';
-import type { ChunkSink, StoredObject } from '../../storage.provider.js';
+import type { ByteRange } from '../../../../oci/byte-range.js';
+import { StorageError } from '../../../storage-error.js';
+import type { ChunkSink, StoredObject } from '../../../storage.provider.js';
 import { receive } from './receive.js';
-import { withRetries } from './retry.js';
-import type { S3Connection } from './s3.connection.js';
-import { absence, codeOf, isAbsent, isConditionFailed, statusOf, toStorageError } from './s3-errors.js';
+import { withRetries } from '../retry.js';
+import type { S3Connection } from '../s3.connection.js';
+import { absence, codeOf, isAbsent, isConditionFailed, statusOf, toStorageError } from '../s3-errors.js';
 
 /** A body is asked for again this often without a byte in between. */
 const maxIdle = 3;

@@ -3,8 +3,8 @@ import { constants } from 'node:fs';
 import { mkdtemp, lstat, open, readdir, rm, unlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { errorCode } from '../filesystem/durable.js';
-import { toWriteError } from '../filesystem/storage-errors.js';
+import { errorCode } from '../../filesystem/durable.js';
+import { toWriteError } from '../../filesystem/storage-errors.js';
 import { TempFile } from './temp-file.js';
 
 const folderName = /^oci-registry-s3-(\d{1,10})-[A-Za-z0-9]{6}$/;

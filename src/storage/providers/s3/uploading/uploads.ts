@@ -1,10 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { AbortMultipartUploadCommand, CreateMultipartUploadCommand, ListPartsCommand } from '@aws-sdk/client-s3';
-import { StorageError } from '../../storage-error.js';
-import type { S3Connection } from './s3.connection.js';
-import { codeOf } from './s3-errors.js';
-import { nonceName } from './s3.requests.js';
-import { maxTries } from './s3.tuning.js';
+import { StorageError } from '../../../storage-error.js';
+import type { S3Connection } from '../s3.connection.js';
+import { codeOf } from '../s3-errors.js';
+import { nonceName } from '../s3.requests.js';
+import { maxTries } from '../s3.tuning.js';
 import { Turns } from './turns.js';
 
 /** Bodies sent at one time by all ingests; each holds some 600 KiB. */

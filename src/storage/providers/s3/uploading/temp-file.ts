@@ -1,9 +1,9 @@
 import type { FileHandle } from 'node:fs/promises';
-import type { ByteRange } from '../../../oci/byte-range.js';
-import { CopyBuffers } from '../../reading/copy-buffers.js';
-import { copyRange } from '../../reading/copy.js';
-import type { PositionedRead } from '../../reading/positioned-read.js';
-import { GrowingFile } from '../filesystem/growing-file.js';
+import type { ByteRange } from '../../../../oci/byte-range.js';
+import { CopyBuffers } from '../../../reading/copy-buffers.js';
+import { copyRange } from '../../../reading/copy.js';
+import type { PositionedRead } from '../../../reading/positioned-read.js';
+import { GrowingFile } from '../../filesystem/growing-file.js';
 import { RequestBody } from './request-body.js';
 
 /** What goes up has buffers of its own, and readers keep theirs: two of 256 KiB for each of 32 requests at a time. */

@@ -3,7 +3,7 @@ import { createServer, request } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { buffer } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { ChunkSink } from '../../storage.provider.js';
+import type { ChunkSink } from '../../../storage.provider.js';
 import { RequestBody } from './request-body.js';
 
 /** Takes bodies: whole ones, or none of `/deaf`, and leaves in the middle of those of `/cut`. */

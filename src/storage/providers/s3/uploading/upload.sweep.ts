@@ -1,7 +1,7 @@
 import { ListMultipartUploadsCommand, ListPartsCommand, type MultipartUpload } from '@aws-sdk/client-s3';
-import type { KeySpace } from './key-space.js';
-import type { S3Connection } from './s3.connection.js';
-import { isRefused, statusOf, toStorageError } from './s3-errors.js';
+import type { KeySpace } from '../key-space.js';
+import type { S3Connection } from '../s3.connection.js';
+import { isRefused, statusOf, toStorageError } from '../s3-errors.js';
 import type { Uploads } from './uploads.js';
 
 /** Removes uploads of ours that no process has added a part to for `age` milliseconds; returns how many. */
