@@ -3,8 +3,8 @@ import { AdminGuard } from './admin.guard.js';
 import { MaintenanceController } from './maintenance.controller.js';
 import { RemovalController } from './removal.controller.js';
 import { UsageController } from './usage.controller.js';
-import { WarmController } from './warm.controller.js';
-import { WarmService } from './warm.service.js';
+import { WarmController } from './warming/warm.controller.js';
+import { WarmService } from './warming/warm.service.js';
 
 /** What operators do to a running mirror: `/_admin`. */
 @Module({})

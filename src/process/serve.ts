@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { Server } from 'node:http';
-import { WarmService } from '../admin/warm.service.js';
+import { WarmService } from '../admin/warming/warm.service.js';
 import { adminServerOf, createApp } from '../app.factory.js';
 import { clearSocketFile } from '../cli/socket-file.js';
 import { StartError } from '../cli/start-error.js';

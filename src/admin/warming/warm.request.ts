@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
-import { OciError } from '../oci/error.js';
-import { parseImageReference, type ImageReference, type ImageRules } from '../oci/image-reference.js';
-import { parsePlatform, type Platform } from './platform.js';
+import { OciError } from '../../oci/error.js';
+import { parseImageReference, type ImageReference, type ImageRules } from '../../oci/image-reference.js';
+import { parsePlatform, type Platform } from '../platform.js';
 
 /** Bytes of a request's body. */
 const maxBody = 1024 * 1024;

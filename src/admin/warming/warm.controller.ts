@@ -1,13 +1,13 @@
 import { Controller, Inject, Post, Req, Res, UseGuards } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { upstreamSettings } from '../config/config.module.js';
-import { ServerSettings } from '../config/server.settings.js';
-import type { UpstreamSettings } from '../config/upstream.settings.js';
-import type { ImageRules } from '../oci/image-reference.js';
-import { Namespace } from '../oci/namespace.js';
-import { AdminGuard } from './admin.guard.js';
-import { start } from './json.answer.js';
-import { TextStream } from './text.stream.js';
+import { upstreamSettings } from '../../config/config.module.js';
+import { ServerSettings } from '../../config/server.settings.js';
+import type { UpstreamSettings } from '../../config/upstream.settings.js';
+import type { ImageRules } from '../../oci/image-reference.js';
+import { Namespace } from '../../oci/namespace.js';
+import { AdminGuard } from '../admin.guard.js';
+import { start } from '../json.answer.js';
+import { TextStream } from '../text.stream.js';
 import { readWarmRequest } from './warm.request.js';
 import { WarmService } from './warm.service.js';
 

@@ -1,5 +1,5 @@
-import { OciError } from '../oci/error.js';
-import type { Entry } from './image-content.js';
+import { OciError } from '../../oci/error.js';
+import type { Entry } from '../image-content.js';
 
 /** Milliseconds between two events while nothing but bytes change. Clients may take a longer silence for a lost server. */
 const interval = 500;

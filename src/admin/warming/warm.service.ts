@@ -1,13 +1,13 @@
 import { Injectable } from '@nestjs/common';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { OciError } from '../oci/error.js';
-import type { Reference } from '../oci/reference.js';
-import type { RepositoryRef } from '../oci/repository.js';
-import { BlobsService } from '../registry/mirrored/blobs.service.js';
-import { DownloadsService } from '../registry/mirrored/downloads/downloads.service.js';
-import { ManifestsService, type ManifestAnswer } from '../registry/mirrored/manifests.service.js';
-import { contentOf, type Entry } from './image-content.js';
-import { matchesPlatform, platformText, type Platform } from './platform.js';
+import { OciError } from '../../oci/error.js';
+import type { Reference } from '../../oci/reference.js';
+import type { RepositoryRef } from '../../oci/repository.js';
+import { BlobsService } from '../../registry/mirrored/blobs.service.js';
+import { DownloadsService } from '../../registry/mirrored/downloads/downloads.service.js';
+import { ManifestsService, type ManifestAnswer } from '../../registry/mirrored/manifests.service.js';
+import { contentOf, type Entry } from '../image-content.js';
+import { matchesPlatform, platformText, type Platform } from '../platform.js';
 import { WarmProgress, type Report } from './warm.progress.js';
 import type { WarmImage, WarmRequest } from './warm.request.js';
 
