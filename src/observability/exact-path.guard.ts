@@ -1,6 +1,6 @@
 import { Injectable, NotFoundException, type CanActivate, type ExecutionContext } from '@nestjs/common';
 import type { FastifyRequest } from 'fastify';
-import { pathOf } from './request.path.js';
+import { pathOf } from './logging/request.path.js';
 
 /**
  * Lets only the one spelling of a path through: whoever forbids `/metrics` in front of the mirror must not be evaded by

@@ -2,7 +2,7 @@ import { type DynamicModule, Module } from '@nestjs/common';
 import { HealthController } from './health/health.controller.js';
 import { MetricsController } from './metrics/metrics.controller.js';
 import { MetricsService } from './metrics/metrics.service.js';
-import { RequestMeter } from './request.meter.js';
+import { RequestMeter } from './logging/request.meter.js';
 import { UsageService } from '../registry/eviction/usage.service.js';
 import { CachedRepositories } from './status/cached.repositories.js';
 import { StatusService } from './status/status.service.js';

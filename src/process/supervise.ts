@@ -4,8 +4,8 @@ import { workerVariable } from '../cli/worker-place.js';
 import { parseListenAddress } from '../config/listen-address.js';
 import type { ServerSettings } from '../config/server.settings.js';
 import type { Settings } from '../config/settings.js';
-import { JsonLogger } from '../observability/json.logger.js';
-import { logDestination } from '../observability/log.destination.js';
+import { JsonLogger } from '../observability/logging/json.logger.js';
+import { logDestination } from '../observability/logging/log.destination.js';
 
 /** What the supervisor tells a worker: a signal that it got. */
 export interface Order {

@@ -2,8 +2,8 @@ import { existsSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { clientSnippets } from '../../src/observability/client-snippets.js';
-import { mirrorAddress } from '../../src/observability/mirror-address.js';
+import { clientSnippets } from '../../src/observability/clients/client-snippets.js';
+import { mirrorAddress } from '../../src/observability/clients/mirror-address.js';
 
 const read = (file: string) => readFile(file, 'utf8');
 

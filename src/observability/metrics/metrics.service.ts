@@ -2,7 +2,7 @@ import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import type { Metric as PromMetric, Registry } from 'prom-client';
 import { RegistryStatistics } from '../../registry/statistics/registry.statistics.js';
-import { RequestMeter } from '../request.meter.js';
+import { RequestMeter } from '../logging/request.meter.js';
 import { cacheMetrics } from './cache.metrics.js';
 import { familyOf, type AnyMetric } from './metric.js';
 import { processMetrics } from './process.metrics.js';

@@ -1,4 +1,4 @@
-import { durationBounds, endpoints, indexOf, methods, outcomes, type RequestMeter } from '../request.meter.js';
+import { durationBounds, endpoints, indexOf, methods, outcomes, type RequestMeter } from '../logging/request.meter.js';
 import type { AnyMetric } from './metric.js';
 
 /** What clients ask, and how long answers take. */

@@ -1,5 +1,5 @@
-import { clientSnippets, type ClientSnippet } from '../client-snippets.js';
-import type { MirrorAddress } from '../mirror-address.js';
+import { clientSnippets, type ClientSnippet } from '../clients/client-snippets.js';
+import type { MirrorAddress } from '../clients/mirror-address.js';
 import { html, type Html } from './html.js';
 
 const names: Record<string, string> = {

@@ -1,5 +1,5 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
-import { mirrorAddress, type MirrorAddress } from '../mirror-address.js';
+import { mirrorAddress, type MirrorAddress } from '../clients/mirror-address.js';
 import { prefersHtml } from './preferred-type.js';
 import { statusPage } from './status.page.js';
 import { statusPolicy } from './status.style.js';

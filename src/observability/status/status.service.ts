@@ -7,7 +7,7 @@ import { Namespace } from '../../oci/namespace.js';
 import { RegistryStatistics } from '../../registry/statistics/registry.statistics.js';
 import { hitsOf } from '../../registry/statistics/traffic.counts.js';
 import { TrafficHistory } from '../../registry/statistics/traffic.history.js';
-import type { MirrorAddress } from '../mirror-address.js';
+import type { MirrorAddress } from '../clients/mirror-address.js';
 import { CachedRepositories } from './cached.repositories.js';
 import { RepositoryListing } from './repository.listing.js';
 import type { DownloadView, RegistryState, RegistryView, StatusView } from './status.view.js';

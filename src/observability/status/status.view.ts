@@ -1,4 +1,4 @@
-import type { MirrorAddress } from '../mirror-address.js';
+import type { MirrorAddress } from '../clients/mirror-address.js';
 
 /** Everything that the status page shows, as plain values. Sizes are bytes, times milliseconds since 1970. */
 export interface StatusView {

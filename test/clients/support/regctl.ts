@@ -1,5 +1,5 @@
-import { clientSnippets } from '../../../src/observability/client-snippets.js';
-import { mirrorAddress } from '../../../src/observability/mirror-address.js';
+import { clientSnippets } from '../../../src/observability/clients/client-snippets.js';
+import { mirrorAddress } from '../../../src/observability/clients/mirror-address.js';
 import { type Client, NAMESPACE } from './client.js';
 import type { Image } from './images.js';
 import type { Mirror } from './mirror.js';

@@ -1,5 +1,5 @@
 import type { DestinationStream } from 'pino';
-import type { ServerSettings } from '../config/server.settings.js';
+import type { ServerSettings } from '../../config/server.settings.js';
 
 /**
  * Where log lines go: as they are, or, on a terminal unless `--log-format` says otherwise, made pretty for people.

@@ -1,6 +1,6 @@
 import type { FastifyInstance } from 'fastify';
-import { runInContext } from '../config/request.context.js';
-import { parseTraceContext } from '../oci/trace-context.js';
+import { runInContext } from '../../config/request.context.js';
+import { parseTraceContext } from '../../oci/trace-context.js';
 import type { Tracing } from './tracing.js';
 
 /**

@@ -1,4 +1,4 @@
-import { Namespace } from '../oci/namespace.js';
+import { Namespace } from '../../oci/namespace.js';
 
 /** Where clients reach the mirror, and what they pull through it. */
 export interface MirrorAddress {

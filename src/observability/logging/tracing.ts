@@ -1,7 +1,7 @@
 import type { Attributes } from '@opentelemetry/api';
 import type { FastifyRequest } from 'fastify';
 import type { ServerResponse } from 'node:http';
-import type { TraceContext } from '../oci/trace-context.js';
+import type { TraceContext } from '../../oci/trace-context.js';
 
 /** A request's span, as far as others need it. */
 export interface RequestSpan {
