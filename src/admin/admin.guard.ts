@@ -2,8 +2,8 @@ import { Injectable, NotFoundException, type CanActivate, type ExecutionContext 
 import type { FastifyRequest } from 'fastify';
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
-import { parseListenAddress } from '../config/listen-address.js';
-import type { Secret } from '../config/secret.js';
+import { parseListenAddress } from '../config/values/listen-address.js';
+import type { Secret } from '../config/values/secret.js';
 import { ServerSettings } from '../config/server.settings.js';
 import { OciError } from '../oci/error.js';
 import { cameToAdminAddress } from './admin.listener.js';

@@ -1,6 +1,6 @@
 import { IsOptional } from 'class-validator';
 import { IsFlag, IsSecret, IsServerAddress } from './rules.js';
-import { toSecret, type Secret } from './secret.js';
+import { toSecret, type Secret } from './values/secret.js';
 import { parseBoolean, Setting } from './setting.decorator.js';
 
 /** Options of the commands that talk to a running mirror. */

@@ -1,6 +1,6 @@
 import { availableParallelism } from 'node:os';
-import { parseDuration } from './duration.js';
-import { parseQuota, parseSize, type Quota } from './size.js';
+import { parseDuration } from './values/duration.js';
+import { parseQuota, parseSize, type Quota } from './values/size.js';
 import {
   ArePatterns,
   IsCount,
@@ -15,7 +15,7 @@ import {
   IsSize,
   IsText,
 } from './rules.js';
-import { toSecret, type Secret } from './secret.js';
+import { toSecret, type Secret } from './values/secret.js';
 import { parseBoolean, parseInteger, parseList, Setting } from './setting.decorator.js';
 import { IsOptional } from 'class-validator';
 

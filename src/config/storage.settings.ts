@@ -10,7 +10,7 @@ import {
   IsText,
   IsUmask,
 } from './rules.js';
-import { toSecret, type Secret } from './secret.js';
+import { toSecret, type Secret } from './values/secret.js';
 import { parseBoolean, parseList, parsePairs, Setting } from './setting.decorator.js';
 
 /** Options of `filesystem`. */

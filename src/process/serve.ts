@@ -7,7 +7,7 @@ import { WarmService } from '../admin/warming/warm.service.js';
 import { adminServerOf, createApp } from '../app.factory.js';
 import { clearSocketFile } from '../cli/socket-file.js';
 import { StartError } from '../cli/start-error.js';
-import { parseListenAddress, type ListenAddress } from '../config/listen-address.js';
+import { parseListenAddress, type ListenAddress } from '../config/values/listen-address.js';
 import type { ServerSettings } from '../config/server.settings.js';
 import type { Settings } from '../config/settings.js';
 import { CertificateService } from '../distribution/server/certificate.service.js';

@@ -1,7 +1,7 @@
 import cluster, { type Worker } from 'node:cluster';
 import { clearSocketFile } from '../cli/socket-file.js';
 import { workerVariable } from '../cli/worker-place.js';
-import { parseListenAddress } from '../config/listen-address.js';
+import { parseListenAddress } from '../config/values/listen-address.js';
 import type { ServerSettings } from '../config/server.settings.js';
 import type { Settings } from '../config/settings.js';
 import { JsonLogger } from '../observability/logging/json.logger.js';

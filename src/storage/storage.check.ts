@@ -1,7 +1,7 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { statfs } from 'node:fs/promises';
 import { runCheck, type Check, type CheckResult, type Finding } from '../config/check.js';
-import type { Quota } from '../config/size.js';
+import type { Quota } from '../config/values/size.js';
 import type { StorageSettings } from '../config/storage.settings.js';
 import { orAbsent } from './storage-error.js';
 import { openStorage } from './storage.module.js';

@@ -1,5 +1,5 @@
 import { Logger } from '@nestjs/common';
-import type { Quota } from '../../config/size.js';
+import type { Quota } from '../../config/values/size.js';
 import { keys } from '../keys.js';
 import { RecordStore, type RecordFields } from '../stores/record.store.js';
 import { SpaceLedger, type Measured } from './space.ledger.js';

@@ -2,7 +2,7 @@ import { Readable } from 'node:stream';
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import { describe, expect, it } from 'vitest';
 import { HandClock } from '../../../test/fakes/hand-clock.js';
-import { Secret } from '../../config/secret.js';
+import { Secret } from '../../config/values/secret.js';
 import { UpstreamSettings } from '../../config/upstream.settings.js';
 import { parseChallenges } from '../../oci/challenge.js';
 import { TokenService, type TokenRequest } from './token.service.js';

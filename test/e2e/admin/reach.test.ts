@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { Secret } from '../../../src/config/secret.js';
+import { Secret } from '../../../src/config/values/secret.js';
 import { rawRequest } from '../support/raw.js';
 import { Stage } from '../support/stage.js';
 import { AdminAddress, token } from './support.js';

@@ -10,7 +10,7 @@ import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { createApp, type AppOptions } from '../../../src/app.factory.js';
 import { ServerSettings } from '../../../src/config/server.settings.js';
 import { FilesystemSettings } from '../../../src/config/storage.settings.js';
-import type { Secret } from '../../../src/config/secret.js';
+import type { Secret } from '../../../src/config/values/secret.js';
 import { UpstreamSettings } from '../../../src/config/upstream.settings.js';
 import { DrainService } from '../../../src/distribution/server/drain.service.js';
 import { DownloadsService } from '../../../src/registry/mirrored/downloads/downloads.service.js';
