@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import { ClientSettings } from '../config/client.settings.js';
 import { ConfigurationError } from '../config/configuration-error.js';
-import { validateSettings } from '../config/validation.js';
+import { validateSettings } from '../config/validation/validation.js';
 import { AdminClient } from './admin.client.js';
 import { maintain, remove, showUsage } from './maintenance.js';
 import { addSettings, optionsHelp, textOf } from './setting-options.js';

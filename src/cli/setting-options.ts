@@ -1,5 +1,5 @@
 import { Option, type Command } from 'commander';
-import { settingsOf, type Setting } from '../config/setting.decorator.js';
+import { settingsOf, type Setting } from '../config/validation/setting.decorator.js';
 import type { Texts } from '../config/settings.js';
 
 export type Flags = Readonly<Record<string, unknown>>;

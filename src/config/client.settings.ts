@@ -1,7 +1,7 @@
 import { IsOptional } from 'class-validator';
-import { IsFlag, IsSecret, IsServerAddress } from './rules.js';
+import { IsFlag, IsSecret, IsServerAddress } from './validation/rules.js';
 import { toSecret, type Secret } from './values/secret.js';
-import { parseBoolean, Setting } from './setting.decorator.js';
+import { parseBoolean, Setting } from './validation/setting.decorator.js';
 
 /** Options of the commands that talk to a running mirror. */
 export class ClientSettings {

@@ -14,9 +14,9 @@ import {
   IsSecret,
   IsSize,
   IsText,
-} from './rules.js';
+} from './validation/rules.js';
 import { toSecret, type Secret } from './values/secret.js';
-import { parseBoolean, parseInteger, parseList, Setting } from './setting.decorator.js';
+import { parseBoolean, parseInteger, parseList, Setting } from './validation/setting.decorator.js';
 import { IsOptional } from 'class-validator';
 
 /** More than the cores of a large machine: each costs memory of its own. */

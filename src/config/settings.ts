@@ -4,7 +4,7 @@ import { ServerSettings } from './server.settings.js';
 import { storageClasses, type StorageName, type StorageSettings } from './storage.settings.js';
 import { readSettingFile, readUpstreams } from './upstream-file.js';
 import type { UpstreamSettings } from './upstream.settings.js';
-import { validateSettings } from './validation.js';
+import { validateSettings } from './validation/validation.js';
 
 /** Everything an instance is started with, checked. */
 export interface Settings {

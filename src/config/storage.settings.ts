@@ -9,9 +9,9 @@ import {
   IsSecret,
   IsText,
   IsUmask,
-} from './rules.js';
+} from './validation/rules.js';
 import { toSecret, type Secret } from './values/secret.js';
-import { parseBoolean, parseList, parsePairs, Setting } from './setting.decorator.js';
+import { parseBoolean, parseList, parsePairs, Setting } from './validation/setting.decorator.js';
 
 /** Options of `filesystem`. */
 export class FilesystemSettings {

@@ -2,9 +2,9 @@ import { readFileSync } from 'node:fs';
 import { loadAll, YAMLException } from 'js-yaml';
 import { Namespace } from '../oci/namespace.js';
 import { ConfigurationError, kindOf, type Problem } from './configuration-error.js';
-import { isText } from './rules.js';
+import { isText } from './validation/rules.js';
 import { EndpointSettings, UpstreamSettings } from './upstream.settings.js';
-import { validateSettings, type Values } from './validation.js';
+import { validateSettings, type Values } from './validation/validation.js';
 
 const maxFileBytes = 4 * 1024 * 1024;
 const areMaps = (value: unknown): value is Values[] => Array.isArray(value) && value.every(isMap);

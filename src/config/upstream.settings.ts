@@ -1,7 +1,16 @@
 import { IsOptional } from 'class-validator';
 import { parseDuration } from './values/duration.js';
-import { AreMaps, AreRegistryHosts, IsCount, IsDuration, IsFlag, IsRegistryHost, IsSecret, IsText } from './rules.js';
-import { parseBoolean, parseInteger, Setting } from './setting.decorator.js';
+import {
+  AreMaps,
+  AreRegistryHosts,
+  IsCount,
+  IsDuration,
+  IsFlag,
+  IsRegistryHost,
+  IsSecret,
+  IsText,
+} from './validation/rules.js';
+import { parseBoolean, parseInteger, Setting } from './validation/setting.decorator.js';
 import { toSecret, type Secret } from './values/secret.js';
 
 /** How long a tag is trusted before the upstream is asked again, unless an upstream says otherwise. */

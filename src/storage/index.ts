@@ -14,11 +14,17 @@ export type {
 /** Options of a provider, declared and checked as the program's own settings are. */
 export { ConfigurationError, type Problem } from '../config/configuration-error.js';
 export { parseDuration } from '../config/values/duration.js';
-export * from '../config/rules.js';
+export * from '../config/validation/rules.js';
 export { Secret, toSecret } from '../config/values/secret.js';
-export { parseBoolean, parseInteger, parseList, Setting, type SettingOptions } from '../config/setting.decorator.js';
+export {
+  parseBoolean,
+  parseInteger,
+  parseList,
+  Setting,
+  type SettingOptions,
+} from '../config/validation/setting.decorator.js';
 export { parseSize } from '../config/values/size.js';
-export { validateSettings, type Validated } from '../config/validation.js';
+export { validateSettings, type Validated } from '../config/validation/validation.js';
 export { readOptions } from './providers/custom/options.js';
 
 export { providerContract, type ContractRunner } from './testing/provider.contract.js';

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { ServerSettings } from '../config/server.settings.js';
 import { UpstreamSettings } from '../config/upstream.settings.js';
-import { validateSettings } from '../config/validation.js';
+import { validateSettings } from '../config/validation/validation.js';
 import { Namespace } from '../oci/namespace.js';
 import { UpstreamError } from './upstream-error.js';
 import { UpstreamsService } from './upstreams.service.js';

@@ -5,7 +5,7 @@ import http from 'node:http';
 import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { settingsOf } from '../../src/config/setting.decorator.js';
+import { settingsOf } from '../../src/config/validation/setting.decorator.js';
 import { ServerSettings } from '../../src/config/server.settings.js';
 import { FilesystemSettings } from '../../src/config/storage.settings.js';
 import { FakeRegistry } from '../fakes/fake-registry.js';

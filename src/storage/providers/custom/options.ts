@@ -1,5 +1,5 @@
 import { ConfigurationError } from '../../../config/configuration-error.js';
-import { validateSettings } from '../../../config/validation.js';
+import { validateSettings } from '../../../config/validation/validation.js';
 import type { ProviderOptions } from './provider.factory.js';
 
 /**

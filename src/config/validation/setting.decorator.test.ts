@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { ServerSettings } from './server.settings.js';
+import { ServerSettings } from '../server.settings.js';
 import { parseBoolean, parseInteger, Setting, settingsOf } from './setting.decorator.js';
-import { FilesystemSettings } from './storage.settings.js';
-import { UpstreamSettings } from './upstream.settings.js';
+import { FilesystemSettings } from '../storage.settings.js';
+import { UpstreamSettings } from '../upstream.settings.js';
 
 class Example {
   @Setting({ name: 'first-one', description: 'a first', env: 'FIRST_ONE', default: '1' })

@@ -1,7 +1,7 @@
 import { IsOptional } from 'class-validator';
 import { describe, expect, it } from 'vitest';
-import { ConfigurationError, kindOf } from './configuration-error.js';
-import { parseDuration } from './values/duration.js';
+import { ConfigurationError, kindOf } from '../configuration-error.js';
+import { parseDuration } from '../values/duration.js';
 import {
   AreRegistryHosts,
   IsCount,

@@ -1,5 +1,5 @@
 import { validateSync } from 'class-validator';
-import { kindOf, type Problem } from './configuration-error.js';
+import { kindOf, type Problem } from '../configuration-error.js';
 import { settingsOf, type Setting } from './setting.decorator.js';
 
 export type Values = Readonly<Record<string, unknown>>;

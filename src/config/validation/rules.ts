@@ -1,7 +1,7 @@
 import { ValidateBy, type ValidationOptions } from 'class-validator';
-import { Namespace } from '../oci/namespace.js';
-import { Secret } from './values/secret.js';
-import { parseListenAddress } from './values/listen-address.js';
+import { Namespace } from '../../oci/namespace.js';
+import { Secret } from '../values/secret.js';
+import { parseListenAddress } from '../values/listen-address.js';
 
 const rule = (name: string, message: string, isValid: (value: unknown) => boolean, options: ValidationOptions = {}) =>
   ValidateBy({ name, validator: { validate: isValid, defaultMessage: () => message } }, options);

@@ -1,5 +1,5 @@
 import 'reflect-metadata';
-import { Secret } from './values/secret.js';
+import { Secret } from '../values/secret.js';
 
 /** What a settings class says about one of its properties, besides its class-validator rules. */
 export interface SettingOptions {
