@@ -1,6 +1,6 @@
 import { type DynamicModule, Module } from '@nestjs/common';
 import { ConfigModule as NestConfigModule, ConfigService } from '@nestjs/config';
-import { Clock, SystemClock } from './clock.js';
+import { Clock, SystemClock } from './clock/clock.js';
 import { ServerSettings } from './server.settings.js';
 import type { Settings } from './settings.js';
 

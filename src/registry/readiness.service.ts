@@ -1,5 +1,5 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { Clock } from '../config/clock.js';
+import { Clock } from '../config/clock/clock.js';
 import { StorageProbe } from '../storage/storage.probe.js';
 
 /** Milliseconds that a finding holds: however often it is asked, the storage is not written to more often. */

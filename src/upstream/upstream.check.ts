@@ -2,7 +2,7 @@ import { lookup } from 'node:dns/promises';
 import { connect as connectPlainly } from 'node:net';
 import { getProxyForUrl } from 'proxy-from-env';
 import { runCheck, type CheckResult, type Finding } from '../config/check.js';
-import { SystemClock } from '../config/clock.js';
+import { SystemClock } from '../config/clock/clock.js';
 import type { UpstreamSettings } from '../config/upstream.settings.js';
 import { SystemResolver } from './transport/address.guard.js';
 import { Agents } from './transport/agents.js';

@@ -1,5 +1,5 @@
 import { Inject, Injectable, type OnApplicationShutdown } from '@nestjs/common';
-import { Clock } from '../config/clock.js';
+import { Clock } from '../config/clock/clock.js';
 import { Digest } from '../oci/digest.js';
 import { ManifestError, maxManifestBytes, parseManifest, type Manifest } from '../oci/manifest.js';
 import { acceptManifests, isManifestMediaType, manifestMediaTypes, parseMediaType } from '../oci/media-type.js';

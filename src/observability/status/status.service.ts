@@ -1,5 +1,5 @@
 import { Inject, Injectable, Logger, Optional, type OnApplicationShutdown } from '@nestjs/common';
-import { Clock } from '../../config/clock.js';
+import { Clock } from '../../config/clock/clock.js';
 import { upstreamSettings } from '../../config/config.module.js';
 import { ServerSettings } from '../../config/server.settings.js';
 import type { UpstreamSettings } from '../../config/upstream.settings.js';

@@ -1,6 +1,6 @@
 import { Inject, Injectable, Logger } from '@nestjs/common';
-import { Clock } from '../../config/clock.js';
-import { ClockJumps } from '../../config/clock.jumps.js';
+import { Clock } from '../../config/clock/clock.js';
+import { ClockJumps } from '../../config/clock/clock.jumps.js';
 import { upstreamSettings } from '../../config/config.module.js';
 import { UpstreamSettings } from '../../config/upstream.settings.js';
 import { Namespace } from '../../oci/namespace.js';

@@ -1,6 +1,6 @@
 import { Inject, Injectable, Logger, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Clock } from '../../config/clock.js';
+import { Clock } from '../../config/clock/clock.js';
 import { ServerSettings } from '../../config/server.settings.js';
 import { ContentStore } from '../../storage/stores/content.store.js';
 import { MaintenanceCounts } from '../../storage/space/maintenance.counts.js';

@@ -1,5 +1,5 @@
 import { Inject, Injectable, Logger, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
-import { Clock } from '../../config/clock.js';
+import { Clock } from '../../config/clock/clock.js';
 import { ServerSettings } from '../../config/server.settings.js';
 import type { Digest } from '../../oci/digest.js';
 import { ContentStore } from '../../storage/stores/content.store.js';

@@ -1,5 +1,5 @@
 import { Inject, Injectable, Logger } from '@nestjs/common';
-import { Clock } from '../../config/clock.js';
+import { Clock } from '../../config/clock/clock.js';
 import type { RepositoryRef } from '../../oci/repository.js';
 import type { Access } from '../../storage/stores/record.store.js';
 import { UpstreamClient } from '../../upstream/upstream.client.js';

@@ -1,5 +1,5 @@
 import { Inject, Injectable, Logger } from '@nestjs/common';
-import { Clock } from '../../config/clock.js';
+import { Clock } from '../../config/clock/clock.js';
 import type { Digest } from '../../oci/digest.js';
 import type { RepositoryRef } from '../../oci/repository.js';
 import { ListStore, type ListRecord } from '../../storage/stores/list.store.js';

@@ -1,6 +1,6 @@
 import { Inject, Injectable, Logger } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
-import { Clock } from '../../config/clock.js';
+import { Clock } from '../../config/clock/clock.js';
 import type { UpstreamSettings } from '../../config/upstream.settings.js';
 import type { Digest } from '../../oci/digest.js';
 import type { Manifest } from '../../oci/manifest.js';

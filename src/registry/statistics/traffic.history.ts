@@ -1,5 +1,5 @@
 import { Inject, Injectable, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
-import { Clock } from '../../config/clock.js';
+import { Clock } from '../../config/clock/clock.js';
 import { RegistryStatistics } from './registry.statistics.js';
 
 /** Milliseconds of one entry, and how many are kept: a day. */

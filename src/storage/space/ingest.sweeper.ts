@@ -1,6 +1,6 @@
 import { Inject, Injectable, Logger, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
-import { Clock } from '../../config/clock.js';
-import { ClockJumps } from '../../config/clock.jumps.js';
+import { Clock } from '../../config/clock/clock.js';
+import { ClockJumps } from '../../config/clock/clock.jumps.js';
 import { ServerSettings } from '../../config/server.settings.js';
 import { StorageProvider } from '../storage.provider.js';
 

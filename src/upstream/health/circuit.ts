@@ -1,4 +1,4 @@
-import type { Clock } from '../../config/clock.js';
+import type { Clock } from '../../config/clock/clock.js';
 
 /** Milliseconds before the first probe, and the longest that doubling makes of it. */
 const firstPause = 1_000;

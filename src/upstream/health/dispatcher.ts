@@ -1,4 +1,4 @@
-import type { Clock } from '../../config/clock.js';
+import type { Clock } from '../../config/clock/clock.js';
 import { discardBody } from '../transport/body.js';
 import type { Question, RegistrySession } from '../sign-in/registry.session.js';
 import { parseRetryAfter } from './retry-after.js';

@@ -1,6 +1,6 @@
 import { Logger } from '@nestjs/common';
 import type { IncomingHttpHeaders } from 'node:http';
-import type { Clock } from '../../config/clock.js';
+import type { Clock } from '../../config/clock/clock.js';
 import { Circuit, type CircuitState } from './circuit.js';
 import { FairQueue } from './fair.queue.js';
 import { parseRateLimit, type RateLimit } from './rate-limit.js';

@@ -1,5 +1,5 @@
 import { LRUCache } from 'lru-cache';
-import type { Clock } from '../../config/clock.js';
+import type { Clock } from '../../config/clock/clock.js';
 import type { Challenge } from '../../oci/challenge.js';
 import { readBody } from '../transport/body.js';
 import { parseRetryAfter } from '../health/retry-after.js';

@@ -1,4 +1,4 @@
-import { Clock } from '../../../src/config/clock.js';
+import { Clock } from '../../../src/config/clock/clock.js';
 
 /** The time of day, moved on by as much as a test wants. */
 export class MovingClock extends Clock {

@@ -1,6 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
-import { Clock } from '../../../config/clock.js';
+import { Clock } from '../../../config/clock/clock.js';
 import { UpstreamError } from '../../../upstream/upstream-error.js';
 
 /** Milliseconds that a refusal is remembered. Short: somebody may push, or grant, at any moment. */

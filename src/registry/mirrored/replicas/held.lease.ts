@@ -1,5 +1,5 @@
 import { Logger } from '@nestjs/common';
-import type { Clock } from '../../../config/clock.js';
+import type { Clock } from '../../../config/clock/clock.js';
 import type { Lease, LeaseStore } from '../../../storage/stores/lease.store.js';
 import { reasonOf } from '../../answer-error.js';
 

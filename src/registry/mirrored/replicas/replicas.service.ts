@@ -1,8 +1,8 @@
 import { Inject, Injectable, Logger, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
 import { randomUUID } from 'node:crypto';
-import { Clock } from '../../../config/clock.js';
-import { ClockJumps } from '../../../config/clock.jumps.js';
+import { Clock } from '../../../config/clock/clock.js';
+import { ClockJumps } from '../../../config/clock/clock.jumps.js';
 import { ServerSettings } from '../../../config/server.settings.js';
 import { LeaseStore, type Lease, type NewestLease } from '../../../storage/stores/lease.store.js';
 import type { BlobBody } from '../../../upstream/transport/blob.body.js';
