@@ -1,6 +1,24 @@
 // The import rules of the rooms. Each line says who may see whom; `npm run check` runs them.
 const room = (name) => `^src/${name}/`;
-const rooms = ['cli', 'oci', 'config', 'storage', 'upstream', 'registry', 'distribution', 'admin', 'observability'];
+const rooms = [
+  'cli',
+  'process',
+  'oci',
+  'config',
+  'storage',
+  'upstream',
+  'access',
+  'registry',
+  'distribution',
+  'admin',
+  'observability',
+];
+const never = (from, to) => ({
+  name: `${from}-never-sees-${to}`.replaceAll('/', '-'),
+  severity: 'error',
+  from: { path: room(from) },
+  to: { path: room(to) },
+});
 const mayOnlySee = (from, allowed) => ({
   name: `${from}-sees-only-${allowed.join('-') || 'itself'}`,
   severity: 'error',
@@ -27,10 +45,14 @@ module.exports = {
     mayOnlySee('cli', ['config', 'oci']),
     mayOnlySee('storage', ['oci', 'config']),
     mayOnlySee('upstream', ['oci', 'config']),
+    mayOnlySee('access', ['oci', 'config']),
     mayOnlySee('registry', ['oci', 'config', 'storage', 'upstream']),
-    mayOnlySee('distribution', ['oci', 'registry', 'config']),
-    mayOnlySee('admin', ['oci', 'registry', 'config']),
-    mayOnlySee('observability', ['oci', 'config', 'registry']),
+    mayOnlySee('distribution', ['oci', 'config', 'registry', 'access']),
+    mayOnlySee('admin', ['oci', 'config', 'registry', 'access']),
+    mayOnlySee('observability', ['oci', 'config', 'registry', 'access']),
+    never('registry/mirrored', 'registry/hosted'),
+    never('registry/hosted', 'registry/mirrored'),
+    never('registry/hosted', 'upstream'),
     packageOnlyIn(
       'fastify-at-the-edge',
       ['fastify', '@fastify', '@nestjs/platform-fastify'],
