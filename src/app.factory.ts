@@ -11,14 +11,14 @@ import { wantsTraces } from './config/opentelemetry.js';
 import { checkKeyPair, keyPairFiles, readKeyPair } from './config/key-pair.js';
 import { ServerSettings } from './config/server.settings.js';
 import type { Settings } from './config/settings.js';
-import { endAbandonedAnswers } from './distribution/server/abandoned.answers.js';
+import { endAbandonedResponses } from './distribution/server/abandoned.responses.js';
 import { CertificateService } from './distribution/server/certificate.service.js';
-import { answerClientError, refuseWithoutHost } from './distribution/server/client.error.js';
+import { respondToClientError, refuseWithoutHost } from './distribution/server/client.error.js';
 import { DrainService } from './distribution/server/drain.service.js';
 import { toOciError } from './distribution/exception.filter.js';
-import { errorAnswer } from './distribution/responses/error.answer.js';
+import { errorResponse } from './distribution/responses/error.response.js';
 import { namespaceRules } from './distribution/namespace.rules.js';
-import { giveAgain } from './distribution/responses/prepared.answers.js';
+import { serveCachedResponses } from './distribution/responses/prepared.responses.js';
 import { foldTarget } from './distribution/request-target.js';
 import { secureOptions } from './distribution/server/secure.options.js';
 import { send } from './distribution/responses/send.js';
@@ -75,9 +75,9 @@ export async function createApp(settings: Settings, options: AppOptions = {}): P
     // A reference may be a sha512 digest; names are limited by their own parser.
     routerOptions: { maxParamLength: 2048 },
     rewriteUrl: (request: IncomingMessage) => foldTarget(request.url ?? '/', rules),
-    clientErrorHandler: answerClientError,
+    clientErrorHandler: respondToClientError,
     frameworkErrors: (error: Error, request: FastifyRequest, reply: FastifyReply) => {
-      void send(reply, errorAnswer(toOciError(error, request.method)));
+      void send(reply, errorResponse(toOciError(error, request.method)));
     },
   });
   // eslint-disable-next-line @typescript-eslint/no-unsafe-class-instance-assignment -- Nest's options are a class only by name
@@ -96,7 +96,7 @@ export async function createApp(settings: Settings, options: AppOptions = {}): P
   fastify.decorate('clientTimeout', clientTimeout);
   fastify.decorate('traffic', app.get(TrafficCounts));
   fastify.decorateRequest('refusal', undefined);
-  endAbandonedAnswers(fastify);
+  endAbandonedResponses(fastify);
   app.get(DrainService).watch(fastify);
   app.get(RequestMeter).watch(fastify);
   if (files && pair) app.get(CertificateService).watch(fastify.server as unknown as TlsServer, files, pair);
@@ -109,7 +109,7 @@ export async function createApp(settings: Settings, options: AppOptions = {}): P
     serveStatusPage(fastify, status.namespaces, (mirror) => status.view(mirror));
   }
   followTraces(fastify, tracing);
-  giveAgain(fastify);
+  serveCachedResponses(fastify);
   await app.init();
   await fastify.ready();
   return app;
@@ -118,7 +118,7 @@ export async function createApp(settings: Settings, options: AppOptions = {}): P
 /** The server for the admin address of an app, not yet listening. Whoever has it closes it, before the app. */
 export function adminServerOf(app: NestFastifyApplication): Server {
   const server = createAdminServer(app.getHttpAdapter().getInstance(), limitsOf(app.get(ServerSettings)));
-  return server.on('clientError', answerClientError);
+  return server.on('clientError', respondToClientError);
 }
 
 /** Of a server that answers in front of the main one, as that has them. */
@@ -136,6 +136,6 @@ function limitsOf({ maxHeaderSize }: ServerSettings): ServerOptions {
 /** A server for the other workers, not yet listening. Whoever has it closes it, before the app that it gets. */
 export function createSiblingServer(settings: ServerSettings): SiblingServer {
   const sibling = new SiblingServer(limitsOf(settings), settings.maxConnections);
-  sibling.server.on('clientError', answerClientError);
+  sibling.server.on('clientError', respondToClientError);
   return sibling;
 }

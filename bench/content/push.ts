@@ -51,13 +51,13 @@ interface Body {
   readonly pieces: Iterable<Buffer>;
 }
 
-interface Answer {
+interface HttpResponse {
   readonly status: number;
   readonly location: string | undefined;
   readonly body: string;
 }
 
-async function send(method: string, url: string, headers: Record<string, string>, body: Body): Promise<Answer> {
+async function send(method: string, url: string, headers: Record<string, string>, body: Body): Promise<HttpResponse> {
   const response = await new Promise<IncomingMessage>((resolve, reject) => {
     const sending = request(
       url,

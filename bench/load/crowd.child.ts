@@ -1,9 +1,9 @@
 import { blobOf } from '../content/bytes.js';
-import { answerTask } from '../processes/task.js';
+import { respondToTask } from '../processes/task.js';
 import type { CrowdJob } from './crowd.js';
 import { rawPulls } from './raw-pull.js';
 
-answerTask(({ clients, url, content }: CrowdJob) => {
+respondToTask(({ clients, url, content }: CrowdJob) => {
   const { bytes } = blobOf(content.size, content.seed);
   return rawPulls(Array.from({ length: clients }, () => ({ url: new URL(url), expected: bytes })));
 });

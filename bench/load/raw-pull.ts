@@ -15,22 +15,22 @@ const buffer = Buffer.allocUnsafeSlow(256 * 1024);
  */
 export function rawPull(url: URL, expected: Buffer): Promise<string | undefined> {
   return new Promise((resolve) => {
-    const answer = new Answer(expected);
+    const response = new HttpResponse(expected);
     const onread = {
       buffer,
       callback: (length: number) => {
-        answer.take(buffer.subarray(0, length));
-        if (answer.isOver) socket.destroy();
+        response.take(buffer.subarray(0, length));
+        if (response.isOver) socket.destroy();
         return true;
       },
     };
     const socket = connect({ host: url.hostname, port: Number(url.port), onread });
     socket.setTimeout(silence, () => socket.destroy(new Error(`silent for ${silence / 1000} s`)));
-    socket.once('error', (error) => answer.end(error.message));
+    socket.once('error', (error) => response.end(error.message));
     // Whoever is right or wrong already stays so.
     socket.once('close', () => {
-      answer.end('cut');
-      resolve(answer.complaint);
+      response.end('cut');
+      resolve(response.complaint);
     });
     socket.write(`GET ${url.pathname} HTTP/1.1\r\nHost: ${url.host}\r\nConnection: close\r\n\r\n`);
   });
@@ -51,7 +51,7 @@ export async function rawPulls(
 }
 
 /** What has arrived of an answer, head and body. */
-class Answer {
+class HttpResponse {
   complaint: string | undefined;
   isOver = false;
   private head: string | undefined = '';

@@ -8,11 +8,11 @@ import {
   type CompletedPart,
   type S3Client,
 } from '@aws-sdk/client-s3';
-import { answerTask } from '../processes/task.js';
+import { respondToTask } from '../processes/task.js';
 import { s3Client } from '../s3/bucket.js';
 import { partSize, partsInFlight, type S3Uploads, type S3UploadsReport } from './s3-uploads.js';
 
-answerTask(async ({ bucket, objects, size, way }: S3Uploads): Promise<S3UploadsReport> => {
+respondToTask(async ({ bucket, objects, size, way }: S3Uploads): Promise<S3UploadsReport> => {
   const client = s3Client(bucket.endpoint);
   const start = performance.now();
   const uploads = objects.map(async ({ from, key }) => {

@@ -59,7 +59,7 @@ export class Server {
 
 async function untilReady(url: string, child: ChildProcess, logFile: string): Promise<void> {
   const deadline = Date.now() + startDeadline;
-  while (!(await answers(url))) {
+  while (!(await responses(url))) {
     const complaint = await complaintOf(child, logFile);
     if (complaint !== undefined) throw new Error(complaint);
     if (Date.now() > deadline) throw new Error(`no answer in ${startDeadline / 1000} s: ${await endOf(logFile)}`);
@@ -76,7 +76,7 @@ async function endOf(logFile: string): Promise<string> {
   return (await readFile(logFile, 'utf8')).trim().slice(-1000) || 'its log is empty';
 }
 
-function answers(url: string): Promise<boolean> {
+function responses(url: string): Promise<boolean> {
   return new Promise((resolve) => {
     const request = get(url, { agent: false, timeout: 1000 }, (response) => {
       response.resume();

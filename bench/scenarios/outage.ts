@@ -3,7 +3,7 @@ import { manifestMediaType } from '../content/image.js';
 import { pull } from '../load/pull.js';
 import { runWrk } from '../load/wrk.js';
 import { restlessNamespace } from '../peers/mirror.peer.js';
-import { MoodyOrigin } from '../upstream/moody.js';
+import { UnreliableOrigin } from '../upstream/unreliable.js';
 import type { Scenario } from './scenario.js';
 import { complaints } from './warm-load.js';
 
@@ -23,7 +23,7 @@ export const outage: Scenario = {
   ],
   async open({ scope, library, seconds }) {
     const manifest = (await library.image()).manifest;
-    const origin = await MoodyOrigin.start(scope, manifest, manifestMediaType);
+    const origin = await UnreliableOrigin.start(scope, manifest, manifestMediaType);
     let run = 0;
     return {
       upstream: origin.url,

@@ -3,7 +3,7 @@ import type { FastifyReply } from 'fastify';
 import { ScrubService } from '../registry/eviction/scrub.service.js';
 import { SweepService } from '../registry/eviction/sweep.service.js';
 import { AdminGuard } from './admin.guard.js';
-import { sendJson } from './json.answer.js';
+import { sendJson } from './json.response.js';
 
 /** What both services offer. */
 interface Work {

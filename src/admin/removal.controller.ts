@@ -6,7 +6,7 @@ import type { Reference } from '../oci/reference.js';
 import { RepositoryRef } from '../oci/repository.js';
 import { RemovalService } from '../registry/eviction/removal.service.js';
 import { AdminGuard } from './admin.guard.js';
-import { sendJson } from './json.answer.js';
+import { sendJson } from './json.response.js';
 import { DigestOf, ReferenceOf, Repository } from './parameters.js';
 
 /** Takes something out of the store that is to be asked for anew. */

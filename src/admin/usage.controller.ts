@@ -2,7 +2,7 @@ import { Controller, Get, Req, Res, UseGuards } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { UsageService } from '../registry/eviction/usage.service.js';
 import { AdminGuard } from './admin.guard.js';
-import { sendJson, start } from './json.answer.js';
+import { sendJson, start } from './json.response.js';
 import { pageOf, readPageQuery } from './repository-page.js';
 import { TextStream } from './text.stream.js';
 

@@ -7,7 +7,7 @@ import { StartError } from './start-error.js';
 /** Milliseconds of silence after which the mirror counts as lost; it tells of progress much more often. */
 const silence = 60_000;
 /** Bytes of an answer that is read whole. */
-const maxAnswer = 16 * 1024 * 1024;
+const maxResponseBytes = 16 * 1024 * 1024;
 
 /** What the mirror answered instead of doing what it was asked for. */
 export class RefusedError extends Error {
@@ -79,7 +79,7 @@ export class AdminClient {
     try {
       for await (const chunk of response as AsyncIterable<Buffer>) {
         size += chunk.length;
-        if (size > maxAnswer) throw new Error('the answer is too long');
+        if (size > maxResponseBytes) throw new Error('the answer is too long');
         chunks.push(chunk);
       }
     } catch (error) {

@@ -14,7 +14,7 @@ import { StartError } from './start-error.js';
 const usageError = 2;
 
 /** What the program can do besides talking to another one, which needs most of it. */
-export interface Works {
+export interface Commands {
   /** Starts the server and resolves with the exit code when it has ended. */
   serve(settings: Settings): Promise<number>;
   /** Looks whether the server could work. */
@@ -29,11 +29,11 @@ type Task = () => Promise<number>;
  * @returns the exit code: 0 when all went well, 1 when some of it did not, 2 when the arguments, the configuration or
  * its surroundings are wrong.
  */
-export async function runCommandLine(argv: readonly string[], works: Works): Promise<number> {
+export async function runCommandLine(argv: readonly string[], commands: Commands): Promise<number> {
   try {
     // The S3 client warns on standard error that versions after the one in the lock file want a newer Node.
     process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= 'true';
-    return (await readCommandLine(argv, works)?.()) ?? 0;
+    return (await readCommandLine(argv, commands)?.()) ?? 0;
   } catch (error) {
     if (!(error instanceof ConfigurationError) && !(error instanceof StartError)) throw error;
     process.stderr.write(`${error.message}\n`);
@@ -42,7 +42,7 @@ export async function runCommandLine(argv: readonly string[], works: Works): Pro
 }
 
 /** Undefined when the arguments asked for help or the version, which have been printed. */
-function readCommandLine(argv: readonly string[], works: Works): Task | undefined {
+function readCommandLine(argv: readonly string[], commands: Commands): Task | undefined {
   let task: Task | undefined;
   const program = makeProgram();
   const load = (name: StorageName, flags: Flags) =>
@@ -51,7 +51,7 @@ function readCommandLine(argv: readonly string[], works: Works): Task | undefine
       storage: { name, text: textOf(storageClasses[name], flags) },
     });
   addStorageCommands(program, true, (name, flags) => {
-    task = () => works.serve(load(name, flags));
+    task = () => commands.serve(load(name, flags));
   });
   const doctor = program
     .command('doctor')
@@ -61,7 +61,7 @@ function readCommandLine(argv: readonly string[], works: Works): Task | undefine
     .option('--json [boolean]', 'print one JSON object a line, for programs');
   addStorageCommands(doctor, false, (name, flags) => {
     const { json } = doctor.opts<{ json?: string }>();
-    task = () => reportDoctor(() => works.doctor(load(name, flags)), json !== undefined && json !== 'false');
+    task = () => reportDoctor(() => commands.doctor(load(name, flags)), json !== undefined && json !== 'false');
   });
   addClientCommands(program, (client) => (task = client));
   try {

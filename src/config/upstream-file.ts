@@ -45,7 +45,7 @@ export function readUpstreams(yaml: string | undefined, credentials: string | un
       value.fallbackHosts = readFallbacks(values.fallback_hosts, secrets, path, problems);
     return value;
   });
-  if (problems.length === 0) problems.push(...repeatedNamespaces(upstreams));
+  if (problems.length === 0) problems.push(...duplicateNamespaces(upstreams));
   if (problems.length > 0) throw new ConfigurationError(problems);
   return upstreams;
 }
@@ -191,7 +191,7 @@ function readAuthorities({ caFile }: EndpointSettings, path: string, problems: P
   }
 }
 
-function repeatedNamespaces(upstreams: readonly UpstreamSettings[]): Problem[] {
+function duplicateNamespaces(upstreams: readonly UpstreamSettings[]): Problem[] {
   const names = upstreams.map(({ namespace }) => Namespace.parse(namespace).toString());
   return names.flatMap((name, index) =>
     names.indexOf(name) === index

@@ -1,14 +1,14 @@
 import { Controller, Get, Head, Res } from '@nestjs/common';
 import type { FastifyReply } from 'fastify';
-import { commonHeaders, type Answer } from './responses/answer.js';
+import { commonHeaders, type HttpResponse } from './responses/http.response.js';
 import { send } from './responses/send.js';
 
-const version: Answer = {
+const version: HttpResponse = {
   status: 200,
   headers: { ...commonHeaders, 'content-type': 'application/json', 'content-length': 2 },
   body: '{}',
 };
-const alive: Answer = {
+const alive: HttpResponse = {
   status: 200,
   headers: { ...commonHeaders, 'content-type': 'text/plain', 'content-length': 3 },
   body: 'ok\n',

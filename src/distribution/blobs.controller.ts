@@ -2,10 +2,10 @@ import { Controller, Get, Head, Res } from '@nestjs/common';
 import type { FastifyReply } from 'fastify';
 import { Digest } from '../oci/digest.js';
 import { RepositoryRef } from '../oci/repository.js';
-import type { Asker } from '../registry/mirrored/asker.js';
+import type { Requester } from '../registry/mirrored/requester.js';
 import { BlobsService } from '../registry/mirrored/blobs.service.js';
-import { blobAnswer, blobHeadAnswer, type Conditions } from './responses/blob.answer.js';
-import { AskerOf, ConditionsOf, DigestOf, Repository } from './parameters.js';
+import { blobResponse, blobHeadResponse, type Conditions } from './responses/blob.response.js';
+import { RequesterOf, ConditionsOf, DigestOf, Repository } from './parameters.js';
 import { send } from './responses/send.js';
 
 /** Blobs (end-2). */
@@ -18,10 +18,10 @@ export class BlobsController {
     @Repository() repository: RepositoryRef,
     @DigestOf() digest: Digest,
     @ConditionsOf() conditions: Conditions,
-    @AskerOf() asker: Asker,
+    @RequesterOf() requester: Requester,
     @Res() reply: FastifyReply,
   ): Promise<void> {
-    await send(reply, blobAnswer(repository, await this.blobs.open(repository, digest, asker), conditions));
+    await send(reply, blobResponse(repository, await this.blobs.open(repository, digest, requester), conditions));
   }
 
   @Head()
@@ -31,6 +31,6 @@ export class BlobsController {
     @ConditionsOf() conditions: Conditions,
     @Res() reply: FastifyReply,
   ): Promise<void> {
-    await send(reply, blobHeadAnswer(repository, await this.blobs.head(repository, digest), conditions));
+    await send(reply, blobHeadResponse(repository, await this.blobs.head(repository, digest), conditions));
   }
 }

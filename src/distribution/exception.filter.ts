@@ -1,10 +1,10 @@
 import { Catch, HttpException, Logger, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
 import type { FastifyReply } from 'fastify';
 import { codeOfStatus, OciError } from '../oci/error.js';
-import { errorAnswer } from './responses/error.answer.js';
+import { errorResponse } from './responses/error.response.js';
 import { send } from './responses/send.js';
 
-/** Turns whatever was thrown, the framework's errors included, into the specification's error document. */
+/** RequestLock whatever was thrown, the framework's errors included, into the specification's error document. */
 @Catch()
 export class OciExceptionFilter implements ExceptionFilter {
   private readonly logger = new Logger('Request');
@@ -17,12 +17,12 @@ export class OciExceptionFilter implements ExceptionFilter {
       this.logger.warn(`an answer broke off: ${messageOf(error)}`);
       return;
     }
-    const answer = toOciError(error, method);
-    if (answer.code === 'UNKNOWN')
+    const response = toOciError(error, method);
+    if (response.code === 'UNKNOWN')
       this.logger.error(messageOf(error), error instanceof Error ? error.stack : undefined);
     // The request's log line tells it, with the request's id.
-    Object.assign(reply.request, { refusal: `${answer.code}: ${answer.message}` });
-    await send(reply, errorAnswer(answer));
+    Object.assign(reply.request, { refusal: `${response.code}: ${response.message}` });
+    await send(reply, errorResponse(response));
   }
 }
 

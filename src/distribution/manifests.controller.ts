@@ -3,7 +3,7 @@ import type { FastifyReply } from 'fastify';
 import type { Reference } from '../oci/reference.js';
 import { RepositoryRef } from '../oci/repository.js';
 import { ManifestsService } from '../registry/mirrored/manifests.service.js';
-import { manifestAnswer } from './responses/manifest.answer.js';
+import { manifestResponse } from './responses/manifest.response.js';
 import { ReferenceOf, Repository } from './parameters.js';
 import { send } from './responses/send.js';
 
@@ -19,7 +19,7 @@ export class ManifestsController {
     @Headers('if-none-match') tag: string | undefined,
     @Res() reply: FastifyReply,
   ): Promise<void> {
-    await send(reply, manifestAnswer(repository, await this.manifests.get(repository, reference), tag));
+    await send(reply, manifestResponse(repository, await this.manifests.get(repository, reference), tag));
   }
 
   @Head()
@@ -29,6 +29,6 @@ export class ManifestsController {
     @Headers('if-none-match') tag: string | undefined,
     @Res() reply: FastifyReply,
   ): Promise<void> {
-    await send(reply, manifestAnswer(repository, await this.manifests.head(repository, reference), tag));
+    await send(reply, manifestResponse(repository, await this.manifests.head(repository, reference), tag));
   }
 }

@@ -4,8 +4,8 @@ import { Digest } from '../oci/digest.js';
 import { OciError } from '../oci/error.js';
 import { parseReference } from '../oci/reference.js';
 import { RepositoryRef } from '../oci/repository.js';
-import type { Asker } from '../registry/mirrored/asker.js';
-import type { Conditions } from './responses/blob.answer.js';
+import type { Requester } from '../registry/mirrored/requester.js';
+import type { Conditions } from './responses/blob.response.js';
 import { originForm } from './request-target.js';
 
 /** Largest page that may be asked for (DESIGN §9). */
@@ -25,7 +25,7 @@ export const ConditionsOf = createParamDecorator((_: undefined, context: Executi
 });
 
 /** Another replica says who it is; which one does not matter. */
-export const AskerOf = createParamDecorator((_: undefined, context: ExecutionContext): Asker =>
+export const RequesterOf = createParamDecorator((_: undefined, context: ExecutionContext): Requester =>
   requestOf(context).headers['oci-registry-follower'] === undefined ? 'client' : 'replica',
 );
 

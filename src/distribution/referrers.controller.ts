@@ -3,7 +3,7 @@ import type { FastifyReply } from 'fastify';
 import { Digest } from '../oci/digest.js';
 import { RepositoryRef } from '../oci/repository.js';
 import { ListingsService } from '../registry/mirrored/listings.service.js';
-import { referrersAnswer } from './responses/listing.answer.js';
+import { referrersResponse } from './responses/listing.response.js';
 import { DigestOf, ListQueryOf, Repository, type ListQuery } from './parameters.js';
 import { send } from './responses/send.js';
 
@@ -21,7 +21,7 @@ export class ReferrersController {
   ): Promise<void> {
     await send(
       reply,
-      referrersAnswer(repository, await this.listings.referrers(repository, digest, passed), path, query),
+      referrersResponse(repository, await this.listings.referrers(repository, digest, passed), path, query),
     );
   }
 

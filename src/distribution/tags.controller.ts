@@ -2,7 +2,7 @@ import { Controller, Get, Head, Res } from '@nestjs/common';
 import type { FastifyReply } from 'fastify';
 import { RepositoryRef } from '../oci/repository.js';
 import { ListingsService } from '../registry/mirrored/listings.service.js';
-import { tagsAnswer } from './responses/listing.answer.js';
+import { tagsResponse } from './responses/listing.response.js';
 import { ListQueryOf, Repository, type ListQuery } from './parameters.js';
 import { send } from './responses/send.js';
 
@@ -17,7 +17,7 @@ export class TagsController {
     @ListQueryOf(['n', 'last']) { path, query, passed }: ListQuery,
     @Res() reply: FastifyReply,
   ): Promise<void> {
-    await send(reply, tagsAnswer(repository, await this.listings.tags(repository, passed), path, query));
+    await send(reply, tagsResponse(repository, await this.listings.tags(repository, passed), path, query));
   }
 
   @Head()

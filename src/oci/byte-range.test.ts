@@ -4,7 +4,7 @@ import { parseContentRange, parseRange } from './byte-range.js';
 
 describe('parseRange', () => {
   const size = 1000;
-  const answers = {
+  const responses = {
     'bytes=0-0': { offset: 0, length: 1 },
     'bytes=0-': { offset: 0, length: 1000 },
     'bytes=0-999': { offset: 0, length: 1000 },
@@ -34,8 +34,8 @@ describe('parseRange', () => {
     '0-1': 'whole',
     '': 'whole',
   };
-  for (const [header, answer] of Object.entries(answers)) {
-    it(`answers ${header} with ${JSON.stringify(answer)}`, () => expect(parseRange(header, size)).toEqual(answer));
+  for (const [header, response] of Object.entries(responses)) {
+    it(`answers ${header} with ${JSON.stringify(response)}`, () => expect(parseRange(header, size)).toEqual(response));
   }
 
   it('answers no header with the whole content', () => expect(parseRange(undefined, size)).toBe('whole'));
@@ -54,12 +54,12 @@ describe('parseRange', () => {
     );
     fc.assert(
       fc.property(header, fc.nat({ max: 50 }), (text, length) => {
-        const answer = parseRange(text, length);
-        if (typeof answer === 'string') return;
-        expect(Number.isSafeInteger(answer.offset) && Number.isSafeInteger(answer.length)).toBe(true);
-        expect(answer.offset).toBeGreaterThanOrEqual(0);
-        expect(answer.length).toBeGreaterThan(0);
-        expect(answer.offset + answer.length).toBeLessThanOrEqual(length);
+        const response = parseRange(text, length);
+        if (typeof response === 'string') return;
+        expect(Number.isSafeInteger(response.offset) && Number.isSafeInteger(response.length)).toBe(true);
+        expect(response.offset).toBeGreaterThanOrEqual(0);
+        expect(response.length).toBeGreaterThan(0);
+        expect(response.offset + response.length).toBeLessThanOrEqual(length);
       }),
       { numRuns: 2000 },
     );
@@ -69,12 +69,14 @@ describe('parseRange', () => {
     const content = [...Array(40).keys()];
     fc.assert(
       fc.property(fc.nat({ max: 50 }), fc.nat({ max: 50 }), (first, last) => {
-        const answer = parseRange(`bytes=${first}-${last}`, content.length);
-        if (typeof answer === 'string') {
-          expect(answer).toBe(last < first ? 'whole' : 'unsatisfiable');
+        const response = parseRange(`bytes=${first}-${last}`, content.length);
+        if (typeof response === 'string') {
+          expect(response).toBe(last < first ? 'whole' : 'unsatisfiable');
           expect(last < first || first >= content.length).toBe(true);
         } else {
-          expect(content.slice(answer.offset, answer.offset + answer.length)).toEqual(content.slice(first, last + 1));
+          expect(content.slice(response.offset, response.offset + response.length)).toEqual(
+            content.slice(first, last + 1),
+          );
         }
       }),
     );

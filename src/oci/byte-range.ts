@@ -4,13 +4,13 @@ export interface ByteRange {
   readonly length: number;
 }
 
-export type RangeAnswer = ByteRange | 'whole' | 'unsatisfiable';
+export type RangeResult = ByteRange | 'whole' | 'unsatisfiable';
 
 /**
  * What a Range header asks of content of `size` bytes (RFC 9110 §14). Several ranges, other units and malformed
  * headers are answered with the whole content, which the RFC allows and every client takes.
  */
-export function parseRange(header: string | undefined, size: number): RangeAnswer {
+export function parseRange(header: string | undefined, size: number): RangeResult {
   const [, first = '', last = ''] = /^bytes=\s*(\d{0,15})-(\d{0,15})\s*$/i.exec(header ?? '') ?? [];
   if (first === '' && last === '') return 'whole';
   if (first === '') return suffix(Number(last), size);
@@ -20,7 +20,7 @@ export function parseRange(header: string | undefined, size: number): RangeAnswe
   return from >= size ? 'unsatisfiable' : { offset: from, length: to - from + 1 };
 }
 
-function suffix(length: number, size: number): RangeAnswer {
+function suffix(length: number, size: number): RangeResult {
   if (length === 0 || size === 0) return 'unsatisfiable';
   return length >= size ? { offset: 0, length: size } : { offset: size - length, length };
 }

@@ -18,7 +18,7 @@ import type { SiblingServer } from './sibling.server.js';
 import { StorageError } from '../storage/storage-error.js';
 
 /** What a process that serves together with others gets from who started it. */
-export interface Companions {
+export interface WorkerContext {
   /** Where the others reach this one. */
   readonly sibling: SiblingServer;
   /** In place of signals. Resolves with the name of one. */
@@ -26,12 +26,12 @@ export interface Companions {
 }
 
 /** Serves until SIGTERM or SIGINT, then lets running transfers end. @throws StartError */
-export async function serve(settings: Settings, companions?: Companions): Promise<void> {
+export async function serve(settings: Settings, context?: WorkerContext): Promise<void> {
   const logger = new Logger('Server');
   const app = await open(settings);
   const admin = adminServerOf(app);
-  const stopped = companions?.stopped ?? stopSignal();
-  companions?.sibling.leadTo(app.getHttpServer());
+  const stopped = context?.stopped ?? stopSignal();
+  context?.sibling.leadTo(app.getHttpServer());
   const { tlsCert } = settings.server;
   // Without a certificate it ends the program, as it does when a terminal is closed.
   if (tlsCert !== undefined) process.on('SIGHUP', () => app.get(CertificateService).look());
@@ -45,7 +45,7 @@ export async function serve(settings: Settings, companions?: Companions): Promis
     app.get(DrainService).announce();
     // Balancers find out first, and send nothing more to a process that is about to refuse it.
     await sleep(settings.server.drainDelay);
-    companions?.sibling.close();
+    context?.sibling.close();
     const isDrained = await drain(app, settings.server.drainTimeout);
     if (!isDrained) logger.warn('the drain timeout passed, running transfers are cut');
   } finally {

@@ -18,7 +18,7 @@ const deathWindow = 60_000;
 /** Milliseconds until a worker that died for the first time comes back; each further death doubles them. */
 const firstPause = 100;
 /** Milliseconds that workers may take to end, besides those of the drain settings. */
-const endPatience = 10_000;
+const exitGrace = 10_000;
 
 /**
  * Runs `--workers` processes on one socket until SIGTERM or SIGINT, and starts again those that die.
@@ -80,12 +80,12 @@ class Supervisor {
     worker.on('error', (error) => this.say('debug', `worker ${place}: ${error.message}`));
     worker.once('exit', (code: number | null, signal: string | null) => {
       this.workers.delete(place);
-      this.buried(place, code, signal);
+      this.exited(place, code, signal);
     });
     return worker;
   }
 
-  private buried(place: number, code: number | null, signal: string | null): void {
+  private exited(place: number, code: number | null, signal: string | null): void {
     if (this.verdict !== undefined) {
       if (this.workers.size === 0) this.finish(this.verdict);
     } else if (!this.hasStarted) {
@@ -130,7 +130,7 @@ class Supervisor {
         this.say('error', `${this.workers.size} workers do not end, and are killed`);
         for (const worker of this.workers.values()) worker.process.kill('SIGKILL');
       },
-      Math.min(drainDelay + drainTimeout + endPatience, 2 ** 31 - 1),
+      Math.min(drainDelay + drainTimeout + exitGrace, 2 ** 31 - 1),
     );
   }
 

@@ -8,7 +8,7 @@ import { serve } from './serve.js';
 import type { Order } from './supervise.js';
 
 /** Milliseconds that the supervisor may take to let a worker go. */
-const farewell = 2_000;
+const disconnectTimeout = 2_000;
 
 /** Serves as one of several workers until the supervisor says that it is over. @returns 0 @throws StartError */
 export async function work(settings: Settings, place: number): Promise<number> {
@@ -56,5 +56,5 @@ async function leave(): Promise<void> {
   const { worker } = cluster;
   if (!worker?.isConnected()) return;
   worker.disconnect();
-  await Promise.race([once(worker, 'disconnect'), sleep(farewell, undefined, { ref: false })]);
+  await Promise.race([once(worker, 'disconnect'), sleep(disconnectTimeout, undefined, { ref: false })]);
 }

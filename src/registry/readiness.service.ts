@@ -17,7 +17,7 @@ export interface Readiness {
 @Injectable()
 export class ReadinessService {
   private isDraining = false;
-  private known: { readonly trouble: string | undefined; readonly at: number } | undefined;
+  private known: { readonly failure: string | undefined; readonly at: number } | undefined;
   private checking: Promise<void> | undefined;
 
   constructor(
@@ -32,23 +32,23 @@ export class ReadinessService {
 
   async check(): Promise<Readiness> {
     if (this.isDraining) return { status: 'draining' };
-    const trouble = await this.findTrouble();
-    return trouble === undefined ? { status: 'ready' } : { status: 'unavailable', reason: `storage: ${trouble}` };
+    const failure = await this.findFailure();
+    return failure === undefined ? { status: 'ready' } : { status: 'unavailable', reason: `storage: ${failure}` };
   }
 
-  private async findTrouble(): Promise<string | undefined> {
+  private async findFailure(): Promise<string | undefined> {
     const { known } = this;
-    if (known && this.clock.monotonic() - known.at < holds) return known.trouble;
+    if (known && this.clock.monotonic() - known.at < holds) return known.failure;
     // A storage that hangs is asked once, and everybody who waits for it gives up in time.
     this.checking ??= this.look().finally(() => (this.checking = undefined));
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<'late'>((resolve) => (timer = setTimeout(() => resolve('late'), deadline)));
     const first = await Promise.race([this.checking, late]).finally(() => clearTimeout(timer));
-    return first === 'late' ? 'it does not answer' : this.known?.trouble;
+    return first === 'late' ? 'it does not answer' : this.known?.failure;
   }
 
   private async look(): Promise<void> {
-    const trouble = await this.probe.findTrouble();
-    this.known = { trouble, at: this.clock.monotonic() };
+    const failure = await this.probe.findFailure();
+    this.known = { failure, at: this.clock.monotonic() };
   }
 }

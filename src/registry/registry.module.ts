@@ -1,5 +1,5 @@
 import { type DynamicModule, Module } from '@nestjs/common';
-import { AccessService } from './mirrored/access.service.js';
+import { PermissionService } from './mirrored/permission.service.js';
 import { BlobsService } from './mirrored/blobs.service.js';
 import { DownloadsService } from './mirrored/downloads/downloads.service.js';
 import { RemovalService } from './eviction/removal.service.js';
@@ -16,7 +16,7 @@ import { RegistryStatistics } from './statistics/registry.statistics.js';
 import { TrafficCounts } from './statistics/traffic.counts.js';
 import { TrafficHistory } from './statistics/traffic.history.js';
 import { ReplicasService } from './mirrored/replicas/replicas.service.js';
-import { Turns } from './mirrored/replicas/turns.js';
+import { RequestLock } from './mirrored/replicas/request.lock.js';
 import { TagsService } from './mirrored/tags.service.js';
 
 /** The use cases, where storage and upstream meet. */
@@ -27,7 +27,7 @@ export class RegistryModule {
       module: RegistryModule,
       imports: [upstream],
       providers: [
-        AccessService,
+        PermissionService,
         BlobsService,
         DownloadsService,
         ListingsService,
@@ -43,7 +43,7 @@ export class RegistryModule {
         RegistryStatistics,
         ReplicasService,
         TagsService,
-        Turns,
+        RequestLock,
         TrafficCounts,
         TrafficHistory,
       ],

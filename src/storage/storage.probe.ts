@@ -12,7 +12,7 @@ export class StorageProbe {
    * A full storage counts as usable: pulls pass through, and eviction, or its owner, makes room.
    * @returns what is wrong, or undefined.
    */
-  async findTrouble(): Promise<string | undefined> {
+  async findFailure(): Promise<string | undefined> {
     try {
       await this.provider.write(keys.probe, content);
       return undefined;

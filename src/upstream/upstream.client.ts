@@ -9,7 +9,7 @@ import type { RepositoryRef } from '../oci/repository.js';
 import { Resolver } from './transport/address.guard.js';
 import { Agents } from './transport/agents.js';
 import { findBlobBody, lengthOf, type BlobBody } from './transport/blob.body.js';
-import { Dispatcher, type DispatchedAnswer } from './health/dispatcher.js';
+import { Dispatcher, type DispatchedResponse } from './health/dispatcher.js';
 import { discardBody, readBody } from './transport/body.js';
 import { RegistrySession } from './sign-in/registry.session.js';
 import { parseRetryAfter } from './health/retry-after.js';
@@ -61,45 +61,45 @@ export class UpstreamClient implements OnApplicationShutdown {
 
   async headManifest(repository: RepositoryRef, reference: Reference): Promise<ManifestHead> {
     const path = `manifests/${reference.toString()}`;
-    const answer = await this.ask('manifest-head', repository, path, { accept: acceptManifests });
-    discardBody(answer.body, '0');
-    if (answer.status !== 200) throw this.errorOf(answer);
-    const mediaType = parseMediaType(answer.headers['content-type']);
+    const response = await this.ask('manifest-head', repository, path, { accept: acceptManifests });
+    discardBody(response.body, '0');
+    if (response.status !== 200) throw this.errorOf(response);
+    const mediaType = parseMediaType(response.headers['content-type']);
     return {
-      digest: Digest.find(single(answer.headers['docker-content-digest']) ?? ''),
+      digest: Digest.find(single(response.headers['docker-content-digest']) ?? ''),
       mediaType: mediaType !== undefined && isManifestMediaType(mediaType) ? mediaType : undefined,
-      size: lengthOf(answer.headers),
-      fallback: answer.fallback,
+      size: lengthOf(response.headers),
+      fallback: response.fallback,
     };
   }
 
   /** A manifest whose bytes have been checked against its digest, as far as there is one. */
   async getManifest(repository: RepositoryRef, reference: Reference): Promise<Manifest & Sourced> {
     const path = `manifests/${reference.toString()}`;
-    const answer = await this.ask('manifest-get', repository, path, { accept: acceptManifests });
-    if (answer.status !== 200) throw this.refuse(answer);
-    const body = await this.read(repository, answer, maxManifestBytes);
-    const stated = Digest.find(single(answer.headers['docker-content-digest']) ?? '');
+    const response = await this.ask('manifest-get', repository, path, { accept: acceptManifests });
+    if (response.status !== 200) throw this.refuse(response);
+    const body = await this.read(repository, response, maxManifestBytes);
+    const stated = Digest.find(single(response.headers['docker-content-digest']) ?? '');
     const expected = reference instanceof Digest ? reference : stated;
     try {
-      const manifest = parseManifest(body, answer.headers['content-type'], expected?.algorithm ?? 'sha256');
+      const manifest = parseManifest(body, response.headers['content-type'], expected?.algorithm ?? 'sha256');
       if (expected && !manifest.digest.equals(expected))
         throw new ManifestError('the document does not have its digest');
-      return { ...manifest, fallback: answer.fallback };
+      return { ...manifest, fallback: response.fallback };
     } catch (error) {
       if (!(error instanceof ManifestError)) throw error;
-      throw new UpstreamError('wrong', `${answer.host} sent no valid manifest: ${error.message}`);
+      throw new UpstreamError('wrong', `${response.host} sent no valid manifest: ${error.message}`);
     }
   }
 
   /** Whether the repository has the blob, and its size when the upstream says it, without fetching it. */
   async headBlob(repository: RepositoryRef, digest: Digest): Promise<{ readonly size: number | undefined }> {
     const path = `blobs/${digest.toString()}`;
-    const answer = await this.ask('blob-head', repository, path, {});
-    discardBody(answer.body, '0');
-    if (answer.status === 200) return { size: lengthOf(answer.headers) };
+    const response = await this.ask('blob-head', repository, path, {});
+    discardBody(response.body, '0');
+    if (response.status === 200) return { size: lengthOf(response.headers) };
     // Signed download URLs are for GET only, and some registries refuse every HEAD of a blob (upstreams.md).
-    if (![400, 401, 403, 405, 501].includes(answer.status)) throw this.errorOf(answer);
+    if (![400, 401, 403, 405, 501].includes(response.status)) throw this.errorOf(response);
     const { size, body } = await this.openBlob(repository, digest);
     body.destroy();
     return { size };
@@ -114,23 +114,23 @@ export class UpstreamClient implements OnApplicationShutdown {
     const headers: Record<string, string> = {};
     if (from) headers.range = `bytes=${from.offset}-`;
     if (from?.entityTag !== undefined) headers['if-range'] = from.entityTag;
-    const answer = await this.ask('blob', repository, `blobs/${digest.toString()}`, headers);
-    const body = findBlobBody(answer, from?.offset);
-    if (!body) throw this.refuse(answer);
-    const tag = answer.headers.etag;
+    const response = await this.ask('blob', repository, `blobs/${digest.toString()}`, headers);
+    const body = findBlobBody(response, from?.offset);
+    if (!body) throw this.refuse(response);
+    const tag = response.headers.etag;
     const { counts } = this.upstreams.get(repository.namespace);
     return { ...body, counts, entityTag: tag?.startsWith('"') ? tag : undefined };
   }
 
   /** @param query `n` and `last` as the client sent them. */
   async listTags(repository: RepositoryRef, query: URLSearchParams): Promise<ListPage> {
-    const answer = await this.ask('tag-list', repository, withQuery('tags/list', query), {
+    const response = await this.ask('tag-list', repository, withQuery('tags/list', query), {
       accept: 'application/json',
     });
-    if (answer.status !== 200) throw this.refuse(answer);
+    if (response.status !== 200) throw this.refuse(response);
     return {
-      body: await this.read(repository, answer, maxListBytes),
-      next: parseNextLink(single(answer.headers.link)),
+      body: await this.read(repository, response, maxListBytes),
+      next: parseNextLink(single(response.headers.link)),
     };
   }
 
@@ -145,18 +145,18 @@ export class UpstreamClient implements OnApplicationShutdown {
     isKnown: boolean,
   ): Promise<ListPage & { readonly filters: string | undefined }> {
     const path = withQuery(`referrers/${digest.toString()}`, query);
-    const answer = await this.ask('referrers', repository, path, { accept: manifestMediaTypes.ociIndex });
+    const response = await this.ask('referrers', repository, path, { accept: manifestMediaTypes.ociIndex });
     // Registries without the endpoint answer 404 or 405 and worse; clients then look for the tag (end-12a).
-    if (answer.status !== 200 || parseMediaType(answer.headers['content-type']) !== manifestMediaTypes.ociIndex) {
-      if (answer.status === 401 || answer.status === 403) throw this.refuse(answer);
-      answer.body.destroy();
-      const kind = isKnown && answer.status === 200 ? 'wrong' : 'missing';
-      throw new UpstreamError(kind, `${answer.host} lists no referrers`);
+    if (response.status !== 200 || parseMediaType(response.headers['content-type']) !== manifestMediaTypes.ociIndex) {
+      if (response.status === 401 || response.status === 403) throw this.refuse(response);
+      response.body.destroy();
+      const kind = isKnown && response.status === 200 ? 'wrong' : 'missing';
+      throw new UpstreamError(kind, `${response.host} lists no referrers`);
     }
     return {
-      body: await this.read(repository, answer, maxListBytes),
-      next: parseNextLink(single(answer.headers.link)),
-      filters: single(answer.headers['oci-filters-applied']),
+      body: await this.read(repository, response, maxListBytes),
+      next: parseNextLink(single(response.headers.link)),
+      filters: single(response.headers['oci-filters-applied']),
     };
   }
 
@@ -189,7 +189,7 @@ export class UpstreamClient implements OnApplicationShutdown {
     return this.tokens.counts;
   }
 
-  private async read(repository: RepositoryRef, { body, host }: DispatchedAnswer, limit: number): Promise<Buffer> {
+  private async read(repository: RepositoryRef, { body, host }: DispatchedResponse, limit: number): Promise<Buffer> {
     const content = await readBody(body, limit, host);
     this.upstreams.get(repository.namespace).counts.received += content.length;
     return content;
@@ -200,7 +200,7 @@ export class UpstreamClient implements OnApplicationShutdown {
     repository: RepositoryRef,
     path: string,
     headers: Record<string, string>,
-  ): Promise<DispatchedAnswer> {
+  ): Promise<DispatchedResponse> {
     return this.dispatcher.ask(kind, {
       upstream: this.upstreams.get(repository.namespace),
       repository: repository.name,
@@ -210,12 +210,12 @@ export class UpstreamClient implements OnApplicationShutdown {
     });
   }
 
-  private refuse(answer: DispatchedAnswer): UpstreamError {
-    discardBody(answer.body, answer.headers['content-length']);
-    return this.errorOf(answer);
+  private refuse(response: DispatchedResponse): UpstreamError {
+    discardBody(response.body, response.headers['content-length']);
+    return this.errorOf(response);
   }
 
-  private errorOf({ status, headers, host }: DispatchedAnswer): UpstreamError {
+  private errorOf({ status, headers, host }: DispatchedResponse): UpstreamError {
     return errorOfStatus(status, host, parseRetryAfter(headers['retry-after'], this.clock.now()));
   }
 }

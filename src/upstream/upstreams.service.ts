@@ -18,7 +18,7 @@ const maxUnconfigured = 1000;
 export class UpstreamsService {
   private readonly configured: ReadonlyMap<string, Upstream>;
   /** What is asked of all unconfigured upstreams together. */
-  readonly strangers = new UpstreamCounts();
+  readonly unconfiguredCounts = new UpstreamCounts();
   private readonly unconfigured = new LRUCache<string, Upstream>({ max: maxUnconfigured });
 
   constructor(
@@ -50,7 +50,7 @@ export class UpstreamsService {
     }
     const known = this.unconfigured.get(name);
     if (known) return known;
-    const upstream = new Upstream(settingsOf(namespace), false, false, this.strangers);
+    const upstream = new Upstream(settingsOf(namespace), false, false, this.unconfiguredCounts);
     this.unconfigured.set(name, upstream);
     return upstream;
   }

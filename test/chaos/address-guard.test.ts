@@ -220,9 +220,9 @@ describe('a namespace that nobody configured', () => {
   });
 
   it('is asked for its address at every connection, and gains nothing by changing it', async () => {
-    let answers = 0;
+    let responses = 0;
     // The first address is public and leads nowhere: nobody has been given it.
-    const resolver = new Names(() => [(answers += 1) === 1 ? '2d00::1' : '127.0.0.1']);
+    const resolver = new Names(() => [(responses += 1) === 1 ? '2d00::1' : '127.0.0.1']);
     await using mirror = await Mirror.start({ resolver });
     const url = `${mirror.url}/v2/rebinding.example/app/manifests/latest`;
     expect([503, 504]).toContain((await pull(url, blob.body)).status);
@@ -269,8 +269,8 @@ describe.each(Object.keys(ways))('a %s of a configured registry', (way) => {
 
   it('leads to no name that changes its address, not even after it was public', async () => {
     await using bait = await Bait.lay();
-    let answers = 0;
-    const resolver = new Names(() => [(answers += 1) % 2 === 1 ? '2d00::1' : '127.0.0.1']);
+    let responses = 0;
+    const resolver = new Names(() => [(responses += 1) % 2 === 1 ? '2d00::1' : '127.0.0.1']);
     const urls = Array.from({ length: 6 }, (_, index) => `http://rebinding.example:${bait.port}/${index}`);
     const outcomes = await sendTo(way, urls, resolver);
     for (const { verdict } of outcomes) expect(verdict).toBe('refused');

@@ -4,7 +4,7 @@ import { request } from '../fakes/request.js';
 import { Gate, until } from './support/gate.js';
 import { makeBlob, makeImage, type FixtureBlob } from '../fixtures/images.js';
 import { older, Scene } from './support/scene.js';
-import { quickly } from './support/trouble.js';
+import { quickly } from './support/failures.js';
 
 const tag = 'app/manifests/1.0';
 

@@ -25,7 +25,7 @@ it(`a blob that is cut four times at random arrives whole, ${runs} of ${runs} ti
     const received = () => mirror.app.get(DownloadsService).find(digest)?.received ?? 0;
     // What has been sent but not taken when a connection ends is lost, so each cut waits for what came before it.
     const cutAt = (place: number, index: number): Script => ({
-      answer: ({ headers }) => {
+      respond: ({ headers }) => {
         const from = Number(/^bytes=(\d+)-/.exec(headers.range ?? '')?.[1] ?? 0);
         const length = { 'content-length': size - from };
         const start =

@@ -44,13 +44,13 @@ describe.each(records)('the record of %s', (_, path, where) => {
     const file = await recordOf(scene, where);
     const sound = await readFile(join(scene.mirror.root, file), 'utf8');
     await writeFile(join(scene.mirror.root, file), sound.slice(0, sound.length * part));
-    const answer = await scene.get(path);
-    expect(answer.status).toBe(200);
+    const response = await scene.get(path);
+    expect(response.status).toBe(200);
     await scene.mirror.settled();
     expect(await readFile(join(scene.mirror.root, 'damaged', file), 'utf8')).toBe(sound.slice(0, sound.length * part));
     expect(JSON.parse(await readFile(join(scene.mirror.root, file), 'utf8'))).toMatchObject({ version: 1 });
     await scene.restart();
-    expect((await scene.get(path)).body.equals(answer.body)).toBe(true);
+    expect((await scene.get(path)).body.equals(response.body)).toBe(true);
   });
 
   it('of a newer program is an error that says so, and stays as it is', async () => {
@@ -59,9 +59,9 @@ describe.each(records)('the record of %s', (_, path, where) => {
     const newer = '{"version":2,"digest":{"of":"another shape"}}';
     await writeFile(join(scene.mirror.root, file), newer);
     for (let count = 0; count < 2; count += 1) {
-      const answer = await scene.get(path);
-      expect(answer).toMatchObject({ status: 503, headers: { 'retry-after': '5' } });
-      expect(answer.body.toString()).toContain('written by a newer version of this program');
+      const response = await scene.get(path);
+      expect(response).toMatchObject({ status: 503, headers: { 'retry-after': '5' } });
+      expect(response.body.toString()).toContain('written by a newer version of this program');
     }
     await scene.mirror.app.get(SweepService).run();
     expect(await readFile(join(scene.mirror.root, file), 'utf8')).toBe(newer);

@@ -35,7 +35,7 @@ class Stage implements AsyncDisposable {
     return `${this.mirror.url}/v2/registry.test/app/blobs/${digest}`;
   }
 
-  answer({ digest }: FixtureBlob, ...scripts: [Script, ...Script[]]): void {
+  respond({ digest }: FixtureBlob, ...scripts: [Script, ...Script[]]): void {
     this.upstream.on('GET', `/v2/app/blobs/${digest}`, ...scripts);
   }
 
@@ -86,7 +86,7 @@ describe('a client that leaves', () => {
     await using stage = await Stage.set();
     const blob = makeBlob(mebibyte, who);
     const gate = new Gate();
-    stage.answer(blob, [
+    stage.respond(blob, [
       announced(blob),
       bytes(blob.body.subarray(0, 300_000)),
       gate.step,
@@ -110,7 +110,7 @@ describe('a client that leaves', () => {
     await using stage = await Stage.set();
     const blob = makeBlob(mebibyte, 'early');
     const gate = new Gate();
-    stage.answer(blob, [gate.step, announced(blob), bytes(blob.body)]);
+    stage.respond(blob, [gate.step, announced(blob), bytes(blob.body)]);
     const leave = new AbortController();
     const left = pull(stage.url(blob), blob.body, { signal: leave.signal });
     await until(() => stage.upstream.requests.length === 1, 'the upstream was asked');
@@ -125,7 +125,7 @@ describe('a client that leaves', () => {
     await using stage = await Stage.set();
     const blob = makeBlob(mebibyte, 'coming and going');
     const gate = new Gate();
-    stage.answer(blob, [
+    stage.respond(blob, [
       announced(blob),
       bytes(blob.body.subarray(0, 600_000)),
       gate.step,
@@ -146,7 +146,7 @@ describe('clients at their own speed', () => {
   it('do not wait for one that reads nothing', async () => {
     await using stage = await Stage.set();
     const blob = makeBlob(24 * mebibyte, 'slow');
-    stage.answer(blob, scripted.content(blob.body));
+    stage.respond(blob, scripted.content(blob.body));
     const slow = await Watcher.open(stage.url(blob), blob.body);
     slow.pause();
     const fast = await Promise.all([1, 2, 3].map(() => Watcher.open(stage.url(blob), blob.body)));
@@ -164,7 +164,7 @@ describe('clients at their own speed', () => {
     const gates = [new Gate(), new Gate(), new Gate()];
     const quarter = blob.body.length / 4;
     const parts = [0, 1, 2, 3].map((index) => bytes(blob.body.subarray(index * quarter, (index + 1) * quarter)));
-    stage.answer(blob, [
+    stage.respond(blob, [
       announced(blob),
       ...parts.flatMap((part, index) => [part, gates[index]?.step ?? (() => undefined)]),
     ]);
@@ -184,7 +184,7 @@ describe('clients at their own speed', () => {
     await using stage = await Stage.set();
     const blob = makeBlob(2 * mebibyte, 'ranges');
     const gate = new Gate();
-    stage.answer(blob, [
+    stage.respond(blob, [
       announced(blob),
       bytes(blob.body.subarray(0, mebibyte)),
       gate.step,
@@ -212,7 +212,7 @@ describe('a cold blob', () => {
     for (let round = 0; round < 5; round += 1) {
       const blob = makeBlob(mebibyte, `first byte ${round}`);
       const [gate, end] = [new Gate(), new Gate()];
-      stage.answer(blob, [
+      stage.respond(blob, [
         announced(blob),
         gate.step,
         bytes(blob.body.subarray(0, 1)),
@@ -234,7 +234,7 @@ describe('a cold blob', () => {
     await using stage = await Stage.set();
     const blob = makeBlob(mebibyte, 'headers');
     const gate = new Gate();
-    stage.answer(blob, [announced(blob), gate.step, bytes(blob.body)]);
+    stage.respond(blob, [announced(blob), gate.step, bytes(blob.body)]);
     const client = await Watcher.open(stage.url(blob), blob.body);
     expect(client.response.statusCode).toBe(200);
     expect(client.response.headers['content-length']).toBe(String(mebibyte));
@@ -249,7 +249,12 @@ describe('a cold blob', () => {
       await using stage = await Stage.set();
       const blob = makeBlob(size, 'last byte');
       const gate = new Gate();
-      stage.answer(blob, [announced(blob), bytes(blob.body.subarray(0, -1)), gate.step, bytes(blob.body.subarray(-1))]);
+      stage.respond(blob, [
+        announced(blob),
+        bytes(blob.body.subarray(0, -1)),
+        gate.step,
+        bytes(blob.body.subarray(-1)),
+      ]);
       const clients = await Promise.all([1, 2, 3].map(() => Watcher.open(stage.url(blob), blob.body)));
       await Promise.all(clients.map((client) => client.has(size - heldBack)));
       await stage.hasReceived(blob, size - 1);
@@ -278,7 +283,7 @@ describe('a cold blob', () => {
     for (const pullOnce of [pull, pullRaw]) {
       const blob = makeBlob(size, `unknown ${pullOnce.name}`);
       const parts = [blob.body.subarray(0, size / 3), blob.body.subarray(size / 3)].filter(({ length }) => length > 0);
-      stage.answer(blob, [head(200, { 'transfer-encoding': 'chunked' }), chunked(parts)]);
+      stage.respond(blob, [head(200, { 'transfer-encoding': 'chunked' }), chunked(parts)]);
       expect((await pullOnce(stage.url(blob), blob.body)).verdict).toBe('right');
       await stage.mirror.settled();
       const stored = await pull(stage.url(blob), blob.body);
@@ -307,7 +312,7 @@ describe('the bound on downloads', () => {
     await using stage = await Stage.set({ server: { maxDownloads: 1 } });
     const gate = new Gate();
     const blobs = Array.from({ length: 20 }, (_, index) => makeBlob(1000, `too many ${index}`));
-    for (const blob of blobs) stage.answer(blob, [gate.step, announced(blob), bytes(blob.body)]);
+    for (const blob of blobs) stage.respond(blob, [gate.step, announced(blob), bytes(blob.body)]);
     const first = blobs.slice(0, 17).map((blob) => pull(stage.url(blob), blob.body));
     const downloads = stage.mirror.app.get(DownloadsService);
     await until(() => downloads.count === 17, 'one runs and sixteen wait');

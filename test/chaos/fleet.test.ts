@@ -4,7 +4,7 @@ import { FilesystemProvider } from '../../src/storage/providers/filesystem/files
 import { StorageError } from '../../src/storage/storage-error.js';
 import { heldBlob } from '../e2e/support/held-blob.js';
 import { storedFiles } from '../e2e/support/stored-files.js';
-import { ScriptedUpstream, head as answerHead, wait } from '../fakes/scripted-upstream.js';
+import { ScriptedUpstream, head as responseHead, wait } from '../fakes/scripted-upstream.js';
 import { makeBlob, makeImage, type FixtureBlob } from '../fixtures/images.js';
 import { codeOf, pull, Watcher } from './support/client.js';
 import { Fleet } from './support/fleet.js';
@@ -225,7 +225,7 @@ describe('replicas', () => {
     fleet.registry.addBlob('app', blob);
     const path = `/v2/registry.test/app/blobs/${blob.digest}`;
     impostor.on('GET', `${path}?ns=registry.test`, [
-      answerHead(307, { location: `http://${impostor.host}/elsewhere`, 'content-length': 0 }),
+      responseHead(307, { location: `http://${impostor.host}/elsewhere`, 'content-length': 0 }),
     ]);
     await plantLease(fleet, blob, impostor.host);
     const [url = ''] = fleet.urls(`app/blobs/${blob.digest}`);

@@ -50,7 +50,7 @@ class Stage implements AsyncDisposable {
 }
 
 /** Repositories that must not have the content, and why. */
-const strangers = {
+const unconfigured = {
   'trusted.test/team/absent': 'the repository does not exist',
   'trusted.test/team/empty': 'the repository has other content',
   'anonymous.test/team/private': 'there are no credentials for the namespace',
@@ -65,7 +65,7 @@ const paths = {
 const truths = { blob: layer.body, config: image.config.body, manifest: image.manifest.body };
 type Kind = keyof typeof paths;
 
-describe.concurrent.each(Object.entries(strangers))('%s, because %s,', (stranger) => {
+describe.concurrent.each(Object.entries(unconfigured))('%s, because %s,', (stranger) => {
   it.each(Object.keys(paths) as Kind[])('does not get a stored %s of another repository', async (kind) => {
     await using stage = await Stage.set();
     stage.registry.addBlob('team/empty', makeBlob(10, 'something else'));

@@ -101,8 +101,8 @@ describe('lists', () => {
     for (let start = 0; start < 400; start += 40) {
       await Promise.all(
         Array.from({ length: 40 }, async (_, index) => {
-          const answer = await scene.get(`${tags}?last=x${start + index}`);
-          expect(JSON.parse(answer.body.toString())).toEqual({ name: 'app', tags: [] });
+          const response = await scene.get(`${tags}?last=x${start + index}`);
+          expect(JSON.parse(response.body.toString())).toEqual({ name: 'app', tags: [] });
         }),
       );
     }

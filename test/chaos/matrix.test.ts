@@ -3,7 +3,7 @@ import { makeArtifact } from '../fixtures/images.js';
 import { FastTime } from './support/fast-time.js';
 import { until } from './support/gate.js';
 import { newer, older, Scene, seen, type Seen } from './support/scene.js';
-import { failures, refusals, recover, SwitchableNames } from './support/trouble.js';
+import { failures, refusals, recover, SwitchableNames } from './support/failures.js';
 
 const tag = 'app/manifests/1.0';
 const [oldDigest, newDigest] = [older.manifest.digest, newer.manifest.digest];
@@ -147,17 +147,17 @@ describe.each(everything.filter((said) => said !== 'content of another digest'))
         scene.asked();
         using time = said === 'silence' ? new FastTime() : undefined;
         for (const [path, missing] of lists) {
-          const answer = await scene.get(path);
+          const response = await scene.get(path);
           const isServed = state === 'fresh' || (state === 'stale' && isFailure(said));
           if (isServed || (!isRefusal(said) && !isFailure(said))) {
             const cache = state === 'fresh' ? 'HIT' : isServed ? 'STALE' : 'MISS';
-            expect(seen(answer)).toMatchObject({ status: 200, cache, age: isServed ? listAges[state] : 0 });
-            if (isServed) expect(answer.body.equals(before.get(path)!)).toBe(true);
+            expect(seen(response)).toMatchObject({ status: 200, cache, age: isServed ? listAges[state] : 0 });
+            if (isServed) expect(response.body.equals(before.get(path)!)).toBe(true);
           } else {
             const codes = { ...failureCodes, ...refusalCodes(missing) };
             const isNoEndpoint = said === 'a page for people' && state === 'none' && missing === 'MANIFEST_UNKNOWN';
             const [status, code] = isNoEndpoint ? [404, missing] : codes[said as Failure | Refusal];
-            expect(seen(answer)).toMatchObject({ status, code });
+            expect(seen(response)).toMatchObject({ status, code });
           }
         }
         if (state === 'fresh') expect(scene.asked()).toEqual([]);

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { makeCertificate } from '../fixtures/certificate.js';
 import { until } from './support/gate.js';
 import { newer, older, Scene } from './support/scene.js';
-import { failures, quickly, SwitchableNames } from './support/trouble.js';
+import { failures, quickly, SwitchableNames } from './support/failures.js';
 
 const tag = 'app/manifests/1.0';
 const other = 'app/manifests/2.0';
@@ -21,18 +21,18 @@ async function times(count: number, ask: () => Promise<unknown>): Promise<void> 
 describe('an outage', () => {
   it.each(['500', '503', 'a refused connection', 'a reset', 'a lost name'] as const)(
     'costs the upstream three requests, and then one at a time: %s',
-    async (trouble) => {
+    async (failure) => {
       const names = new SwitchableNames();
       await using scene = await Scene.withTag({ resolver: names, upstream: { host: 'registry.internal' } });
       scene.clock.pass(600);
-      await failures[trouble].begin(scene.registry, names);
-      const asked = () => (trouble === 'a lost name' ? names.asked.length : scene.registry.count());
+      await failures[failure].begin(scene.registry, names);
+      const asked = () => (failure === 'a lost name' ? names.asked.length : scene.registry.count());
       const before = asked();
       await times(10, () => scene.see(tag));
       await times(10, () => scene.see(other));
       // A connection that was idle and is reset when it is used may just have ended, so that is tried again.
-      const again = trouble === 'a reset' ? 1 : 0;
-      if (trouble !== 'a refused connection') expect(asked() - before).toBe(3 + again);
+      const again = failure === 'a reset' ? 1 : 0;
+      if (failure !== 'a refused connection') expect(asked() - before).toBe(3 + again);
       expect(linesOf(scene)).toHaveLength(1);
     },
   );

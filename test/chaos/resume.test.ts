@@ -49,7 +49,7 @@ class Stage implements AsyncDisposable {
   /** Sends the blob from the start, or the rest of it, up to a place, and cuts the connection when that has arrived. */
   cutAt(blob: FixtureBlob, place: number, headers: Record<string, string> = {}): Script {
     return {
-      answer: ({ headers: { range } }) => {
+      respond: ({ headers: { range } }) => {
         const from = Number(/^bytes=(\d+)-/.exec(range ?? '')?.[1] ?? 0);
         const length = { 'content-length': blob.body.length - from, ...headers };
         const label = { 'content-range': `bytes ${from}-${blob.body.length - 1}/${blob.body.length}` };
@@ -261,7 +261,7 @@ describe('a client that joins while a download begins again', () => {
       path,
       // Other content to begin with, which nobody reads; then the right one, slowly.
       {
-        answer: () => [
+        respond: () => [
           head(200, { 'content-length': size }),
           held.step,
           scripted.bytes(other.body.subarray(0, 150_000)),
@@ -272,7 +272,7 @@ describe('a client that joins while a download begins again', () => {
       content(blob.body, { ranges: false }),
       content(blob.body, { ranges: false }),
       {
-        answer: () => [announce, scripted.wait(200), head(200, { 'content-length': size }), scripted.bytes(blob.body)],
+        respond: () => [announce, scripted.wait(200), head(200, { 'content-length': size }), scripted.bytes(blob.body)],
       },
     );
     const url = `${stage.mirror.url}/v2/registry.test/app/blobs/${blob.digest}`;

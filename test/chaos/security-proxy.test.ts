@@ -96,15 +96,15 @@ describe('behind a proxy', () => {
       upstreams: [{ ...upstream, username: 'user', password: 'planted-password' }],
     });
     const url = `${mirror.url}/v2/registry.test/team/app`;
-    const answers = [
+    const responses = [
       await pull(`${url}/manifests/1`, image.manifest.body),
       await pull(`${url}/blobs/${layer!.digest}`, layer!.body),
     ];
-    expect(answers.map(({ verdict }) => verdict)).toEqual(['right', 'right']);
+    expect(responses.map(({ verdict }) => verdict)).toEqual(['right', 'right']);
     expect(new Set(proxy.asked)).toEqual(new Set([`CONNECT ${host}`]));
     for (const { headers } of registry.requests) expect(JSON.stringify(headers)).not.toMatch(/proxy/i);
     await mirror.settled();
-    await expectNoSecrets(mirror, answers);
+    await expectNoSecrets(mirror, responses);
   });
 
   it('a registry with plain http is asked through the proxy, which alone gets its password', async () => {
@@ -124,11 +124,11 @@ describe('behind a proxy', () => {
     await expectNoSecrets(mirror, [answer]);
   });
 
-  it.each(['refuses the password', 'is not there'])('that %s nothing of it is told', async (trouble) => {
+  it.each(['refuses the password', 'is not there'])('that %s nothing of it is told', async (failure) => {
     await using proxy = await Proxy.start();
     const wrong = new URL(proxy.url);
     wrong.password = 'planted-wrong';
-    if (trouble === 'is not there') await proxy[Symbol.asyncDispose]();
+    if (failure === 'is not there') await proxy[Symbol.asyncDispose]();
     for (const name of ['HTTPS_PROXY', 'HTTP_PROXY']) vi.stubEnv(name, wrong.href);
     await using mirror = await Mirror.start({
       server: { logLevel: 'trace' },
@@ -138,11 +138,11 @@ describe('behind a proxy', () => {
         { namespace: 'plain.test', host: 'plain.test' },
       ],
     });
-    const answers = await Promise.all(
+    const responses = await Promise.all(
       ['registry.test', 'plain.test'].map((name) => pull(`${mirror.url}/v2/${name}/team/app/manifests/1`, nothing)),
     );
-    expect(answers.map(({ verdict }) => verdict)).toEqual(['refused', 'refused']);
-    await expectNoSecrets(mirror, answers);
+    expect(responses.map(({ verdict }) => verdict)).toEqual(['refused', 'refused']);
+    await expectNoSecrets(mirror, responses);
   });
 
   it('a registry that nobody configured is not asked for, unless it is allowed', async () => {

@@ -53,7 +53,7 @@ const textOf = ({ status, headers, body }: Reply) => `${status} ${JSON.stringify
 
 /** The program, as its user runs it, with a password in every place where one can stand. */
 class Place implements AsyncDisposable {
-  private readonly answers: Reply[] = [];
+  private readonly responses: Reply[] = [];
 
   private constructor(
     readonly folder: Folder,
@@ -91,15 +91,15 @@ class Place implements AsyncDisposable {
 
   async get(path: string, method = 'GET'): Promise<Reply> {
     const headers = { authorization: `Bearer ${secrets.clientHeader}`, cookie: secrets.clientHeader };
-    const answer = await request(`${this.program.url}/v2/${path}`, { method, headers });
-    this.answers.push(answer);
-    return answer;
+    const response = await request(`${this.program.url}/v2/${path}`, { method, headers });
+    this.responses.push(response);
+    return response;
   }
 
   /** All that a client of these registries may do, whatever comes of it. */
   async useAll(namespace = 'registry.test', repository = 'team/app'): Promise<number[]> {
     const path = `${namespace}/${repository}`;
-    const answers: Reply[] = [];
+    const responses: Reply[] = [];
     for (const endpoint of [
       'manifests/1',
       `manifests/${image.manifest.digest}`,
@@ -109,10 +109,10 @@ class Place implements AsyncDisposable {
       `referrers/${image.manifest.digest}`,
       'manifests/absent',
     ]) {
-      answers.push(await this.get(`${path}/${endpoint}`));
-      answers.push(await this.get(`${path}/${endpoint}`, 'HEAD'));
+      responses.push(await this.get(`${path}/${endpoint}`));
+      responses.push(await this.get(`${path}/${endpoint}`, 'HEAD'));
     }
-    return answers.map(({ status }) => status);
+    return responses.map(({ status }) => status);
   }
 
   /** Nothing planted in what it has logged, answered or stored; the files with the configuration are the operator's. */
@@ -120,14 +120,14 @@ class Place implements AsyncDisposable {
     // It goes to a proxy, which is not there.
     await this.get('docker.io/library/nginx/manifests/1');
     for (const path of ['metrics', 'healthz', 'readyz']) {
-      const answer = await request(`${this.program.url}/${path}`);
-      expect(answer.status).toBe(200);
-      this.answers.push(answer);
+      const response = await request(`${this.program.url}/${path}`);
+      expect(response.status).toBe(200);
+      this.responses.push(response);
     }
     this.program.kill('SIGTERM');
     await this.program.end;
     expect(found(this.program.stdout + this.program.stderr)).toEqual([]);
-    for (const answer of this.answers) expect(found(textOf(answer))).toEqual([]);
+    for (const response of this.responses) expect(found(textOf(response))).toEqual([]);
     const root = join(this.folder.path, 'data');
     for (const file of await storedFiles(root))
       expect(found(file + (await readFile(join(root, file))).toString('latin1'))).toEqual([]);
@@ -267,9 +267,9 @@ describe.concurrent('a secret', () => {
     { access_token: secrets.token, refresh_token: secrets.refreshToken, expires_in: secrets.refreshToken },
     { refresh_token: secrets.refreshToken, token: [secrets.token] },
     `not JSON ${secrets.token} ${secrets.refreshToken}`,
-  ])('is not told of by a token answer like %j', async (answer) => {
+  ])('is not told of by a token answer like %j', async (response) => {
     await using upstream = await ScriptedUpstream.start();
-    const body = typeof answer === 'string' ? answer : JSON.stringify(answer);
+    const body = typeof response === 'string' ? response : JSON.stringify(response);
     upstream.on('*', /^\/token/, plain(200, body));
     upstream.on(
       '*',

@@ -21,7 +21,7 @@ const basicOf = (username: string, password: string) =>
 
 /** One registry, a mirror that signs in to it or not, and the check that no secret left the two of them. */
 class Stage implements AsyncDisposable {
-  readonly answers: Outcome[] = [];
+  readonly responses: Outcome[] = [];
 
   private constructor(
     readonly registry: FakeRegistry,
@@ -50,7 +50,7 @@ class Stage implements AsyncDisposable {
 
   async get(path: string, truth: Buffer = nothing, method = 'GET'): Promise<Outcome> {
     const outcome = await pull(`${this.mirror.url}/v2/registry.test/${path}`, truth, { method });
-    this.answers.push(outcome);
+    this.responses.push(outcome);
     return outcome;
   }
 
@@ -65,7 +65,7 @@ class Stage implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.mirror.settled();
-    await expectNoSecrets(this.mirror, this.answers);
+    await expectNoSecrets(this.mirror, this.responses);
     expect(this.registry.cdn.authorizations).toBe(0);
     expect(this.registry.failures).toEqual([]);
     await this.mirror[Symbol.asyncDispose]();
@@ -278,7 +278,7 @@ async function withRealm(
   await using upstream = await ScriptedUpstream.start();
   const [registryPort = '', realmPort = ''] = [upstream, realm].map(({ host }) => host.split(':')[1] ?? '');
   upstream.on('GET', /^\/v2\//, {
-    answer: ({ headers }) =>
+    respond: ({ headers }) =>
       headers.authorization === undefined
         ? challenge(`Bearer realm="${realmUrl(realmPort)}",service="s"`)
         : content(layer.body),
@@ -453,7 +453,7 @@ describe.concurrent('a password', () => {
     await using detour = await ScriptedUpstream.start();
     const path = `/v2/team/app/blobs/${layer.digest}`;
     upstream.on('GET', path, {
-      answer: ({ headers }) =>
+      respond: ({ headers }) =>
         headers.authorization === undefined ? challenge('Basic realm="r"') : redirect(`${detour.url}/away`),
     });
     detour.on('GET', '/away', redirect(`${upstream.url}/other-place`));

@@ -9,10 +9,10 @@ const agent = new http.Agent({ keepAlive: true, maxSockets: clients });
 
 /** Every client pulls every tag, and then another one every four seconds, for 60 s of the clock. */
 async function storm(scene: Scene, method: 'GET' | 'HEAD'): Promise<Seen[]> {
-  const answers: Seen[] = [];
+  const responses: Seen[] = [];
   const pull = async (client: number, round: number) => {
     const path = tags[(client * 7 + round) % tags.length]!;
-    answers.push(seen(await scene.get(path, { method, agent })));
+    responses.push(seen(await scene.get(path, { method, agent })));
   };
   const all = Array.from({ length: clients }, (_, client) => client);
   await Promise.all(
@@ -24,7 +24,7 @@ async function storm(scene: Scene, method: 'GET' | 'HEAD'): Promise<Seen[]> {
     await Promise.all(all.map((client) => pull(client, second)));
     scene.clock.pass(4);
   }
-  return answers;
+  return responses;
 }
 
 async function withTags(isCached: boolean): Promise<Scene> {
@@ -37,7 +37,7 @@ async function withTags(isCached: boolean): Promise<Scene> {
   return scene;
 }
 
-const troubles: [string, Outage, 'GET' | 'HEAD'][] = [
+const failures: [string, Outage, 'GET' | 'HEAD'][] = [
   ['503', { status: 503 }, 'GET'],
   ['503 to HEADs', { status: 503 }, 'HEAD'],
   ['500 with a Retry-After', { status: 500, retryAfter: 10 }, 'GET'],
@@ -45,7 +45,7 @@ const troubles: [string, Outage, 'GET' | 'HEAD'][] = [
   ['429 with a Retry-After', { status: 429, retryAfter: 30 }, 'GET'],
 ];
 
-describe.each(troubles)('a storm of 100 clients that pull 20 tags for a minute of %s', (_, outage, method) => {
+describe.each(failures)('a storm of 100 clients that pull 20 tags for a minute of %s', (_, outage, method) => {
   it.each([
     ['that are stored', true],
     ['that are not stored', false],
@@ -53,12 +53,12 @@ describe.each(troubles)('a storm of 100 clients that pull 20 tags for a minute o
     await using scene = await withTags(isCached);
     scene.registry.behaviour.outage = { ...outage };
     scene.registry.behaviour.delayHeaders = 20;
-    const answers = await storm(scene, method);
+    const responses = await storm(scene, method);
     expect(scene.registry.count()).toBeLessThanOrEqual(1.1 * tags.length);
-    const statuses = new Set(answers.map(({ status, cache }) => `${status} ${String(cache)}`));
+    const statuses = new Set(responses.map(({ status, cache }) => `${status} ${String(cache)}`));
     const refused = outage.status === 429 ? '429 undefined' : '503 undefined';
     expect([...statuses]).toEqual([isCached ? '200 STALE' : refused]);
-    if (!isCached) expect(answers.every(({ retryAfter = 0 }) => retryAfter >= 1)).toBe(true);
+    if (!isCached) expect(responses.every(({ retryAfter = 0 }) => retryAfter >= 1)).toBe(true);
     expect(scene.log.filter(({ context }) => context === 'Upstream')).toHaveLength(1);
   });
 });
@@ -67,8 +67,8 @@ it('a storm on a healthy registry costs one request for each tag that is stored,
   for (const isCached of [true, false]) {
     await using scene = await withTags(isCached);
     scene.registry.behaviour.delayHeaders = 20;
-    const answers = await storm(scene, 'GET');
-    expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([200]));
+    const responses = await storm(scene, 'GET');
+    expect(new Set(responses.map(({ status }) => status))).toEqual(new Set([200]));
     expect(scene.registry.count()).toBe(tags.length);
   }
 });

@@ -53,9 +53,9 @@ describe('a tag', () => {
     await using scene = await Scene.withTag();
     scene.registry.addImage('app', newer, ['1.0']);
     scene.clock.pass(600);
-    const answer = await scene.get(tag);
-    expect(seen(answer)).toMatchObject({ status: 200, cache: 'MISS', age: 0, digest: newDigest });
-    expect(answer.body.equals(newer.manifest.body)).toBe(true);
+    const response = await scene.get(tag);
+    expect(seen(response)).toMatchObject({ status: 200, cache: 'MISS', age: 0, digest: newDigest });
+    expect(response.body.equals(newer.manifest.body)).toBe(true);
     expect(scene.asked()).toEqual(['HEAD manifest 1.0', `GET manifest ${newDigest}`]);
     expect(await scene.see(tag, 'HEAD')).toMatchObject({ cache: 'HIT', digest: newDigest });
     expect(scene.asked()).toEqual([]);
@@ -70,10 +70,10 @@ describe('a tag', () => {
     ] as const) {
       scene.registry.addImage('app', image, ['1.0']);
       scene.clock.pass(600);
-      const answer = await scene.get(tag);
-      expect(seen(answer)).toMatchObject({ status: 200, digest });
-      expect(answer.body.equals(image.manifest.body)).toBe(true);
-      expect(answer.headers['content-type']).toBe(image.manifest.mediaType);
+      const response = await scene.get(tag);
+      expect(seen(response)).toMatchObject({ status: 200, digest });
+      expect(response.body.equals(image.manifest.body)).toBe(true);
+      expect(response.headers['content-type']).toBe(image.manifest.mediaType);
     }
     expect(scene.asked().filter((line) => line.startsWith('GET'))).toEqual([`GET manifest ${newDigest}`]);
   });
@@ -263,6 +263,6 @@ it('a client gets 304 for a stale tag that it has already, in an outage too', as
   scene.clock.pass(600);
   await scene.registry.stop();
   const headers = { 'if-none-match': `"${oldDigest}"` };
-  const answer = await request(`${scene.mirror.url}/v2/registry.test/${tag}`, { headers });
-  expect(seen(answer)).toMatchObject({ status: 304, cache: 'STALE', digest: oldDigest });
+  const response = await request(`${scene.mirror.url}/v2/registry.test/${tag}`, { headers });
+  expect(seen(response)).toMatchObject({ status: 304, cache: 'STALE', digest: oldDigest });
 });

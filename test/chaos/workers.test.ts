@@ -51,12 +51,12 @@ async function start(workers: number, ...more: string[]): Promise<Program> {
 }
 
 const pathOf = ({ digest }: FixtureBlob) => `/v2/registry.test/app/blobs/${digest}`;
-const answered = ({ log }: Program) => new Set(log.filter(({ msg }) => msg === 'request').map(({ worker }) => worker));
+const responded = ({ log }: Program) => new Set(log.filter(({ msg }) => msg === 'request').map(({ worker }) => worker));
 /** The system chooses who accepts; under load it comes to be everybody. */
-const everybodyAnswers = (program: Program, count: number, options?: RequestOptions) =>
+const everybodyResponds = (program: Program, count: number, options?: RequestOptions) =>
   until('every worker has answered', async () => {
     await Promise.all(Array.from({ length: 40 }, () => request(`${program.url}/v2/`, options)));
-    return answered(program).size === count;
+    return responded(program).size === count;
   });
 const childrenOf = async ({ pid }: Program) =>
   (await readFile(`/proc/${pid}/task/${pid}/children`, 'utf8')).trim().split(' ').map(Number);
@@ -71,8 +71,8 @@ describe('several workers', () => {
     const verdicts = (await Promise.all(clients)).map(({ verdict }) => verdict);
     expect(verdicts.filter((verdict) => verdict !== 'right')).toEqual([]);
     expect(registry.select({ kind: 'blob', method: 'GET', reference: blob.digest })).toHaveLength(1);
-    await everybodyAnswers(program, 3);
-    expect([...answered(program)].sort()).toEqual([1, 2, 3]);
+    await everybodyResponds(program, 3);
+    expect([...responded(program)].sort()).toEqual([1, 2, 3]);
     program.kill('SIGTERM');
     expect(await program.end).toEqual({ code: 0, signal: null });
     expect(program.stderr).toBe('');
@@ -217,7 +217,7 @@ describe('several workers', () => {
     const outcomes = await Promise.all(Array.from({ length: 6 }, () => pull(url, blob.body, { ca: cert })));
     expect(outcomes.map(({ verdict }) => verdict)).toEqual(Array(6).fill('right'));
     expect(registry.select({ kind: 'blob', method: 'GET' })).toHaveLength(1);
-    await everybodyAnswers(program, 2, { ca: cert });
+    await everybodyResponds(program, 2, { ca: cert });
     const next = await writeKeyPair(folder);
     program.kill('SIGHUP');
     const renewed = () => program.log.filter(({ context, msg }) => context === 'Tls' && /new cert/.test(String(msg)));

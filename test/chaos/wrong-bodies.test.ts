@@ -123,8 +123,8 @@ async function heal(upstream: ScriptedUpstream, mirror: Mirror, all: readonly Fi
   const pullTrue = ({ digest, body }: FixtureBlob) => pull(`${repository(mirror)}/blobs/${digest}`, body);
   // After an outage one request is let through to see whether it is over.
   const first = await Promise.all(blobs.slice(0, 1).map(pullTrue));
-  const answers = [...first, ...(await Promise.all(blobs.slice(1).map(pullTrue)))];
-  expect(answers.map(({ verdict }) => verdict)).toEqual(blobs.map(() => 'right'));
+  const responses = [...first, ...(await Promise.all(blobs.slice(1).map(pullTrue)))];
+  expect(responses.map(({ verdict }) => verdict)).toEqual(blobs.map(() => 'right'));
   await mirror.settled();
   const digests = new Set([...before, ...blobs.map(({ digest }) => digest)]);
   expect((await storedDigests(mirror)).sort()).toEqual([...digests].sort());
@@ -240,7 +240,7 @@ describe('a manifest that an upstream lies about', () => {
   ];
   const otherSpaces = Buffer.from(JSON.stringify(JSON.parse(manifest.body.toString())));
   const withIndex = Buffer.from(JSON.stringify({ ...(JSON.parse(manifest.body.toString()) as object), manifests: [] }));
-  const answers: Record<string, [Script, number]> = {
+  const responses: Record<string, [Script, number]> = {
     'the same document spelled otherwise': [sent(otherSpaces), 502],
     'one wrong bit': [scripted.wrongBytes(manifest.body, typed), 502],
     'an announced truncation': [sent(manifest.body.subarray(0, -1)), 502],
@@ -256,7 +256,7 @@ describe('a manifest that an upstream lies about', () => {
     'no HTTP': [scripted.garbageStatusLine(), 502],
   };
 
-  it.concurrent.each(Object.entries(answers))('is refused and not stored: %s', async (_, [script, status]) => {
+  it.concurrent.each(Object.entries(responses))('is refused and not stored: %s', async (_, [script, status]) => {
     await using upstream = await ScriptedUpstream.start();
     await using mirror = await start(upstream);
     for (const reference of [manifest.digest, 'latest']) {

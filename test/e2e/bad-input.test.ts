@@ -7,7 +7,7 @@ import { expectError } from './support/error-document.js';
 import { Mirror } from './support/mirror.js';
 import { openFiles } from './support/open-files.js';
 import { Random } from './support/random.js';
-import { exchange, rawRequest, readAnswer, talk, type RawReply } from './support/raw.js';
+import { exchange, rawRequest, readResponse, talk, type RawReply } from './support/raw.js';
 import { Stage } from './support/stage.js';
 import { storedFiles } from './support/stored-files.js';
 import { until } from './support/until.js';
@@ -226,22 +226,22 @@ describe('2,000 requests of garbage', () => {
     stage.registry.addImage('team/app', makeImage(), ['1']);
     const random = new Random(3);
     const ask = async (count: number) => {
-      const answers: RawReply[] = [];
+      const responses: RawReply[] = [];
       for (let sent = 0; sent < count; sent += 40) {
         const batch = Array.from({ length: 40 }, () => garbage(random));
         const said = await Promise.all(batch.map((bytes) => talkAndLeave(stage.mirror.url, bytes)));
-        answers.push(...said.flatMap((each) => readAnswer(each) ?? []));
+        responses.push(...said.flatMap((each) => readResponse(each) ?? []));
         expect((await rawRequest(stage.mirror.url, '/v2/')).status).toBe(200);
       }
-      return answers;
+      return responses;
     };
     await ask(400);
     await stage.mirror.settled();
     global.gc?.();
     const before = { files: await openFiles(), memory: process.memoryUsage.rss() };
-    const answers = await ask(2000);
+    const responses = await ask(2000);
     await stage.mirror.settled();
-    const refusals = answers.filter(({ status }) => status >= 400);
+    const refusals = responses.filter(({ status }) => status >= 400);
     expect(refusals.length).toBeGreaterThan(1000);
     for (const { status, headers, body } of refusals) {
       expect([400, 404, 405, 416, 431, 502]).toContain(status);

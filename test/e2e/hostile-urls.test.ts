@@ -165,12 +165,12 @@ describe('a hostile spelling of a URL', () => {
   it.each(hostile)('with %s is refused, and nobody is asked: %s', async (_, target, status, code) => {
     await using stage_ = await stage();
     const { mirror, registry } = stage_;
-    const answer = await rawRequest(mirror.url, target);
-    expectError(answer, status, code);
+    const response = await rawRequest(mirror.url, target);
+    expectError(response, status, code);
     const head = await rawRequest(mirror.url, target, { method: 'HEAD' });
     expect([head.status, head.headers['content-length'], head.body.length]).toEqual([
       status,
-      answer.headers['content-length'],
+      response.headers['content-length'],
       0,
     ]);
     expect(registry.requests).toEqual([]);
@@ -182,9 +182,9 @@ describe('an odd spelling of a URL', () => {
   it.each(legal)('with %s equals its decoded form: %s', async (_, target, namespace, repository) => {
     await using stage_ = await stage();
     const { mirror, registry } = stage_;
-    const answer = await rawRequest(mirror.url, target);
-    expect([answer.status, answer.headers['oci-namespace']]).toEqual([200, namespace]);
-    expect(answer.body.equals(image.manifest.body)).toBe(true);
+    const response = await rawRequest(mirror.url, target);
+    expect([response.status, response.headers['oci-namespace']]).toEqual([200, namespace]);
+    expect(response.body.equals(image.manifest.body)).toBe(true);
     expect(registry.requests.map((request) => request.repository)).toEqual([repository]);
   });
 });

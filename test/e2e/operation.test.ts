@@ -10,7 +10,7 @@ import { Folder } from './support/folder.js';
 import { Gate } from './support/gate.js';
 import { heldBlob } from './support/held-blob.js';
 import { build, Program } from './support/program.js';
-import { readAnswer } from './support/raw.js';
+import { readResponse } from './support/raw.js';
 import { storedFiles } from './support/stored-files.js';
 import { until } from './support/until.js';
 
@@ -149,7 +149,7 @@ describe('SIGTERM', () => {
     half.write('host: m\r\n\r\n');
     operation.gate.open();
     for (const socket of [waiting, half]) if (!socket.closed) await once(socket, 'close');
-    const manifest = readAnswer(Buffer.from(waiting.said(), 'latin1'))!;
+    const manifest = readResponse(Buffer.from(waiting.said(), 'latin1'))!;
     expect([manifest.status, manifest.headers.connection]).toEqual([200, 'close']);
     expect(manifest.body.equals(image.manifest.body)).toBe(true);
     // A connection between two requests is closed at once; one with a request under way gets its answer.

@@ -29,17 +29,17 @@ describe('an answer that is given again', () => {
     await using stage = await warm([path]);
     const before = await stage.get(path);
     const asked = stage.registry.requests.length;
-    const answers = [await stage.get(path), await stage.get(path)];
-    for (const answer of answers) {
-      expect(answer.status).toBe(200);
-      expect(lasting(answer)).toEqual(lasting(before));
-      expect(answer.body.equals(before.body)).toBe(true);
+    const responses = [await stage.get(path), await stage.get(path)];
+    for (const response of responses) {
+      expect(response.status).toBe(200);
+      expect(lasting(response)).toEqual(lasting(before));
+      expect(response.body.equals(before.body)).toBe(true);
     }
-    expect(new Set(answers.map(({ headers }) => headers['x-request-id'])).size).toBe(2);
+    expect(new Set(responses.map(({ headers }) => headers['x-request-id'])).size).toBe(2);
     expect(before.headers['x-cache']).toBe('HIT');
     expect(stage.registry.requests.length).toBe(asked);
     await stage.mirror.settled();
-    expect(stage.mirror.log.match(/"cache":"HIT"/g)?.length).toBeGreaterThanOrEqual(1 + answers.length);
+    expect(stage.mirror.log.match(/"cache":"HIT"/g)?.length).toBeGreaterThanOrEqual(1 + responses.length);
   });
 
   it.each(Object.entries(paths))('has no body for HEAD of a %s, whichever came first', async (_name, path) => {

@@ -20,7 +20,7 @@ interface Case {
   readonly part?: readonly [number, number];
 }
 
-const answered: readonly Case[] = [
+const responded: readonly Case[] = [
   { what: 'the first byte', headers: { range: 'bytes=0-0' }, part: [0, 0] },
   { what: 'a piece', headers: { range: 'bytes=1000-99999' }, part: [1000, 99_999] },
   { what: 'the rest from an offset', headers: { range: 'bytes=900000-' }, part: [900_000, size - 1] },
@@ -85,7 +85,7 @@ describe('a range of a stored blob', () => {
     stage.registry.addBlob('team/app', blob);
     await stage.get(path);
     await stage.mirror.settled();
-    for (const each of answered) expectPart(await stage.get(path, each.headers), each);
+    for (const each of responded) expectPart(await stage.get(path, each.headers), each);
     for (const range of unsatisfiable) expectUnsatisfiable(await stage.get(path, { range }));
     expect(stage.asked).toEqual(['GET blob']);
   });
@@ -138,13 +138,13 @@ describe('a range of a blob that is still downloading', () => {
     using gate = new Gate();
     stage.registry.behaviour.before = heldBlob(blob, 500_000, gate);
     const whole = stage.get(path);
-    const early = answered.filter(({ part }) => part && part[1] < 300_000);
+    const early = responded.filter(({ part }) => part && part[1] < 300_000);
     expect(early.length).toBeGreaterThan(3);
     for (const each of early) expectPart(await stage.get(path, each.headers), each);
     for (const range of unsatisfiable) expectUnsatisfiable(await stage.get(path, { range }));
 
     // Their heads come at once as well; their bodies need the rest.
-    const late = answered.filter((each) => !early.includes(each));
+    const late = responded.filter((each) => !early.includes(each));
     const opened = await Promise.all(late.map(({ headers }) => open(stage.urlOf(path), headers)));
     gate.open();
     for (const [index, response] of opened.entries()) expectPart(await rest(response), late[index]!);
@@ -157,7 +157,7 @@ describe('a range of a blob that is still downloading', () => {
   it('fetches the whole when it is the first request, which is then stored', async () => {
     await using stage = await Stage.start();
     stage.registry.addBlob('team/app', blob);
-    const each = answered[1]!;
+    const each = responded[1]!;
     expectPart(await stage.get(path, each.headers), each);
     await stage.mirror.settled();
     expectPart(await stage.get(path), { what: 'the whole', headers: {} });
@@ -171,7 +171,7 @@ describe('a range of a blob that is still downloading', () => {
     expect([reply.status, reply.headers['content-length'], reply.error]).toEqual([200, undefined, undefined]);
     expect(reply.body.equals(blob.body)).toBe(true);
     await stage.mirror.settled();
-    const each = answered[1]!;
+    const each = responded[1]!;
     expectPart(await stage.get(path, each.headers), each);
   });
 });

@@ -46,9 +46,9 @@ describe.runIf(hasMounts)('a root on a read-only file system', () => {
         mounts: 'mount --bind root root',
       });
       const get = async (path: string, body: Buffer) => {
-        const answer = await request(`${program.url}/v2/registry.test/app/${path}`);
-        expect([path, answer.status, answer.body.equals(body)]).toEqual([path, 200, true]);
-        return answer.headers['x-cache'];
+        const response = await request(`${program.url}/v2/registry.test/app/${path}`);
+        expect([path, response.status, response.body.equals(body)]).toEqual([path, 200, true]);
+        return response.headers['x-cache'];
       };
       const pathsOf = ({ manifest, config, layers }: typeof kept): [string, Buffer][] => [
         [`manifests/${manifest.digest}`, manifest.body],

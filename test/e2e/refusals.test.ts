@@ -7,7 +7,7 @@ import { request } from '../fakes/request.js';
 import { makeBlob, makeImage } from '../fixtures/images.js';
 import { expectError } from './support/error-document.js';
 import { Mirror } from './support/mirror.js';
-import { exchange, rawRequest, readAnswer } from './support/raw.js';
+import { exchange, rawRequest, readResponse } from './support/raw.js';
 import { Stage } from './support/stage.js';
 import { storedFiles } from './support/stored-files.js';
 
@@ -54,12 +54,12 @@ describe('a method that only reading knows nothing of', () => {
     const first = ['PUT /v2/registry.test/team/app/manifests/1 HTTP/1.1', 'host: m', ...headers].join('\r\n');
     const second = 'GET /v2/ HTTP/1.1\r\nhost: m\r\nconnection: close\r\n\r\n';
     const said = await talkAll(mirror.url, `${first}\r\n\r\n${body}${second}`);
-    const refusal = readAnswer(said)!;
+    const refusal = readResponse(said)!;
     const length = Number(refusal.headers['content-length']);
     expectError({ ...refusal, body: refusal.body.subarray(0, length) }, 405, 'UNSUPPORTED');
     const rest = refusal.body.subarray(length);
     // A server may end the connection in place of reading a body that it does not want.
-    if (rest.length > 0) expect(readAnswer(rest)).toMatchObject({ status: 200, headers: { 'content-length': '2' } });
+    if (rest.length > 0) expect(readResponse(rest)).toMatchObject({ status: 200, headers: { 'content-length': '2' } });
     else expect(refusal.headers.connection).toBe('close');
   });
 

@@ -13,7 +13,7 @@ import { Folder } from './support/folder.js';
 import { writeKeyPair } from './support/key-pair.js';
 import { Mirror } from './support/mirror.js';
 import { build, Program } from './support/program.js';
-import { readAnswer } from './support/raw.js';
+import { readResponse } from './support/raw.js';
 import { dialPlain, dialSecure, heard } from './support/secure-socket.js';
 import { Stage } from './support/stage.js';
 import { until } from './support/until.js';
@@ -164,7 +164,7 @@ describe('over TLS', { concurrent: true, timeout: 60_000 }, () => {
     const drip = setInterval(() => socket.writable && socket.write('a'), 500);
     const { said, after } = await heard(socket);
     clearInterval(drip);
-    expectError(readAnswer(said)!, 408, 'REQUEST_INVALID');
+    expectError(readResponse(said)!, 408, 'REQUEST_INVALID');
     expect(after).toBeGreaterThan(9_000);
     expect(after).toBeLessThan(20_000);
   });

@@ -5,8 +5,8 @@ import type { FixtureCertificate } from '../fixtures/certificate.js';
 import type { FixtureBlob, FixtureContent, FixtureManifest } from '../fixtures/images.js';
 import { Listener } from './listener.js';
 import { AccessControl } from './registry/access-control.js';
-import { type Answer, errorAnswer } from './registry/answer.js';
-import { writeAnswer } from './registry/answer-writer.js';
+import { type HttpResponse, errorResponse } from './registry/response.js';
+import { writeResponse } from './registry/response-writer.js';
 import { type Behaviour, type BehaviourOptions, makeBehaviour } from './registry/behaviour.js';
 import { Cdn } from './registry/cdn.js';
 import { RegistryContent } from './registry/content.js';
@@ -179,7 +179,7 @@ export class FakeRegistry implements AsyncDisposable {
     const { delayHeaders, slowKinds } = this.behaviour;
     const slow = slowKinds?.includes(request.kind) ?? true;
     if (slow && delayHeaders > 0) await sleep(delayHeaders, undefined, { signal });
-    await writeAnswer(this.behaviour, request, response, this.#answer(request), signal);
+    await writeResponse(this.behaviour, request, response, this.#respond(request), signal);
   }
 
   #route(origin: Origin, target: string): Route {
@@ -189,15 +189,15 @@ export class FakeRegistry implements AsyncDisposable {
     return origin === 'realm' ? { kind: 'other' } : parseRoute(url.pathname);
   }
 
-  #answer(request: RecordedRequest): Answer {
+  #respond(request: RecordedRequest): HttpResponse {
     const outage = this.#outage(request);
     if (outage) return outage;
-    if (request.kind === 'token') return this.#access.realm.answer(request);
-    if (request.kind === 'cdn') return this.cdn.answer(request);
-    return this.#access.findRefusal(request) ?? this.#endpoints.answer(request);
+    if (request.kind === 'token') return this.#access.realm.respond(request);
+    if (request.kind === 'cdn') return this.cdn.respond(request);
+    return this.#access.findRefusal(request) ?? this.#endpoints.respond(request);
   }
 
-  #outage({ kind, method }: RecordedRequest): Answer | undefined {
+  #outage({ kind, method }: RecordedRequest): HttpResponse | undefined {
     const { outage } = this.behaviour;
     if (!outage || !(outage.kinds?.includes(kind) ?? true) || !(outage.methods?.includes(method) ?? true))
       return undefined;
@@ -208,7 +208,7 @@ export class FakeRegistry implements AsyncDisposable {
     const { status, retryAfter, body } = outage;
     const headers: Record<string, string> = retryAfter === undefined ? {} : { 'retry-after': String(retryAfter) };
     if (body !== undefined) return { status, headers, body: Buffer.from(body) };
-    return errorAnswer(status, status === 429 ? 'TOOMANYREQUESTS' : 'UNAVAILABLE', 'out of order', headers);
+    return errorResponse(status, status === 429 ? 'TOOMANYREQUESTS' : 'UNAVAILABLE', 'out of order', headers);
   }
 }
 

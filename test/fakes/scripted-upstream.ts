@@ -2,12 +2,12 @@ import net, { type Socket } from 'node:net';
 import tls from 'node:tls';
 import type { FixtureCertificate } from '../fixtures/certificate.js';
 import { Listener } from './listener.js';
-import { plain } from './scripted/answers.js';
+import { plain } from './scripted/responses.js';
 import { Peer } from './scripted/peer.js';
 import { RequestParser, type ScriptedRequest } from './scripted/request-parser.js';
 import { type Script, type Step, stepsOf } from './scripted/steps.js';
 
-export * from './scripted/answers.js';
+export * from './scripted/responses.js';
 export * from './scripted/lies.js';
 export {
   bytes,
@@ -152,7 +152,7 @@ export class ScriptedUpstream implements AsyncDisposable {
       for await (const chunk of socket.iterator({ destroyOnReturn: false })) {
         for (const request of parser.push(chunk as Buffer)) {
           this.requests.push(request);
-          turn = turn.then(() => this.#answer(socket, request, gone.signal));
+          turn = turn.then(() => this.#respond(socket, request, gone.signal));
         }
       }
     } catch {
@@ -160,7 +160,7 @@ export class ScriptedUpstream implements AsyncDisposable {
     }
   }
 
-  async #answer(socket: Socket, request: ScriptedRequest, signal: AbortSignal): Promise<void> {
+  async #respond(socket: Socket, request: ScriptedRequest, signal: AbortSignal): Promise<void> {
     const peer = new Peer(socket, this.#transport(socket), request, signal);
     try {
       for (const step of this.#steps(request)) {

@@ -54,13 +54,13 @@ async function outage(mirror: S3Mirror, begin: () => Promise<void>, end: () => P
 
   await end();
   const back = performance.now();
-  let answers: Reply[];
+  let responses: Reply[];
   do {
-    answers = (await pullAll()).map(({ value }) => value);
+    responses = (await pullAll()).map(({ value }) => value);
     await sleep(100);
-  } while (answers.some(({ status }) => status !== 200));
+  } while (responses.some(({ status }) => status !== 200));
   expect(performance.now() - back).toBeLessThan(recovery);
-  answers.forEach(({ headers, body }, index) => {
+  responses.forEach(({ headers, body }, index) => {
     expect([headers['x-cache'], body.equals(layers[index]!.body)]).toEqual(['HIT', true]);
   });
 }

@@ -158,8 +158,8 @@ describe('sixteen cold pulls of 64 MB at one time', () => {
     env.UPSTREAM_CONFIG_FILE = folder.file('upstreams.yaml');
     await using program = await Program.start(['--listen', '127.0.0.1:0', 's3'], { env });
     const pulls = layers.map(async ({ digest, body }) => {
-      const answer = await request(`${program.url}/v2/registry.test/app/blobs/${digest}`);
-      expect([answer.status, answer.body.equals(body)]).toEqual([200, true]);
+      const response = await request(`${program.url}/v2/registry.test/app/blobs/${digest}`);
+      expect([response.status, response.body.equals(body)]).toEqual([200, true]);
     });
     await Promise.all(pulls);
     const isStored = async () => (await bucket.paths('blobs/')).length === layers.length;

@@ -39,7 +39,7 @@ afterAll(() => server[Symbol.asyncDispose]());
 
 /** The program on a bucket, behind a proxy that can make trouble, with all that it says to anybody. */
 class Place implements AsyncDisposable {
-  private readonly answers: Reply[] = [];
+  private readonly responses: Reply[] = [];
 
   private constructor(
     readonly registry: FakeRegistry,
@@ -69,9 +69,9 @@ class Place implements AsyncDisposable {
   }
 
   async get(path: string, headers: Record<string, string> = {}): Promise<Reply> {
-    const answer = await request(`${this.program.url}/${path}`, { headers });
-    this.answers.push(answer);
-    return answer;
+    const response = await request(`${this.program.url}/${path}`, { headers });
+    this.responses.push(response);
+    return response;
   }
 
   /** Everything a client may do, and everybody who asks how it goes. */
@@ -113,8 +113,8 @@ class Place implements AsyncDisposable {
     const said = this.program.stdout + this.program.stderr;
     expect(said).toContain('listening on');
     expect(found(said)).toEqual([]);
-    for (const answer of this.answers)
-      expect(found(textOf(answer)).filter((spelling) => !except.includes(spelling))).toEqual([]);
+    for (const response of this.responses)
+      expect(found(textOf(response)).filter((spelling) => !except.includes(spelling))).toEqual([]);
     expect(this.registry.requests.length).toBeGreaterThan(0);
     expect(found(JSON.stringify(this.registry.requests.map(({ url, headers }) => [url, headers])))).toEqual([]);
   }

@@ -45,9 +45,9 @@ describe.runIf(hasMounts)('a temporary folder on a disk that is full', () => {
         mounts: 'mount -t tmpfs -o size=12m none temporary',
       });
       const pull = async ({ digest, body }: typeof small) => {
-        const answer = await request(`${program.url}/v2/registry.test/app/blobs/${digest}`);
-        expect([answer.status, answer.body.equals(body)]).toEqual([200, true]);
-        return answer.headers['x-cache'];
+        const response = await request(`${program.url}/v2/registry.test/app/blobs/${digest}`);
+        expect([response.status, response.body.equals(body)]).toEqual([200, true]);
+        return response.headers['x-cache'];
       };
       await Promise.all([large, large, larger, larger].map(pull));
       expect(program.stdout).toContain('ENOSPC');

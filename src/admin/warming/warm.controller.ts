@@ -6,7 +6,7 @@ import type { UpstreamSettings } from '../../config/upstream.settings.js';
 import type { ImageRules } from '../../oci/image-reference.js';
 import { Namespace } from '../../oci/namespace.js';
 import { AdminGuard } from '../admin.guard.js';
-import { start } from '../json.answer.js';
+import { start } from '../json.response.js';
 import { TextStream } from '../text.stream.js';
 import { readWarmRequest } from './warm.request.js';
 import { WarmService } from './warm.service.js';

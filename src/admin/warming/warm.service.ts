@@ -5,7 +5,7 @@ import type { Reference } from '../../oci/reference.js';
 import type { RepositoryRef } from '../../oci/repository.js';
 import { BlobsService } from '../../registry/mirrored/blobs.service.js';
 import { DownloadsService } from '../../registry/mirrored/downloads/downloads.service.js';
-import { ManifestsService, type ManifestAnswer } from '../../registry/mirrored/manifests.service.js';
+import { ManifestsService, type ManifestContent } from '../../registry/mirrored/manifests.service.js';
 import { contentOf, type Entry } from '../image-content.js';
 import { matchesPlatform, platformText, type Platform } from '../platform.js';
 import { WarmProgress, type Report } from './warm.progress.js';
@@ -92,12 +92,12 @@ export class WarmService {
   /** The images of an index that were asked for, and those of the indexes in it. @param missing loses what was found */
   private async *partsOf(
     repository: RepositoryRef,
-    root: ManifestAnswer,
+    root: ManifestContent,
     platforms: readonly Platform[],
     missing: Set<Platform>,
     signal: AbortSignal,
   ): AsyncGenerator<Part> {
-    const waiting: { manifest: ManifestAnswer; platform?: Platform | undefined; depth: number }[] = [
+    const waiting: { manifest: ManifestContent; platform?: Platform | undefined; depth: number }[] = [
       { manifest: root, depth: 0 },
     ];
     let count = 0;
@@ -142,7 +142,7 @@ export class WarmService {
     await report(progress.event('done'));
   }
 
-  private get(repository: RepositoryRef, reference: Reference, signal: AbortSignal): Promise<ManifestAnswer> {
+  private get(repository: RepositoryRef, reference: Reference, signal: AbortSignal): Promise<ManifestContent> {
     signal.throwIfAborted();
     return this.manifests.get(repository, reference);
   }

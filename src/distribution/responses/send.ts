@@ -1,15 +1,15 @@
 import type { FastifyReply } from 'fastify';
 import type { NamespaceTraffic, TrafficCounts } from '../../registry/statistics/traffic.counts.js';
-import type { Answer, BodySink } from './answer.js';
-import type { PreparedAnswers } from './prepared.answers.js';
+import type { HttpResponse, BodySink } from './http.response.js';
+import type { PreparedResponses } from './prepared.responses.js';
 import { ResponseSink } from './response.sink.js';
 
 /**
  * Writes an answer straight to the response: a body chunk by chunk with its buffer reused, not through a Readable
  * (DESIGN §5). When the body cannot be finished the connection is reset, so that no client takes a part for the whole.
  */
-export async function send(reply: FastifyReply, answer: Answer): Promise<void> {
-  if (answer.again) reply.server.getDecorator<PreparedAnswers>('prepared').keep(reply.request, answer);
+export async function send(reply: FastifyReply, answer: HttpResponse): Promise<void> {
+  if (answer.validity) reply.server.getDecorator<PreparedResponses>('prepared').keep(reply.request, answer);
   reply.hijack();
   const response = reply.raw;
   try {
@@ -22,7 +22,7 @@ export async function send(reply: FastifyReply, answer: Answer): Promise<void> {
   }
 }
 
-async function sendBody(reply: FastifyReply, { status, headers, body }: Answer): Promise<void> {
+async function sendBody(reply: FastifyReply, { status, headers, body }: HttpResponse): Promise<void> {
   const response = reply.raw;
   const namespace = headers['oci-namespace'];
   if (reply.request.method === 'HEAD' || body === undefined || status === 304) {

@@ -55,7 +55,7 @@ export class CertificateService implements OnApplicationShutdown {
       this.logger.log(`serving with a new certificate, valid until ${new Date(until).toISOString()}`);
     } catch (error) {
       if (!(error instanceof ConfigurationError)) throw error;
-      this.doubt(found || error.message, error);
+      this.reportMismatch(found || error.message, error);
     }
   }
 
@@ -67,7 +67,7 @@ export class CertificateService implements OnApplicationShutdown {
   }
 
   /** Between the writes of a certificate and its key they do not fit; only what stays wrong is an error. */
-  private doubt(found: string, error: ConfigurationError): void {
+  private reportMismatch(found: string, error: ConfigurationError): void {
     if (found === this.settled) return;
     if (found !== this.suspect) {
       this.suspect = found;

@@ -1,16 +1,16 @@
 import type { FastifyInstance } from 'fastify';
 import type { Socket } from 'node:net';
 import { OciError } from '../../oci/error.js';
-import { errorAnswer } from '../responses/error.answer.js';
+import { errorResponse } from '../responses/error.response.js';
 import { send } from '../responses/send.js';
 
 /** Answers what Node's HTTP parser refused before there was a request, in the words of the specification. */
-export function answerClientError(error: Error & { code?: string }, socket: Socket): void {
+export function respondToClientError(error: Error & { code?: string }, socket: Socket): void {
   if (error.code === 'ECONNRESET' || !socket.writable || !isOfHttp(error.code)) {
     socket.destroy();
     return;
   }
-  const { status, headers, body } = errorAnswer(errorOf(error.code));
+  const { status, headers, body } = errorResponse(errorOf(error.code));
   const lines = Object.entries({ ...headers, connection: 'close' }).map(([name, value]) => `${name}: ${value}\r\n`);
   socket.end(
     `HTTP/1.1 ${status} ${reasons[status] ?? 'Error'}\r\n${lines.join('')}\r\n${typeof body === 'string' ? body : ''}`,
@@ -30,7 +30,7 @@ export function refuseWithoutHost(fastify: FastifyInstance): void {
       return;
     }
     reply.raw.shouldKeepAlive = false;
-    void send(reply, errorAnswer(new OciError('REQUEST_INVALID', 'the request has no Host header')));
+    void send(reply, errorResponse(new OciError('REQUEST_INVALID', 'the request has no Host header')));
   });
 }
 

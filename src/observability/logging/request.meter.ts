@@ -28,7 +28,7 @@ export class Durations {
 @Injectable()
 export class RequestMeter {
   /** Answers by endpoint, method and outcome, in one row; see `indexOf`. */
-  readonly answers = new Float64Array(endpoints.length * methods.length * outcomes.length);
+  readonly responses = new Float64Array(endpoints.length * methods.length * outcomes.length);
   readonly durations = endpoints.map(() => new Durations());
   /** Requests that are being answered. */
   active = 0;
@@ -43,7 +43,7 @@ export class RequestMeter {
         const endpoint = endpointOf(request.raw.url ?? '');
         const outcome = response.writableFinished ? Math.floor(response.statusCode / 100) : 0;
         const index = indexOf(endpoint, methodOf(request.method), outcome);
-        this.answers[index] = (this.answers[index] ?? 0) + 1;
+        this.responses[index] = (this.responses[index] ?? 0) + 1;
         this.durations[endpoint]?.add((performance.now() - start) / 1000);
       });
       done();

@@ -9,7 +9,7 @@ const byNamespace =
   ({ namespaces }) =>
     namespaces.map((statistics) => ({ labels: [statistics.namespace], value: value(statistics) }));
 
-const answers = (kind: string, namespace: string, counts: CacheCounts): Sample[] =>
+const responses = (kind: string, namespace: string, counts: CacheCounts): Sample[] =>
   Object.entries(counts).map(([cache, value]) => ({ labels: [namespace, kind, cache.toLowerCase()], value }));
 
 /** What the cache is worth. The first four keep the names that the program before this one gave them. */
@@ -49,9 +49,9 @@ export const cacheMetrics: readonly OfRegistry[] = [
     labels: ['namespace', 'kind', 'cache'],
     read: ({ namespaces }) =>
       namespaces.flatMap(({ namespace, traffic }) => [
-        ...answers('manifest', namespace, traffic.manifests),
-        ...answers('blob', namespace, traffic.blobs),
-        ...answers('list', namespace, traffic.lists),
+        ...responses('manifest', namespace, traffic.manifests),
+        ...responses('blob', namespace, traffic.blobs),
+        ...responses('list', namespace, traffic.lists),
       ]),
   },
   {

@@ -9,11 +9,11 @@ export const requestMetrics: readonly AnyMetric<RequestMeter>[] = [
     help: 'Requests of clients by the status of their answers; aborted when a connection closed before its answer was whole',
     labels: ['endpoint', 'method', 'status'],
     // Most combinations never happen, and are left out until they do.
-    read: ({ answers }) =>
+    read: ({ responses }) =>
       endpoints.flatMap((endpoint, e) =>
         methods.flatMap((method, m) =>
           outcomes.flatMap((status, s) => {
-            const value = answers[indexOf(e, m, s)] ?? 0;
+            const value = responses[indexOf(e, m, s)] ?? 0;
             return value === 0 ? [] : [{ labels: [endpoint, method, status], value }];
           }),
         ),

@@ -20,19 +20,19 @@ export class AgeHistogram {
    * What has to go, least recently used first, so that `bytes` become free.
    * @param each bytes that become free with every object, besides its own.
    */
-  oldest(bytes: number, each = 0): Cut {
+  oldest(bytes: number, each = 0): EvictionCutoff {
     let left = bytes;
     for (let bucket = buckets - 1; bucket >= 0; bucket -= 1) {
       const inside = (this.bytes[bucket] ?? 0) + (this.objects[bucket] ?? 0) * each;
-      if (inside >= left) return new Cut(bucket, left, each);
+      if (inside >= left) return new EvictionCutoff(bucket, left, each);
       left -= inside;
     }
-    return new Cut(0, Infinity);
+    return new EvictionCutoff(0, Infinity);
   }
 }
 
 /** A moment, exact to its bucket: everything last used before it goes, and of its own bucket as much as is needed. */
-export class Cut {
+export class EvictionCutoff {
   /** @param left bytes that the bucket itself still has to give. @param each as for `oldest` */
   constructor(
     private readonly bucket: number,

@@ -6,7 +6,7 @@ import { ContentStore } from '../../storage/stores/content.store.js';
 import { MaintenanceCounts } from '../../storage/space/maintenance.counts.js';
 import { StorageError } from '../../storage/storage-error.js';
 import { StoredObjects, type StoredContent } from '../../storage/stores/stored.objects.js';
-import { reasonOf } from '../answer-error.js';
+import { reasonOf } from '../response-error.js';
 import { Timer } from './timer.js';
 
 /** Milliseconds after the start until a scrub that is due. */

@@ -6,7 +6,7 @@ import { ContentStore } from '../../storage/stores/content.store.js';
 import { MaintenanceCounts } from '../../storage/space/maintenance.counts.js';
 import { SpaceLedger } from '../../storage/space/space.ledger.js';
 import { StoredObjects } from '../../storage/stores/stored.objects.js';
-import { reasonOf } from '../answer-error.js';
+import { reasonOf } from '../response-error.js';
 import { DownloadsService } from '../mirrored/downloads/downloads.service.js';
 import { Retention, useGranularity } from './retention.js';
 import { Sweep, type SweepCounts, type SweepPhase } from './sweep.js';

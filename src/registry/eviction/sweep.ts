@@ -2,7 +2,7 @@ import type { Digest } from '../../oci/digest.js';
 import { spaceOf, type SpaceLedger } from '../../storage/space/space.ledger.js';
 import type { ObjectEntry } from '../../storage/storage.provider.js';
 import type { StoredContent, StoredObjects } from '../../storage/stores/stored.objects.js';
-import { AgeHistogram, type Cut } from './age.histogram.js';
+import { AgeHistogram, type EvictionCutoff } from './age.histogram.js';
 import { BloomFilter } from './bloom.filter.js';
 import { Pacer } from './pacer.js';
 import type { Retention } from './retention.js';
@@ -64,7 +64,7 @@ export class Sweep {
   private live: BloomFilter;
   private present: BloomFilter;
   private ages = new AgeHistogram();
-  private cut: Cut | undefined;
+  private cut: EvictionCutoff | undefined;
 
   constructor(
     private readonly place: SweepPlace,

@@ -7,7 +7,7 @@ import type { Tag } from '../../oci/reference.js';
 import type { RepositoryRef } from '../../oci/repository.js';
 import { keys } from '../../storage/keys.js';
 import { StoredObjects } from '../../storage/stores/stored.objects.js';
-import { reasonOf } from '../answer-error.js';
+import { reasonOf } from '../response-error.js';
 import { useGranularity } from './retention.js';
 
 /** Uses remembered, and digests held, at one time. */

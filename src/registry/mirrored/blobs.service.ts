@@ -9,10 +9,10 @@ import { ContentStore, type BlobRecord } from '../../storage/stores/content.stor
 import { StorageError } from '../../storage/storage-error.js';
 import type { ChunkSink, StoredObject } from '../../storage/storage.provider.js';
 import { UpstreamClient } from '../../upstream/upstream.client.js';
-import { AccessService } from './access.service.js';
-import { counted, unchanged, type Again } from '../again.js';
-import { reasonOf, toAnswerError } from '../answer-error.js';
-import type { Asker } from './asker.js';
+import { PermissionService } from './permission.service.js';
+import { counted, unchanged, type ValidityCheck } from '../validity-check.js';
+import { reasonOf, toResponseError } from '../response-error.js';
+import type { Requester } from './requester.js';
 import type { CacheStatus } from '../cache-status.js';
 import { within } from '../deadline.js';
 import type { Download } from './downloads/download.js';
@@ -43,7 +43,7 @@ export interface OpenBlob extends BlobHead {
   copy(range: ByteRange, sink: ChunkSink, signal?: AbortSignal): Promise<void>;
   /** The whole of a small blob; it belongs to everybody and is not to be changed. */
   readonly bytes?: Buffer;
-  readonly again?: Again | undefined;
+  readonly validity?: ValidityCheck | undefined;
   /** Where the client can read it from the storage itself, for some minutes. */
   readonly location?: string;
   close(): Promise<void>;
@@ -62,7 +62,7 @@ export class BlobsService {
     private readonly downloads: DownloadsService,
     private readonly upstream: UpstreamClient,
     private readonly refusals: NegativeCache,
-    private readonly access: AccessService,
+    private readonly access: PermissionService,
     private readonly uses: UsesService,
     private readonly settings: ServerSettings,
     private readonly traffic: TrafficCounts,
@@ -70,23 +70,23 @@ export class BlobsService {
 
   /** Tells of a blob without downloading it. @throws OciError */
   head(repository: RepositoryRef, digest: Digest): Promise<BlobHead> {
-    return this.answering(this.findHead(repository, digest));
+    return this.responding(this.findHead(repository, digest));
   }
 
   /**
    * @param asker another replica never gets what this one gets from a replica, so that nobody waits for itself.
    * @throws OciError before anything has been sent
    */
-  async open(repository: RepositoryRef, digest: Digest, asker: Asker = 'client'): Promise<OpenBlob> {
-    if (asker === 'replica' && this.downloads.isFollowing(digest)) {
+  async open(repository: RepositoryRef, digest: Digest, requester: Requester = 'client'): Promise<OpenBlob> {
+    if (requester === 'replica' && this.downloads.isFollowing(digest)) {
       throw new OciError('UNAVAILABLE', 'another replica downloads it', { retryAfter: 1 });
     }
-    const opening = this.openAny(repository, digest, asker);
+    const opening = this.openAny(repository, digest, requester);
     try {
-      const blob = await this.answering(opening);
+      const blob = await this.responding(opening);
       const { blobs } = this.traffic.of(repository.namespace.toString());
       blobs[blob.cache] += 1;
-      return blob.again ? { ...blob, again: counted(blob.again, blobs) } : blob;
+      return blob.validity ? { ...blob, validity: counted(blob.validity, blobs) } : blob;
     } catch (error) {
       // It may still open after its deadline.
       opening.then((blob) => blob.close()).catch(() => undefined);
@@ -104,28 +104,28 @@ export class BlobsService {
     return { digest, size: await this.agree(repository, digest), cache: 'MISS' };
   }
 
-  private async openAny(repository: RepositoryRef, digest: Digest, asker: Asker): Promise<OpenBlob> {
+  private async openAny(repository: RepositoryRef, digest: Digest, requester: Requester): Promise<OpenBlob> {
     return (
-      this.join(repository, digest, asker) ??
+      this.join(repository, digest, requester) ??
       (await this.openStored(repository, digest)) ??
-      this.join(repository, digest, asker) ??
-      (await this.openAgreed(repository, digest, asker)) ??
-      this.openNew(repository, digest, asker)
+      this.join(repository, digest, requester) ??
+      (await this.openAgreed(repository, digest, requester)) ??
+      this.openNew(repository, digest, requester)
     );
   }
 
   /** Somebody may have begun it while we looked; if that was for another repository, the upstream has to be asked first. */
-  private openNew(repository: RepositoryRef, digest: Digest, asker: Asker): Promise<OpenBlob> {
+  private openNew(repository: RepositoryRef, digest: Digest, requester: Requester): Promise<OpenBlob> {
     const running = this.downloads.find(digest);
-    if (!running) return this.follow(this.downloads.start(repository, digest, asker), repository, asker);
+    if (!running) return this.follow(this.downloads.start(repository, digest, requester), repository, requester);
     return running.isFor(repository)
-      ? this.follow(running, repository, asker)
-      : this.openAny(repository, digest, asker);
+      ? this.follow(running, repository, requester)
+      : this.openAny(repository, digest, requester);
   }
 
-  private join(repository: RepositoryRef, digest: Digest, asker: Asker): Promise<OpenBlob> | undefined {
+  private join(repository: RepositoryRef, digest: Digest, requester: Requester): Promise<OpenBlob> | undefined {
     const download = this.downloads.find(digest);
-    return download?.isFor(repository) === true ? this.follow(download, repository, asker) : undefined;
+    return download?.isFor(repository) === true ? this.follow(download, repository, requester) : undefined;
   }
 
   /** Stored content of a repository that is recorded to contain it: a digest is not a permission (P14). */
@@ -145,7 +145,11 @@ export class BlobsService {
   }
 
   /** Content that is here, or on its way, for another repository: the upstream has to agree that this one has it too. */
-  private async openAgreed(repository: RepositoryRef, digest: Digest, asker: Asker): Promise<OpenBlob | undefined> {
+  private async openAgreed(
+    repository: RepositoryRef,
+    digest: Digest,
+    requester: Requester,
+  ): Promise<OpenBlob | undefined> {
     const size = await this.content.findSize(digest);
     const running = this.downloads.find(digest);
     if (size === undefined && (!running || running.isFor(repository))) return undefined;
@@ -153,7 +157,7 @@ export class BlobsService {
     const download = this.downloads.find(digest);
     if (download) {
       download.admit(repository);
-      return this.follow(download, repository, asker);
+      return this.follow(download, repository, requester);
     }
     const stored = await this.openContent(digest, size, 'REVALIDATED');
     if (stored) {
@@ -179,7 +183,7 @@ export class BlobsService {
   /** A record that cannot be written costs another question next time, not this answer. */
   private async link(repository: RepositoryRef, digest: Digest, size: number): Promise<void> {
     await this.content
-      .link(repository, digest, { size, ...this.access.granted(repository) })
+      .link(repository, digest, { size, ...this.access.permission(repository) })
       .catch((error: unknown) => {
         this.logger.warn(
           `${repository.toString()} was not recorded to contain ${digest.toString()}: ${reasonOf(error)}`,
@@ -255,16 +259,16 @@ export class BlobsService {
     return true;
   }
 
-  private async follow(download: Download, repository: RepositoryRef, asker: Asker): Promise<OpenBlob> {
+  private async follow(download: Download, repository: RepositoryRef, requester: Requester): Promise<OpenBlob> {
     const follower = download.follow();
     const { digest } = follower;
     try {
       await follower.ready(smallBlobPatience);
     } catch (error) {
       await follower.close();
-      if (error instanceof StoredMeanwhileError) return this.openAny(repository, digest, asker);
+      if (error instanceof StoredMeanwhileError) return this.openAny(repository, digest, requester);
       // What another repository's credentials could not get says nothing of this one.
-      if (!download.repository.equals(repository)) return this.openNew(repository, digest, asker);
+      if (!download.repository.equals(repository)) return this.openNew(repository, digest, requester);
       throw error;
     }
     const { size } = follower;
@@ -280,11 +284,11 @@ export class BlobsService {
     );
   }
 
-  private async answering<T>(answer: Promise<T>): Promise<T> {
+  private async responding<T>(response: Promise<T>): Promise<T> {
     try {
-      return await within(answer);
+      return await within(response);
     } catch (error) {
-      throw toAnswerError(error, 'BLOB_UNKNOWN');
+      throw toResponseError(error, 'BLOB_UNKNOWN');
     }
   }
 }
@@ -293,13 +297,13 @@ function keyOf(repository: RepositoryRef, digest: Digest): string {
   return `blob ${repository.toString()} ${digest.toString()}`;
 }
 
-function ofBytes(digest: Digest, bytes: Buffer, again: Again): OpenBlob {
+function ofBytes(digest: Digest, bytes: Buffer, validity: ValidityCheck): OpenBlob {
   return {
     digest,
     size: bytes.length,
     cache: 'HIT',
     bytes,
-    again,
+    validity,
     copy: ({ offset, length }, sink) => sink(bytes.subarray(offset, offset + length)),
     close: () => Promise.resolve(),
   };

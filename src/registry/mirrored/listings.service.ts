@@ -6,7 +6,7 @@ import { ListStore, type ListRecord } from '../../storage/stores/list.store.js';
 import { UpstreamClient, type ListPage } from '../../upstream/upstream.client.js';
 import { UpstreamError } from '../../upstream/upstream-error.js';
 import { UpstreamsService } from '../../upstream/upstreams.service.js';
-import { reasonOf, toAnswerError } from '../answer-error.js';
+import { reasonOf, toResponseError } from '../response-error.js';
 import type { CacheStatus } from '../cache-status.js';
 import { inTime, within } from '../deadline.js';
 import { ageOf, decide, freshnessOf, type Freshness } from './freshness/freshness.js';
@@ -36,7 +36,7 @@ export interface ReferrersPage extends Page {
   readonly filters: string | undefined;
 }
 
-interface Answered {
+interface ListResult {
   readonly record: ListRecord;
   readonly cache: CacheStatus;
 }
@@ -56,7 +56,7 @@ interface Listing {
 @Injectable()
 export class ListingsService {
   private readonly logger = new Logger(ListingsService.name);
-  private readonly flights = new SingleFlight<Answered>();
+  private readonly flights = new SingleFlight<ListResult>();
   /** Questions that somebody has waited too long for: nobody else who has something older waits for them. */
   private readonly late = new Set<string>();
 
@@ -71,7 +71,7 @@ export class ListingsService {
 
   /** @param query `n` and `last`. @throws OciError */
   async tags(repository: RepositoryRef, query: URLSearchParams): Promise<TagPage> {
-    const answered = await this.answer(repository, {
+    const responded = await this.resultOf(repository, {
       name: `tags?${query.toString()}`,
       missing: 'NAME_UNKNOWN',
       ask: async () => {
@@ -79,7 +79,7 @@ export class ListingsService {
         return { body: JSON.stringify(tagsOf(page.body)), next: nextQuery(page, ['n', 'last']) };
       },
     });
-    return { ...this.page(answered), tags: JSON.parse(answered.record.body) as string[] };
+    return { ...this.page(responded), tags: JSON.parse(responded.record.body) as string[] };
   }
 
   /**
@@ -87,7 +87,7 @@ export class ListingsService {
    * @throws OciError; MANIFEST_UNKNOWN where the upstream has no referrers, so that clients look for the tag.
    */
   async referrers(repository: RepositoryRef, digest: Digest, query: URLSearchParams): Promise<ReferrersPage> {
-    const answered = await this.answer(repository, {
+    const responded = await this.resultOf(repository, {
       name: `referrers/${digest.toString()}?${query.toString()}`,
       missing: 'MANIFEST_UNKNOWN',
       ask: async (isKnown) => {
@@ -98,26 +98,26 @@ export class ListingsService {
         return { body: page.body.toString('utf8'), next: nextQuery(page), filters: page.filters };
       },
     });
-    const { body, filters } = answered.record;
-    return { ...this.page(answered), body, filters };
+    const { body, filters } = responded.record;
+    return { ...this.page(responded), body, filters };
   }
 
-  private page({ record, cache }: Answered): Page {
+  private page({ record, cache }: ListResult): Page {
     const next = record.next === undefined ? undefined : new URLSearchParams(record.next);
     return { next, cache, age: ageOf(record, this.clock.now()) };
   }
 
-  private async answer(repository: RepositoryRef, listing: Listing): Promise<Answered> {
+  private async resultOf(repository: RepositoryRef, listing: Listing): Promise<ListResult> {
     try {
-      const answered = await within(this.resolve(repository, listing));
-      this.traffic.of(repository.namespace.toString()).lists[answered.cache] += 1;
-      return answered;
+      const responded = await within(this.resolve(repository, listing));
+      this.traffic.of(repository.namespace.toString()).lists[responded.cache] += 1;
+      return responded;
     } catch (error) {
-      throw toAnswerError(error, listing.missing);
+      throw toResponseError(error, listing.missing);
     }
   }
 
-  private async resolve(repository: RepositoryRef, listing: Listing): Promise<Answered> {
+  private async resolve(repository: RepositoryRef, listing: Listing): Promise<ListResult> {
     const { maxStale } = this.upstreams.get(repository.namespace).settings;
     const policy = { manifestInvalidationTime: listFreshness, staleWhileRevalidate: 0, maxStale };
     const record = await this.lists.find(repository, listing.name);
@@ -127,8 +127,8 @@ export class ListingsService {
     const asking = this.flights.run(key, () => this.ask(key, repository, listing, record, freshness));
     if (!record || freshness === 'expired') return asking;
     const isLate = this.late.has(key) || this.upstream.isSlow(repository);
-    const answered = isLate ? undefined : await inTime(asking);
-    if (answered) return answered;
+    const responded = isLate ? undefined : await inTime(asking);
+    if (responded) return responded;
     this.late.add(key);
     asking
       .catch((error: unknown) => this.logger.debug(`${key} was not had: ${reasonOf(error)}`))
@@ -142,7 +142,7 @@ export class ListingsService {
     listing: Listing,
     record: ListRecord | undefined,
     freshness: Freshness,
-  ): Promise<Answered> {
+  ): Promise<ListResult> {
     try {
       return await this.refusals.guard(key, () => this.fetch(repository, listing, record));
     } catch (error) {
@@ -154,7 +154,7 @@ export class ListingsService {
     }
   }
 
-  private async fetch(repository: RepositoryRef, { name, ask }: Listing, known?: ListRecord): Promise<Answered> {
+  private async fetch(repository: RepositoryRef, { name, ask }: Listing, known?: ListRecord): Promise<ListResult> {
     const record = { ...(await ask(known !== undefined)), checkedAt: this.clock.now() };
     await this.lists.put(repository, name, record).catch((error: unknown) => {
       this.logger.warn(`a list of ${repository.toString()} was not kept: ${reasonOf(error)}`);

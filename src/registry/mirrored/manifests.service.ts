@@ -6,15 +6,15 @@ import type { RepositoryRef } from '../../oci/repository.js';
 import { keys } from '../../storage/keys.js';
 import { ManifestStore, type ManifestRecord } from '../../storage/stores/manifest.store.js';
 import { UpstreamClient, type ManifestHead as UpstreamManifestHead } from '../../upstream/upstream.client.js';
-import { AccessService } from './access.service.js';
-import { counted, unchanged, type Again } from '../again.js';
-import { reasonOf, toAnswerError } from '../answer-error.js';
+import { PermissionService } from './permission.service.js';
+import { counted, unchanged, type ValidityCheck } from '../validity-check.js';
+import { reasonOf, toResponseError } from '../response-error.js';
 import type { CacheStatus } from '../cache-status.js';
 import { within } from '../deadline.js';
 import { UsesService } from '../eviction/uses.service.js';
 import { NegativeCache } from './freshness/negative.cache.js';
 import { isHeadRefusal } from './head-refusal.js';
-import { Turns } from './replicas/turns.js';
+import { RequestLock } from './replicas/request.lock.js';
 import { SingleFlight } from '../single-flight.js';
 import { TrafficCounts } from '../statistics/traffic.counts.js';
 import { TagsService } from './tags.service.js';
@@ -29,10 +29,10 @@ export interface ManifestHead {
   readonly age?: number;
   /** The fallback host that a tag was resolved through. */
   readonly fallback?: string | undefined;
-  readonly again?: Again | undefined;
+  readonly validity?: ValidityCheck | undefined;
 }
 
-export interface ManifestAnswer extends ManifestHead {
+export interface ManifestContent extends ManifestHead {
   readonly body: Buffer;
 }
 
@@ -40,30 +40,30 @@ export interface ManifestAnswer extends ManifestHead {
 @Injectable()
 export class ManifestsService {
   private readonly logger = new Logger(ManifestsService.name);
-  private readonly fetches = new SingleFlight<ManifestAnswer>();
+  private readonly fetches = new SingleFlight<ManifestContent>();
 
   constructor(
     private readonly manifests: ManifestStore,
     private readonly tags: TagsService,
     private readonly upstream: UpstreamClient,
     private readonly refusals: NegativeCache,
-    private readonly access: AccessService,
+    private readonly access: PermissionService,
     private readonly uses: UsesService,
     private readonly traffic: TrafficCounts,
-    private readonly turns: Turns,
+    private readonly turns: RequestLock,
   ) {}
 
   /** @throws OciError */
   head(repository: RepositoryRef, reference: Reference): Promise<ManifestHead> {
-    return this.answering(
+    return this.responding(
       repository,
       reference instanceof Digest ? this.headDigest(repository, reference) : this.headTag(repository, reference),
     );
   }
 
   /** @throws OciError */
-  get(repository: RepositoryRef, reference: Reference): Promise<ManifestAnswer> {
-    return this.answering(
+  get(repository: RepositoryRef, reference: Reference): Promise<ManifestContent> {
+    return this.responding(
       repository,
       reference instanceof Digest ? this.getDigest(repository, reference) : this.getTag(repository, reference),
     );
@@ -90,7 +90,7 @@ export class ManifestsService {
     return resolved;
   }
 
-  private async getTag(repository: RepositoryRef, tag: Exclude<Reference, Digest>): Promise<ManifestAnswer> {
+  private async getTag(repository: RepositoryRef, tag: Exclude<Reference, Digest>): Promise<ManifestContent> {
     const resolved = await this.tags.resolve(repository, tag, 'GET');
     const { digest, cache, age, fallback } = resolved;
     this.uses.tag(repository, tag);
@@ -101,19 +101,19 @@ export class ManifestsService {
     const manifest = await this.getDigest(repository, digest);
     // The tag is what was asked for, so its state is what the answer tells, unless the content had to be fetched.
     const status = manifest.cache === 'HIT' ? cache : manifest.cache;
-    const again = status === 'HIT' && manifest.again ? both(resolved.again, manifest.again) : undefined;
+    const validity = status === 'HIT' && manifest.validity ? both(resolved.validity, manifest.validity) : undefined;
     // Size and media type are the manifest's own: those of the tag are what a HEAD said, which no digest vouches for.
-    return { ...manifest, cache: status, age, fallback, again };
+    return { ...manifest, cache: status, age, fallback, validity };
   }
 
-  private async getDigest(repository: RepositoryRef, digest: Digest): Promise<ManifestAnswer> {
-    const answer = await this.findDigest(repository, digest);
-    this.uses.manifest(repository, digest, answer.body);
-    return answer;
+  private async getDigest(repository: RepositoryRef, digest: Digest): Promise<ManifestContent> {
+    const response = await this.findDigest(repository, digest);
+    this.uses.manifest(repository, digest, response.body);
+    return response;
   }
 
   /** Content that a digest names does not expire. */
-  private async findDigest(repository: RepositoryRef, digest: Digest): Promise<ManifestAnswer> {
+  private async findDigest(repository: RepositoryRef, digest: Digest): Promise<ManifestContent> {
     const record = await this.findRecord(repository, digest);
     const body = record && (await this.manifests.findBody(digest));
     if (record && body) return { ...this.hit(repository, digest, record, body), size: body.length, body };
@@ -122,9 +122,9 @@ export class ManifestsService {
   }
 
   /** Another replica may get it just now: registries count what is got. */
-  private fetchOnce(repository: RepositoryRef, digest: Digest): Promise<ManifestAnswer> {
-    const find = async (): Promise<ManifestAnswer | undefined> => {
-      const record = await this.manifests.findAgain(repository, digest);
+  private fetchOnce(repository: RepositoryRef, digest: Digest): Promise<ManifestContent> {
+    const find = async (): Promise<ManifestContent | undefined> => {
+      const record = await this.manifests.reread(repository, digest);
       if (!record || this.access.isDue(repository, record)) return undefined;
       const body = await this.manifests.findBody(digest);
       return body && { ...this.hit(repository, digest, record, body), size: body.length, body };
@@ -137,9 +137,9 @@ export class ManifestsService {
 
   private hit(repository: RepositoryRef, digest: Digest, record: ManifestRecord, body?: Buffer): ManifestHead {
     const isKept = this.manifests.watch(repository, digest, record, body);
-    const again: Again = () => (isKept() && !this.access.isDue(repository, record) ? unchanged : undefined);
+    const validity: ValidityCheck = () => (isKept() && !this.access.isDue(repository, record) ? unchanged : undefined);
     const { mediaType, size } = record;
-    return { digest, mediaType, size, cache: 'HIT', again };
+    return { digest, mediaType, size, cache: 'HIT', validity };
   }
 
   /** The record, unless the upstream takes it back when it is asked again. */
@@ -158,7 +158,7 @@ export class ManifestsService {
 
   /** A record that cannot be written costs another question next time, not this answer. */
   private async link(repository: RepositoryRef, digest: Digest, record: ManifestRecord): Promise<void> {
-    const renewed = { ...record, ...this.access.granted(repository) };
+    const renewed = { ...record, ...this.access.permission(repository) };
     await this.manifests.link(repository, digest, renewed).catch((error: unknown) => {
       this.logger.warn(`a manifest of ${repository.toString()} was not recorded: ${reasonOf(error)}`);
     });
@@ -169,7 +169,7 @@ export class ManifestsService {
     if (!(await this.headUpstream(repository, digest))) await this.upstream.getManifest(repository, digest);
   }
 
-  private async fetch(repository: RepositoryRef, digest: Digest): Promise<ManifestAnswer> {
+  private async fetch(repository: RepositoryRef, digest: Digest): Promise<ManifestContent> {
     const agreed = await this.agreed(repository, digest);
     const manifest = agreed ?? (await this.upstream.getManifest(repository, digest));
     await this.keep(repository, manifest);
@@ -203,25 +203,25 @@ export class ManifestsService {
 
   private async keep(repository: RepositoryRef, manifest: Manifest): Promise<void> {
     if (!manifest.storable) return;
-    await this.manifests.put(repository, manifest, this.access.granted(repository)).catch((error: unknown) => {
+    await this.manifests.put(repository, manifest, this.access.permission(repository)).catch((error: unknown) => {
       this.logger.warn(`a manifest of ${repository.toString()} was not kept: ${reasonOf(error)}`);
     });
   }
 
-  private async answering<T extends ManifestHead>(repository: RepositoryRef, answer: Promise<T>): Promise<T> {
+  private async responding<T extends ManifestHead>(repository: RepositoryRef, response: Promise<T>): Promise<T> {
     try {
-      const manifest = await within(answer);
+      const manifest = await within(response);
       const { manifests } = this.traffic.of(repository.namespace.toString());
       manifests[manifest.cache] += 1;
-      return { ...manifest, again: counted(manifest.again, manifests) };
+      return { ...manifest, validity: counted(manifest.validity, manifests) };
     } catch (error) {
-      throw toAnswerError(error, 'MANIFEST_UNKNOWN');
+      throw toResponseError(error, 'MANIFEST_UNKNOWN');
     }
   }
 }
 
 /** A tag's manifest is the same while the tag is, and the manifest. */
-function both(tag: Again | undefined, manifest: Again): Again | undefined {
+function both(tag: ValidityCheck | undefined, manifest: ValidityCheck): ValidityCheck | undefined {
   return tag && (() => (manifest() ? tag() : undefined));
 }
 

@@ -12,15 +12,15 @@ import { TagStore, type TagRecord } from '../../storage/stores/tag.store.js';
 import { UpstreamClient, type ManifestHead, type Sourced } from '../../upstream/upstream.client.js';
 import { UpstreamError } from '../../upstream/upstream-error.js';
 import { UpstreamsService } from '../../upstream/upstreams.service.js';
-import { AccessService } from './access.service.js';
-import type { Again } from '../again.js';
-import { reasonOf } from '../answer-error.js';
+import { PermissionService } from './permission.service.js';
+import type { ValidityCheck } from '../validity-check.js';
+import { reasonOf } from '../response-error.js';
 import type { CacheStatus } from '../cache-status.js';
 import { inTime } from '../deadline.js';
 import { ageOf, decide, freshnessOf, type Freshness, type FreshnessPolicy } from './freshness/freshness.js';
 import { NegativeCache } from './freshness/negative.cache.js';
 import { isHeadRefusal } from './head-refusal.js';
-import { Turns } from './replicas/turns.js';
+import { RequestLock } from './replicas/request.lock.js';
 import { SingleFlight } from '../single-flight.js';
 
 /** Repositories remembered for refusing HEAD and answering GET. */
@@ -38,7 +38,7 @@ export interface ResolvedTag {
   readonly fallback: string | undefined;
   /** The manifest, when resolving brought it. */
   readonly body?: Buffer;
-  readonly again?: Again;
+  readonly validity?: ValidityCheck;
 }
 
 /** What tags point to: from the record while it is fresh, else from the upstream, else from the record again. */
@@ -54,8 +54,8 @@ export class TagsService {
     private readonly upstream: UpstreamClient,
     private readonly upstreams: UpstreamsService,
     private readonly refusals: NegativeCache,
-    private readonly access: AccessService,
-    private readonly turns: Turns,
+    private readonly access: PermissionService,
+    private readonly turns: RequestLock,
     @Inject(Clock) private readonly clock: Clock,
   ) {}
 
@@ -71,12 +71,12 @@ export class TagsService {
     const key = `${repository.toString()}:${tag.name}`;
     const asking = this.flights.run(key, () => this.ask(repository, tag, method, record, freshness));
     if (!record || freshness === 'expired') return asking;
-    const answered = freshness === 'ageing' || this.upstream.isSlow(repository) ? undefined : await inTime(asking);
-    if (answered) return answered;
+    const responded = freshness === 'ageing' || this.upstream.isSlow(repository) ? undefined : await inTime(asking);
+    if (responded) return responded;
     // The question goes on behind this answer, for the next who ask.
     if (freshness !== 'ageing') this.upstream.noteSlow(repository);
     asking.catch((error: unknown) => this.logger.debug(`${key} was not revalidated: ${reasonOf(error)}`));
-    return this.answer(record, 'STALE');
+    return this.resultOf(record, 'STALE');
   }
 
   private async ask(
@@ -97,10 +97,11 @@ export class TagsService {
       if (!(error instanceof UpstreamError)) throw error;
       const decision = decide(freshness, error.isDefinitive ? 'refused' : 'failed');
       if (decision === 'forget' && record && error.kind !== 'refused') await this.forget(repository, tag);
-      if (record && (error.kind === 'unauthorized' || error.kind === 'denied')) await this.doubt(repository, record);
+      if (record && (error.kind === 'unauthorized' || error.kind === 'denied'))
+        await this.distrustManifest(repository, record);
       if (decision !== 'serve-stale' || !record) throw error;
       this.logger.debug(`${key} is answered stale: ${error.message}`);
-      return this.answer(record, 'STALE');
+      return this.resultOf(record, 'STALE');
     }
   }
 
@@ -108,9 +109,9 @@ export class TagsService {
   private once(repository: RepositoryRef, tag: Tag, ask: () => Promise<ResolvedTag>): Promise<ResolvedTag> {
     const { settings } = this.upstreams.get(repository.namespace);
     const find = async () => {
-      const record = await this.tags.findAgain(repository, tag);
+      const record = await this.tags.reread(repository, tag);
       const isFresh = freshnessOf(record, policyOf(settings, record), this.clock.now()) === 'fresh';
-      return record && isFresh ? this.answer(record, 'HIT') : undefined;
+      return record && isFresh ? this.resultOf(record, 'HIT') : undefined;
     };
     return this.turns.run(keys.tagLeases(repository, tag), { ask, find });
   }
@@ -123,7 +124,7 @@ export class TagsService {
     const isSame = decide('stale', digest.equals(record.digest) ? 'same' : 'moved') === 'refresh';
     const known = isSame ? record : await this.manifests.find(repository, digest);
     if (!known) return this.fetch(repository, tag, record, head);
-    return this.answer(await this.keep(repository, tag, { ...known, digest, fallback }), 'REVALIDATED');
+    return this.resultOf(await this.keep(repository, tag, { ...known, digest, fallback }), 'REVALIDATED');
   }
 
   private async lookUp(repository: RepositoryRef, tag: Tag): Promise<ResolvedTag> {
@@ -131,7 +132,7 @@ export class TagsService {
     if (head instanceof UpstreamError) return this.fetch(repository, tag, undefined, head);
     const { digest, mediaType, size, fallback } = head;
     if (digest === undefined || mediaType === undefined || size === undefined) return this.fetch(repository, tag);
-    return this.answer(await this.keep(repository, tag, { digest, mediaType, size, fallback }), 'MISS');
+    return this.resultOf(await this.keep(repository, tag, { digest, mediaType, size, fallback }), 'MISS');
   }
 
   /** What HEAD says of a tag, or how it was refused. */
@@ -162,11 +163,11 @@ export class TagsService {
     const resolved = { digest: manifest.digest, mediaType, size: body.length, fallback };
     // Schema 1 is passed through: its digest does not name its bytes, so nothing could be stored under it.
     if (!manifest.storable) return { ...resolved, cache: 'MISS', age: 0, body };
-    await this.manifests.put(repository, manifest, this.access.granted(repository)).catch((error: unknown) => {
+    await this.manifests.put(repository, manifest, this.access.permission(repository)).catch((error: unknown) => {
       this.logger.warn(`a manifest of ${repository.toString()} was not kept: ${reasonOf(error)}`);
     });
     const isSame = record?.digest.equals(manifest.digest) === true;
-    return { ...this.answer(await this.keep(repository, tag, resolved), isSame ? 'REVALIDATED' : 'MISS'), body };
+    return { ...this.resultOf(await this.keep(repository, tag, resolved), isSame ? 'REVALIDATED' : 'MISS'), body };
   }
 
   /**
@@ -209,7 +210,7 @@ export class TagsService {
     found: Omit<TagRecord, 'checkedAt' | 'isPrivate'>,
   ): Promise<TagRecord> {
     const { digest, mediaType, size, fallback } = found;
-    const { isPrivate, agreedAt: checkedAt } = this.access.granted(repository);
+    const { isPrivate, agreedAt: checkedAt } = this.access.permission(repository);
     const record = { digest, mediaType, size, checkedAt, fallback, ...(isPrivate && { isPrivate }) };
     await this.tags.put(repository, tag, record).catch((error: unknown) => {
       this.logger.warn(`the tag ${repository.toString()}:${tag.name} was not kept: ${reasonOf(error)}`);
@@ -224,7 +225,7 @@ export class TagsService {
   }
 
   /** What took a password to get may not be had any more either: the upstream is asked before it is served again. */
-  private async doubt(repository: RepositoryRef, { digest }: TagRecord): Promise<void> {
+  private async distrustManifest(repository: RepositoryRef, { digest }: TagRecord): Promise<void> {
     try {
       const manifest = await this.manifests.find(repository, digest);
       if (manifest?.isPrivate === true) await this.manifests.link(repository, digest, { ...manifest, agreedAt: 0 });
@@ -236,14 +237,14 @@ export class TagsService {
   private hit(repository: RepositoryRef, tag: Tag, record: TagRecord, settings: UpstreamSettings): ResolvedTag {
     const isKept = this.tags.watch(repository, tag, record);
     const policy = policyOf(settings, record);
-    const again: Again = () => {
+    const validity: ValidityCheck = () => {
       const now = this.clock.now();
       return isKept() && freshnessOf(record, policy, now) === 'fresh' ? { age: ageOf(record, now) } : undefined;
     };
-    return { ...this.answer(record, 'HIT'), again };
+    return { ...this.resultOf(record, 'HIT'), validity };
   }
 
-  private answer({ digest, mediaType, size, checkedAt, fallback }: TagRecord, cache: CacheStatus): ResolvedTag {
+  private resultOf({ digest, mediaType, size, checkedAt, fallback }: TagRecord, cache: CacheStatus): ResolvedTag {
     return { digest, mediaType, size, cache, age: ageOf({ checkedAt }, this.clock.now()), fallback };
   }
 }

@@ -51,7 +51,7 @@ export class RegistryStatistics {
   /** By namespace, always the same ones, `other` last. */
   get namespaces(): NamespaceStatistics[] {
     const counts = new Map([...this.upstreams.all].map(({ id, counts: own }) => [id, own]));
-    counts.set(otherNamespaces, this.upstreams.strangers);
+    counts.set(otherNamespaces, this.upstreams.unconfiguredCounts);
     return this.traffic.all.map(([namespace, traffic]) => {
       const upstream = counts.get(namespace) ?? new UpstreamCounts();
       return { namespace, traffic, upstream, saved: this.savedOf(namespace, traffic.sent - upstream.received) };

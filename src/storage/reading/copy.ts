@@ -1,6 +1,6 @@
 import type { ByteRange } from '../../oci/byte-range.js';
 import { CopyBuffers } from './copy-buffers.js';
-import type { Lent, SharedBlocks } from './shared-blocks.js';
+import type { BorrowedBlock, SharedBlocks } from './shared-blocks.js';
 import type { PositionedRead } from './positioned-read.js';
 import { StorageError } from '../storage-error.js';
 import type { ChunkSink } from '../storage.provider.js';
@@ -26,13 +26,13 @@ export async function copyRange(
   const copy = buffers.enter();
   copy.position = range.offset;
   shared?.enter(copy);
-  let sending: { chunk: Lent; done: Promise<void> } | undefined;
+  let sending: { chunk: BorrowedBlock; done: Promise<void> } | undefined;
   const settle = async () => {
     const { chunk, done } = sending ?? {};
     sending = undefined;
     await done?.finally(() => chunk?.release());
   };
-  const readOwn = async (position: number): Promise<Lent> => {
+  const readOwn = async (position: number): Promise<BorrowedBlock> => {
     const buffer = buffers.take(end - position, copy);
     const release = () => buffers.give(buffer);
     try {
@@ -49,10 +49,10 @@ export async function copyRange(
     for (let position = range.offset; position < end;) {
       signal?.throwIfAborted();
       // A slow reader would keep a block from everybody else for as long as it takes it to read that.
-      const mayBorrow = !copy.isSlow && (copy.isProven || shared?.isCrowded === false);
+      const mayBorrow = !copy.isSlow && (copy.isProven || shared?.isContended === false);
       if (mayBorrow && shared?.isAhead(copy) === true) await settle();
-      const lent = mayBorrow ? await shared?.borrow(position, end - position) : undefined;
-      const chunk = lent ?? (await readOwn(position));
+      const borrowed = mayBorrow ? await shared?.borrow(position, end - position) : undefined;
+      const chunk = borrowed ?? (await readOwn(position));
       position += chunk.bytes.length;
       copy.position = position;
       await settle().catch((error: unknown) => {

@@ -70,9 +70,9 @@ describe('SharedBlocks', () => {
       shared.close();
     }
     const { shared } = sourceOf(content);
-    const lent = await shared.borrow(0, 1);
-    expect(lent).toBeDefined();
-    lent?.release();
+    const borrowed = await shared.borrow(0, 1);
+    expect(borrowed).toBeDefined();
+    borrowed?.release();
     shared.close();
   });
 
@@ -81,8 +81,8 @@ describe('SharedBlocks', () => {
     const first = sourceOf(content);
     const held = [];
     for (let position = 0; position < content.length; position += 256 * 1024) {
-      const lent = await first.shared.borrow(position, 1);
-      if (lent) held.push(lent);
+      const borrowed = await first.shared.borrow(position, 1);
+      if (borrowed) held.push(borrowed);
     }
     expect(held.length).toBe(48);
     const second = sourceOf(content);
@@ -92,7 +92,7 @@ describe('SharedBlocks', () => {
     const freed = await second.shared.borrow(0, 1);
     expect(freed).toBeDefined();
     freed?.release();
-    for (const lent of held) lent.release();
+    for (const borrowed of held) borrowed.release();
     first.shared.close();
     second.shared.close();
   });
@@ -105,22 +105,22 @@ describe('SharedBlocks', () => {
     for (let index = 0; index < 48; index += 1) stalled.push(await borrow(index));
     const also = await borrow(0);
     expect(await borrow(48)).toBeUndefined();
-    expect(shared.isCrowded).toBe(false);
-    for (const lent of stalled) lent?.stall?.();
-    expect(shared.isCrowded).toBe(true);
+    expect(shared.isContended).toBe(false);
+    for (const borrowed of stalled) borrowed?.stall?.();
+    expect(shared.isContended).toBe(true);
     const others = [];
     for (let index = 48; index < 95; index += 1) others.push(await borrow(index));
-    expect(others.every((lent) => lent !== undefined)).toBe(true);
+    expect(others.every((borrowed) => borrowed !== undefined)).toBe(true);
     // Somebody else reads the first one, who does not stall.
     expect(await borrow(95)).toBeUndefined();
     also?.release();
-    for (const lent of stalled) lent?.release();
-    expect(shared.isCrowded).toBe(false);
+    for (const borrowed of stalled) borrowed?.release();
+    expect(shared.isContended).toBe(false);
     // What they had above the budget is gone.
     const last = await borrow(96);
     expect(last).toBeDefined();
     expect(await borrow(97)).toBeUndefined();
-    for (const lent of [last, ...others]) lent?.release();
+    for (const borrowed of [last, ...others]) borrowed?.release();
     shared.close();
   });
 
@@ -137,7 +137,7 @@ describe('SharedBlocks', () => {
     held[0]?.stall?.();
     const other = await borrow(48);
     expect(other).toBeDefined();
-    for (const lent of [other, ...held]) lent?.release();
+    for (const borrowed of [other, ...held]) borrowed?.release();
     shared.close();
   });
 
@@ -154,9 +154,9 @@ describe('SharedBlocks', () => {
     const behind = cursor(15 * mebibyte);
     shared.enter(behind);
     expect(shared.isAhead(first)).toBe(true);
-    const lent = await shared.borrow(first.position, 1);
+    const borrowed = await shared.borrow(first.position, 1);
     expect(shared.isAhead(first)).toBe(false);
-    lent?.release();
+    borrowed?.release();
     shared.close();
   });
 
@@ -185,9 +185,9 @@ describe('SharedBlocks', () => {
     const both = await Promise.allSettled([shared.borrow(0, 10), shared.borrow(5, 10)]);
     expect(both.map(({ status }) => status)).toEqual(['rejected', 'rejected']);
     state.isBroken = false;
-    const lent = await shared.borrow(0, 1000);
-    expect(lent?.bytes.every((byte) => byte === 7)).toBe(true);
-    lent?.release();
+    const borrowed = await shared.borrow(0, 1000);
+    expect(borrowed?.bytes.every((byte) => byte === 7)).toBe(true);
+    borrowed?.release();
     shared.close();
   });
 

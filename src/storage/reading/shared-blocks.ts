@@ -19,7 +19,7 @@ export interface Cursor {
 }
 
 /** Bytes lent to one reader until it releases them. */
-export interface Lent {
+export interface BorrowedBlock {
   readonly bytes: Uint8Array;
   readonly release: () => void;
   /** Says that the reader takes very long, as long as it does: a block that only such have is not missed by others. */
@@ -27,7 +27,7 @@ export interface Lent {
 }
 
 /** A block that is filled by whoever appends to the file, and that nobody reads from the file before it is released. */
-export interface Room {
+export interface FillableBlock {
   /** Takes bytes that follow those before, as many as there is room for. @returns how many */
   fill(bytes: Uint8Array): number;
   readonly isFull: boolean;
@@ -89,7 +89,7 @@ class BlockPool {
     this.allocated -= blockSize;
   }
 
-  get isCrowded(): boolean {
+  get isContended(): boolean {
     return this.uncounted >= budget / 4;
   }
 
@@ -137,8 +137,8 @@ export class SharedBlocks {
   }
 
   /** Whether readers who take very long have so many blocks that only those who are known to be fast should get more. */
-  get isCrowded(): boolean {
-    return pool.isCrowded;
+  get isContended(): boolean {
+    return pool.isContended;
   }
 
   /**
@@ -158,7 +158,7 @@ export class SharedBlocks {
    * Up to `length` bytes at `position`, as many as one block has; undefined when the budget has no block for them.
    * @throws StorageError
    */
-  async borrow(position: number, length: number): Promise<Lent | undefined> {
+  async borrow(position: number, length: number): Promise<BorrowedBlock | undefined> {
     const index = Math.floor(position / blockSize);
     const start = position - index * blockSize;
     const end = Math.min(start + length, blockSize);
@@ -206,7 +206,7 @@ export class SharedBlocks {
    * A place for bytes that are appended at `position`, the start of a block, for readers to have before they are in the
    * file. Undefined when the budget has no block for them, or somebody waits for them to come from the file.
    */
-  reserve(position: number): Room | undefined {
+  reserve(position: number): FillableBlock | undefined {
     if (this.isClosed || position % blockSize !== 0 || this.blocks.has(position / blockSize)) return undefined;
     const block = this.blockAt(position / blockSize);
     if (!block) return undefined;

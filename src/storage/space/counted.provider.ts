@@ -72,7 +72,7 @@ export class CountedProvider extends StorageProvider {
     try {
       yield* this.inner.list(prefix);
     } catch (error) {
-      if (isTrouble(error)) this.counts.errors.list += 1;
+      if (isFailure(error)) this.counts.errors.list += 1;
       throw error;
     }
   }
@@ -134,12 +134,12 @@ class CountedIngest extends CountedObject implements Ingest {
 function count<T>(counts: StorageCounts, operation: StorageOperation, result: Promise<T>): Promise<T> {
   counts.operations[operation] += 1;
   result.catch((error: unknown) => {
-    if (isTrouble(error)) counts.errors[operation] += 1;
+    if (isFailure(error)) counts.errors[operation] += 1;
   });
   return result;
 }
 
 /** What a sink throws is not the storage's fault, and neither is an absence or a limit of ours. */
-function isTrouble(error: unknown): boolean {
+function isFailure(error: unknown): boolean {
   return error instanceof StorageError && error.kind !== 'not-found' && error.kind !== 'too-large';
 }

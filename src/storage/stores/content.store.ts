@@ -2,7 +2,7 @@ import { Digest } from '../../oci/digest.js';
 import type { RepositoryRef } from '../../oci/repository.js';
 import { HotCache } from './hot.cache.js';
 import { keys } from '../keys.js';
-import { accessOf, RecordStore, sizeOf, type Access, type RecordFields } from './record.store.js';
+import { permissionOf, RecordStore, sizeOf, type Permission, type RecordFields } from './record.store.js';
 import { setAside } from './set-aside.js';
 import { SpaceLedger } from '../space/space.ledger.js';
 import { orAbsent, StorageError } from '../storage-error.js';
@@ -12,7 +12,7 @@ import type { Ingest, StoredObject, StorageProvider } from '../storage.provider.
 const smallContent = 64 * 1024;
 
 /** A blob that a repository contains. */
-export interface BlobRecord extends Access {
+export interface BlobRecord extends Permission {
   /** Bytes. */
   readonly size: number;
 }
@@ -159,5 +159,5 @@ export class ContentStore {
 
 function readRecord(fields: RecordFields): BlobRecord | undefined {
   const size = sizeOf(fields);
-  return size === undefined ? undefined : { size, ...accessOf(fields) };
+  return size === undefined ? undefined : { size, ...permissionOf(fields) };
 }

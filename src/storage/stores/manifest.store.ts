@@ -4,14 +4,14 @@ import { isManifestMediaType } from '../../oci/media-type.js';
 import type { RepositoryRef } from '../../oci/repository.js';
 import { HotCache } from './hot.cache.js';
 import { keys } from '../keys.js';
-import { accessOf, RecordStore, sizeOf, type Access, type RecordFields } from './record.store.js';
+import { permissionOf, RecordStore, sizeOf, type Permission, type RecordFields } from './record.store.js';
 import { setAside } from './set-aside.js';
 import { SpaceLedger } from '../space/space.ledger.js';
 import { orAbsent, StorageError } from '../storage-error.js';
 import type { StorageProvider } from '../storage.provider.js';
 
 /** What a repository's record says of a manifest; the media type it was first served with is kept for ever. */
-export interface ManifestRecord extends Access {
+export interface ManifestRecord extends Permission {
   readonly mediaType: string;
   /** Bytes. */
   readonly size: number;
@@ -35,8 +35,8 @@ export class ManifestStore {
   }
 
   /** As `find`, past what is in memory: another replica may have written it since. */
-  findAgain(repository: RepositoryRef, digest: Digest): Promise<ManifestRecord | undefined> {
-    return this.records.findAgain(keys.manifest(repository, digest), readRecord);
+  reread(repository: RepositoryRef, digest: Digest): Promise<ManifestRecord | undefined> {
+    return this.records.reread(keys.manifest(repository, digest), readRecord);
   }
 
   /**
@@ -68,7 +68,11 @@ export class ManifestStore {
   }
 
   /** Content first, then the record: a record never points to nothing. */
-  async put(repository: RepositoryRef, { body, mediaType, digest, subject }: Manifest, access: Access): Promise<void> {
+  async put(
+    repository: RepositoryRef,
+    { body, mediaType, digest, subject }: Manifest,
+    access: Permission,
+  ): Promise<void> {
     this.space.check(body.length);
     await this.provider.write(keys.content(digest), body);
     this.space.add(body.length);
@@ -92,5 +96,5 @@ function readRecord(fields: RecordFields): ManifestRecord | undefined {
   const size = sizeOf(fields);
   if (typeof mediaType !== 'string' || !isManifestMediaType(mediaType) || size === undefined) return undefined;
   const target = typeof subject === 'string' ? Digest.find(subject) : undefined;
-  return { mediaType, size, ...(target && { subject: target }), ...accessOf(fields) };
+  return { mediaType, size, ...(target && { subject: target }), ...permissionOf(fields) };
 }

@@ -38,7 +38,7 @@ export class RecordStore {
   }
 
   /** As `find`, past what is in memory: another replica may have written since. */
-  findAgain<T extends object | number>(
+  reread<T extends object | number>(
     key: string,
     read: (fields: RecordFields) => T | undefined,
   ): Promise<T | undefined> {
@@ -89,7 +89,7 @@ export class RecordStore {
 }
 
 /** Under which conditions the upstream let a repository have something. */
-export interface Access {
+export interface Permission {
   /** Whether it took credentials. */
   readonly isPrivate: boolean;
   /** When the upstream last agreed, in milliseconds since 1970. */
@@ -97,7 +97,7 @@ export interface Access {
 }
 
 /** The fields of `Access`; what an older record does not say counts as private and never agreed to. */
-export function accessOf({ isPrivate, agreedAt }: RecordFields): Access {
+export function permissionOf({ isPrivate, agreedAt }: RecordFields): Permission {
   return {
     isPrivate: isPrivate !== false,
     agreedAt: typeof agreedAt === 'number' && Number.isFinite(agreedAt) ? agreedAt : 0,

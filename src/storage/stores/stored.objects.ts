@@ -1,7 +1,7 @@
 import type { Digest } from '../../oci/digest.js';
 import { HotCache } from './hot.cache.js';
 import { contentFolders, keys, parseContentKey, parseRecordKey, type RecordKey } from '../keys.js';
-import { accessOf, RecordStore, sizeOf, type RecordFields } from './record.store.js';
+import { permissionOf, RecordStore, sizeOf, type RecordFields } from './record.store.js';
 import { SpaceLedger } from '../space/space.ledger.js';
 import { orAbsent } from '../storage-error.js';
 import type { ObjectEntry, StorageProvider } from '../storage.provider.js';
@@ -66,7 +66,7 @@ export class StoredObjects {
     const record = await orAbsent(this.provider.read(key, 64 * 1024));
     try {
       const fields = JSON.parse(record?.toString('utf8') ?? '{}') as RecordFields;
-      return { size: sizeOf(fields) ?? 0, isPrivate: accessOf(fields).isPrivate };
+      return { size: sizeOf(fields) ?? 0, isPrivate: permissionOf(fields).isPrivate };
     } catch {
       return { size: 0, isPrivate: true };
     }

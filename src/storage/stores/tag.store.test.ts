@@ -56,7 +56,7 @@ describe('TagStore', () => {
     const confirmed = { ...record, checkedAt: record.checkedAt + 1 };
     await tags.put(repository, latest, confirmed);
     expect(await remembering.find(repository, latest)).toEqual(record);
-    expect(await remembering.findAgain(repository, latest)).toEqual(confirmed);
+    expect(await remembering.reread(repository, latest)).toEqual(confirmed);
     expect(await remembering.find(repository, latest)).toEqual(confirmed);
   });
 

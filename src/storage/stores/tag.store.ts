@@ -39,8 +39,8 @@ export class TagStore {
   }
 
   /** As `find`, past what is in memory: another replica may have confirmed it since. */
-  findAgain(repository: RepositoryRef, tag: Tag): Promise<TagRecord | undefined> {
-    return this.records.findAgain(keys.tag(repository, tag), readerOf(tag));
+  reread(repository: RepositoryRef, tag: Tag): Promise<TagRecord | undefined> {
+    return this.records.reread(keys.tag(repository, tag), readerOf(tag));
   }
 
   /** A question that costs no reading: whether this is still the record that memory has. */

@@ -49,7 +49,7 @@ export async function rejects(action: Promise<unknown>, ...kinds: StorageErrorKi
 }
 
 /** Rejects as trouble of any kind. */
-export async function rejectsAsTrouble(action: Promise<unknown>): Promise<void> {
+export async function rejectsAsFailure(action: Promise<unknown>): Promise<void> {
   await rejects(action, 'failed', 'full', 'damaged', 'too-large');
 }
 

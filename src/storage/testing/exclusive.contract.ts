@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import type { StorageProvider } from '../storage.provider.js';
-import { assertSame, keysUnder, mebibyte, rejectsAsTrouble, sample } from './content.js';
+import { assertSame, keysUnder, mebibyte, rejectsAsFailure, sample } from './content.js';
 import type { ContractCase } from './contract-case.js';
 
 const key = 'leases/one';
@@ -53,6 +53,6 @@ export function exclusiveContract(add: ContractCase): void {
   });
 
   add('refuses a malformed key as trouble', async (provider) => {
-    await rejectsAsTrouble(provider.create('leases/../one', sample(1)));
+    await rejectsAsFailure(provider.create('leases/../one', sample(1)));
   });
 }

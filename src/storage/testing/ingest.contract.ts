@@ -8,7 +8,7 @@ import {
   keysUnder,
   mebibyte,
   rejects,
-  rejectsAsTrouble,
+  rejectsAsFailure,
   sample,
 } from './content.js';
 import type { ContractCase } from './contract-case.js';
@@ -150,8 +150,8 @@ export function ingestContract(add: ContractCase): void {
 
   it('shows nothing and is aborted when commit fails', async (ingest, provider) => {
     await ingest.append(sample(10));
-    await rejectsAsTrouble(ingest.commit('blobs/../one'));
-    await rejectsAsTrouble(ingest.commit(key));
+    await rejectsAsFailure(ingest.commit('blobs/../one'));
+    await rejectsAsFailure(ingest.commit(key));
     await assertAbsent(provider, key);
     assert.deepEqual(await keysUnder(provider, 'blobs'), []);
   });
@@ -167,7 +167,7 @@ export function ingestContract(add: ContractCase): void {
   it('cannot be committed after abort', async (ingest, provider) => {
     await ingest.append(sample(10));
     await ingest.abort();
-    await rejectsAsTrouble(ingest.commit(key));
+    await rejectsAsFailure(ingest.commit(key));
     await assertAbsent(provider, key);
   });
 
@@ -182,8 +182,8 @@ export function ingestContract(add: ContractCase): void {
   it('leaves the object alone when it is committed again', async (ingest, provider) => {
     await ingest.append(sample(10));
     await ingest.commit(key);
-    await rejectsAsTrouble(ingest.commit(key));
-    await rejectsAsTrouble(ingest.commit('blobs/two'));
+    await rejectsAsFailure(ingest.commit(key));
+    await rejectsAsFailure(ingest.commit('blobs/two'));
     assertSame(await provider.read(key, 10), sample(10));
     assert.deepEqual(await keysUnder(provider, 'blobs'), [key]);
   });
@@ -193,7 +193,7 @@ export function ingestContract(add: ContractCase): void {
     await ingest.commit(key);
     await provider.delete(key);
     await ingest.abort();
-    await rejectsAsTrouble(ingest.commit(key));
+    await rejectsAsFailure(ingest.commit(key));
     await assertAbsent(provider, key);
   });
 

@@ -4,7 +4,7 @@ import { Namespace } from '../../oci/namespace.js';
 import { Tag } from '../../oci/reference.js';
 import { RepositoryRef } from '../../oci/repository.js';
 import { keys } from '../keys.js';
-import { assertSame, keysUnder, rejectsAsTrouble, sample } from './content.js';
+import { assertSame, keysUnder, rejectsAsFailure, sample } from './content.js';
 import type { ContractCase } from './contract-case.js';
 
 const malformed = {
@@ -34,12 +34,12 @@ const malformed = {
 export function keyContract(it: ContractCase): void {
   for (const [name, key] of Object.entries(malformed)) {
     it(`refuses ${name} as trouble, not as an absence`, async (provider) => {
-      await rejectsAsTrouble(provider.read(key, 100));
-      await rejectsAsTrouble(provider.open(key));
-      await rejectsAsTrouble(provider.stat(key));
-      await rejectsAsTrouble(provider.write(key, sample(1)));
-      await rejectsAsTrouble(provider.delete(key));
-      await rejectsAsTrouble(keysUnder(provider, key));
+      await rejectsAsFailure(provider.read(key, 100));
+      await rejectsAsFailure(provider.open(key));
+      await rejectsAsFailure(provider.stat(key));
+      await rejectsAsFailure(provider.write(key, sample(1)));
+      await rejectsAsFailure(provider.delete(key));
+      await rejectsAsFailure(keysUnder(provider, key));
     });
   }
 

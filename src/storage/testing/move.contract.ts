@@ -6,7 +6,7 @@ import {
   keysUnder,
   mebibyte,
   rejects,
-  rejectsAsTrouble,
+  rejectsAsFailure,
   sample,
 } from './content.js';
 import type { ContractCase } from './contract-case.js';
@@ -65,8 +65,8 @@ export function moveContract(it: ContractCase): void {
 
   it('refuses malformed keys as trouble', async (provider) => {
     await provider.write(key, sample(10));
-    await rejectsAsTrouble(provider.move(key, 'blobs/../two'));
-    await rejectsAsTrouble(provider.move('blobs/../one', 'blobs/two'));
+    await rejectsAsFailure(provider.move(key, 'blobs/../two'));
+    await rejectsAsFailure(provider.move('blobs/../one', 'blobs/two'));
     assertSame(await provider.read(key, 10), sample(10));
   });
 }

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { StorageProvider } from '../storage.provider.js';
 import { StorageError } from '../storage-error.js';
-import { assertAbsent, assertSame, keysUnder, rejectsAsTrouble, sample } from './content.js';
+import { assertAbsent, assertSame, keysUnder, rejectsAsFailure, sample } from './content.js';
 import type { ContractCase } from './contract-case.js';
 
 const key = 'blobs/one';
@@ -83,7 +83,7 @@ export function useContract(it: ContractCase): void {
   });
 
   it('refuses to touch a malformed key as trouble', async (provider) => {
-    await rejectsAsTrouble(provider.touch('blobs/../one'));
+    await rejectsAsFailure(provider.touch('blobs/../one'));
   });
 
   it('tells a capacity in bytes that does not depend on what is stored, or none', async (provider) => {

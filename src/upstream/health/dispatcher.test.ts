@@ -27,13 +27,13 @@ beforeEach(() => {
   const fallbackHosts = ['second.test', 'third.test'].map((host) => Object.assign(new EndpointSettings(), { host }));
   const settings = { namespace: 'registry.test', host: 'first.test', fallbackHosts, maxConnections: 4 };
   upstream = new Upstream(Object.assign(new UpstreamSettings(), settings), true);
-  dispatcher = new Dispatcher({ ask: answer } as unknown as RegistrySession, clock);
+  dispatcher = new Dispatcher({ ask: respond } as unknown as RegistrySession, clock);
   vi.spyOn(Logger.prototype, 'warn').mockReturnValue();
   vi.spyOn(Logger.prototype, 'log').mockReturnValue();
 });
 afterEach(() => void vi.restoreAllMocks());
 
-function answer({ upstream: { base } }: Question) {
+function respond({ upstream: { base } }: Question) {
   asked.push(base.host);
   const said = says[base.host] ?? 200;
   if (typeof said === 'string') return Promise.reject(new UpstreamError(said, `${base.host}: ${said}`));
@@ -70,10 +70,10 @@ describe('a question', () => {
 
   it.each([408, 429, 500, 502, 503, 504, 'unavailable', 'timeout', 'unresolved', 'rate-limited'] as const)(
     'goes to the first fallback that answers when the upstream says %s',
-    async (trouble) => {
-      says['first.test'] = trouble;
+    async (failure) => {
+      says['first.test'] = failure;
       expect(await ask()).toEqual({ host: 'second.test', status: 200, fallback: 'second.test' });
-      says['second.test'] = trouble;
+      says['second.test'] = failure;
       expect(await ask()).toEqual({ host: 'third.test', status: 200, fallback: 'third.test' });
     },
   );

@@ -7,7 +7,7 @@ import { errorOfStatus, UpstreamError } from '../upstream-error.js';
 import { isOutage, UpstreamHealth, type RequestKind } from './upstream.health.js';
 import type { Upstream } from '../upstream.js';
 
-export interface DispatchedAnswer extends Exchange {
+export interface DispatchedResponse extends Exchange {
   /** The fallback host that answered, when it was not the upstream's own. */
   readonly fallback: string | undefined;
 }
@@ -22,14 +22,14 @@ export class Dispatcher {
   ) {}
 
   /** An answer with a status below 500 that is not 408 or 429 (501 is one, too). @throws UpstreamError */
-  async ask(kind: RequestKind, question: Question): Promise<DispatchedAnswer> {
+  async ask(kind: RequestKind, question: Question): Promise<DispatchedResponse> {
     try {
       return { ...(await this.askHost(kind, question)), fallback: undefined };
     } catch (error) {
       if (!isOutage(error)) throw error;
       for (const upstream of question.upstream.fallbacks) {
-        const answer = await this.askFallback(kind, { ...question, upstream });
-        if (answer) return { ...answer, fallback: upstream.base.host };
+        const response = await this.askFallback(kind, { ...question, upstream });
+        if (response) return { ...response, fallback: upstream.base.host };
       }
       throw error;
     }
@@ -46,9 +46,9 @@ export class Dispatcher {
   /** A fallback's refusals are not those of the registry: they count as no answer. */
   private async askFallback(kind: RequestKind, question: Question): Promise<Exchange | undefined> {
     try {
-      const answer = await this.askHost(kind, question);
-      if (answer.status < 400) return answer;
-      discardBody(answer.body, answer.headers['content-length']);
+      const response = await this.askHost(kind, question);
+      if (response.status < 400) return response;
+      discardBody(response.body, response.headers['content-length']);
     } catch (error) {
       if (!(error instanceof UpstreamError)) throw error;
     }
@@ -58,22 +58,22 @@ export class Dispatcher {
   private askHost(kind: RequestKind, question: Question): Promise<Exchange> {
     const health = this.healthOf(question.upstream);
     return health.run(kind, question.repository, async (release) => {
-      const answer = await this.session.ask(question);
-      const { status, headers, body, host } = answer;
+      const response = await this.session.ask(question);
+      const { status, headers, body, host } = response;
       health.observe(headers);
-      if (isTrouble(status)) {
+      if (isFailure(status)) {
         discardBody(body, headers['content-length']);
         throw errorOfStatus(status, host, parseRetryAfter(headers['retry-after'], this.clock.now()));
       }
       // The connection is in use until the body has been read or given up.
       if (body.destroyed) release();
       else body.once('close', release);
-      return answer;
+      return response;
     });
   }
 }
 
 /** Not 501: it says that the method is not implemented, which is an answer. */
-function isTrouble(status: number): boolean {
+function isFailure(status: number): boolean {
   return status === 408 || status === 429 || (status >= 500 && status !== 501);
 }

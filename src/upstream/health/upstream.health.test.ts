@@ -77,21 +77,21 @@ describe('an outage', () => {
   });
 
   it('is none when the upstream says something, whatever that is', async () => {
-    for (const answer of ['missing', 'unauthorized', 'denied', 'wrong', 'rate-limited'] as const) {
+    for (const response of ['missing', 'unauthorized', 'denied', 'wrong', 'rate-limited'] as const) {
       await ask('blob', 'unavailable');
       await ask('blob', 'unavailable');
-      await ask('manifest-head', answer);
+      await ask('manifest-head', response);
       clock.pass(3_600);
     }
     expect(health.isOut).toBe(false);
   });
 
   it('is over with the first answer, be it a refusal or 429', async () => {
-    for (const answer of [undefined, 'missing', 'denied', 'wrong', 'rate-limited'] as const) {
+    for (const response of [undefined, 'missing', 'denied', 'wrong', 'rate-limited'] as const) {
       await failThreeTimes();
       expect(health.isOut).toBe(true);
       clock.pass(3_600);
-      await ask('manifest-head', answer);
+      await ask('manifest-head', response);
       expect(health.isOut).toBe(false);
     }
   });
@@ -173,10 +173,10 @@ describe('a limit', () => {
   );
 
   it('stands although one that was under way gets an answer', async () => {
-    let answer: (() => void) | undefined;
-    const underWay = health.run('manifest-get', 'app', () => new Promise<void>((resolve) => (answer = resolve)));
+    let respond: (() => void) | undefined;
+    const underWay = health.run('manifest-get', 'app', () => new Promise<void>((resolve) => (respond = resolve)));
     await ask('manifest-get', 'rate-limited', 60);
-    answer?.();
+    respond?.();
     await underWay;
     expect(await ask('manifest-get')).toEqual({ kind: 'rate-limited', retryAfter: 60 });
   });

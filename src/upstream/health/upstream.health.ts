@@ -154,11 +154,11 @@ export class UpstreamHealth {
   }
 
   private succeed(kind: RequestKind, probes: Probes): void {
-    this.noteAnswer(probes);
+    this.noteResponse(probes);
     if (this.limits[kind].succeed(probes.limit)) this.logger.log(`${this.host} answers ${kind} requests again`);
   }
 
-  private noteAnswer({ outage }: Probes): void {
+  private noteResponse({ outage }: Probes): void {
     if (this.outage.succeed(outage)) this.logger.log(`${this.host} answers again`);
     this.slowUntil = 0;
   }
@@ -170,7 +170,7 @@ export class UpstreamHealth {
       this.outage.leave(probes.outage);
       this.limits[kind].leave(probes.limit);
     } else if (error.kind === 'rate-limited' || lists.has(kind)) {
-      if (error.kind === 'rate-limited') this.noteAnswer(probes);
+      if (error.kind === 'rate-limited') this.noteResponse(probes);
       else this.outage.leave(probes.outage);
       const hasOpened = this.failCircuit(this.limits[kind], error, probes.limit);
       if (hasOpened) this.logger.warn(`${error.message}; ${kind} requests wait, and what is stored is served`);

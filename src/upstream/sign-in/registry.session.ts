@@ -49,11 +49,11 @@ export class RegistrySession {
   async ask(question: Question): Promise<Exchange> {
     let hop: Hop = { url: new URL(question.path, question.upstream.base), isRegistry: true };
     for (let redirects = 0; ; redirects += 1) {
-      const answer = await this.askSignedIn(question, hop);
-      const location = redirectTarget(answer);
-      if (location === undefined) return answer;
-      discardBody(answer.body, answer.headers['content-length']);
-      if (redirects === maxRedirects) throw new UpstreamError('wrong', `${answer.host} redirects without end`);
+      const response = await this.askSignedIn(question, hop);
+      const location = redirectTarget(response);
+      if (location === undefined) return response;
+      discardBody(response.body, response.headers['content-length']);
+      if (redirects === maxRedirects) throw new UpstreamError('wrong', `${response.host} redirects without end`);
       hop = nextHop(question.upstream, hop, location);
     }
   }
@@ -69,7 +69,7 @@ export class RegistrySession {
     const { userAgent } = upstream.settings;
     try {
       const agent = this.agents.for(url, upstream);
-      const answer = await exchange({
+      const response = await exchange({
         method: question?.method ?? 'GET',
         url,
         agent,
@@ -82,8 +82,8 @@ export class RegistrySession {
           ...headers,
         },
       });
-      upstream.counts.requests[resultOf(answer.status)] += 1;
-      return answer;
+      upstream.counts.requests[resultOf(response.status)] += 1;
+      return response;
     } catch (error) {
       upstream.counts.requests.unreachable += 1;
       throw explain(error, upstream, url, isFirstHop);
@@ -95,7 +95,7 @@ export class RegistrySession {
     const known = this.authorizations.get(key);
     const asked = await this.askOnce(question, hop, known);
     const first = await this.askUnsigned(question, hop, asked);
-    if (first.answer.status !== 401) return first.answer;
+    if (first.response.status !== 401) return first.response;
     return this.answerChallenge(question, hop, key, first);
   }
 
@@ -104,35 +104,35 @@ export class RegistrySession {
    * of no use (nvcr.io, upstreams.md), and only what is said to those who come without one counts.
    */
   private async askUnsigned(question: Question, hop: Hop, asked: Asked): Promise<Asked> {
-    if (asked.token === undefined || !isInvalidToken(asked.answer)) return asked;
+    if (asked.token === undefined || !isInvalidToken(asked.response)) return asked;
     this.tokens.forget(asked.token);
-    discardBody(asked.answer.body, asked.answer.headers['content-length']);
+    discardBody(asked.response.body, asked.response.headers['content-length']);
     return this.askOnce(question, hop, undefined);
   }
 
   /** Signs in once. When a token was refused as such, asks without one before giving up (nvcr.io, upstreams.md). */
   private async answerChallenge(question: Question, hop: Hop, key: string, refused: Asked): Promise<Exchange> {
     if (refused.token !== undefined) this.tokens.forget(refused.token);
-    const authorization = await this.readChallenges(question, hop, refused.answer);
-    if (authorization === undefined || isUseless(authorization, question.upstream, hop)) return refused.answer;
-    discardBody(refused.answer.body, refused.answer.headers['content-length']);
+    const authorization = await this.readChallenges(question, hop, refused.response);
+    if (authorization === undefined || isUseless(authorization, question.upstream, hop)) return refused.response;
+    discardBody(refused.response.body, refused.response.headers['content-length']);
     const second = await this.askOnce(question, hop, authorization);
-    if (second.answer.status !== 401) {
+    if (second.response.status !== 401) {
       this.authorizations.set(key, authorization);
-      return second.answer;
+      return second.response;
     }
     if (second.token !== undefined) this.tokens.forget(second.token);
     this.authorizations.delete(key);
-    if (isInvalidToken(second.answer)) {
-      discardBody(second.answer.body, second.answer.headers['content-length']);
-      return (await this.askOnce(question, hop, undefined)).answer;
+    if (isInvalidToken(second.response)) {
+      discardBody(second.response.body, second.response.headers['content-length']);
+      return (await this.askOnce(question, hop, undefined)).response;
     }
-    if (isPrivateOrAbsent(second.answer, question.upstream)) {
-      second.answer.body.destroy();
+    if (isPrivateOrAbsent(second.response, question.upstream)) {
+      second.response.body.destroy();
       // Docker Hub gives anybody a token and then says 401 for what is private and for what does not exist alike.
-      throw new UpstreamError('missing', `${second.answer.host} has no such public repository`);
+      throw new UpstreamError('missing', `${second.response.host} has no such public repository`);
     }
-    return second.answer;
+    return second.response;
   }
 
   private async askOnce(question: Question, hop: Hop, authorization: Authorization | undefined): Promise<Asked> {
@@ -141,25 +141,29 @@ export class RegistrySession {
     const credentials = upstream.settings.credentials;
     if (authorization?.scheme === 'basic' && credentials && isRegistry) {
       const value = basic(credentials.username, credentials.password.reveal());
-      return { answer: await this.send(upstream, url, { ...headers, authorization: value }, isRegistry, question) };
+      return { response: await this.send(upstream, url, { ...headers, authorization: value }, isRegistry, question) };
     }
     if (authorization?.scheme !== 'bearer')
-      return { answer: await this.send(upstream, url, { ...headers }, isRegistry, question) };
+      return { response: await this.send(upstream, url, { ...headers }, isRegistry, question) };
     const { challenge } = authorization;
     const token = await this.tokens.get({ upstream, origin: url.origin, challenge, repository, isRegistry });
-    const answer = await this.send(
+    const response = await this.send(
       upstream,
       url,
       { ...headers, authorization: `Bearer ${token}` },
       isRegistry,
       question,
     );
-    return { answer, token };
+    return { response, token };
   }
 
   /** The best of the challenges; those of `/v2/` when the answer has none (gcr.io once). */
-  private async readChallenges({ upstream }: Question, hop: Hop, answer: Exchange): Promise<Authorization | undefined> {
-    const own = choose(challengesOf(answer));
+  private async readChallenges(
+    { upstream }: Question,
+    hop: Hop,
+    response: Exchange,
+  ): Promise<Authorization | undefined> {
+    const own = choose(challengesOf(response));
     if (own || !hop.isRegistry) return own;
     const ping = await this.send(upstream, new URL('/v2/', upstream.base), {}, true);
     discardBody(ping.body, ping.headers['content-length']);
@@ -168,7 +172,7 @@ export class RegistrySession {
 }
 
 interface Asked {
-  readonly answer: Exchange;
+  readonly response: Exchange;
   readonly token?: string;
 }
 
@@ -177,12 +181,12 @@ function challengesOf({ body }: Exchange): Challenge[] {
   return parseChallenges(body.headersDistinct['www-authenticate'] ?? []);
 }
 
-function errorsOf(answer: Exchange): string[] {
-  return challengesOf(answer).flatMap(({ parameters }) => parameters.get('error') ?? []);
+function errorsOf(response: Exchange): string[] {
+  return challengesOf(response).flatMap(({ parameters }) => parameters.get('error') ?? []);
 }
 
-function isInvalidToken(answer: Exchange): boolean {
-  return answer.status === 401 && errorsOf(answer).includes('invalid_token');
+function isInvalidToken(response: Exchange): boolean {
+  return response.status === 401 && errorsOf(response).includes('invalid_token');
 }
 
 function choose(challenges: readonly Challenge[]): Authorization | undefined {
@@ -195,8 +199,8 @@ function isUseless({ scheme }: Authorization, { settings }: Upstream, { isRegist
   return scheme === 'basic' && (!isRegistry || settings.credentials === undefined);
 }
 
-function isPrivateOrAbsent(answer: Exchange, { settings }: Upstream): boolean {
-  return settings.credentials === undefined && errorsOf(answer).includes('insufficient_scope');
+function isPrivateOrAbsent(response: Exchange, { settings }: Upstream): boolean {
+  return settings.credentials === undefined && errorsOf(response).includes('insufficient_scope');
 }
 
 function redirectTarget({ status, headers }: Exchange): string | undefined {

@@ -9,7 +9,7 @@ import type { Exchange } from '../transport/transport.js';
 import type { Upstream } from '../upstream.js';
 
 /** Bytes of a token answer. */
-const maxAnswer = 1024 * 1024;
+const maxResponseBytes = 1024 * 1024;
 
 /** What time a host says it is. */
 export interface SeenDate {
@@ -63,17 +63,17 @@ async function checkToken(
   const scope = parameters.get('scope') ?? '';
   if (scope !== '' && !scope.startsWith('repository:')) url.searchParams.set('scope', scope);
   const authorization = credentials && basic(credentials.username, credentials.password.reveal());
-  const answer = await session.send(upstream, url, { ...(authorization !== undefined && { authorization }) }, false);
-  const body = await readBody(answer.body, maxAnswer, answer.host);
-  if (answer.status === 401 || answer.status === 403) {
-    if (credentials) return fail(`${answer.host} does not accept the user or the password (${answer.status})`);
-    return warn(`${answer.host} gives no token without credentials (${answer.status})`);
+  const response = await session.send(upstream, url, { ...(authorization !== undefined && { authorization }) }, false);
+  const body = await readBody(response.body, maxResponseBytes, response.host);
+  if (response.status === 401 || response.status === 403) {
+    if (credentials) return fail(`${response.host} does not accept the user or the password (${response.status})`);
+    return warn(`${response.host} gives no token without credentials (${response.status})`);
   }
-  if (answer.status === 429) return warn(`${answer.host} limits us (429)`);
-  if (answer.status !== 200) return fail(`${answer.host} answers ${answer.status} to a token request`);
-  const { value } = parseToken(body, answer.host);
+  if (response.status === 429) return warn(`${response.host} limits us (429)`);
+  if (response.status !== 200) return fail(`${response.host} answers ${response.status} to a token request`);
+  const { value } = parseToken(body, response.host);
   const second = await ping({ authorization: `Bearer ${value}` });
-  const whose = credentials ? `token obtained from ${answer.host}` : `anonymous token obtained from ${answer.host}`;
+  const whose = credentials ? `token obtained from ${response.host}` : `anonymous token obtained from ${response.host}`;
   if (second.status === 200) return ok(`${whose}${limitOf(second)}`);
   return (credentials ? fail : warn)(`${whose}, and not accepted (${second.status})`);
 }
@@ -82,9 +82,9 @@ async function checkToken(
 export async function checkRateLimit(upstream: Upstream, session: RegistrySession): Promise<Finding> {
   const repository = 'ratelimitpreview/test';
   const path = `/v2/${repository}/manifests/latest`;
-  const answer = await session.ask({ upstream, repository, method: 'HEAD', path, headers: {} });
-  discardBody(answer.body, '0');
-  const limit = parseRateLimit(answer.headers);
+  const response = await session.ask({ upstream, repository, method: 'HEAD', path, headers: {} });
+  discardBody(response.body, '0');
+  const limit = parseRateLimit(response.headers);
   if (!limit) return ok('none that it tells of');
   const detail = `${limit.remaining} of ${limit.limit} pulls left in ${Math.round(limit.window / 3600)} h`;
   return limit.remaining < limit.limit / 10 ? warn(detail) : ok(detail);
@@ -97,9 +97,9 @@ async function ask(
   headers: Record<string, string>,
   isFirstHop: boolean,
 ): Promise<Exchange> {
-  const answer = await session.send(upstream, url, headers, isFirstHop);
-  discardBody(answer.body, answer.headers['content-length']);
-  return answer;
+  const response = await session.send(upstream, url, headers, isFirstHop);
+  discardBody(response.body, response.headers['content-length']);
+  return response;
 }
 
 function limitOf({ headers }: Exchange): string {

@@ -18,7 +18,7 @@ const signedIn = { username: 'user', password: new Secret('planted-password') };
 
 /** A token service whose realm answers what a test says, and what it was asked. */
 function make(
-  answer: (count: number) => { status?: number; body?: unknown; headers?: IncomingHttpHeaders } = () => ({}),
+  respond: (count: number) => { status?: number; body?: unknown; headers?: IncomingHttpHeaders } = () => ({}),
 ) {
   const clock = new HandClock();
   const asked: { url: URL; headers: Record<string, string> }[] = [];
@@ -28,7 +28,7 @@ function make(
       status = 200,
       body = { token: `token-${asked.length}`, expires_in: 300 },
       headers: sent = {},
-    } = answer(asked.length);
+    } = respond(asked.length);
     const stream = Readable.from([Buffer.from(typeof body === 'string' ? body : JSON.stringify(body))], {
       objectMode: false,
     });

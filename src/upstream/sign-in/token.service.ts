@@ -8,7 +8,7 @@ import { errorOfStatus, UpstreamError } from '../upstream-error.js';
 import type { Upstream } from '../upstream.js';
 
 /** Bytes of a token answer. */
-const maxAnswer = 1024 * 1024;
+const maxResponseBytes = 1024 * 1024;
 /** Seconds: the least that a token is taken to live, and its life when the answer does not say (distribution token specification). */
 const defaultLife = 60;
 /** Longest life believed, in seconds. */
@@ -18,7 +18,7 @@ const maxTokens = 10_000;
 
 /** How requests for tokens ended. */
 export interface TokenCounts {
-  granted: number;
+  permission: number;
   /** Credentials, or their absence, were to blame. */
   refused: number;
   failed: number;
@@ -49,7 +49,7 @@ export interface TokenRequest {
 export class TokenService {
   private readonly tokens = new LRUCache<string, Token>({ max: maxTokens });
   private readonly running = new Map<string, Promise<Token>>();
-  readonly counts: TokenCounts = { granted: 0, refused: 0, failed: 0 };
+  readonly counts: TokenCounts = { permission: 0, refused: 0, failed: 0 };
 
   constructor(
     private readonly fetch: TokenFetcher,
@@ -75,7 +75,7 @@ export class TokenService {
     const running = this.request(url, request)
       .then(
         (token) => {
-          this.counts.granted += 1;
+          this.counts.permission += 1;
           this.tokens.set(key, token);
           return token;
         },
@@ -103,7 +103,7 @@ export class TokenService {
       accept: 'application/json',
       ...(credentials && { authorization: basic(credentials.username, credentials.password.reveal()) }),
     });
-    const content = await readBody(body, maxAnswer, host);
+    const content = await readBody(body, maxResponseBytes, host);
     if (status !== 200) throw errorOfToken(status, host, parseRetryAfter(headers['retry-after'], this.clock.now()));
     const { value, life } = parseToken(content, host);
     return { value, expiresAt: receivedAt + life * 1000 * 0.8 };

@@ -36,13 +36,13 @@ const pools = (options: https.AgentOptions): Pools => ({
 
 /** Connection pools: strangers share a pair that only reaches public addresses; each configured upstream has its own. */
 export class Agents {
-  private readonly strangers: Pools;
+  private readonly unconfigured: Pools;
   /** For connections to the operator's proxy, which connects to the rest; its address is the operator's business. */
   private readonly proxied: Pools;
   private readonly trusted = new Map<Upstream, Pools>();
 
   constructor(private readonly resolver: Resolver) {
-    this.strangers = pools({ lookup: guardedLookup(resolver.lookup) });
+    this.unconfigured = pools({ lookup: guardedLookup(resolver.lookup) });
     this.proxied = pools({ lookup: resolver.lookup });
   }
 
@@ -52,7 +52,7 @@ export class Agents {
   }
 
   close(): void {
-    for (const pair of [this.strangers, this.proxied, ...this.trusted.values()]) {
+    for (const pair of [this.unconfigured, this.proxied, ...this.trusted.values()]) {
       pair.http.destroy();
       pair.https.destroy();
     }
@@ -61,7 +61,7 @@ export class Agents {
   private poolsFor(url: URL, upstream: Upstream): Pools {
     if (upstream.trusts(url)) return this.poolsOf(upstream);
     checkLiteralHost(url.hostname);
-    return getProxyForUrl(url.href) === '' ? this.strangers : this.proxied;
+    return getProxyForUrl(url.href) === '' ? this.unconfigured : this.proxied;
   }
 
   private poolsOf(upstream: Upstream): Pools {

@@ -21,7 +21,7 @@ const maxReason = 300;
  * What another replica says of the upstream in the specification's words, which is as good as if we had asked. The codes
  * that are about the replica itself are left out.
  */
-const answers: Readonly<Record<string, readonly [status: number, kind: UpstreamErrorKind]>> = {
+const responses: Readonly<Record<string, readonly [status: number, kind: UpstreamErrorKind]>> = {
   BLOB_UNKNOWN: [404, 'missing'],
   UNAUTHORIZED: [401, 'unauthorized'],
   DENIED: [403, 'denied'],
@@ -67,7 +67,7 @@ export class PeerClient implements OnApplicationShutdown {
    */
   async openBlob({ url, follower, repository, digest, offset, signal }: PeerQuestion): Promise<BlobBody> {
     const target = targetOf(url, repository, digest);
-    const answer = await exchange({
+    const response = await exchange({
       method: 'GET',
       url: target,
       agent: target.protocol === 'https:' ? this.https : this.http,
@@ -81,9 +81,9 @@ export class PeerClient implements OnApplicationShutdown {
         ...(offset !== undefined && { range: `bytes=${offset}-` }),
       },
     });
-    const body = findBlobBody(answer, offset);
+    const body = findBlobBody(response, offset);
     if (body) return { ...body, entityTag: undefined, counts: this.counts };
-    throw await this.errorOf(answer);
+    throw await this.errorOf(response);
   }
 
   onApplicationShutdown(): void {
@@ -93,13 +93,13 @@ export class PeerClient implements OnApplicationShutdown {
 
   private async errorOf({ status, headers, body, host }: Exchange): Promise<UpstreamError> {
     const useless = new UpstreamError('wrong', `the replica at ${host} answered ${status}`);
-    if (!Object.values(answers).some(([known]) => known === status)) {
+    if (!Object.values(responses).some(([known]) => known === status)) {
       discardBody(body, headers['content-length']);
       return useless;
     }
     const document = await readBody(body, maxDocument, host).catch(() => undefined);
     const { code = '', reason } = (document && firstError(document)) ?? {};
-    const [expected, kind] = answers[code] ?? [];
+    const [expected, kind] = responses[code] ?? [];
     if (kind === undefined || expected !== status) return useless;
     return new UpstreamError(
       kind,

@@ -24,15 +24,15 @@ export async function storedDigests(mirror: { readonly root: string }): Promise<
 const secrets = ['planted-', ...[0, 1, 2].map((shift) => encodedInside('planted-', shift))];
 
 /** No secret in the log, in what clients got, or in any stored file. */
-export async function expectNoSecrets(mirror: Mirror, answers: readonly unknown[] = []): Promise<void> {
-  const texts = [mirror.log, JSON.stringify(answers), ...answers.map(bodyOf)];
+export async function expectNoSecrets(mirror: Mirror, responses: readonly unknown[] = []): Promise<void> {
+  const texts = [mirror.log, JSON.stringify(responses), ...responses.map(bodyOf)];
   for (const file of await storedFiles(mirror))
     texts.push(file, (await readFile(join(mirror.root, file))).toString('latin1'));
   for (const secret of secrets) expect(texts.filter((text) => text.includes(secret))).toEqual([]);
 }
 
-function bodyOf(answer: unknown): string {
-  const { body } = (answer ?? {}) as { body?: unknown };
+function bodyOf(response: unknown): string {
+  const { body } = (response ?? {}) as { body?: unknown };
   return Buffer.isBuffer(body) ? body.toString('latin1') : '';
 }
 

@@ -42,7 +42,7 @@ export class TokenServer {
     const tokens = new TokenServer(certificateFile, key, certificate, accounts);
     tokens.listener = await SwitchableServer.start((request, response) => {
       const record = traffic.record(request.method ?? '', request.url ?? '');
-      const { status, body } = tokens.answer(request);
+      const { status, body } = tokens.respond(request);
       record.status = status;
       response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
     });
@@ -56,12 +56,12 @@ export class TokenServer {
     return `http://127.0.0.1:${this.listener.port}/token`;
   }
 
-  private answer({ method, url, headers }: http.IncomingMessage): { status: number; body: object } {
+  private respond({ method, url, headers }: http.IncomingMessage): { status: number; body: object } {
     const { pathname, searchParams } = new URL(url ?? '', 'http://token-server.test');
     if (method !== 'GET' || pathname !== '/token') return { status: 404, body: {} };
     const account = this.accounts.find((candidate) => basic(candidate) === headers.authorization);
     if (account === undefined) return { status: 401, body: { details: 'incorrect username or password' } };
-    const access = searchParams.getAll('scope').map((scope) => granted(scope, account));
+    const access = searchParams.getAll('scope').map((scope) => permission(scope, account));
     return { status: 200, body: { token: this.token(account, access), expires_in: LIFETIME_SECONDS } };
   }
 
@@ -85,7 +85,7 @@ export function basic({ username, password }: Account): string {
   return `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}`;
 }
 
-function granted(scope: string, account: Account): object {
+function permission(scope: string, account: Account): object {
   const [, type, name, wanted] = /^([^:]+):(.+):([^:]+)$/.exec(scope) ?? [];
   const actions = (wanted ?? '').split(',').filter((action) => account.actions.includes(action));
   return { type: type ?? '', name: name ?? '', actions };

@@ -75,8 +75,8 @@ describe('the admin address', () => {
     async (path) => {
       await using stage = await Stage.start();
       await using admin = await AdminAddress.open(stage);
-      const answer = await admin.request.get(path).expect(404);
-      expect(answer.body).toMatchObject({ errors: [{ code: 'NOT_FOUND' }] });
+      const response = await admin.request.get(path).expect(404);
+      expect(response.body).toMatchObject({ errors: [{ code: 'NOT_FOUND' }] });
       expect(stage.asked).toEqual([]);
     },
   );
@@ -91,9 +91,9 @@ describe('the admin address', () => {
     await using admin = await AdminAddress.open(stage);
     const own = [`host: ${new URL(admin.url).host}`];
     for (const [method, path] of routes) {
-      const answer = await rawHost(admin.url, method, path, [...own, ...headers]);
-      expect(answer, path).toContain('HTTP/1.1 403 ');
-      expect(answer).toContain('DENIED');
+      const response = await rawHost(admin.url, method, path, [...own, ...headers]);
+      expect(response, path).toContain('HTTP/1.1 403 ');
+      expect(response).toContain('DENIED');
     }
     expect(await rawHost(admin.url, 'GET', '/_admin/usage', own)).toContain('HTTP/1.1 200 ');
   });

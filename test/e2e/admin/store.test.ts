@@ -14,7 +14,7 @@ interface Repository {
   readonly bytes: number;
 }
 
-interface Answer<T> {
+interface HttpResponse<T> {
   readonly body: T;
   readonly headers: Readonly<Record<string, string | undefined>>;
 }
@@ -63,8 +63,8 @@ describe('GET /_admin/repositories', () => {
 
   it('lists what is stored', async () => {
     await using all = await warmed(names);
-    const answer = await all.admin.request.get('/_admin/repositories').expect(200);
-    const { repositories } = answer.body as { repositories: Repository[] };
+    const response = await all.admin.request.get('/_admin/repositories').expect(200);
+    const { repositories } = response.body as { repositories: Repository[] };
     expect(repositories.map(({ name }) => name).sort()).toEqual([...names].sort());
     for (const repository of repositories)
       expect(repository).toMatchObject({ namespace: 'registry.test', manifests: 1, blobs: 3 });
@@ -75,7 +75,7 @@ describe('GET /_admin/repositories', () => {
     const seen: string[][] = [];
     let path = '/_admin/repositories?n=2';
     while (path !== '') {
-      const { body, headers } = (await all.admin.request.get(path).expect(200)) as Answer<{
+      const { body, headers } = (await all.admin.request.get(path).expect(200)) as HttpResponse<{
         repositories: Repository[];
       }>;
       seen.push(body.repositories.map(({ name }) => name));
@@ -109,7 +109,7 @@ describe('GET /_admin/repositories', () => {
 describe('GET /_admin/usage', () => {
   it('counts what is stored', async () => {
     await using all = await warmed(['team/app']);
-    const { body } = (await all.admin.request.get('/_admin/usage').expect(200)) as Answer<{ bytes: number }>;
+    const { body } = (await all.admin.request.get('/_admin/usage').expect(200)) as HttpResponse<{ bytes: number }>;
     expect(body).toMatchObject({ objects: 4, damaged: 0 });
     expect(body.bytes).toBeGreaterThan(3_000);
   });
@@ -124,10 +124,10 @@ describe.each(['sweep', 'scrub'])('/_admin/%s', (work) => {
     const begun = await request.post(`/_admin/${work}`).expect(202);
     expect(begun.body).toMatchObject({ running: true });
     await until('it has ended', async () => {
-      const { body } = (await request.get(`/_admin/${work}`)) as Answer<{ running: boolean }>;
+      const { body } = (await request.get(`/_admin/${work}`)) as HttpResponse<{ running: boolean }>;
       return !body.running;
     });
-    const { body } = (await request.get(`/_admin/${work}`)) as Answer<{ last: { seen: number } }>;
+    const { body } = (await request.get(`/_admin/${work}`)) as HttpResponse<{ last: { seen: number } }>;
     expect(body).toMatchObject({ running: false, last: { failed: 0, damaged: 0 } });
     expect(body.last.seen).toBeGreaterThanOrEqual(4);
   });

@@ -54,8 +54,8 @@ describe('/readyz', () => {
     await using storage = await FaultyStorage.make();
     storage.faults.set('write', 'failed');
     await using mirror = await Mirror.start({ storage, root: storage.root });
-    const answers = await Promise.all(Array.from({ length: 50 }, () => ask(mirror.url, '/readyz')));
-    expect(new Set(answers.map(([status]) => status))).toEqual(new Set([503]));
+    const responses = await Promise.all(Array.from({ length: 50 }, () => ask(mirror.url, '/readyz')));
+    expect(new Set(responses.map(([status]) => status))).toEqual(new Set([503]));
     expect(storage.failed).toBe(1);
   });
 
@@ -75,9 +75,9 @@ describe('/readyz', () => {
       return gate.opened;
     };
     await using mirror = await Mirror.start({ storage, root: storage.root });
-    const answers = await Promise.all([ask(mirror.url, '/readyz'), ask(mirror.url, '/readyz')]);
+    const responses = await Promise.all([ask(mirror.url, '/readyz'), ask(mirror.url, '/readyz')]);
     const expected = [503, { status: 'unavailable', reason: 'storage: it does not answer' }];
-    expect([...answers, writes]).toEqual([expected, expected, 1]);
+    expect([...responses, writes]).toEqual([expected, expected, 1]);
   });
 
   it('is at one spelling of its path, and in no log line at info', async () => {

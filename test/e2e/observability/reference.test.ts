@@ -42,14 +42,14 @@ describe('docs/metrics.md', () => {
         .map((cell) => cell.trim());
       return { name: name!.replaceAll('`', ''), type, labels: labels!.replaceAll('`', ''), help };
     });
-    const answered = [...scrape.metrics].map(([name, { type, help }]) => {
+    const responded = [...scrape.metrics].map(([name, { type, help }]) => {
       const series = scrape.series.find((one) => one.replace(/_bucket\{/, '{').split('{')[0] === name);
       const labels = [...(series ?? '').matchAll(/(\w+)="/g)]
         .map(([, label]) => label)
         .filter((label) => label !== 'le');
       return { name, type, labels: labels.join(' '), help };
     });
-    expect(answered).toEqual(documented);
+    expect(responded).toEqual(documented);
   });
 });
 

@@ -10,8 +10,8 @@ describe('the trace of a client', () => {
     await using stage = await Stage.start({ registry: { auth: 'bearer', redirectBlobs: 307 } });
     stage.registry.addImage('team/app', image, ['1']);
     const headers = { traceparent: trace(1), tracestate: 'vendor=x, other=y', 'x-request-id': 'pull-1' };
-    const answer = await stage.get('team/app/manifests/1', headers);
-    expect([answer.status, answer.headers['x-request-id']]).toEqual([200, 'pull-1']);
+    const response = await stage.get('team/app/manifests/1', headers);
+    expect([response.status, response.headers['x-request-id']]).toEqual([200, 'pull-1']);
     await stage.get(`team/app/blobs/${image.layers[0]!.digest}`, headers);
     await stage.mirror.settled();
     const { requests } = stage.registry;

@@ -291,8 +291,8 @@ describe('stale_while_revalidate', () => {
     for (const place of [secret, open]) await place.fill();
     secret.clock.pass(hour - 60);
     open.clock.pass(2 * hour);
-    const answers = await Promise.all([secret, open].map((place) => place.ask(paths['a tag'])));
-    expect(answers.map(({ headers }) => headers['x-cache'])).toEqual(['STALE', 'STALE']);
+    const responses = await Promise.all([secret, open].map((place) => place.ask(paths['a tag'])));
+    expect(responses.map(({ headers }) => headers['x-cache'])).toEqual(['STALE', 'STALE']);
     // The question behind the answer writes its record; the folders are looked at when that is done.
     for (const place of [secret, open]) {
       const isRenewed = async () => (await place.ask(paths['a tag'])).headers['x-cache'] === 'HIT';

@@ -10,7 +10,7 @@ import { expectError } from '../support/error-document.js';
 import { Folder } from '../support/folder.js';
 import { Mirror } from '../support/mirror.js';
 import { build, Program } from '../support/program.js';
-import { rawRequest, readAnswer } from '../support/raw.js';
+import { rawRequest, readResponse } from '../support/raw.js';
 import { Stage } from '../support/stage.js';
 import { until } from '../support/until.js';
 
@@ -43,8 +43,8 @@ describe.concurrent('a client that takes its time', () => {
     const drip = setInterval(() => way.includes('byte') && socket.writable && socket.write('a'), 500);
     const { said, after } = await heard(socket);
     clearInterval(drip);
-    const answer = readAnswer(said);
-    expectError(answer!, 408, 'REQUEST_INVALID');
+    const response = readResponse(said);
+    expectError(response!, 408, 'REQUEST_INVALID');
     expect(after).toBeGreaterThan(9_000);
     expect(after).toBeLessThan(20_000);
   });
@@ -277,8 +277,8 @@ describe('an answer', () => {
     await using mirror = await Mirror.start();
     const socket = await dial(mirror.url);
     socket.end('<html>\r\n\r\n');
-    const answer = readAnswer((await heard(socket)).said)!;
-    expect(Object.keys(answer.headers).filter((name) => !known.includes(name))).toEqual([]);
-    expectError(answer, 400, 'REQUEST_INVALID');
+    const response = readResponse((await heard(socket)).said)!;
+    expect(Object.keys(response.headers).filter((name) => !known.includes(name))).toEqual([]);
+    expectError(response, 400, 'REQUEST_INVALID');
   });
 });

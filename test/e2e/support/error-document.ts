@@ -1,15 +1,15 @@
 import { expect } from 'vitest';
 
-interface Answered {
+interface ListResult {
   readonly status: number;
   readonly headers: Readonly<Record<string, unknown>>;
   readonly body: Buffer;
 }
 
 /** Asserts that an answer is the specification's error document ("Error Codes") with one error of this code. */
-export function expectError(answer: Answered, status: number, code: string): void {
-  const { headers, body } = answer;
-  expect({ status: answer.status, body: body.toString() }).toMatchObject({ status });
+export function expectError(response: ListResult, status: number, code: string): void {
+  const { headers, body } = response;
+  expect({ status: response.status, body: body.toString() }).toMatchObject({ status });
   expect(headers).toMatchObject({
     'content-type': 'application/json',
     'content-length': String(body.length),

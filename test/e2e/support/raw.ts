@@ -24,9 +24,9 @@ export function rawRequest(url: string, target: string, options: RawOptions = {}
 
 /** Sends bytes, whatever they are, and reads the first answer. @throws when none comes in time */
 export async function exchange(url: string, bytes: string | Buffer, { deadline = 1_000 }: RawOptions = {}) {
-  const answer = readAnswer(await talk(url, bytes, deadline), /^HEAD /.test(bytes.toString('latin1').slice(0, 5)));
-  if (!answer) throw new Error('there was no answer');
-  return answer;
+  const response = readResponse(await talk(url, bytes, deadline), /^HEAD /.test(bytes.toString('latin1').slice(0, 5)));
+  if (!response) throw new Error('there was no answer');
+  return response;
 }
 
 /** Everything the server says until it ends the connection, or until the first answer is whole. */
@@ -45,7 +45,7 @@ export function talk(url: string, bytes: string | Buffer, deadline = 1_000): Pro
     };
     socket.on('data', (chunk: Buffer) => {
       chunks.push(chunk);
-      if (readAnswer(Buffer.concat(chunks), isHead)?.isWhole === true) end();
+      if (readResponse(Buffer.concat(chunks), isHead)?.isWhole === true) end();
     });
     socket.once('close', () => end());
     // A server may reset the connection of somebody who goes on talking; what it said before counts.
@@ -55,7 +55,7 @@ export function talk(url: string, bytes: string | Buffer, deadline = 1_000): Pro
 }
 
 /** The first answer in what a server said; undefined without a complete head. */
-export function readAnswer(said: Buffer, isHead = false): (RawReply & { readonly isWhole: boolean }) | undefined {
+export function readResponse(said: Buffer, isHead = false): (RawReply & { readonly isWhole: boolean }) | undefined {
   const end = said.indexOf('\r\n\r\n');
   if (end === -1) return undefined;
   const [first = '', ...lines] = said.subarray(0, end).toString('latin1').split('\r\n');

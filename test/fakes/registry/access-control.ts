@@ -1,4 +1,4 @@
-import { type Answer, errorAnswer } from './answer.js';
+import { type HttpResponse, errorResponse } from './response.js';
 import type { Behaviour } from './behaviour.js';
 import { challengeHeaders } from './challenge.js';
 import type { RecordedRequest } from './request-log.js';
@@ -17,7 +17,7 @@ export class AccessControl {
   }
 
   /** Undefined when the request may go on. */
-  findRefusal(request: RecordedRequest): Answer | undefined {
+  findRefusal(request: RecordedRequest): HttpResponse | undefined {
     const { auth } = this.behaviour;
     const { repository, headers } = request;
     if (auth === 'none') return this.#mayRead(repository, true) ? undefined : this.#denied(request);
@@ -46,14 +46,14 @@ export class AccessControl {
     return repository === undefined || this.realm.mayRead(repository, authenticated);
   }
 
-  #denied(request: RecordedRequest): Answer {
+  #denied(request: RecordedRequest): HttpResponse {
     const { auth, deniedStatus } = this.behaviour;
-    if (auth !== 'bearer' || deniedStatus === 403) return errorAnswer(403, 'DENIED', 'requested access is denied');
+    if (auth !== 'bearer' || deniedStatus === 403) return errorResponse(403, 'DENIED', 'requested access is denied');
     return this.#unauthorized(request, 'insufficient_scope');
   }
 
-  #unauthorized(request: RecordedRequest, error?: 'invalid_token' | 'insufficient_scope'): Answer {
+  #unauthorized(request: RecordedRequest, error?: 'invalid_token' | 'insufficient_scope'): HttpResponse {
     const headers = challengeHeaders(this.behaviour, this.realmUrl(), request, error);
-    return errorAnswer(401, 'UNAUTHORIZED', 'authentication required', headers);
+    return errorResponse(401, 'UNAUTHORIZED', 'authentication required', headers);
   }
 }

@@ -3,7 +3,7 @@ import type { RecordedRequest } from './request-log.js';
 import type { RequestKind } from './route.js';
 
 /** `public`: anyone; `private`: with the right credentials; `denied`: nobody. */
-export type Access = 'public' | 'private' | 'denied';
+export type Permission = 'public' | 'private' | 'denied';
 
 export interface TokenBehaviour {
   field: 'token' | 'access_token' | 'both';
@@ -82,7 +82,7 @@ export interface Behaviour {
   password: string;
   /** Whether the realm gives tokens to callers without credentials; if so, repositories are public unless `access` differs. */
   anonymous: boolean;
-  access: Record<string, Access>;
+  access: Record<string, Permission>;
   /** The status of a request with good authentication for something it may not read. */
   deniedStatus: 401 | 403;
   token: TokenBehaviour;

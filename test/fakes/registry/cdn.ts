@@ -1,5 +1,5 @@
-import { answerBytes } from '../byte-answer.js';
-import type { Answer } from './answer.js';
+import { respondWithBytes } from '../byte-response.js';
+import type { HttpResponse } from './response.js';
 import type { Behaviour } from './behaviour.js';
 import type { RecordedRequest, RequestLog } from './request-log.js';
 import type { Route } from './route.js';
@@ -45,7 +45,7 @@ export class Cdn {
     return this.#find(url)?.route ?? { kind: 'cdn' };
   }
 
-  answer(request: RecordedRequest): Answer {
+  respond(request: RecordedRequest): HttpResponse {
     const { once, lifetime, refuseAuthorization, getOnly } = this.behaviour.cdn;
     const object = this.#find(new URL(request.url, 'http://cdn'));
     if (request.headers.authorization !== undefined && refuseAuthorization) {
@@ -57,7 +57,7 @@ export class Cdn {
     if (once && object.uses > 0) return xml(403, 'AccessDenied', 'Request has expired');
     object.uses += 1;
     const etag = this.behaviour.omitEtag ? undefined : `"object-${object.content.length}"`;
-    const { status, headers, body } = answerBytes(object.content, etag, request.headers, this.behaviour.ranges);
+    const { status, headers, body } = respondWithBytes(object.content, etag, request.headers, this.behaviour.ranges);
     return { status, headers: { ...headers, 'content-type': object.mediaType }, body };
   }
 
@@ -66,7 +66,7 @@ export class Cdn {
   }
 }
 
-function xml(status: number, code: string, message: string): Answer {
+function xml(status: number, code: string, message: string): HttpResponse {
   const body = Buffer.from(`<?xml version="1.0"?><Error><Code>${code}</Code><Message>${message}</Message></Error>`);
   return { status, headers: { 'content-type': 'application/xml' }, body };
 }

@@ -1,10 +1,10 @@
-import { answerBytes } from '../byte-answer.js';
-import { type Answer, errorAnswer, jsonAnswer } from './answer.js';
+import { respondWithBytes } from '../byte-response.js';
+import { type HttpResponse, errorResponse, jsonResponse } from './response.js';
 import type { Behaviour } from './behaviour.js';
 import type { Cdn } from './cdn.js';
 import type { RegistryContent } from './content.js';
 import type { RecordedRequest } from './request-log.js';
-import { tagsAnswer } from './tag-page.js';
+import { tagsResponse } from './tag-page.js';
 import { fixtureMediaTypes } from '../../fixtures/media-types.js';
 
 /** The pull half of the distribution specification, for callers whom access control let through. */
@@ -16,16 +16,17 @@ export class Endpoints {
     private readonly origin: () => string,
   ) {}
 
-  answer(request: RecordedRequest): Answer {
+  respond(request: RecordedRequest): HttpResponse {
     const { method, kind, repository = '', reference = '' } = request;
-    if (method !== 'GET' && method !== 'HEAD') return errorAnswer(405, 'UNSUPPORTED');
-    if (kind === 'base') return jsonAnswer(200, {});
+    if (method !== 'GET' && method !== 'HEAD') return errorResponse(405, 'UNSUPPORTED');
+    if (kind === 'base') return jsonResponse(200, {});
     if (kind !== 'manifest' && kind !== 'blob' && kind !== 'tags' && kind !== 'referrers') {
       return { status: 404, headers: { 'content-type': 'text/plain' }, body: Buffer.from('404 page not found\n') };
     }
     const refused = method === 'HEAD' && this.#headStatus(kind);
-    if (refused) return errorAnswer(refused, 'UNSUPPORTED', 'HEAD is not supported');
-    if (!this.content.has(repository)) return errorAnswer(404, 'NAME_UNKNOWN', 'repository name not known to registry');
+    if (refused) return errorResponse(refused, 'UNSUPPORTED', 'HEAD is not supported');
+    if (!this.content.has(repository))
+      return errorResponse(404, 'NAME_UNKNOWN', 'repository name not known to registry');
     if (kind === 'manifest') return this.#manifest(request, repository, reference);
     if (kind === 'blob') return this.#blob(request, repository, reference);
     return kind === 'tags' ? this.#tags(request, repository) : this.#referrers(request, repository, reference);
@@ -36,49 +37,49 @@ export class Endpoints {
     return kind === 'manifest' ? manifests : kind === 'blob' ? blobs : undefined;
   }
 
-  #manifest(request: RecordedRequest, repository: string, reference: string): Answer {
+  #manifest(request: RecordedRequest, repository: string, reference: string): HttpResponse {
     const limits = this.#countAgainstLimit(request);
-    if (limits.exhausted) return errorAnswer(429, 'TOOMANYREQUESTS', 'pull rate limit reached', limits.headers);
+    if (limits.exhausted) return errorResponse(429, 'TOOMANYREQUESTS', 'pull rate limit reached', limits.headers);
     const manifest = this.content.findManifest(repository, reference);
-    if (!manifest) return errorAnswer(404, 'MANIFEST_UNKNOWN', 'manifest unknown', limits.headers);
+    if (!manifest) return errorResponse(404, 'MANIFEST_UNKNOWN', 'manifest unknown', limits.headers);
     const { digest, mediaType, body } = manifest;
     if (!this.#accepts(request, mediaType)) {
-      return errorAnswer(404, 'MANIFEST_UNKNOWN', `${mediaType} found, but Accept header does not support it`);
+      return errorResponse(404, 'MANIFEST_UNKNOWN', `${mediaType} found, but Accept header does not support it`);
     }
     if (this.behaviour.redirectManifests)
       return this.#redirect(this.behaviour.redirectManifests, request, body, mediaType);
     return this.#serve(request, digest, body, { 'content-type': mediaType, ...limits.headers });
   }
 
-  #blob(request: RecordedRequest, repository: string, digest: string): Answer {
+  #blob(request: RecordedRequest, repository: string, digest: string): HttpResponse {
     const body = this.content.findBlob(repository, digest);
-    if (!body) return errorAnswer(404, 'BLOB_UNKNOWN', 'blob unknown to registry');
+    if (!body) return errorResponse(404, 'BLOB_UNKNOWN', 'blob unknown to registry');
     const mediaType = 'application/octet-stream';
     if (this.behaviour.redirectBlobs) return this.#redirect(this.behaviour.redirectBlobs, request, body, mediaType);
     return this.#serve(request, digest, body, { 'content-type': mediaType });
   }
 
-  #serve(request: RecordedRequest, digest: string, content: Buffer, extra: Record<string, string>): Answer {
+  #serve(request: RecordedRequest, digest: string, content: Buffer, extra: Record<string, string>): HttpResponse {
     const { omitEtag, omitDigest, ranges } = this.behaviour;
     // Manifests have no ranges at any registry, and HEAD has none anywhere (RFC 9110 §14.2).
     const { range, ...others } = request.headers;
     const conditions = { ...others, range: request.method === 'GET' ? range : undefined };
     const etag = omitEtag ? undefined : `"${digest}"`;
-    const { status, headers, body } = answerBytes(content, etag, conditions, ranges && request.kind === 'blob');
+    const { status, headers, body } = respondWithBytes(content, etag, conditions, ranges && request.kind === 'blob');
     return { status, headers: { ...headers, ...extra, ...(!omitDigest && { 'docker-content-digest': digest }) }, body };
   }
 
-  #redirect(status: number, request: RecordedRequest, content: Buffer, mediaType: string): Answer {
+  #redirect(status: number, request: RecordedRequest, content: Buffer, mediaType: string): HttpResponse {
     const location = this.cdn.sign(request, content, mediaType);
     return { status, headers: { location }, body: Buffer.alloc(0) };
   }
 
-  #tags(request: RecordedRequest, repository: string): Answer {
+  #tags(request: RecordedRequest, repository: string): HttpResponse {
     const url = new URL(request.url, this.origin());
-    return tagsAnswer(repository, this.content.listTags(repository), url, this.behaviour.tags);
+    return tagsResponse(repository, this.content.listTags(repository), url, this.behaviour.tags);
   }
 
-  #referrers(request: RecordedRequest, repository: string, subject: string): Answer {
+  #referrers(request: RecordedRequest, repository: string, subject: string): HttpResponse {
     if (this.behaviour.referrers === 'missing') {
       return { status: 404, headers: { 'content-type': 'text/plain' }, body: Buffer.from('404 page not found\n') };
     }
@@ -87,7 +88,7 @@ export class Endpoints {
     const manifests = all.filter(({ artifactType }) => wanted === null || artifactType === wanted);
     const document = { schemaVersion: 2, mediaType: fixtureMediaTypes.ociIndex, manifests };
     const filters: Record<string, string> = wanted === null ? {} : { 'oci-filters-applied': 'artifactType' };
-    return jsonAnswer(200, document, { 'content-type': fixtureMediaTypes.ociIndex, ...filters });
+    return jsonResponse(200, document, { 'content-type': fixtureMediaTypes.ociIndex, ...filters });
   }
 
   #accepts(request: RecordedRequest, mediaType: string): boolean {

@@ -1,18 +1,18 @@
-import { type Answer, errorAnswer, jsonAnswer } from './answer.js';
+import { type HttpResponse, errorResponse, jsonResponse } from './response.js';
 import type { TagsBehaviour } from './behaviour.js';
 
 /** One page of tags (`end-8a`, `end-8b`) with the Link to the next. */
-export function tagsAnswer(name: string, all: readonly string[], url: URL, behaviour: TagsBehaviour): Answer {
+export function tagsResponse(name: string, all: readonly string[], url: URL, behaviour: TagsBehaviour): HttpResponse {
   const asked = url.searchParams.get('n');
-  if (asked !== null && !/^\d+$/.test(asked)) return errorAnswer(400, 'PAGINATION_NUMBER_INVALID');
-  if (asked !== null && Number(asked) > (behaviour.refuseAbove ?? Infinity)) return errorAnswer(405, 'UNSUPPORTED');
+  if (asked !== null && !/^\d+$/.test(asked)) return errorResponse(400, 'PAGINATION_NUMBER_INVALID');
+  if (asked !== null && Number(asked) > (behaviour.refuseAbove ?? Infinity)) return errorResponse(405, 'UNSUPPORTED');
   const size = Math.min(asked === null ? Infinity : Number(asked), behaviour.pageSize ?? Infinity);
   const last = url.searchParams.get('last') ?? '';
   const rest = all.filter((tag) => tag > last);
   const tags = rest.slice(0, size);
   const final = tags.at(-1);
-  if (final === undefined || tags.length === rest.length) return jsonAnswer(200, { name, tags });
+  if (final === undefined || tags.length === rest.length) return jsonResponse(200, { name, tags });
   const next = `${url.pathname}?last=${encodeURIComponent(final)}&n=${size}`;
   const target = behaviour.links === 'absolute' ? `${url.origin}${next}` : next;
-  return jsonAnswer(200, { name, tags }, { link: `<${target}>; rel="next"` });
+  return jsonResponse(200, { name, tags }, { link: `<${target}>; rel="next"` });
 }

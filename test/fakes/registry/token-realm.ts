@@ -1,4 +1,4 @@
-import { type Answer, errorAnswer, jsonAnswer } from './answer.js';
+import { type HttpResponse, errorResponse, jsonResponse } from './response.js';
 import type { Behaviour } from './behaviour.js';
 import type { RecordedRequest } from './request-log.js';
 
@@ -36,44 +36,44 @@ export class TokenRealm {
     return right === 'public' || (right === 'private' && authenticated);
   }
 
-  answer(request: RecordedRequest): Answer {
+  respond(request: RecordedRequest): HttpResponse {
     const { token, challenge, anonymous } = this.behaviour;
     if (token.redirectTo !== undefined) {
       return { status: 302, headers: { location: token.redirectTo }, body: Buffer.alloc(0) };
     }
-    if (request.method !== 'GET') return errorAnswer(404, 'UNSUPPORTED', 'tokens are had with GET');
+    if (request.method !== 'GET') return errorResponse(404, 'UNSUPPORTED', 'tokens are had with GET');
     const [scheme = '', credentials = ''] = (request.headers.authorization ?? '').split(' ');
     const authenticated = scheme !== '';
     const accepted = authenticated ? /^basic$/i.test(scheme) && this.isCaller(credentials) : anonymous;
-    if (!accepted) return errorAnswer(401, 'UNAUTHORIZED', 'incorrect username or password');
+    if (!accepted) return errorResponse(401, 'UNAUTHORIZED', 'incorrect username or password');
     const query = new URL(request.url, 'http://realm').searchParams;
     if (challenge.service !== undefined && query.get('service') !== challenge.service) {
-      return errorAnswer(400, 'UNKNOWN', 'another service');
+      return errorResponse(400, 'UNKNOWN', 'another service');
     }
     return this.#grant(query.getAll('scope').join(' ').split(' ').filter(Boolean), authenticated);
   }
 
-  #grant(scopes: readonly string[], authenticated: boolean): Answer {
+  #grant(scopes: readonly string[], authenticated: boolean): HttpResponse {
     const { token, challenge } = this.behaviour;
     const wanted = scopes.map((scope) => /^repository:(?<name>[^ ]+):(?<actions>[^:]*)$/.exec(scope)?.groups);
-    if (wanted.some((scope) => scope?.actions?.includes('push'))) return errorAnswer(403, 'DENIED', 'pull only');
+    if (wanted.some((scope) => scope?.actions?.includes('push'))) return errorResponse(403, 'DENIED', 'pull only');
     const literal = typeof challenge.scope === 'object' ? challenge.scope.literal : undefined;
     const names = wanted.flatMap((scope) => scope?.name ?? []);
     const readable = new Set(names.filter((name) => this.mayRead(name, authenticated)));
     if (token.refusal !== 'token' && literal === undefined && names.some((name) => !readable.has(name))) {
-      return errorAnswer(token.refusal, token.refusal === 401 ? 'UNAUTHORIZED' : 'DENIED');
+      return errorResponse(token.refusal, token.refusal === 401 ? 'UNAUTHORIZED' : 'DENIED');
     }
     const everything = literal !== undefined && scopes.includes(literal);
     const covers = (name: string): boolean => (literal === undefined ? readable.has(name) : everything);
     return this.#issue({ authenticated, covers });
   }
 
-  #issue(grant: TokenGrant): Answer {
+  #issue(grant: TokenGrant): HttpResponse {
     const { field, expiresIn, lifetime } = this.behaviour.token;
     this.#issued += 1;
     const token = `planted-token-${this.#issued}`;
     this.#grants.set(token, { ...grant, expiresAt: Date.now() + (lifetime ?? expiresIn ?? 60) * 1000 });
-    return jsonAnswer(200, {
+    return jsonResponse(200, {
       ...(field !== 'access_token' && { token }),
       ...(field !== 'token' && { access_token: token }),
       ...(expiresIn !== undefined && { expires_in: expiresIn }),

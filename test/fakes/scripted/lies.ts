@@ -80,7 +80,7 @@ export function rangeOtherTotal(body: Buffer, difference = 1): Script {
 /** 206 without any Content-Range. */
 export function rangeUnlabelled(body: Buffer): Script {
   return {
-    answer: ({ headers }) => {
+    respond: ({ headers }) => {
       const part = body.subarray(offsetOf(headers.range));
       return [head(206, { ...octets, 'content-length': part.length }), bytes(part)];
     },
@@ -117,7 +117,7 @@ interface Part {
 
 function partial(choose: (offset: number) => Part): Script {
   return {
-    answer: ({ headers }) => {
+    respond: ({ headers }) => {
       const { start, total, part } = choose(offsetOf(headers.range));
       const range = `bytes ${start}-${start + part.length - 1}/${total}`;
       return [head(206, { ...octets, 'content-length': part.length, 'content-range': range }), bytes(part)];

@@ -6,7 +6,7 @@ import type { ScriptedRequest } from './request-parser.js';
 export type Step = (peer: Peer) => void | Promise<void>;
 
 /** What happens in answer to one request: a step, several in order, or a choice made when the request is known. */
-export type Script = Step | readonly Step[] | { readonly answer: (request: ScriptedRequest) => Script };
+export type Script = Step | readonly Step[] | { readonly respond: (request: ScriptedRequest) => Script };
 
 /** Nothing is added to the headers: without a length or an encoding the body lasts until the connection ends. */
 export type Headers = Readonly<Record<string, string | number | readonly string[]>>;
@@ -37,7 +37,7 @@ export function drip(body: Buffer, bytesPerSecond: number): Step {
 /** The steps of a script for one request. */
 export function stepsOf(script: Script, request: ScriptedRequest): readonly Step[] {
   if (typeof script === 'function') return [script];
-  return 'answer' in script ? stepsOf(script.answer(request), request) : script;
+  return 'respond' in script ? stepsOf(script.respond(request), request) : script;
 }
 
 export interface ChunkedOptions {

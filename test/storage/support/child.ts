@@ -35,9 +35,9 @@ export class ServerProcess implements AsyncDisposable {
     child.once('exit', (code) => (failure ??= new Error(`${command} ended with ${String(code)}: ${server.said}`)));
     for (let waited = 0; ; waited += 50) {
       if (failure) throw failure;
-      const answer = await fetch(url, { signal: AbortSignal.timeout(1_000) }).catch(() => undefined);
-      await answer?.body?.cancel();
-      if (answer) return server;
+      const response = await fetch(url, { signal: AbortSignal.timeout(1_000) }).catch(() => undefined);
+      await response?.body?.cancel();
+      if (response) return server;
       if (waited > 30_000) {
         child.kill('SIGKILL');
         throw new Error(`${command} does not serve: ${server.said}`);

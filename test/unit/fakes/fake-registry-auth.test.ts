@@ -24,8 +24,8 @@ const ask = (query: string, authorization?: string): Promise<Reply> =>
 
 async function token(query: string, authorization?: string): Promise<string> {
   const { body } = await ask(query, authorization);
-  const answer = JSON.parse(body.toString()) as { token?: string; access_token?: string };
-  return `Bearer ${answer.token ?? answer.access_token ?? 'none'}`;
+  const response = JSON.parse(body.toString()) as { token?: string; access_token?: string };
+  return `Bearer ${response.token ?? response.access_token ?? 'none'}`;
 }
 
 beforeEach(async () => {

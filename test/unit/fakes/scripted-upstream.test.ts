@@ -45,7 +45,7 @@ describe('ScriptedUpstream', () => {
   });
 
   it('keeps connections alive and reads request bodies', async () => {
-    upstream.on('*', /^\/v2\//, { answer: (asked) => lie.plain(200, `${asked.method} ${asked.body.length}`) });
+    upstream.on('*', /^\/v2\//, { respond: (asked) => lie.plain(200, `${asked.method} ${asked.body.length}`) });
     const agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
     for (const path of ['/v2/', '/v2/a?n=1'])
       expect((await request(upstream.url + path, { agent })).body.toString()).toBe('GET 0');
@@ -77,7 +77,7 @@ describe('ScriptedUpstream', () => {
   it('chooses by what the request says', async () => {
     const bearer = 'Bearer realm="https://auth.example/token"';
     upstream.on('GET', '/blob', {
-      answer: ({ headers }) =>
+      respond: ({ headers }) =>
         headers.authorization === undefined ? lie.challenge(bearer, 'Basic') : lie.content(body),
     });
     const refused = await request(url);

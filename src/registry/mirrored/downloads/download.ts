@@ -9,7 +9,7 @@ import type { ChunkSink, Ingest } from '../../../storage/storage.provider.js';
 import type { BlobBody } from '../../../upstream/transport/blob.body.js';
 import { UpstreamError } from '../../../upstream/upstream-error.js';
 import { receive, skipSamePrefix } from './receive.js';
-import { Spool, type SpoolReader } from './spool.js';
+import { DownloadBuffer, type BufferReader } from './download.buffer.js';
 
 /**
  * Bytes at the end that no client gets before the whole has been verified: without them a wrong body is never complete
@@ -39,14 +39,14 @@ export type BlobSource = (from?: { offset: number; entityTag: string | undefined
 export class Download {
   private readonly repositories = new Map<string, RepositoryRef>();
   private readonly waiting = new Set<() => void>();
-  private spool: Spool | undefined;
+  private buffer: DownloadBuffer | undefined;
   private ingest: Ingest | undefined;
   private hash: Hash;
   private hasServed = false;
   private body: IncomingMessage | undefined;
   private total: number | undefined;
   /** Where each follower is, from the moment it came: a full disk must not forget those who still wait. */
-  private readonly readers = new Set<SpoolReader>();
+  private readonly readers = new Set<BufferReader>();
   /** Bytes that followers have heard of. */
   private announced = 0;
   private announcement: NodeJS.Timeout | undefined;
@@ -71,7 +71,7 @@ export class Download {
   }
 
   get received(): number {
-    return this.spool?.size ?? 0;
+    return this.buffer?.size ?? 0;
   }
 
   /** Clients that are being sent it, or wait for it. */
@@ -94,16 +94,16 @@ export class Download {
 
   /** Whether somebody who comes now can have it from the first byte. */
   get isJoinable(): boolean {
-    return this.state !== 'failed' && (this.spool?.isWhole ?? true);
+    return this.state !== 'failed' && (this.buffer?.isWhole ?? true);
   }
 
   /** The verified content, for committing; undefined when the storage did not take all of it. */
   get verified(): Ingest | undefined {
-    return this.state === 'verified' && this.spool?.storageTrouble === undefined ? this.ingest : undefined;
+    return this.state === 'verified' && this.buffer?.storageFailure === undefined ? this.ingest : undefined;
   }
 
-  get storageTrouble(): StorageError | undefined {
-    return this.spool?.storageTrouble;
+  get storageFailure(): StorageError | undefined {
+    return this.buffer?.storageFailure;
   }
 
   /**
@@ -115,10 +115,10 @@ export class Download {
       const first = await this.source();
       this.total = first.size;
       const ingest = await this.openIngest(first);
-      this.spool = new Spool(ingest, this.readers);
+      this.buffer = new DownloadBuffer(ingest, this.readers);
       if (!(ingest instanceof StorageError)) this.ingest = ingest;
       this.enter('receiving');
-      await this.receiveAll(this.spool, first);
+      await this.receiveAll(this.buffer, first);
       this.verify();
       this.enter('verified');
     } catch (error) {
@@ -149,9 +149,9 @@ export class Download {
     return new Follower(this, reader);
   }
 
-  async leave(reader: SpoolReader): Promise<void> {
+  async leave(reader: BufferReader): Promise<void> {
     this.readers.delete(reader);
-    this.spool?.trim();
+    this.buffer?.trim();
     await this.closeWhenUnused();
   }
 
@@ -168,13 +168,13 @@ export class Download {
   }
 
   /** Sends the range to the sink as it arrives, and never the last bytes before they are verified. */
-  async copy(reader: SpoolReader, range: ByteRange, sink: ChunkSink, signal?: AbortSignal): Promise<void> {
-    const { spool } = this;
-    if (!spool) throw new Error('a download was read before it was ready');
+  async copy(reader: BufferReader, range: ByteRange, sink: ChunkSink, signal?: AbortSignal): Promise<void> {
+    const { buffer } = this;
+    if (!buffer) throw new Error('a download was read before it was ready');
     const wake = () => this.wake();
     signal?.addEventListener('abort', wake, { once: true });
     try {
-      spool.advance(reader, range.offset);
+      buffer.advance(reader, range.offset);
       for (let position = range.offset; position < range.offset + range.length;) {
         await this.until(() => this.released > position || this.state === 'verified', signal);
         const length = Math.min(this.released, range.offset + range.length) - position;
@@ -184,7 +184,7 @@ export class Download {
           continue;
         }
         this.hasServed = true;
-        await spool.copy(reader, { offset: position, length }, sink, signal);
+        await buffer.copy(reader, { offset: position, length }, sink, signal);
         position += length;
       }
     } finally {
@@ -213,47 +213,47 @@ export class Download {
     this.wake();
   }
 
-  private async receiveAll(spool: Spool, first: BlobBody): Promise<void> {
+  private async receiveAll(buffer: DownloadBuffer, first: BlobBody): Promise<void> {
     let body: BlobBody | UpstreamError = first;
     let { entityTag } = first;
     let idle = 0;
     for (let resumes = 0; ; resumes += 1) {
-      const before = spool.size;
-      const cut = body instanceof UpstreamError ? body : await this.receiveOne(spool, body);
-      if (!cut && (this.total === undefined || spool.size === this.total)) return;
-      idle = spool.size > before ? 0 : idle + 1;
+      const before = buffer.size;
+      const cut = body instanceof UpstreamError ? body : await this.receiveOne(buffer, body);
+      if (!cut && (this.total === undefined || buffer.size === this.total)) return;
+      idle = buffer.size > before ? 0 : idle + 1;
       if (resumes === maxResumes || idle > maxIdleResumes)
         throw cut ?? new UpstreamError('wrong', `${first.host} sent too few bytes`);
       if (idle > 0) await new Promise((resolve) => setTimeout(resolve, pauseBefore(idle, cut)));
       if (this.state === 'failed') throw this.failure;
-      body = await this.resume(spool, entityTag);
+      body = await this.resume(buffer, entityTag);
       if (!(body instanceof UpstreamError)) entityTag = body.entityTag ?? entityTag;
     }
   }
 
-  private receiveOne(spool: Spool, { body, host, counts }: BlobBody): Promise<UpstreamError | undefined> {
+  private receiveOne(buffer: DownloadBuffer, { body, host, counts }: BlobBody): Promise<UpstreamError | undefined> {
     this.body = body;
     return receive(body, host, (chunk) => {
       counts.received += chunk.length;
-      return this.take(spool, chunk);
+      return this.take(buffer, chunk);
     });
   }
 
-  private async take(spool: Spool, chunk: Buffer): Promise<void> {
+  private async take(buffer: DownloadBuffer, chunk: Buffer): Promise<void> {
     if (this.state === 'failed') throw this.failure;
-    if (this.total !== undefined && spool.size + chunk.length > this.total)
+    if (this.total !== undefined && buffer.size + chunk.length > this.total)
       throw new UpstreamError('wrong', 'the upstream sent too many bytes');
     // The storage writes while this thread hashes.
-    const written = spool.append(chunk);
+    const written = buffer.append(chunk);
     this.hash.update(chunk);
     await written;
     this.announce();
   }
 
   /** An error when the upstream cannot go on just now, which counts as a try without progress. */
-  private async resume(spool: Spool, entityTag: string | undefined): Promise<BlobBody | UpstreamError> {
+  private async resume(buffer: DownloadBuffer, entityTag: string | undefined): Promise<BlobBody | UpstreamError> {
     try {
-      return (await this.goOn(spool, entityTag)) ?? (await this.startOver(spool));
+      return (await this.goOn(buffer, entityTag)) ?? (await this.startOver(buffer));
     } catch (error) {
       if (error instanceof UpstreamError && !error.isDefinitive && error.kind !== 'wrong') return error;
       throw error;
@@ -261,10 +261,10 @@ export class Download {
   }
 
   /** The rest; undefined when the upstream answers with something else. */
-  private async goOn(spool: Spool, entityTag: string | undefined): Promise<BlobBody | undefined> {
+  private async goOn(buffer: DownloadBuffer, entityTag: string | undefined): Promise<BlobBody | undefined> {
     try {
-      const body = await this.source({ offset: spool.size, entityTag });
-      if (await this.continues(body, spool)) return body;
+      const body = await this.source({ offset: buffer.size, entityTag });
+      if (await this.continues(body, buffer)) return body;
       body.body.destroy();
     } catch (error) {
       if (!(error instanceof UpstreamError) || error.kind !== 'wrong') throw error;
@@ -276,9 +276,9 @@ export class Download {
    * Asks for the whole when the rest was answered with something else: it goes on where we are when it begins with the
    * bytes we have, and from its first byte when nobody has been sent any.
    */
-  private async startOver(spool: Spool): Promise<BlobBody> {
+  private async startOver(buffer: DownloadBuffer): Promise<BlobBody> {
     const body = await this.source();
-    if (await this.continues(body, spool)) return body;
+    if (await this.continues(body, buffer)) return body;
     body.body.destroy();
     const changed = new UpstreamError('wrong', `${body.host} has changed its content during the download`);
     if (this.isServed()) throw changed;
@@ -290,7 +290,7 @@ export class Download {
     if (isPossible) {
       this.ingest = ingest instanceof StorageError ? undefined : ingest;
       this.hash = this.digest.hasher();
-      spool.restart(ingest);
+      buffer.restart(ingest);
       this.announced = 0;
     } else again.body.destroy();
     const unused = isPossible ? old : ingest;
@@ -319,9 +319,9 @@ export class Download {
   }
 
   /** Whether the body, of which the bytes that we have are read, goes on where we are. */
-  private async continues(body: BlobBody, spool: Spool): Promise<boolean> {
+  private async continues(body: BlobBody, buffer: DownloadBuffer): Promise<boolean> {
     if (body.size !== undefined && this.total !== undefined && body.size !== this.total) return false;
-    return body.offset === spool.size || skipSamePrefix(body, spool.size, this.digest, this.hash);
+    return body.offset === buffer.size || skipSamePrefix(body, buffer.size, this.digest, this.hash);
   }
 
   private verify(): void {
@@ -370,7 +370,7 @@ export class Follower {
 
   constructor(
     private readonly download: Download,
-    private readonly reader: SpoolReader,
+    private readonly reader: BufferReader,
   ) {}
 
   get size(): number | undefined {

@@ -3,12 +3,12 @@ import { ServerSettings } from '../../../config/server.settings.js';
 import type { Digest } from '../../../oci/digest.js';
 import { OciError } from '../../../oci/error.js';
 import type { RepositoryRef } from '../../../oci/repository.js';
-import type { Asker } from '../asker.js';
+import type { Requester } from '../requester.js';
 import { ContentStore } from '../../../storage/stores/content.store.js';
 import { UpstreamClient } from '../../../upstream/upstream.client.js';
 import { UpstreamError } from '../../../upstream/upstream-error.js';
-import { AccessService } from '../access.service.js';
-import { reasonOf } from '../../answer-error.js';
+import { PermissionService } from '../permission.service.js';
+import { reasonOf } from '../../response-error.js';
 import { NegativeCache } from '../freshness/negative.cache.js';
 import { ReplicatedSource, StoredMeanwhileError } from '../replicas/replicated.source.js';
 import { ReplicasService } from '../replicas/replicas.service.js';
@@ -42,7 +42,7 @@ export class DownloadsService implements OnApplicationShutdown {
     private readonly upstream: UpstreamClient,
     private readonly content: ContentStore,
     private readonly refusals: NegativeCache,
-    private readonly access: AccessService,
+    private readonly access: PermissionService,
     private readonly replicas: ReplicasService,
     settings: ServerSettings,
   ) {
@@ -87,13 +87,13 @@ export class DownloadsService implements OnApplicationShutdown {
    * @param asker for another replica it is always downloaded from the upstream.
    * @throws OciError UNAVAILABLE when too many downloads wait already.
    */
-  start(repository: RepositoryRef, digest: Digest, asker: Asker = 'client'): Download {
+  start(repository: RepositoryRef, digest: Digest, requester: Requester = 'client'): Download {
     if (this.slots.waiting >= this.limit) {
       throw new OciError('UNAVAILABLE', 'too many downloads are waiting', { retryAfter: 5 });
     }
     const upstream: BlobSource = (from) => this.upstream.openBlob(repository, digest, from);
     const shared = this.replicas.isActive
-      ? new ReplicatedSource(this.replicas, this.content, { repository, digest, upstream, asker })
+      ? new ReplicatedSource(this.replicas, this.content, { repository, digest, upstream, requester })
       : undefined;
     const open: BlobSource = shared ? (from) => shared.open(from) : upstream;
     const key = `blob ${repository.toString()} ${digest.toString()}`;
@@ -127,10 +127,10 @@ export class DownloadsService implements OnApplicationShutdown {
       this.counts[isKept ? 'kept' : 'passed'] += 1;
     } catch (error) {
       this.counts.failed += 1;
-      const isAnswer =
+      const isResponse =
         error instanceof StoredMeanwhileError || (error instanceof UpstreamError && error.kind !== 'wrong');
       // Before its first byte this is about the upstream, whose state is logged when it changes and not for each request.
-      const level = isAnswer && download.received === 0 ? 'debug' : 'warn';
+      const level = isResponse && download.received === 0 ? 'debug' : 'warn';
       this.logger[level](`${digest.toString()} was not kept: ${reasonOf(error)}`);
     } finally {
       await this.sources.get(download)?.close();
@@ -144,17 +144,17 @@ export class DownloadsService implements OnApplicationShutdown {
    * @returns whether the storage took it.
    */
   private async keep(download: Download): Promise<boolean> {
-    const { digest, verified, storageTrouble } = download;
+    const { digest, verified, storageFailure } = download;
     if (verified === undefined) {
       this.logger.warn(
-        `${digest.toString()} was passed through and not kept: ${storageTrouble?.message ?? 'no storage'}`,
+        `${digest.toString()} was passed through and not kept: ${storageFailure?.message ?? 'no storage'}`,
       );
       return false;
     }
     const isThere = await this.sources.get(download)?.isKeptElsewhere(verified.size);
     if (isThere !== true) await this.content.commit(verified, digest);
     for (const repository of download.admitted) {
-      await this.content.link(repository, digest, { size: verified.size, ...this.access.granted(repository) });
+      await this.content.link(repository, digest, { size: verified.size, ...this.access.permission(repository) });
     }
     return true;
   }

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { ageOf, decide, freshnessOf, type Freshness, type FreshnessPolicy, type UpstreamAnswer } from './freshness.js';
+import { ageOf, decide, freshnessOf, type Freshness, type FreshnessPolicy, type UpstreamOutcome } from './freshness.js';
 
 const now = Date.UTC(2026, 0, 1);
 const minute = 60_000;
@@ -67,10 +67,10 @@ describe('the age of a record', () => {
 
 describe('what is done after an answer', () => {
   const states: Freshness[] = ['fresh', 'ageing', 'stale', 'expired', 'unknown'];
-  const answers: UpstreamAnswer[] = ['same', 'moved', 'refused', 'failed'];
+  const responses: UpstreamOutcome[] = ['same', 'moved', 'refused', 'failed'];
 
   it('never hides a refusal, and has something to serve after a failure only where that is allowed', () => {
-    const table = states.map((state) => answers.map((answer) => decide(state, answer)));
+    const table = states.map((state) => responses.map((response) => decide(state, response)));
     expect(table).toEqual([
       ['refresh', 'replace', 'forget', 'serve-stale'],
       ['refresh', 'replace', 'forget', 'serve-stale'],

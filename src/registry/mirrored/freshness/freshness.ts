@@ -44,7 +44,7 @@ export function ageOf(record: Confirmed, now: number): number {
  * - refused: 401, 403 or 404, an answer that nothing stored may hide (P7)
  * - failed: unreachable, too late, 5xx, 429 or damaged, which is no answer (P6)
  */
-export type UpstreamAnswer = 'same' | 'moved' | 'refused' | 'failed';
+export type UpstreamOutcome = 'same' | 'moved' | 'refused' | 'failed';
 
 /**
  * - refresh: the record holds, from now on
@@ -56,9 +56,9 @@ export type UpstreamAnswer = 'same' | 'moved' | 'refused' | 'failed';
 export type Decision = 'refresh' | 'replace' | 'serve-stale' | 'forget' | 'fail';
 
 /** The whole policy: what is done with a record of this freshness after this answer. */
-export function decide(freshness: Freshness, answer: UpstreamAnswer): Decision {
-  if (answer === 'refused') return 'forget';
-  if (answer === 'same') return 'refresh';
-  if (answer === 'moved') return 'replace';
+export function decide(freshness: Freshness, response: UpstreamOutcome): Decision {
+  if (response === 'refused') return 'forget';
+  if (response === 'same') return 'refresh';
+  if (response === 'moved') return 'replace';
   return freshness === 'unknown' || freshness === 'expired' ? 'fail' : 'serve-stale';
 }

@@ -13,7 +13,7 @@ beforeEach(() => {
   asked = 0;
 });
 
-const answer = (key: string, kind?: UpstreamErrorKind) =>
+const respond = (key: string, kind?: UpstreamErrorKind) =>
   cache
     .guard(key, () => {
       asked += 1;
@@ -23,9 +23,9 @@ const answer = (key: string, kind?: UpstreamErrorKind) =>
 
 /** Seconds, to a tenth, for which a refusal is remembered. */
 async function remembered(key: string, kind: UpstreamErrorKind): Promise<number> {
-  await answer(key, kind);
+  await respond(key, kind);
   for (let tenths = 0; tenths < 1_000; tenths += 1) {
-    if ((await answer(key)) === 'yes') return tenths / 10;
+    if ((await respond(key)) === 'yes') return tenths / 10;
     clock.pass(0.1);
   }
   return Infinity;
@@ -55,39 +55,39 @@ describe('the negative cache', () => {
   );
 
   it('costs a crowd that asks for what is not there one question', async () => {
-    await answer('registry.test/app:1.0', 'missing');
-    for (let count = 0; count < 100; count += 1) expect(await answer('registry.test/app:1.0')).toBe('missing');
+    await respond('registry.test/app:1.0', 'missing');
+    for (let count = 0; count < 100; count += 1) expect(await respond('registry.test/app:1.0')).toBe('missing');
     expect(asked).toBe(1);
   });
 
   it('keeps what is asked for apart', async () => {
-    await answer(`manifest registry.test/app sha256:${hex}`, 'missing');
-    expect(await answer(`blob registry.test/app sha256:${hex}`)).toBe('yes');
-    expect(await answer(`manifest registry.test/other sha256:${hex}`)).toBe('yes');
+    await respond(`manifest registry.test/app sha256:${hex}`, 'missing');
+    expect(await respond(`blob registry.test/app sha256:${hex}`)).toBe('yes');
+    expect(await respond(`manifest registry.test/other sha256:${hex}`)).toBe('yes');
   });
 
   it('does not become younger by being asked', async () => {
-    await answer('registry.test/app:1.0', 'missing');
+    await respond('registry.test/app:1.0', 'missing');
     clock.pass(9);
-    expect(await answer('registry.test/app:1.0')).toBe('missing');
+    expect(await respond('registry.test/app:1.0')).toBe('missing');
     clock.pass(1);
-    expect(await answer('registry.test/app:1.0')).toBe('yes');
+    expect(await respond('registry.test/app:1.0')).toBe('yes');
   });
 
   it('does not care where the time of day jumps', async () => {
-    await answer('registry.test/app:1.0', 'missing');
+    await respond('registry.test/app:1.0', 'missing');
     clock.jump(-5 * 86_400);
     clock.pass(10);
-    expect(await answer('registry.test/app:1.0')).toBe('yes');
-    await answer('registry.test/app:1.0', 'missing');
+    expect(await respond('registry.test/app:1.0')).toBe('yes');
+    await respond('registry.test/app:1.0', 'missing');
     clock.jump(5 * 86_400);
-    expect(await answer('registry.test/app:1.0')).toBe('missing');
+    expect(await respond('registry.test/app:1.0')).toBe('missing');
   });
 
   it('forgets the oldest of more than ten thousand', async () => {
-    for (let count = 0; count <= 10_000; count += 1) await answer(`registry.test/app:${count}`, 'missing');
-    expect(await answer('registry.test/app:0')).toBe('yes');
-    expect(await answer('registry.test/app:1')).toBe('missing');
-    expect(await answer('registry.test/app:10000')).toBe('missing');
+    for (let count = 0; count <= 10_000; count += 1) await respond(`registry.test/app:${count}`, 'missing');
+    expect(await respond('registry.test/app:0')).toBe('yes');
+    expect(await respond('registry.test/app:1')).toBe('missing');
+    expect(await respond('registry.test/app:10000')).toBe('missing');
   });
 });

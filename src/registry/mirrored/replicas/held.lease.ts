@@ -1,7 +1,7 @@
 import { Logger } from '@nestjs/common';
 import type { Clock } from '../../../config/clock/clock.js';
 import type { Lease, LeaseStore } from '../../../storage/stores/lease.store.js';
-import { reasonOf } from '../../answer-error.js';
+import { reasonOf } from '../../response-error.js';
 
 /** A lease of this process. Whoever has it releases it. */
 export class HeldLease {

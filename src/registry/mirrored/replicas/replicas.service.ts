@@ -7,7 +7,7 @@ import { ServerSettings } from '../../../config/server.settings.js';
 import { LeaseStore, type Lease, type NewestLease } from '../../../storage/stores/lease.store.js';
 import type { BlobBody } from '../../../upstream/transport/blob.body.js';
 import { PeerClient, type PeerQuestion } from '../../../upstream/transport/peer.client.js';
-import { reasonOf } from '../../answer-error.js';
+import { reasonOf } from '../../response-error.js';
 import { HeldLease } from './held.lease.js';
 
 /** Milliseconds that clocks of replicas may differ by. */

@@ -82,7 +82,7 @@ beforeEach(() => {
     repository,
     digest,
     upstream,
-    asker: 'client',
+    requester: 'client',
   });
 });
 

@@ -7,8 +7,8 @@ import type { Lease } from '../../../storage/stores/lease.store.js';
 import { StorageError } from '../../../storage/storage-error.js';
 import type { BlobBody } from '../../../upstream/transport/blob.body.js';
 import { UpstreamError } from '../../../upstream/upstream-error.js';
-import { reasonOf } from '../../answer-error.js';
-import type { Asker } from '../asker.js';
+import { reasonOf } from '../../response-error.js';
+import type { Requester } from '../requester.js';
 import type { BlobSource } from '../downloads/download.js';
 import type { HeldLease } from './held.lease.js';
 import type { ReplicasService } from './replicas.service.js';
@@ -33,7 +33,7 @@ export interface SharedBlob {
   readonly digest: Digest;
   readonly upstream: BlobSource;
   /** A blob that a replica wants is downloaded here: who follows is never followed. */
-  readonly asker: Asker;
+  readonly requester: Requester;
 }
 
 /**
@@ -109,7 +109,7 @@ export class ReplicatedSource {
       const { epoch, lease } = await this.replicas.findNewest(this.leases, seen);
       const isOther = lease !== undefined && epoch > this.broken && this.replicas.isLive(lease);
       isLate ||= isOther;
-      if (isOther && this.blob.asker === 'client') {
+      if (isOther && this.blob.requester === 'client') {
         await this.look();
         const body = await this.follow(lease, from?.offset);
         if (body) return body;
@@ -123,7 +123,7 @@ export class ReplicatedSource {
         return undefined;
       }
       // It would only follow who was quicker.
-      if (this.blob.asker === 'replica') return undefined;
+      if (this.blob.requester === 'replica') return undefined;
       seen = epoch + 1;
     }
     return undefined;

@@ -1,6 +1,6 @@
 import type { FileHandle } from 'node:fs/promises';
 import type { ByteRange } from '../../../oci/byte-range.js';
-import { blockSize, type Room } from '../../reading/shared-blocks.js';
+import { blockSize, type FillableBlock } from '../../reading/shared-blocks.js';
 import type { StorageError } from '../../storage-error.js';
 import type { ChunkSink } from '../../storage.provider.js';
 import { OpenFile } from './open-file.js';
@@ -20,12 +20,12 @@ export class GrowingFile {
   /** Bytes that the file has; those between here and `appended` are in blocks. */
   private written = 0;
   /** The block that is being filled. */
-  private room: Room | undefined;
+  private room: FillableBlock | undefined;
   /** Blocks that the file does not have yet, or could not take. */
-  private readonly unwritten = new Set<Room>();
+  private readonly unwritten = new Set<FillableBlock>();
   /** Writes that are under way or wait, one after the other so that the file never has a hole. */
   private readonly writes: Promise<void>[] = [];
-  private trouble: StorageError | undefined;
+  private failure: StorageError | undefined;
 
   /** @param attempt what appending is called when it fails, after "the storage could not". */
   constructor(
@@ -43,7 +43,7 @@ export class GrowingFile {
   /** @throws StorageError `full` or `failed`, perhaps because of what was appended before. */
   async append(chunk: Uint8Array): Promise<void> {
     for (let done = 0; done < chunk.length;) {
-      if (this.trouble) throw this.trouble;
+      if (this.failure) throw this.failure;
       const rest = chunk.subarray(done);
       // What fits into one block is written as it comes: there is nothing to gain.
       const room = this.appended === 0 ? undefined : this.currentBlock();
@@ -55,7 +55,7 @@ export class GrowingFile {
   async flush(): Promise<void> {
     this.endBlock();
     await this.writes.at(-1);
-    if (this.trouble) throw this.trouble;
+    if (this.failure) throw this.failure;
   }
 
   copy(range: ByteRange, sink: ChunkSink, signal?: AbortSignal): Promise<void> {
@@ -69,14 +69,14 @@ export class GrowingFile {
     await this.file.close();
   }
 
-  private currentBlock(): Room | undefined {
+  private currentBlock(): FillableBlock | undefined {
     if (this.room) return this.room;
     this.room = this.file.shared.reserve(this.appended);
     if (this.room) this.unwritten.add(this.room);
     return this.room;
   }
 
-  private async gather(room: Room, bytes: Uint8Array): Promise<number> {
+  private async gather(room: FillableBlock, bytes: Uint8Array): Promise<number> {
     const taken = room.fill(bytes);
     this.appended += taken;
     if (room.isFull) this.endBlock();
@@ -95,27 +95,27 @@ export class GrowingFile {
   }
 
   /** A block that cannot be written stays for its readers. Never throws. */
-  private async writeBlock(room: Room): Promise<void> {
-    if (this.trouble) return;
+  private async writeBlock(room: FillableBlock): Promise<void> {
+    if (this.failure) return;
     try {
       await this.writeAll(room.bytes);
       this.unwritten.delete(room);
       room.release();
     } catch (error) {
-      this.trouble = toWriteError(error, this.attempt);
+      this.failure = toWriteError(error, this.attempt);
     }
   }
 
   /** Up to the end of a block, so that the next bytes may be gathered. */
   private async writeThrough(bytes: Uint8Array): Promise<number> {
     await this.writes.at(-1);
-    if (this.trouble) throw this.trouble;
+    if (this.failure) throw this.failure;
     const part = bytes.subarray(0, blockSize - (this.appended % blockSize));
     const before = this.written;
     try {
       await this.writeAll(part);
     } catch (error) {
-      throw (this.trouble = toWriteError(error, this.attempt));
+      throw (this.failure = toWriteError(error, this.attempt));
     } finally {
       this.appended += this.written - before;
     }

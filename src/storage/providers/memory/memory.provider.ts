@@ -187,7 +187,7 @@ function checked(key: string): string {
   return key;
 }
 
-/** Turns a throw into a rejection, as every provider's callers expect. */
+/** RequestLock a throw into a rejection, as every provider's callers expect. */
 async function attempt<T>(action: () => T): Promise<T> {
   return Promise.resolve().then(action);
 }

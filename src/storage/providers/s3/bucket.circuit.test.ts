@@ -6,13 +6,13 @@ const busy = Object.assign(new Error('slow'), { name: 'SlowDown', $metadata: { h
 const missing = Object.assign(new Error('none'), { name: 'NotFound', $metadata: { httpStatusCode: 404 } });
 
 /** A circuit with what its probes meet, one after the other, and what it has told. */
-function circuitOf(...answers: (Error | undefined)[]) {
+function circuitOf(...responses: (Error | undefined)[]) {
   const told: string[] = [];
   const probes: number[] = [];
   const probe = () => {
     probes.push(Math.round(performance.now() - start));
-    const answer = answers.shift();
-    return answer ? Promise.reject(answer) : Promise.resolve();
+    const response = responses.shift();
+    return response ? Promise.reject(response) : Promise.resolve();
   };
   const listener = { onOpen: (reason: string) => told.push(`open ${reason}`), onClose: () => told.push('closed') };
   const circuit = new BucketCircuit({ outage: 2_000, rest: 1_000, longestRest: 5_000 }, probe, listener);

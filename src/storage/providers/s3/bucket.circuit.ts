@@ -1,6 +1,6 @@
 import type { S3Client } from '@aws-sdk/client-s3';
 import { StorageError } from '../../storage-error.js';
-import { codeOf, isAnswer, isOutage } from './s3-errors.js';
+import { codeOf, isResponse, isOutage } from './s3-errors.js';
 
 /** Reads that have to fail one after the other. */
 const threshold = 5;
@@ -110,12 +110,12 @@ export function guard(client: S3Client, circuit: BucketCircuit, isGuarded: (comm
       if (!/^(Get|Head|List)/.test(commandName)) return next(args);
       const began = performance.now();
       try {
-        const answer = await next(args);
+        const response = await next(args);
         circuit.succeed();
-        return answer;
+        return response;
       } catch (error) {
         if (isOutage(error)) circuit.fail(began, error);
-        else if (isAnswer(error)) circuit.succeed();
+        else if (isResponse(error)) circuit.succeed();
         throw error;
       }
     },

@@ -3,7 +3,7 @@ import { StorageError } from '../../storage-error.js';
 import { codeOf, isAbsent, isRefused, toStorageError } from './s3-errors.js';
 
 /** As the client throws it, with what must not get out. */
-function answer(name: string, status: number) {
+function respond(name: string, status: number) {
   const request = { headers: { authorization: 'Credential=planted' } };
   return Object.assign(new Error(`planted: ${name} of key planted`), {
     name,
@@ -26,7 +26,7 @@ describe('absence', () => {
     ['AccessDenied', 403, true, false],
     ['InternalError', 500, true, false],
   ])('is not seen in everything: %s with status %i, HEAD %s', (name, status, isHead, expected) => {
-    expect(isAbsent(answer(name, status), isHead)).toBe(expected);
+    expect(isAbsent(respond(name, status), isHead)).toBe(expected);
   });
 
   it('is not seen in trouble of the network', () => {
@@ -36,9 +36,9 @@ describe('absence', () => {
 
 describe('toStorageError', () => {
   it.each([
-    [answer('InternalError', 500), 'InternalError'],
-    [answer('NoSuchBucket', 404), 'NoSuchBucket'],
-    [answer('UnknownError', 502), 'status 502'],
+    [respond('InternalError', 500), 'InternalError'],
+    [respond('NoSuchBucket', 404), 'NoSuchBucket'],
+    [respond('UnknownError', 502), 'status 502'],
     [network('ECONNRESET'), 'ECONNRESET'],
     [Object.assign(new AggregateError([network('ECONNREFUSED')], ''), { code: undefined }), 'ECONNREFUSED'],
     [Object.assign(new Error('x'), { name: 'https://planted/?X-Amz-Signature=1' }), 'unknown error'],
@@ -58,14 +58,14 @@ describe('toStorageError', () => {
 
 describe('isRefused', () => {
   it.each([
-    [answer('AccessDenied', 403), true],
-    [answer('NoSuchUpload', 404), true],
+    [respond('AccessDenied', 403), true],
+    [respond('NoSuchUpload', 404), true],
     [new StorageError('failed', 'x'), true],
-    [answer('SlowDown', 503), false],
-    [answer('ExistingObjectIsDirectory', 409), false],
-    [answer('TooManyRequests', 429), false],
-    [answer('RequestTimeout', 400), false],
-    [answer('RequestTimeTooSkewed', 403), false],
+    [respond('SlowDown', 503), false],
+    [respond('ExistingObjectIsDirectory', 409), false],
+    [respond('TooManyRequests', 429), false],
+    [respond('RequestTimeout', 400), false],
+    [respond('RequestTimeTooSkewed', 403), false],
     [network('ECONNRESET'), false],
   ])('tells what is in vain to try again: %#', (error, expected) => {
     expect(isRefused(error)).toBe(expected);

@@ -72,7 +72,7 @@ export function isOutage(error: unknown): boolean {
 }
 
 /** Whether S3 itself has spoken. */
-export function isAnswer(error: unknown): boolean {
+export function isResponse(error: unknown): boolean {
   return statusOf(error) !== undefined;
 }
 

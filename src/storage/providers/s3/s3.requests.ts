@@ -23,8 +23,8 @@ export interface Head {
 export async function headObject({ calls, bucket, tuning }: S3Connection, path: string): Promise<Head> {
   const command = new HeadObjectCommand({ Bucket: bucket, Key: path });
   try {
-    const answer = await calls.send(command, { abortSignal: AbortSignal.timeout(tuning.deadline) });
-    const { ContentLength = 0, LastModified = new Date(0), Metadata } = answer;
+    const response = await calls.send(command, { abortSignal: AbortSignal.timeout(tuning.deadline) });
+    const { ContentLength = 0, LastModified = new Date(0), Metadata } = response;
     return { size: ContentLength, usedAt: LastModified, nonce: Metadata?.[nonceName] };
   } catch (error) {
     throw isAbsent(error, true) ? absence() : error;

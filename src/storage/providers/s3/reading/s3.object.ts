@@ -13,10 +13,10 @@ const maxIdle = 3;
 
 /** Opens an object with one request. @throws StorageError `not-found` */
 export async function openObject(connection: S3Connection, path: string): Promise<S3Object> {
-  const answer = await get(connection, path, {}).catch((error: unknown) => {
+  const response = await get(connection, path, {}).catch((error: unknown) => {
     throw isAbsent(error) ? absence() : toStorageError(error, 'open an object');
   });
-  return new S3Object(connection, path, answer, bodyOf(answer));
+  return new S3Object(connection, path, response, bodyOf(response));
 }
 
 /**
@@ -77,14 +77,14 @@ export class S3Object implements StoredObject {
     await this.close();
     const condition = this.tag === undefined ? {} : { IfMatch: this.tag };
     try {
-      const answer = await get(
+      const response = await get(
         this.connection,
         this.path,
         { ...condition, Range: `bytes=${position}-${end - 1}` },
         signal,
       );
-      const body = bodyOf(answer);
-      const starts = answer.ContentRange === undefined ? 0 : Number(/^bytes (\d+)-/.exec(answer.ContentRange)?.[1]);
+      const body = bodyOf(response);
+      const starts = response.ContentRange === undefined ? 0 : Number(/^bytes (\d+)-/.exec(response.ContentRange)?.[1]);
       if (starts === position) return body;
       body.destroy();
       throw new StorageError('failed', 'the storage sent another part of an object than it was asked for');

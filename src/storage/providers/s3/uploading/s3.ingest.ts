@@ -109,7 +109,7 @@ export class S3Ingest implements Ingest {
       return;
     }
     const { transfers, bucket, tuning } = this.home.connection;
-    await this.home.uploads.turns.run(() =>
+    await this.home.uploads.slots.run(() =>
       withRetries(tuning, tuning.stall, undefined, async ({ signal, refresh, end }) => {
         const { size } = this;
         const body = this.file.body({ offset: 0, length: size }, refresh).once('error', end);

@@ -114,7 +114,7 @@ export class Upload {
   private async send(part: Part): Promise<void> {
     const { transfers, bucket, tuning } = this.connection;
     const UploadId = await this.begin();
-    const tag = await this.uploads.turns.run(() =>
+    const tag = await this.uploads.slots.run(() =>
       withRetries(tuning, tuning.stall, this.stop.signal, async ({ signal, refresh, end }) => {
         const body = this.file.body(part, refresh).once('error', end);
         const where = { Bucket: bucket, Key: this.path, UploadId, PartNumber: part.number };

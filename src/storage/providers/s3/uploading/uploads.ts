@@ -5,14 +5,14 @@ import type { S3Connection } from '../s3.connection.js';
 import { codeOf } from '../s3-errors.js';
 import { nonceName } from '../s3.requests.js';
 import { maxTries } from '../s3.tuning.js';
-import { Turns } from './turns.js';
+import { Semaphore } from './semaphore.js';
 
 /** Bodies sent at one time by all ingests; each holds some 600 KiB. */
 const maxSending = 32;
 
 /** The multipart uploads of this process. */
 export class Uploads {
-  readonly turns = new Turns(maxSending);
+  readonly slots = new Semaphore(maxSending);
   private readonly active = new Set<string>();
   private readonly beginning = new Set<Promise<unknown>>();
 

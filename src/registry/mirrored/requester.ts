@@ -1,2 +1,2 @@
 /** Who wants a blob: a client, or another replica for its clients. */
-export type Asker = 'client' | 'replica';
+export type Requester = 'client' | 'replica';

@@ -19,12 +19,12 @@ export class SwitchableNames extends Names {
   }
 }
 
-type Answer = (request: RecordedRequest, response: ServerResponse) => void | Promise<void>;
+type HttpResponse = (request: RecordedRequest, response: ServerResponse) => void | Promise<void>;
 
 const status = (code: number): Trouble => ({
   begin: ({ behaviour }) => void (behaviour.outage = { status: code }),
 });
-const answer = (before: Answer): Trouble & { readonly before: Answer } => ({
+const respond = (before: HttpResponse): Trouble & { readonly before: HttpResponse } => ({
   before,
   begin: ({ behaviour }) => void (behaviour.before = before),
 });
@@ -40,9 +40,9 @@ export const failures = {
   '502': status(502),
   '503': status(503),
   '504': status(504),
-  silence: answer((_, response) => new Promise((resolve) => response.once('close', resolve))),
+  silence: respond((_, response) => new Promise((resolve) => response.once('close', resolve))),
   'a refused connection': { begin: (registry) => registry.stop() },
-  'a reset': answer((_, response) => void response.socket?.resetAndDestroy()),
+  'a reset': respond((_, response) => void response.socket?.resetAndDestroy()),
   'a lost name': {
     begin: async (registry, names) => {
       names.isLost = true;
@@ -51,16 +51,16 @@ export const failures = {
       await registry.restart();
     },
   },
-  'a page for people': answer(({ method }, response) => {
+  'a page for people': respond(({ method }, response) => {
     response.writeHead(200, { 'content-type': 'text/html' }).end(method === 'HEAD' ? '' : '<p>Please sign in');
   }),
-  'content of another digest': answer(({ method }, response) => {
+  'content of another digest': respond(({ method }, response) => {
     // Without a digest at HEAD, so that only the content tells.
     if (method === 'HEAD') return void response.writeHead(200, { 'content-type': other.mediaType }).end();
     const headers = { 'content-type': other.mediaType, 'docker-content-digest': `sha256:${'0'.repeat(64)}` };
     response.writeHead(200, headers).end(other.body);
   }),
-  'a cut': answer((request, response) => {
+  'a cut': respond((request, response) => {
     response.writeHead(200, {
       'content-type': typeOf(request),
       ...(request.method === 'GET' && { 'content-length': 9_999 }),

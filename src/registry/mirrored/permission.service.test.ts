@@ -7,14 +7,14 @@ import { RepositoryRef } from '../../oci/repository.js';
 import type { UpstreamClient } from '../../upstream/upstream.client.js';
 import { UpstreamError, type UpstreamErrorKind } from '../../upstream/upstream-error.js';
 import type { UpstreamsService } from '../../upstream/upstreams.service.js';
-import { AccessService } from './access.service.js';
+import { PermissionService } from './permission.service.js';
 
 const repository = RepositoryRef.of(Namespace.parse('registry.test'), 'team/app');
 const hour = 3_600;
 
 let clock: HandClock;
 let settings: UpstreamSettings;
-let access: AccessService;
+let access: PermissionService;
 let isSlow: boolean;
 /** What became of the question: `asked`, `kept`, `forgotten`. */
 let events: string[];
@@ -26,7 +26,7 @@ beforeEach(() => {
   events = [];
   const client = { isSlow: () => isSlow, noteSlow: () => void (isSlow = true) } as unknown as UpstreamClient;
   const upstreams = { get: () => ({ settings }) } as unknown as UpstreamsService;
-  access = new AccessService(client, upstreams, clock);
+  access = new PermissionService(client, upstreams, clock);
 });
 afterEach(() => void vi.restoreAllMocks());
 
@@ -50,13 +50,13 @@ const flush = () => new Promise((resolve) => setImmediate(resolve));
 
 describe('a record', () => {
   it('says whether it took credentials, and when the upstream agreed', () => {
-    expect(access.granted(repository)).toEqual({ isPrivate: true, agreedAt: clock.now() });
+    expect(access.permission(repository)).toEqual({ isPrivate: true, agreedAt: clock.now() });
     settings = new UpstreamSettings();
-    expect(access.granted(repository)).toEqual({ isPrivate: false, agreedAt: clock.now() });
+    expect(access.permission(repository)).toEqual({ isPrivate: false, agreedAt: clock.now() });
   });
 
   it('is due when its time has passed, and not a moment before', () => {
-    const record = access.granted(repository);
+    const record = access.permission(repository);
     clock.pass(hour - 0.001);
     expect(access.isDue(repository, record)).toBe(false);
     clock.pass(0.001);
@@ -66,12 +66,12 @@ describe('a record', () => {
   it('is due at once when it is from the future, or when every answer is to be asked for', () => {
     expect(access.isDue(repository, { isPrivate: true, agreedAt: clock.now() + 1 })).toBe(true);
     settings.accessRecheckTime = 0;
-    expect(access.isDue(repository, access.granted(repository))).toBe(true);
+    expect(access.isDue(repository, access.permission(repository))).toBe(true);
   });
 
   it('is never due when it took no credentials and there still are none', () => {
     settings = new UpstreamSettings();
-    const record = access.granted(repository);
+    const record = access.permission(repository);
     clock.pass(1_000 * hour);
     expect(access.isDue(repository, record)).toBe(false);
   });
@@ -91,9 +91,11 @@ describe('a record', () => {
 describe('a question asked again', () => {
   it('is asked and recorded once for all who want to know', async () => {
     let agree: (() => void) | undefined;
-    const answers = Array.from({ length: 50 }, () => recheck(() => new Promise<void>((resolve) => (agree = resolve))));
+    const responses = Array.from({ length: 50 }, () =>
+      recheck(() => new Promise<void>((resolve) => (agree = resolve))),
+    );
     agree?.();
-    await Promise.all(answers);
+    await Promise.all(responses);
     expect(events).toEqual(['asked', 'kept']);
     await recheck(() => Promise.resolve());
     expect(events).toEqual(['asked', 'kept', 'asked', 'kept']);
@@ -102,8 +104,8 @@ describe('a question asked again', () => {
   it.each(['unauthorized', 'denied', 'missing'] as const)(
     'takes the content away when the answer is %s',
     async (kind) => {
-      const answers = Array.from({ length: 50 }, () => recheck(refusing(kind)));
-      const outcomes = await Promise.allSettled(answers);
+      const responses = Array.from({ length: 50 }, () => recheck(refusing(kind)));
+      const outcomes = await Promise.allSettled(responses);
       for (const outcome of outcomes) expect(outcome).toMatchObject({ status: 'rejected', reason: { kind } });
       expect(events).toEqual(['asked', 'forgotten']);
     },
@@ -149,15 +151,15 @@ describe('an answer that nobody has waited for', () => {
     for (const outcome of ['kept', 'forgotten']) {
       events = [];
       isSlow = false;
-      let answer: (() => void) | undefined;
+      let respond: (() => void) | undefined;
       const asked = new Promise<void>((resolve, reject) => {
-        answer = () => (outcome === 'kept' ? resolve() : reject(new UpstreamError('denied', 'no')));
+        respond = () => (outcome === 'kept' ? resolve() : reject(new UpstreamError('denied', 'no')));
       });
       const waiting = recheck(() => asked);
       await vi.advanceTimersByTimeAsync(2_000);
       await waiting;
       expect([isSlow, events]).toEqual([true, ['asked']]);
-      answer?.();
+      respond?.();
       await flush();
       expect(events).toEqual(['asked', outcome]);
     }

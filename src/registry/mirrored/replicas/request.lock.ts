@@ -1,6 +1,6 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { StorageError } from '../../../storage/storage-error.js';
-import { reasonOf } from '../../answer-error.js';
+import { reasonOf } from '../../response-error.js';
 import type { HeldLease } from './held.lease.js';
 import { ReplicasService } from './replicas.service.js';
 
@@ -19,7 +19,7 @@ export interface Question<T> {
 
 /** Lets one of the replicas ask the upstream, and the others have its answer from the storage. */
 @Injectable()
-export class Turns {
+export class RequestLock {
   private readonly logger = new Logger('Replicas');
 
   constructor(private readonly replicas: ReplicasService) {}
@@ -57,8 +57,8 @@ export class Turns {
   private async wait<T>(leases: string, find: () => Promise<T | undefined>): Promise<T | undefined> {
     for (let waited = 0; waited < patience; waited += interval) {
       const { lease } = await this.replicas.findNewest(leases);
-      const answer = await find();
-      if (answer !== undefined || !lease) return answer;
+      const response = await find();
+      if (response !== undefined || !lease) return response;
       await new Promise((resolve) => setTimeout(resolve, interval));
     }
     return undefined;

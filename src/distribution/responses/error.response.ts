@@ -1,8 +1,8 @@
 import { errorDocument, type OciError } from '../../oci/error.js';
-import { commonHeaders, type Answer } from './answer.js';
+import { commonHeaders, type HttpResponse } from './http.response.js';
 
 /** The specification's error document for an error. */
-export function errorAnswer(error: OciError): Answer {
+export function errorResponse(error: OciError): HttpResponse {
   const body = errorDocument(error);
   return {
     status: error.status,

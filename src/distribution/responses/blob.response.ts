@@ -4,8 +4,8 @@ import { OciError } from '../../oci/error.js';
 import { blobMediaType } from '../../oci/media-type.js';
 import type { RepositoryRef } from '../../oci/repository.js';
 import type { BlobHead, OpenBlob } from '../../registry/mirrored/blobs.service.js';
-import { commonHeaders, type Answer } from './answer.js';
-import { errorAnswer } from './error.answer.js';
+import { commonHeaders, type HttpResponse } from './http.response.js';
+import { errorResponse } from './error.response.js';
 
 /** The conditions a request sets (RFC 9110 §13, §14). */
 export interface Conditions {
@@ -15,18 +15,18 @@ export interface Conditions {
 }
 
 /** The answer to a HEAD of a blob (end-2). */
-export function blobHeadAnswer(repository: RepositoryRef, blob: BlobHead, { ifNoneMatch }: Conditions): Answer {
+export function blobHeadResponse(repository: RepositoryRef, blob: BlobHead, { ifNoneMatch }: Conditions): HttpResponse {
   const headers = headersOf(repository, blob);
   if (matchesEntityTag(ifNoneMatch, blob.digest)) return { status: 304, headers };
   return { status: 200, headers: { ...headers, ...typeOf, ...lengthOf(blob.size) } };
 }
 
 /** The answer to a GET of a blob (end-2), or of one range of it. */
-export function blobAnswer(
+export function blobResponse(
   repository: RepositoryRef,
   blob: OpenBlob,
   { range, ifRange, ifNoneMatch }: Conditions,
-): Answer {
+): HttpResponse {
   const headers = headersOf(repository, blob);
   const close = () => blob.close();
   if (matchesEntityTag(ifNoneMatch, blob.digest)) return { status: 304, headers, close };
@@ -43,7 +43,7 @@ export function blobAnswer(
       status: 200,
       headers: { ...headers, ...typeOf, ...lengthOf(size) },
       body: body({ offset: 0, length: size }),
-      again: blob.again,
+      validity: blob.validity,
       close,
     };
   }
@@ -57,7 +57,7 @@ export function blobAnswer(
   };
 }
 
-function bodyOf(blob: OpenBlob, part: ByteRange): NonNullable<Answer['body']> {
+function bodyOf(blob: OpenBlob, part: ByteRange): NonNullable<HttpResponse['body']> {
   if (blob.bytes) return blob.bytes.subarray(part.offset, part.offset + part.length);
   return { copy: (sink, signal) => blob.copy(part, sink, signal) };
 }
@@ -82,11 +82,11 @@ function headersOf(repository: RepositoryRef, { digest, cache }: BlobHead): Reco
 }
 
 /** The URL stops working after a while, so that nobody may keep the answer. */
-function redirection(headers: Readonly<Record<string, string>>, location: string): Answer {
+function redirection(headers: Readonly<Record<string, string>>, location: string): HttpResponse {
   return { status: 307, headers: { ...headers, 'cache-control': 'no-store', location, 'content-length': 0 } };
 }
 
-function rangeRefusal(size: number): Answer {
-  const answer = errorAnswer(new OciError('RANGE_INVALID'));
-  return { ...answer, headers: { ...answer.headers, 'content-range': `bytes */${size}` } };
+function rangeRefusal(size: number): HttpResponse {
+  const response = errorResponse(new OciError('RANGE_INVALID'));
+  return { ...response, headers: { ...response.headers, 'content-range': `bytes */${size}` } };
 }

@@ -1,5 +1,5 @@
 /** How a correct server answers a request for content, before it is asked who is asking. */
-export interface ByteAnswer {
+export interface ByteResponse {
   readonly status: 200 | 206 | 304 | 416;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: Buffer;
@@ -15,12 +15,12 @@ interface Conditions {
  * Conditions and a single byte range (RFC 9110 §13, §14). Several ranges, and ranges whose `If-Range` does not match,
  * are answered whole; so is everything when the server knows no `ranges`. The headers hold neither length nor content type.
  */
-export function answerBytes(
+export function respondWithBytes(
   content: Buffer,
   etag: string | undefined,
   conditions: Conditions,
   ranges = true,
-): ByteAnswer {
+): ByteResponse {
   const validator: Record<string, string> = etag === undefined ? {} : { etag };
   const known = conditions['if-none-match']?.split(',').map((tag) => tag.trim().replace(/^W\//, ''));
   if (etag !== undefined && (known?.includes(etag) || known?.includes('*'))) {

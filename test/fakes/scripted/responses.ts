@@ -1,4 +1,4 @@
-import { answerBytes } from '../byte-answer.js';
+import { respondWithBytes } from '../byte-response.js';
 import { bytes, cut, head, type Headers, reset, type Script, silence, type Step } from './steps.js';
 
 export interface ContentOptions {
@@ -42,14 +42,14 @@ export function challenge(...challenges: string[]): Script {
 export function plain(status: number, body = '', headers: Headers = {}): Script {
   const payload = Buffer.from(body);
   const whole = head(status, { ...headers, 'content-length': payload.length });
-  return { answer: ({ method }) => (method === 'HEAD' ? [whole] : [whole, bytes(payload)]) };
+  return { respond: ({ method }) => (method === 'HEAD' ? [whole] : [whole, bytes(payload)]) };
 }
 
 function served(body: Buffer, options: ContentOptions, send: (part: Buffer) => readonly Step[]): Script {
   return {
-    answer: ({ method, headers: asked }) => {
+    respond: ({ method, headers: asked }) => {
       const conditions = method === 'HEAD' ? {} : asked;
-      const part = answerBytes(body, options.headers?.etag, conditions, options.ranges ?? true);
+      const part = respondWithBytes(body, options.headers?.etag, conditions, options.ranges ?? true);
       const type = { 'content-type': 'application/octet-stream', 'content-length': part.body.length };
       const start = head(part.status, { ...type, ...part.headers, ...options.headers });
       return method === 'HEAD' || part.body.length === 0 ? [start] : [start, ...send(part.body)];

@@ -1,33 +1,44 @@
 import { manifestMediaTypes } from '../../oci/media-type.js';
 import type { RepositoryRef } from '../../oci/repository.js';
 import type { ReferrersPage, TagPage } from '../../registry/mirrored/listings.service.js';
-import { commonHeaders, type Answer } from './answer.js';
+import { commonHeaders, type HttpResponse } from './http.response.js';
 
 /** The answer to a tag list (end-8). @param path of the request as the client sent it, for the link to the next page */
-export function tagsAnswer(repository: RepositoryRef, page: TagPage, path: string, query: URLSearchParams): Answer {
+export function tagsResponse(
+  repository: RepositoryRef,
+  page: TagPage,
+  path: string,
+  query: URLSearchParams,
+): HttpResponse {
   const body = JSON.stringify({ name: repository.name, tags: page.tags });
-  return listAnswer(repository, body, 'application/json', page, nextLink(path, query, page.next));
+  return listResponse(repository, body, 'application/json', page, nextLink(path, query, page.next));
 }
 
 /** The answer to a list of referrers (end-12). */
-export function referrersAnswer(
+export function referrersResponse(
   repository: RepositoryRef,
   page: ReferrersPage,
   path: string,
   query: URLSearchParams,
-): Answer {
-  const answer = listAnswer(repository, page.body, manifestMediaTypes.ociIndex, page, nextLink(path, query, page.next));
+): HttpResponse {
+  const response = listResponse(
+    repository,
+    page.body,
+    manifestMediaTypes.ociIndex,
+    page,
+    nextLink(path, query, page.next),
+  );
   const filters = page.filters === undefined ? {} : { 'oci-filters-applied': page.filters };
-  return { ...answer, headers: { ...answer.headers, ...filters } };
+  return { ...response, headers: { ...response.headers, ...filters } };
 }
 
-function listAnswer(
+function listResponse(
   repository: RepositoryRef,
   body: string,
   mediaType: string,
   { cache, age }: Pick<TagPage, 'cache' | 'age'>,
   link: Record<string, string>,
-): Answer {
+): HttpResponse {
   return {
     status: 200,
     headers: {

@@ -1,14 +1,14 @@
 import { entityTag, matchesEntityTag } from '../../oci/entity-tag.js';
 import type { RepositoryRef } from '../../oci/repository.js';
-import type { ManifestAnswer, ManifestHead } from '../../registry/mirrored/manifests.service.js';
-import { commonHeaders, type Answer } from './answer.js';
+import type { ManifestContent, ManifestHead } from '../../registry/mirrored/manifests.service.js';
+import { commonHeaders, type HttpResponse } from './http.response.js';
 
 /** The answer to a HEAD (end-3) or, with a body, a GET of a manifest; the stored media type, verbatim. */
-export function manifestAnswer(
+export function manifestResponse(
   repository: RepositoryRef,
-  manifest: ManifestHead | ManifestAnswer,
+  manifest: ManifestHead | ManifestContent,
   ifNoneMatch: string | undefined,
-): Answer {
+): HttpResponse {
   const { digest, mediaType, size, cache, age, fallback } = manifest;
   const headers = {
     ...commonHeaders,
@@ -24,6 +24,6 @@ export function manifestAnswer(
     status: 200,
     headers: { ...headers, 'content-type': mediaType, 'content-length': size },
     ...('body' in manifest && { body: manifest.body }),
-    again: manifest.again,
+    validity: manifest.validity,
   };
 }

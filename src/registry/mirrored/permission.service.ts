@@ -1,11 +1,11 @@
 import { Inject, Injectable, Logger } from '@nestjs/common';
 import { Clock } from '../../config/clock/clock.js';
 import type { RepositoryRef } from '../../oci/repository.js';
-import type { Access } from '../../storage/stores/record.store.js';
+import type { Permission } from '../../storage/stores/record.store.js';
 import { UpstreamClient } from '../../upstream/upstream.client.js';
 import { UpstreamError } from '../../upstream/upstream-error.js';
 import { UpstreamsService } from '../../upstream/upstreams.service.js';
-import { reasonOf } from '../answer-error.js';
+import { reasonOf } from '../response-error.js';
 import { inTime } from '../deadline.js';
 import { SingleFlight } from '../single-flight.js';
 
@@ -23,8 +23,8 @@ export interface Recheck {
 
 /** Whether what is stored may still be served: content that took credentials is asked about again from time to time (P14). */
 @Injectable()
-export class AccessService {
-  private readonly logger = new Logger(AccessService.name);
+export class PermissionService {
+  private readonly logger = new Logger(PermissionService.name);
   private readonly rechecks = new SingleFlight<void>();
 
   constructor(
@@ -34,13 +34,13 @@ export class AccessService {
   ) {}
 
   /** What is recorded when the upstream has just let the repository have something. */
-  granted({ namespace }: RepositoryRef): Access {
+  permission({ namespace }: RepositoryRef): Permission {
     const { credentials } = this.upstreams.get(namespace).settings;
     return { isPrivate: credentials !== undefined, agreedAt: this.clock.now() };
   }
 
   /** Whether the upstream has to be asked again. A record from the future is not trusted. */
-  isDue({ namespace }: RepositoryRef, { isPrivate, agreedAt }: Access): boolean {
+  isDue({ namespace }: RepositoryRef, { isPrivate, agreedAt }: Permission): boolean {
     const { credentials, accessRecheckTime } = this.upstreams.get(namespace).settings;
     const age = this.clock.now() - agreedAt;
     return (isPrivate || credentials !== undefined) && !(age >= 0 && age < accessRecheckTime);

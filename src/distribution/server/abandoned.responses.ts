@@ -6,7 +6,7 @@ import type { Socket } from 'node:net';
  * Ends the answers of a connection that is gone. Node ends only the one that was being sent; those of requests that came
  * behind it on the same connection (RFC 9112 §9.3.2) would wait for their turn for ever, with all that they hold.
  */
-export function endAbandonedAnswers(fastify: FastifyInstance): void {
+export function endAbandonedResponses(fastify: FastifyInstance): void {
   const pending = new WeakMap<Socket, Set<ServerResponse>>();
   fastify.addHook('onRequest', (request, reply, done) => {
     const { socket } = request.raw;

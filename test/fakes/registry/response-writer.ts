@@ -4,16 +4,16 @@ import { pipeline } from 'node:stream/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { gzipSync } from 'node:zlib';
 import { pace } from '../pace.js';
-import type { Answer } from './answer.js';
+import type { HttpResponse } from './response.js';
 import type { Behaviour } from './behaviour.js';
 import type { RecordedRequest } from './request-log.js';
 
 /** Sends an answer at the behaviour's pace. Ends quietly when the client leaves. */
-export async function writeAnswer(
+export async function writeResponse(
   behaviour: Behaviour,
   request: RecordedRequest,
   response: ServerResponse,
-  answer: Answer,
+  answer: HttpResponse,
   signal: AbortSignal,
 ): Promise<void> {
   const { body, headers } = compress(behaviour, request, answer);
@@ -44,8 +44,8 @@ async function* counted(slices: AsyncIterable<Buffer>, request: RecordedRequest)
 function compress(
   { gzipWhenAccepted }: Behaviour,
   request: RecordedRequest,
-  { headers, body }: Answer,
-): Omit<Answer, 'status'> {
+  { headers, body }: HttpResponse,
+): Omit<HttpResponse, 'status'> {
   const accepted = /\bgzip\b|\*/.test(request.headers['accept-encoding'] ?? '');
   if (!gzipWhenAccepted || !accepted || body.length === 0) return { headers, body };
   return { headers: { ...headers, 'content-encoding': 'gzip' }, body: gzipSync(body) };

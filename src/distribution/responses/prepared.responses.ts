@@ -1,8 +1,8 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { LRUCache } from 'lru-cache';
-import type { Again } from '../../registry/again.js';
+import type { ValidityCheck } from '../../registry/validity-check.js';
 import type { NamespaceTraffic, TrafficCounts } from '../../registry/statistics/traffic.counts.js';
-import type { Answer } from './answer.js';
+import type { HttpResponse } from './http.response.js';
 
 /** Bytes of answers that are remembered. Their bodies are mostly those that the cache of small content has anyway. */
 const budget = 8 * 1024 * 1024;
@@ -15,7 +15,7 @@ const longestTarget = 1024;
 const lifetime = 300_000;
 
 interface Prepared {
-  readonly again: Again;
+  readonly validity: ValidityCheck;
   /** Names and values in turn, as `writeHead` takes them. */
   readonly headers: readonly (string | number)[];
   readonly body: Uint8Array | undefined;
@@ -28,36 +28,37 @@ interface Prepared {
  * once, and not for every node of a cluster that asks for the same. A target that was answered had passed every check;
  * the same target asked in the same way gets the same answer, for as long as `again` says so.
  */
-export class PreparedAnswers {
-  private readonly answers = {
+export class PreparedResponses {
+  private readonly responses = {
     GET: new LRUCache<string, Prepared>({ maxSize: budget, ttl: lifetime }),
     HEAD: new LRUCache<string, Prepared>({ maxSize: budget / 8, ttl: lifetime }),
   };
 
   /** Remembers an answer that is being given, if it can be given again. */
-  keep(request: FastifyRequest, { status, headers, body, again }: Answer): void {
-    const answers = this.of(request);
-    if (!answers || !again || status !== 200 || !isPlain(request) || request.originalUrl.length > longestTarget) return;
+  keep(request: FastifyRequest, { status, headers, body, validity }: HttpResponse): void {
+    const responses = this.of(request);
+    if (!responses || !validity || status !== 200 || !isPlain(request) || request.originalUrl.length > longestTarget)
+      return;
     const isHead = request.method === 'HEAD';
     if (!isHead && !(body instanceof Uint8Array)) return;
     const bytes = isHead || !(body instanceof Uint8Array) ? undefined : body;
     const prepared = {
-      again,
+      validity,
       headers: Object.entries(headers).flatMap(([name, value]) => (name === 'age' ? [] : [name, value])),
       body: bytes,
       traffic: request.server.getDecorator<TrafficCounts>('traffic').of(String(headers['oci-namespace'])),
     };
-    answers.set(request.originalUrl, prepared, { size: overhead + (bytes?.length ?? 0) });
+    responses.set(request.originalUrl, prepared, { size: overhead + (bytes?.length ?? 0) });
   }
 
   /** Gives the answer that the request's target had before. @returns whether there is one that holds */
   give(request: FastifyRequest, reply: FastifyReply): boolean {
-    const answers = this.of(request);
-    const prepared = answers?.get(request.originalUrl);
+    const responses = this.of(request);
+    const prepared = responses?.get(request.originalUrl);
     if (!prepared || !isPlain(request)) return false;
-    const now = prepared.again();
+    const now = prepared.validity();
     if (!now) {
-      answers?.delete(request.originalUrl);
+      responses?.delete(request.originalUrl);
       return false;
     }
     reply.hijack();
@@ -69,13 +70,13 @@ export class PreparedAnswers {
   }
 
   private of({ method }: FastifyRequest): LRUCache<string, Prepared> | undefined {
-    return method === 'GET' || method === 'HEAD' ? this.answers[method] : undefined;
+    return method === 'GET' || method === 'HEAD' ? this.responses[method] : undefined;
   }
 }
 
 /** To be called after every other hook is there, so that those see these requests too. */
-export function giveAgain(fastify: FastifyInstance): void {
-  const prepared = new PreparedAnswers();
+export function serveCachedResponses(fastify: FastifyInstance): void {
+  const prepared = new PreparedResponses();
   fastify.decorate('prepared', prepared);
   fastify.addHook('onRequest', (request, reply, done) => {
     if (!prepared.give(request, reply)) done();

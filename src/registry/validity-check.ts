@@ -1,7 +1,7 @@
 import type { CacheCounts } from './statistics/traffic.counts.js';
 
 /** What may differ when an answer is given again. */
-export interface Repeated {
+export interface CachedState {
   /** Seconds since the upstream confirmed a tag. */
   readonly age?: number;
 }
@@ -11,16 +11,16 @@ export interface Repeated {
  * other is found out once. Undefined when it has to be found out again: something was replaced or removed, fell out of
  * memory, is not fresh any more, or has to be asked about.
  */
-export type Again = () => Repeated | undefined;
+export type ValidityCheck = () => CachedState | undefined;
 
 /** The same, without anything that changes. */
-export const unchanged: Repeated = {};
+export const unchanged: CachedState = {};
 
 /** The same, counted as what it is: an answer from the store. */
-export function counted(again: Again | undefined, counts: CacheCounts): Again | undefined {
-  if (!again) return undefined;
+export function counted(validity: ValidityCheck | undefined, counts: CacheCounts): ValidityCheck | undefined {
+  if (!validity) return undefined;
   return () => {
-    const repeated = again();
+    const repeated = validity();
     if (repeated) counts.HIT += 1;
     return repeated;
   };

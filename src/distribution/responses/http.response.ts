@@ -1,4 +1,4 @@
-import type { Again } from '../../registry/again.js';
+import type { ValidityCheck } from '../../registry/validity-check.js';
 
 /** Takes one chunk of a body; it is only valid until the promise settles. */
 export type BodySink = (chunk: Uint8Array) => Promise<void>;
@@ -9,12 +9,12 @@ export interface StreamedBody {
 }
 
 /** What a client gets, as a value, until the edge writes it. */
-export interface Answer {
+export interface HttpResponse {
   readonly status: number;
   readonly headers: Readonly<Record<string, string | number>>;
   readonly body?: string | Uint8Array | StreamedBody;
-  /** Whether it can be given again as it is; see `PreparedAnswers`. */
-  readonly again?: Again | undefined;
+  /** Whether it can be given again as it is; see `PreparedResponses`. */
+  readonly validity?: ValidityCheck | undefined;
   /** Releases what the body holds; called once, whether or not the body was sent. */
   close?(): Promise<void>;
 }

@@ -6,7 +6,7 @@ import type { ChunkSink, Ingest } from '../../../storage/storage.provider.js';
 const windowLimit = 1024 * 1024;
 
 /** Somebody who reads from the spool; bytes before `position` are no longer needed by it. */
-export interface SpoolReader {
+export interface BufferReader {
   position: number;
 }
 
@@ -24,20 +24,20 @@ interface Chunk {
  * What a download has received, for any number of readers at their own speed. It is an ingest file; when the storage
  * fails, as on a full disk, it goes on in a small window of memory, so that readers still get their bytes (P10).
  */
-export class Spool {
+export class DownloadBuffer {
   private window: Chunk[] = [];
   private windowBytes = 0;
   private trimmed = false;
   private makeRoom: (() => void) | undefined;
-  private trouble: StorageError | undefined;
+  private failure: StorageError | undefined;
   private received = 0;
 
   /** @param readers those who read now; whoever takes one away calls `trim`. */
   constructor(
     private ingest: Ingest | StorageError,
-    private readonly readers: ReadonlySet<SpoolReader>,
+    private readonly readers: ReadonlySet<BufferReader>,
   ) {
-    if (ingest instanceof StorageError) this.trouble = ingest;
+    if (ingest instanceof StorageError) this.failure = ingest;
   }
 
   /** Bytes received. */
@@ -46,8 +46,8 @@ export class Spool {
   }
 
   /** Why the storage does not have everything; undefined when it has. */
-  get storageTrouble(): StorageError | undefined {
-    return this.trouble;
+  get storageFailure(): StorageError | undefined {
+    return this.failure;
   }
 
   /** Whether a new reader could still read from the first byte. */
@@ -58,7 +58,7 @@ export class Spool {
   /** Begins again from the first byte, before anybody has read one. */
   restart(ingest: Ingest | StorageError): void {
     this.ingest = ingest;
-    this.trouble = ingest instanceof StorageError ? ingest : undefined;
+    this.failure = ingest instanceof StorageError ? ingest : undefined;
     this.trimmed = false;
     this.window = [];
     this.windowBytes = 0;
@@ -80,7 +80,7 @@ export class Spool {
   }
 
   /** Copies received bytes. The reader must be among the readers, and at or before the range. */
-  async copy(reader: SpoolReader, range: ByteRange, sink: ChunkSink, signal?: AbortSignal): Promise<void> {
+  async copy(reader: BufferReader, range: ByteRange, sink: ChunkSink, signal?: AbortSignal): Promise<void> {
     const end = range.offset + range.length;
     const onDisk = Math.min(end, this.ingest instanceof StorageError ? 0 : this.ingest.size) - range.offset;
     if (onDisk > 0 && !(this.ingest instanceof StorageError)) {
@@ -99,19 +99,19 @@ export class Spool {
   }
 
   /** Says that a reader will not ask for anything before `position`. */
-  advance(reader: SpoolReader, position: number): void {
+  advance(reader: BufferReader, position: number): void {
     reader.position = Math.max(reader.position, position);
     this.trim();
   }
 
   private async store(chunk: Buffer): Promise<number> {
-    if (this.ingest instanceof StorageError || this.trouble) return 0;
+    if (this.ingest instanceof StorageError || this.failure) return 0;
     const before = this.ingest.size;
     try {
       await this.ingest.append(chunk);
     } catch (error) {
       if (!(error instanceof StorageError)) throw error;
-      this.trouble = error;
+      this.failure = error;
     }
     return this.ingest.size - before;
   }
@@ -130,7 +130,7 @@ export class Spool {
 
   /** Lets go of bytes in memory that nobody reads any more. */
   trim(): void {
-    if (this.trouble === undefined) return;
+    if (this.failure === undefined) return;
     const slowest = Math.min(...[...this.readers].map(({ position }) => position));
     while (this.window[0] && this.window[0].offset + this.window[0].bytes.length <= slowest) {
       this.windowBytes -= this.window.shift()?.bytes.length ?? 0;

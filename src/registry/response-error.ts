@@ -17,7 +17,10 @@ const codes: Record<Exclude<UpstreamErrorKind, 'missing'>, ErrorCode> = {
 };
 
 /** The error a client gets for what happened below; `missing` is the code for what it asked for. */
-export function toAnswerError(error: unknown, missing: 'BLOB_UNKNOWN' | 'MANIFEST_UNKNOWN' | 'NAME_UNKNOWN'): unknown {
+export function toResponseError(
+  error: unknown,
+  missing: 'BLOB_UNKNOWN' | 'MANIFEST_UNKNOWN' | 'NAME_UNKNOWN',
+): unknown {
   if (error instanceof UpstreamError) return ofUpstream(error, missing);
   // Trouble with the storage is never an absence and never somebody else's fault (P20).
   if (error instanceof StorageError) {

@@ -4,7 +4,7 @@ import { MemoryProvider } from '../../../storage/providers/memory/memory.provide
 import { StorageError } from '../../../storage/storage-error.js';
 import type { Ingest } from '../../../storage/storage.provider.js';
 import { collector, sample } from '../../../storage/testing/content.js';
-import { AbandonedError, Spool, type SpoolReader } from './spool.js';
+import { AbandonedError, DownloadBuffer, type BufferReader } from './download.buffer.js';
 
 const kibibyte = 1024;
 const window = 1024 * kibibyte;
@@ -29,24 +29,24 @@ async function make(space: number | undefined, readers = 1) {
     abort: () => ingest.abort(),
     close: () => ingest.close(),
   };
-  const all = new Set<SpoolReader>();
-  const spool = new Spool(space === undefined ? full : limited, all);
+  const all = new Set<BufferReader>();
+  const buffer = new DownloadBuffer(space === undefined ? full : limited, all);
   const join = () => {
     const reader = { position: 0 };
     all.add(reader);
     return reader;
   };
-  const leave = (reader: SpoolReader) => {
+  const leave = (reader: BufferReader) => {
     all.delete(reader);
-    spool.trim();
+    buffer.trim();
   };
   const first = Array.from({ length: readers }, join);
-  const read = async (reader: SpoolReader, offset: number, length: number) => {
+  const read = async (reader: BufferReader, offset: number, length: number) => {
     const { sink, content } = collector();
-    await spool.copy(reader, { offset, length }, sink);
+    await buffer.copy(reader, { offset, length }, sink);
     return content();
   };
-  return { spool, readers: first, join, leave, read };
+  return { buffer, readers: first, join, leave, read };
 }
 
 describe('Spool', () => {
@@ -57,12 +57,12 @@ describe('Spool', () => {
         fc.option(fc.nat({ max: 60_000 }), { nil: undefined }),
         fc.nat({ max: 100_000 }),
         async (sizes, space, cut) => {
-          const { spool, readers, read } = await make(space, 1);
+          const { buffer, readers, read } = await make(space, 1);
           const content = sample(sizes.reduce((sum, size) => sum + size, 0));
           let offset = 0;
-          for (const size of sizes) await spool.append(content.subarray(offset, (offset += size)));
-          expect(spool.size).toBe(content.length);
-          expect(spool.storageTrouble).toBe(space === undefined || space < content.length ? full : undefined);
+          for (const size of sizes) await buffer.append(content.subarray(offset, (offset += size)));
+          expect(buffer.size).toBe(content.length);
+          expect(buffer.storageFailure).toBe(space === undefined || space < content.length ? full : undefined);
           const middle = cut % (content.length + 1);
           const parts = [await read(readers[0]!, 0, middle), await read(readers[0]!, middle, content.length - middle)];
           expect(Buffer.concat(parts).equals(content)).toBe(true);
@@ -73,26 +73,26 @@ describe('Spool', () => {
   });
 
   it('takes no more than a window beyond the slowest reader when the storage is full', async () => {
-    const { spool, readers, read, join } = await make(0, 1);
+    const { buffer, readers, read, join } = await make(0, 1);
     const slow = readers[0]!;
     const fast = join();
     const content = sample(3 * window);
     const chunk = 64 * kibibyte;
     let sent = 0;
     const sending = (async () => {
-      for (; sent < content.length; sent += chunk) await spool.append(content.subarray(sent, sent + chunk));
+      for (; sent < content.length; sent += chunk) await buffer.append(content.subarray(sent, sent + chunk));
     })();
     await settle();
-    expect(spool.size).toBe(window);
+    expect(buffer.size).toBe(window);
     await read(fast, 0, window);
     await settle();
-    expect([spool.size, spool.isWhole]).toEqual([window, true]);
+    expect([buffer.size, buffer.isWhole]).toEqual([window, true]);
     expect((await read(slow, 0, 2 * chunk)).equals(content.subarray(0, 2 * chunk))).toBe(true);
     await settle();
-    expect([spool.size, spool.isWhole]).toEqual([window + 2 * chunk, false]);
+    expect([buffer.size, buffer.isWhole]).toEqual([window + 2 * chunk, false]);
     let position = 2 * chunk;
     while (position < content.length) {
-      const length = spool.size - position;
+      const length = buffer.size - position;
       expect((await read(slow, position, length)).equals(content.subarray(position, position + length))).toBe(true);
       position += length;
       if (fast.position < position) await read(fast, fast.position, position - fast.position);
@@ -102,50 +102,50 @@ describe('Spool', () => {
   });
 
   it('goes on when the slowest reader leaves', async () => {
-    const { spool, readers, join, leave, read } = await make(0, 1);
+    const { buffer, readers, join, leave, read } = await make(0, 1);
     const fast = join();
-    await spool.append(sample(window));
-    const next = spool.append(sample(1000));
+    await buffer.append(sample(window));
+    const next = buffer.append(sample(1000));
     await read(fast, 0, window);
     await settle();
-    expect(spool.size).toBe(window);
+    expect(buffer.size).toBe(window);
     leave(readers[0]!);
     await next;
-    expect(spool.size).toBe(window + 1000);
+    expect(buffer.size).toBe(window + 1000);
   });
 
   it('keeps nothing for those who only want what comes later', async () => {
-    const { spool, readers } = await make(0, 1);
-    spool.advance(readers[0]!, 5 * window);
-    for (let count = 0; count < 40; count += 1) await spool.append(sample(128 * kibibyte));
-    expect(spool.size).toBe(5 * window);
+    const { buffer, readers } = await make(0, 1);
+    buffer.advance(readers[0]!, 5 * window);
+    for (let count = 0; count < 40; count += 1) await buffer.append(sample(128 * kibibyte));
+    expect(buffer.size).toBe(5 * window);
   });
 
   it('is abandoned when the storage is full and nobody reads', async () => {
-    const { spool, readers, leave } = await make(0, 1);
-    await spool.append(sample(window));
-    const next = spool.append(sample(1000));
+    const { buffer, readers, leave } = await make(0, 1);
+    await buffer.append(sample(window));
+    const next = buffer.append(sample(1000));
     leave(readers[0]!);
     await expect(next).rejects.toBeInstanceOf(AbandonedError);
   });
 
   it('goes on without readers while the storage takes everything', async () => {
-    const { spool } = await make(Infinity, 0);
-    for (let count = 0; count < 3; count += 1) await spool.append(sample(window));
-    expect([spool.size, spool.isWhole, spool.storageTrouble]).toEqual([3 * window, true, undefined]);
+    const { buffer } = await make(Infinity, 0);
+    for (let count = 0; count < 3; count += 1) await buffer.append(sample(window));
+    expect([buffer.size, buffer.isWhole, buffer.storageFailure]).toEqual([3 * window, true, undefined]);
   });
 
   it('has lost nothing, and is whole, as long as the storage has the beginning and the window the rest', async () => {
-    const { spool, readers, read } = await make(500, 1);
+    const { buffer, readers, read } = await make(500, 1);
     const content = sample(1_000);
-    await spool.append(content);
-    expect(spool.isWhole).toBe(true);
+    await buffer.append(content);
+    expect(buffer.isWhole).toBe(true);
     expect((await read(readers[0]!, 200, 700)).equals(content.subarray(200, 900))).toBe(true);
   });
 
   it('does not give out bytes that it has let go of', async () => {
-    const { spool, readers, read, join, leave } = await make(0, 1);
-    await spool.append(sample(1_000));
+    const { buffer, readers, read, join, leave } = await make(0, 1);
+    await buffer.append(sample(1_000));
     await read(readers[0]!, 0, 1_000);
     const late = join();
     await expect(read(late, 0, 10)).rejects.toBeInstanceOf(AbandonedError);
@@ -153,11 +153,11 @@ describe('Spool', () => {
   });
 
   it('stops copying when the signal says so', async () => {
-    const { spool, readers } = await make(0, 1);
-    for (let count = 0; count < 3; count += 1) await spool.append(sample(1_000));
+    const { buffer, readers } = await make(0, 1);
+    for (let count = 0; count < 3; count += 1) await buffer.append(sample(1_000));
     const aborter = new AbortController();
     const copied: number[] = [];
-    const copy = spool.copy(
+    const copy = buffer.copy(
       readers[0]!,
       { offset: 0, length: 3_000 },
       (bytes) => {
@@ -174,21 +174,21 @@ describe('Spool', () => {
   it('throws what is no trouble of the storage', async () => {
     const failure = new TypeError('a mistake');
     const ingest = { size: 0, append: () => Promise.reject(failure) } as unknown as Ingest;
-    const spool = new Spool(ingest, new Set());
-    await expect(spool.append(sample(10))).rejects.toBe(failure);
+    const buffer = new DownloadBuffer(ingest, new Set());
+    await expect(buffer.append(sample(10))).rejects.toBe(failure);
   });
 
   it('begins again, with storage or without', async () => {
-    const { spool, readers, read } = await make(500, 1);
-    await spool.append(sample(1_000, 'old'));
+    const { buffer, readers, read } = await make(500, 1);
+    await buffer.append(sample(1_000, 'old'));
     const again = sample(2_000, 'new');
     for (const next of [full, await new MemoryProvider().createIngest()]) {
-      spool.restart(next);
-      expect([spool.size, spool.isWhole]).toEqual([0, true]);
-      await spool.append(again);
+      buffer.restart(next);
+      expect([buffer.size, buffer.isWhole]).toEqual([0, true]);
+      await buffer.append(again);
       readers[0]!.position = 0;
       expect((await read(readers[0]!, 0, 2_000)).equals(again)).toBe(true);
-      expect(spool.storageTrouble).toBe(next === full ? full : undefined);
+      expect(buffer.storageFailure).toBe(next === full ? full : undefined);
     }
   });
 });
