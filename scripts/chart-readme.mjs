@@ -82,7 +82,9 @@ function* mistakes(documented) {
   const settings = new Set(
     [...read('docs/configuration.md').matchAll(/^\| `--[^|]*\| `([A-Z0-9_]+)`/gm)].map(([, name]) => name),
   );
-  const templates = readdirSync(`${chart}/templates`).map((file) => [file, read(`${chart}/templates/${file}`)]);
+  const templates = readdirSync(`${chart}/templates`, { recursive: true })
+    .filter((file) => /[.](?:tpl|yaml|txt)$/.test(file))
+    .map((file) => [file, read(`${chart}/templates/${file}`)]);
   const set = new Set(
     templates.flatMap(([, text]) => [...text.matchAll(/list "([A-Z0-9_]+)"/g)].map(([, name]) => name)),
   );

@@ -1,0 +1,31 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+
+/** More than this, and a newcomer reads a list instead of guessing a name. */
+const maxFiles = 15;
+
+function* foldersBelow(folder: string): Generator<string> {
+  yield folder;
+  for (const entry of readdirSync(folder, { withFileTypes: true })) {
+    if (entry.isDirectory()) yield* foldersBelow(join(folder, entry.name));
+  }
+}
+
+const filesIn = (folder: string) =>
+  readdirSync(folder, { withFileTypes: true })
+    .filter((entry) => entry.isFile() && !/[.]test[.]ts$/.test(entry.name))
+    .map((entry) => entry.name);
+
+describe('the layout of the source', () => {
+  it.each([...foldersBelow('src'), ...foldersBelow('bench')])('keeps %s small', (folder) => {
+    expect(filesIn(folder).length).toBeLessThanOrEqual(maxFiles);
+  });
+
+  it('has the folders that CONTRIBUTING.md guesses', () => {
+    const [, section = ''] = readFileSync('CONTRIBUTING.md', 'utf8').split('## Where is it?');
+    const answers = [...section.split('\n## ')[0]!.matchAll(/^\| .+\? +\| `([^`]+)` +\|$/gm)].map(([, path]) => path!);
+    expect(answers.length).toBeGreaterThanOrEqual(20);
+    expect(answers.filter((path) => !existsSync(path))).toEqual([]);
+  });
+});
