@@ -1,4 +1,4 @@
-import { measureWrk, warmUp } from '../scenarios/warm-load.js';
+import { measureWrk, warmUp } from '../scenarios/stored/warm-load.js';
 import type { Setting, Stage } from '../scenarios/scenario.js';
 
 export interface BlobLoad {

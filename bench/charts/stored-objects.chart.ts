@@ -7,7 +7,7 @@ import { mirrorNamespace } from '../peers/mirror.peer.js';
 import type { Peer } from '../peers/peer.js';
 import { meter } from '../processes/meter.js';
 import type { Setting, Stage } from '../scenarios/scenario.js';
-import { complaints } from '../scenarios/warm-load.js';
+import { complaints } from '../scenarios/stored/warm-load.js';
 import { pointScenario, type Chart } from './chart.js';
 
 const name = 'stored-objects';

@@ -1,20 +1,20 @@
 import { atRest } from './at-rest.js';
-import { coldLoopback, coldPaced } from './cold-pull.js';
-import { crowd } from './crowd.js';
-import { endurance } from './endurance.js';
-import { firstByte } from './first-byte.js';
-import { manifestByDigest, manifestByTag } from './manifest.js';
-import { manyPulls } from './many-pulls.js';
-import { mixedPulls } from './mixed-pulls.js';
+import { coldLoopback, coldPaced } from './pulls/cold-pull.js';
+import { crowd } from './pulls/crowd.js';
+import { endurance } from './stored/endurance.js';
+import { firstByte } from './pulls/first-byte.js';
+import { manifestByDigest, manifestByTag } from './stored/manifest.js';
+import { manyPulls } from './pulls/many-pulls.js';
+import { mixedPulls } from './pulls/mixed-pulls.js';
 import { outage } from './outage.js';
 import { ready } from './ready.js';
-import { s3Cold, s3ColdPaced } from './s3-cold.js';
-import { s3Warm } from './s3-warm.js';
+import { s3Cold, s3ColdPaced } from './s3/s3-cold.js';
+import { s3Warm } from './s3/s3-warm.js';
 import type { Scenario } from './scenario.js';
-import { slowReaders } from './slow-readers.js';
-import { smallBlob } from './small-blob.js';
+import { slowReaders } from './pulls/slow-readers.js';
+import { smallBlob } from './stored/small-blob.js';
 import { sweep } from './sweep.js';
-import { warmBlob } from './warm-blob.js';
+import { warmBlob } from './stored/warm-blob.js';
 
 export const scenarios: readonly Scenario[] = [
   warmBlob,

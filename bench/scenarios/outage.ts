@@ -5,7 +5,7 @@ import { runWrk } from '../load/wrk.js';
 import { restlessNamespace } from '../peers/mirror.peer.js';
 import { UnreliableOrigin } from '../upstream/unreliable.js';
 import type { Scenario } from './scenario.js';
-import { complaints } from './warm-load.js';
+import { complaints } from './stored/warm-load.js';
 
 const connections = 8;
 

@@ -6,7 +6,7 @@ import { mirrorNamespace } from '../peers/mirror.peer.js';
 import type { Peer } from '../peers/peer.js';
 import { meter } from '../processes/meter.js';
 import type { Scenario } from './scenario.js';
-import { warmUp } from './warm-load.js';
+import { warmUp } from './stored/warm-load.js';
 
 const stored = 100_000;
 const size = 51_000_000;

@@ -1,8 +1,8 @@
-import { blobOf } from '../content/bytes.js';
-import { crowdFailures, runCrowd } from '../load/crowd.js';
-import { Origin, type Delivery } from '../upstream/origin.js';
-import { meter } from '../processes/meter.js';
-import type { Scenario } from './scenario.js';
+import { blobOf } from '../../content/bytes.js';
+import { crowdFailures, runCrowd } from '../../load/crowd.js';
+import { Origin, type Delivery } from '../../upstream/origin.js';
+import { meter } from '../../processes/meter.js';
+import type { Scenario } from '../scenario.js';
 
 const size = 200_000_000;
 

@@ -1,8 +1,8 @@
-import { blobOf } from '../content/bytes.js';
-import { crowdFailures, runCrowd } from '../load/crowd.js';
-import { meter } from '../processes/meter.js';
-import { Origin } from '../upstream/origin.js';
-import type { Scenario } from './scenario.js';
+import { blobOf } from '../../content/bytes.js';
+import { crowdFailures, runCrowd } from '../../load/crowd.js';
+import { meter } from '../../processes/meter.js';
+import { Origin } from '../../upstream/origin.js';
+import type { Scenario } from '../scenario.js';
 
 const size = 20_000_000;
 const clients = 1_000;

@@ -1,8 +1,8 @@
-import { blobOf } from '../content/bytes.js';
-import { pull } from '../load/pull.js';
-import { Origin } from '../upstream/origin.js';
-import { complaints } from './warm-load.js';
-import type { Scenario } from './scenario.js';
+import { blobOf } from '../../content/bytes.js';
+import { pull } from '../../load/pull.js';
+import { Origin } from '../../upstream/origin.js';
+import { complaints } from '../stored/warm-load.js';
+import type { Scenario } from '../scenario.js';
 
 const size = 51_000_000;
 const delivery = { delay: 200, bytesPerSecond: 20_000_000 };

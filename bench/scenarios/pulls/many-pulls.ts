@@ -1,7 +1,7 @@
-import { crowdFailures, runCrowd } from '../load/crowd.js';
-import { meter } from '../processes/meter.js';
-import { memoryMetrics, warmUp } from './warm-load.js';
-import type { Scenario } from './scenario.js';
+import { crowdFailures, runCrowd } from '../../load/crowd.js';
+import { meter } from '../../processes/meter.js';
+import { memoryMetrics, warmUp } from '../stored/warm-load.js';
+import type { Scenario } from '../scenario.js';
 
 const content = { size: 200_000_000, seed: 'many pulls' };
 const clients = 64;

@@ -1,7 +1,7 @@
-import { runImagePulls } from '../load/image-pulls.js';
-import { meter } from '../processes/meter.js';
-import { memoryMetrics } from './warm-load.js';
-import type { Scenario } from './scenario.js';
+import { runImagePulls } from '../../load/image-pulls.js';
+import { meter } from '../../processes/meter.js';
+import { memoryMetrics } from '../stored/warm-load.js';
+import type { Scenario } from '../scenario.js';
 
 const clients = 64;
 

@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { SlowReaders } from '../load/slow-readers.js';
-import { runWrk } from '../load/wrk.js';
-import { meter } from '../processes/meter.js';
-import { readUsage } from '../processes/usage.js';
-import { memoryMetrics, warmUp } from './warm-load.js';
-import type { Scenario } from './scenario.js';
+import { SlowReaders } from '../../load/slow-readers.js';
+import { runWrk } from '../../load/wrk.js';
+import { meter } from '../../processes/meter.js';
+import { readUsage } from '../../processes/usage.js';
+import { memoryMetrics, warmUp } from '../stored/warm-load.js';
+import type { Scenario } from '../scenario.js';
 
 const size = 51_000_000;
 const fast = 8;

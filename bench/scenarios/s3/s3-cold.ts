@@ -1,17 +1,17 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
-import { digestOf, sharedBytes, shiftedBytes, type ShiftedBlobs } from '../content/bytes.js';
-import { crowdFailures } from '../load/crowd.js';
-import { runDistinctPulls } from '../load/distinct-pulls.js';
-import { runS3Uploads } from '../load/s3-uploads.js';
-import type { Peer } from '../peers/peer.js';
-import { meter } from '../processes/meter.js';
-import { sharedNow } from '../processes/task.js';
-import { S3Server } from '../s3/s3.server.js';
-import type { Scope } from '../scope.js';
-import { Origin } from '../upstream/origin.js';
+import { digestOf, sharedBytes, shiftedBytes, type ShiftedBlobs } from '../../content/bytes.js';
+import { crowdFailures } from '../../load/crowd.js';
+import { runDistinctPulls } from '../../load/distinct-pulls.js';
+import { runS3Uploads } from '../../load/s3-uploads.js';
+import type { Peer } from '../../peers/peer.js';
+import { meter } from '../../processes/meter.js';
+import { sharedNow } from '../../processes/task.js';
+import { S3Server } from '../../s3/s3.server.js';
+import type { Scope } from '../../scope.js';
+import { Origin } from '../../upstream/origin.js';
 import { contentKey, whenStored } from './s3-stored.js';
-import type { Sample, Scenario } from './scenario.js';
+import type { Sample, Scenario } from '../scenario.js';
 
 const count = 16;
 const wholeSize = 200_000_000;

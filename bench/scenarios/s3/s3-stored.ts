@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Digest } from '../../src/oci/digest.js';
-import { keys } from '../../src/storage/keys.js';
-import type { Bucket } from '../s3/bucket.js';
+import { Digest } from '../../../src/oci/digest.js';
+import { keys } from '../../../src/storage/keys.js';
+import type { Bucket } from '../../s3/bucket.js';
 
 const deadline = 300_000;
 const tick = 10;

@@ -1,8 +1,8 @@
-import { pushBlob } from '../content/push.js';
-import { S3Server } from '../s3/s3.server.js';
-import type { Scenario } from './scenario.js';
+import { pushBlob } from '../../content/push.js';
+import { S3Server } from '../../s3/s3.server.js';
+import type { Scenario } from '../scenario.js';
 import { contentKey, whenStored } from './s3-stored.js';
-import { blobMetrics, blobValues, measureWrk, memoryMetrics, warmUp } from './warm-load.js';
+import { blobMetrics, blobValues, measureWrk, memoryMetrics, warmUp } from '../stored/warm-load.js';
 
 const size = 51_000_000;
 const connections = 8;

@@ -1,12 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { blobOf } from '../content/bytes.js';
-import { manifestMediaType } from '../content/image.js';
-import { pushBlob } from '../content/push.js';
-import { pull } from '../load/pull.js';
-import { runWrk } from '../load/wrk.js';
-import type { Peer } from '../peers/peer.js';
-import { MemoryWatch } from '../processes/memory-watch.js';
-import type { Setting, Scenario } from './scenario.js';
+import { blobOf } from '../../content/bytes.js';
+import { manifestMediaType } from '../../content/image.js';
+import { pushBlob } from '../../content/push.js';
+import { pull } from '../../load/pull.js';
+import { runWrk } from '../../load/wrk.js';
+import type { Peer } from '../../peers/peer.js';
+import { MemoryWatch } from '../../processes/memory-watch.js';
+import type { Setting, Scenario } from '../scenario.js';
 import { complaints } from './warm-load.js';
 
 const wholeSeconds = 300;

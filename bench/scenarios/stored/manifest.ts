@@ -1,6 +1,6 @@
-import { manifestMediaType } from '../content/image.js';
+import { manifestMediaType } from '../../content/image.js';
 import { measureWrk, memoryMetrics, requestMetrics, requestValues, warmUp } from './warm-load.js';
-import type { Scenario } from './scenario.js';
+import type { Scenario } from '../scenario.js';
 
 const connections = 32;
 

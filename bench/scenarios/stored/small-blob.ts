@@ -1,5 +1,5 @@
 import { measureWrk, memoryMetrics, requestMetrics, requestValues, warmUp } from './warm-load.js';
-import type { Scenario } from './scenario.js';
+import type { Scenario } from '../scenario.js';
 
 const size = 20_000;
 const connections = 32;

@@ -1,5 +1,5 @@
 import { blobMetrics, blobValues, measureWrk, memoryMetrics, warmUp } from './warm-load.js';
-import type { Scenario } from './scenario.js';
+import type { Scenario } from '../scenario.js';
 
 const size = 51_000_000;
 const connections = 8;

@@ -1,9 +1,9 @@
-import { pull, type PullJob } from '../load/pull.js';
-import { runWrk, type WrkReport } from '../load/wrk.js';
-import type { Peer } from '../peers/peer.js';
-import { meter, type Metered } from '../processes/meter.js';
-import type { Scope } from '../scope.js';
-import type { Metric, Sample } from './scenario.js';
+import { pull, type PullJob } from '../../load/pull.js';
+import { runWrk, type WrkReport } from '../../load/wrk.js';
+import type { Peer } from '../../peers/peer.js';
+import { meter, type Metered } from '../../processes/meter.js';
+import type { Scope } from '../../scope.js';
+import type { Metric, Sample } from '../scenario.js';
 
 export interface WarmLoad {
   readonly connections: number;
