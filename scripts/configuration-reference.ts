@@ -23,7 +23,11 @@ function flags(settings: readonly Setting[]): string {
 }
 
 function keys(settings: readonly Setting[]): string {
-  const row = ({ name, default: shown, description }: Setting) => [code(name), code(shown), description];
+  const row = ({ name, alias, default: shown, description }: Setting) => [
+    code(name),
+    code(shown),
+    alias === undefined ? description : `${description}; also accepted as ${code(alias)}`,
+  ];
   return table(['key', 'default', 'meaning'], settings.map(row));
 }
 

@@ -43,8 +43,8 @@ describe('the upstream file', () => {
   username: user
   password: pass
   token_realms: [auth.local, "auth.local:8443"]
-  manifest_invalidation_time: 1h 30m
-  blob_invalidation_time: 14d
+  tag_ttl: 1h 30m
+  unused_content_ttl: 14d
 `,
       undefined,
     );
@@ -54,7 +54,7 @@ describe('the upstream file', () => {
       tls: true,
       acceptInvalidCerts: false,
       tokenRealms: [],
-      manifestInvalidationTime: 600_000,
+      tagTtl: 600_000,
     });
     expect(hub?.credentials).toBeUndefined();
     expect(local).toMatchObject({
@@ -62,8 +62,8 @@ describe('the upstream file', () => {
       acceptInvalidCerts: true,
       userAgent: 'mirror/1',
       tokenRealms: ['auth.local', 'auth.local:8443'],
-      manifestInvalidationTime: 5_400_000,
-      blobInvalidationTime: 1_209_600_000,
+      tagTtl: 5_400_000,
+      unusedContentTtl: 1_209_600_000,
     });
     expect(local?.credentials?.username).toBe('user');
     expect(local?.credentials?.password.reveal()).toBe('pass');
@@ -74,9 +74,18 @@ describe('the upstream file', () => {
       '- {namespace: docker.io, host: a.b, user_agent: null, username: ~, password:, blob_invalidation_time: null}',
       undefined,
     );
-    expect(upstream).toMatchObject({ tls: true, manifestInvalidationTime: 600_000 });
+    expect(upstream).toMatchObject({ tls: true, tagTtl: 600_000 });
     expect(upstream?.credentials).toBeUndefined();
     expect(upstream?.userAgent).toBeUndefined();
+  });
+
+  it('keeps the earlier names of the two lifetimes, and refuses both names at once', () => {
+    const times = 'manifest_invalidation_time: 1h 30m, blob_invalidation_time: 14d';
+    const [upstream] = readUpstreams(`- {namespace: ghcr.io, host: ghcr.io, ${times}}`, undefined);
+    expect(upstream).toMatchObject({ tagTtl: 5_400_000, unusedContentTtl: 1_209_600_000 });
+    expect(mistakes(`- {namespace: ghcr.io, host: ghcr.io, ${times}, tag_ttl: 5m}`, undefined)).toEqual([
+      'upstreams[0].tag_ttl: text: is the new name of manifest_invalidation_time: set only one of them',
+    ]);
   });
 
   it('has every mistake reported at once', () => {

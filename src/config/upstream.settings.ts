@@ -106,22 +106,24 @@ export class UpstreamSettings extends EndpointSettings {
   namespace!: string;
 
   @Setting({
-    name: 'manifest_invalidation_time',
+    name: 'tag_ttl',
+    alias: 'manifest_invalidation_time',
     default: '10m',
     parse: parseDuration,
     description: 'how long a tag is answered from the store before the upstream is asked whether it moved',
   })
   @IsDuration()
-  manifestInvalidationTime = defaultTagFreshness;
+  tagTtl = defaultTagFreshness;
 
   @Setting({
-    name: 'blob_invalidation_time',
+    name: 'unused_content_ttl',
+    alias: 'blob_invalidation_time',
     parse: parseDuration,
     description: 'how long content may be unused before it is removed; without it, only want of space removes content',
   })
   @IsOptional()
   @IsDuration()
-  blobInvalidationTime?: number;
+  unusedContentTtl?: number;
 
   @Setting({
     name: 'stale_while_revalidate',

@@ -60,8 +60,8 @@ export class Upstream {
 
 /** A fallback has its own address and credentials, and the policies of the upstream that it stands in for. */
 function settingsOf(main: UpstreamSettings, fallback: EndpointSettings): UpstreamSettings {
-  const { namespace, manifestInvalidationTime, maxConnections } = main;
-  return Object.assign(new UpstreamSettings(), fallback, { namespace, manifestInvalidationTime, maxConnections });
+  const { namespace, tagTtl, maxConnections } = main;
+  return Object.assign(new UpstreamSettings(), fallback, { namespace, tagTtl, maxConnections });
 }
 
 function hostnameOf(host: string): string {

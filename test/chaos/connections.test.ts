@@ -120,7 +120,7 @@ describe('connections to an upstream', () => {
   });
 
   it('are free again after a thousand requests that ended in every way there is', async () => {
-    await using scene = await Scene.set({ upstream: { maxConnections: 2, manifestInvalidationTime: 0 } });
+    await using scene = await Scene.set({ upstream: { maxConnections: 2, tagTtl: 0 } });
     scene.registry.addImage('app', older, ['1.0']);
     const layer = older.layers[0]!;
     scene.registry.behaviour.before = ({ url }, response) => {

@@ -160,7 +160,7 @@ describe('fallback hosts', () => {
   });
 
   it('are left for the registry again once it is back', async () => {
-    await using stage = await Fallbacks.set([{}], { upstream: { manifestInvalidationTime: 0 } });
+    await using stage = await Fallbacks.set([{}], { upstream: { tagTtl: 0 } });
     const { scene, others } = stage;
     await scene.see(tag);
     scene.registry.behaviour.outage = { status: 503 };

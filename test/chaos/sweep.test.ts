@@ -36,7 +36,7 @@ describe('a sweep for age', () => {
   });
 
   it('removes what is unused for longer than the upstream says: records, their content, tags, and from memory', async () => {
-    await using stock = await Stock.make({ upstream: { blobInvalidationTime: 14 * day } });
+    await using stock = await Stock.make({ upstream: { unusedContentTtl: 14 * day } });
     await stock.pull('app', image);
     await stock.pull('app', other, 'other');
     await stock.age(14 * day + 2 * hour);
@@ -56,7 +56,7 @@ describe('a sweep for age', () => {
   });
 
   it('waits for as long as a use may be recorded late', async () => {
-    await using stock = await Stock.make({ upstream: { blobInvalidationTime: day } });
+    await using stock = await Stock.make({ upstream: { unusedContentTtl: day } });
     await stock.pull('app', image);
     await stock.age(day + hour - 60_000);
     stock.forgetUses();
@@ -65,7 +65,7 @@ describe('a sweep for age', () => {
   });
 
   it('keeps what is used, by its time on the disk, through a new process', async () => {
-    await using stock = await Stock.make({ upstream: { blobInvalidationTime: day } });
+    await using stock = await Stock.make({ upstream: { unusedContentTtl: day } });
     await stock.pull('app', image);
     await stock.age(10 * day);
     stock.forgetUses();
@@ -82,7 +82,7 @@ describe('a sweep for age', () => {
   it('believes no age for a day after the time of day has jumped', async () => {
     const clock = new HandClock();
     clock.jump((Date.now() - clock.now()) / 1000);
-    await using stock = await Stock.make({ clock, upstream: { blobInvalidationTime: day } });
+    await using stock = await Stock.make({ clock, upstream: { unusedContentTtl: day } });
     await stock.pull('app', image);
     stock.forgetUses();
     clock.jump(30 * 86_400);
@@ -157,7 +157,7 @@ describe('a sweep for what belongs to nobody', () => {
   });
 
   it('never touches foreign files, whatever their names and ages', async () => {
-    await using stock = await Stock.make({ upstream: { blobInvalidationTime: 0 }, server: { maxSize: 4096 } });
+    await using stock = await Stock.make({ upstream: { unusedContentTtl: 0 }, server: { maxSize: 4096 } });
     const hex = 'ab'.repeat(32);
     const foreign = [
       'notes.txt',
@@ -315,7 +315,7 @@ describe('the record of a use', () => {
   });
 
   it('holds the images of an index that is pulled', async () => {
-    await using stock = await Stock.make({ upstream: { blobInvalidationTime: day } });
+    await using stock = await Stock.make({ upstream: { unusedContentTtl: day } });
     const index = makeIndex([{ image, platform: { os: 'linux', architecture: 'amd64' } }]);
     stock.stage.registry.addImage('app', index, ['multi']);
     await stock.pull('app', image);

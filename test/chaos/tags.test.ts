@@ -107,7 +107,7 @@ describe('a tag', () => {
   });
 
   it('is asked for every time with 0s', async () => {
-    await using scene = await Scene.withTag({ upstream: { manifestInvalidationTime: 0 } });
+    await using scene = await Scene.withTag({ upstream: { tagTtl: 0 } });
     for (let count = 0; count < 5; count += 1) {
       expect(await scene.see(tag, count % 2 ? 'HEAD' : 'GET')).toMatchObject({ cache: 'REVALIDATED', age: 0 });
     }
@@ -115,7 +115,7 @@ describe('a tag', () => {
   });
 
   it('is asked for practically never with a very long time', async () => {
-    await using scene = await Scene.withTag({ upstream: { manifestInvalidationTime: 36_525 * days * 1000 } });
+    await using scene = await Scene.withTag({ upstream: { tagTtl: 36_525 * days * 1000 } });
     scene.clock.pass(20 * 365 * days);
     expect(await scene.see(tag)).toMatchObject({ cache: 'HIT', age: 20 * 365 * days });
     expect(scene.asked()).toEqual([]);
@@ -183,7 +183,7 @@ describe('a tag', () => {
 
 describe('content that is addressed by its digest', () => {
   it('does not expire, whatever its tags do', async () => {
-    await using scene = await Scene.withTag({ upstream: { manifestInvalidationTime: 0, maxStale: 0 } });
+    await using scene = await Scene.withTag({ upstream: { tagTtl: 0, maxStale: 0 } });
     const layer = older.layers[0]!;
     await scene.get(`app/blobs/${layer.digest}`);
     await scene.mirror.settled();

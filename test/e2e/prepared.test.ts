@@ -66,7 +66,7 @@ describe('an answer that is given again', () => {
 
   it('tells the age of a tag, and ends with its freshness', async () => {
     const clock = new MovingClock();
-    await using stage = await warm([paths.tag], { clock, upstream: { manifestInvalidationTime: 60_000 } });
+    await using stage = await warm([paths.tag], { clock, upstream: { tagTtl: 60_000 } });
     clock.pass(30);
     expect((await stage.get(paths.tag)).headers).toMatchObject({ age: '30', 'x-cache': 'HIT' });
     clock.pass(31);

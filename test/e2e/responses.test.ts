@@ -103,7 +103,7 @@ describe('the headers of an answer', () => {
 
   it('tell how old a tag is, that it was confirmed, and that it could not be', async () => {
     const clock = new MovingClock();
-    await using stage = await stageWithImage({ clock, upstream: { manifestInvalidationTime: 60_000 } });
+    await using stage = await stageWithImage({ clock, upstream: { tagTtl: 60_000 } });
     const told = async () => {
       const { headers } = await stage.get('team/app/manifests/1');
       return [headers['x-cache'], Number(headers.age)];

@@ -108,7 +108,7 @@ describe.each([
     if (!(server instanceof VersityGateway)) return;
     await server.age(bucket, 900 * day);
     const before = (await bucket.paths('mirror/')).length;
-    await using mirror = await S3Mirror.start(settings, registry, { sweepInterval: 0 }, { blobInvalidationTime: day });
+    await using mirror = await S3Mirror.start(settings, registry, { sweepInterval: 0 }, { unusedContentTtl: day });
     expect(await mirror.app.get(SweepService).run()).toMatchObject({ objects: 0, failed: 0 });
     expect((await bucket.paths('mirror/')).length).toBeLessThan(before);
   });

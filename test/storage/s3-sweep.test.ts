@@ -36,8 +36,7 @@ afterEach(async () => {
 afterAll(() => server[Symbol.asyncDispose]());
 
 /** A process of its own for all that it remembers. */
-const start = () =>
-  S3Mirror.start(bucket.settings(), registry, { sweepInterval: 0 }, { blobInvalidationTime: 14 * day });
+const start = () => S3Mirror.start(bucket.settings(), registry, { sweepInterval: 0 }, { unusedContentTtl: 14 * day });
 
 async function pull(mirror: S3Mirror, image: FixtureImage, tag: string): Promise<void> {
   const { manifest, config, layers } = image;

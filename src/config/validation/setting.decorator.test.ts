@@ -45,7 +45,8 @@ for (const [name, type] of Object.entries(classes)) {
 
   describe(`the settings of ${name}`, () => {
     it('have names and environment variables of their own', () => {
-      expect(new Set(settings.map((setting) => setting.name)).size).toBe(settings.length);
+      const names = settings.flatMap(({ name, alias }) => [name, ...(alias === undefined ? [] : [alias])]);
+      expect(new Set(names).size).toBe(names.length);
       const variables = settings.flatMap(({ env }) => env ?? []);
       expect(new Set(variables).size).toBe(variables.length);
     });

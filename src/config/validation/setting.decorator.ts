@@ -5,6 +5,8 @@ import { Secret } from '../values/secret.js';
 export interface SettingOptions {
   /** Name in a file (`accept_invalid_certs`) or of a flag without its dashes (`check-cache-digest`). */
   readonly name: string;
+  /** An earlier name, which stays valid in files. Giving both names is a mistake. */
+  readonly alias?: string;
   /** Environment variable, for settings of the command line. */
   readonly env?: string;
   /** What `--help` shows in place of the value; absent for booleans. */

@@ -28,7 +28,7 @@ class Example {
   @IsFlag()
   tlsOn = true;
 
-  @Setting({ name: 'time', description: '', parse: parseDuration })
+  @Setting({ name: 'time', alias: 'period', description: '', parse: parseDuration })
   @IsDuration()
   time = 1000;
 
@@ -53,6 +53,23 @@ class Example {
 const validate = (values: Values) => validateSettings(Example, values, (name) => `example.${name}`);
 const problemsOf = (values: Values) =>
   validate(values).problems.map(({ path, kind, reason }) => `${path}: ${kind}: ${reason}`);
+
+describe('an alias', () => {
+  it('sets what the name sets, and stands in the path of its mistake', () => {
+    expect(validate({ period: '5s' })).toMatchObject({ value: { time: 5000 }, problems: [] });
+    expect(validate({ period: '5s', time: null })).toMatchObject({ value: { time: 5000 }, problems: [] });
+    expect(problemsOf({ period: 5 })).toEqual([
+      'example.period: a number: must be a duration such as 30s, 1h 30m or 14d',
+    ]);
+  });
+
+  it('is one mistake beside the name, whatever the values are', () => {
+    expect(problemsOf({ period: '5s', time: '5s' })).toEqual([
+      'example.time: text: is the new name of period: set only one of them',
+    ]);
+    expect(problemsOf({ period: 'x', time: 'y' })).toHaveLength(1);
+  });
+});
 
 describe('validateSettings', () => {
   it('keeps the defaults of what is absent, undefined or null', () => {

@@ -32,21 +32,36 @@ export function validateSettings<T extends object>(
 ): Validated<T> {
   const settings = settingsOf(type);
   const value = new type();
-  const given = new Map<string, unknown>();
+  const given = new Map<string, { readonly name: string; readonly raw: unknown }>();
+  const repeated: Problem[] = [];
   for (const setting of settings) {
-    const { name, property } = setting;
-    const raw = Object.hasOwn(values, name) ? values[name] : undefined;
-    if (raw === undefined || raw === null) continue;
-    given.set(property, raw);
-    Object.assign(value, { [property]: parsed(setting, raw) });
+    const [name, other] = namesOf(setting).filter((candidate) => isGiven(values, candidate));
+    if (name === undefined) continue;
+    const raw = values[name];
+    if (other !== undefined) {
+      const reason = `is the new name of ${other}: set only one of them`;
+      repeated.push({ path: at(name), kind: kindOf(raw), reason });
+      continue;
+    }
+    given.set(setting.property, { name, raw });
+    Object.assign(value, { [setting.property]: parsed(setting, raw) });
   }
-  const broken = validateSync(value, { stopAtFirstError: true }).map(({ property, constraints = {} }) => ({
-    path: at(settings.find((setting) => setting.property === property)?.name ?? property),
-    kind: kindOf(given.get(property)),
-    reason: Object.values(constraints)[0] ?? 'is not valid',
-  }));
+  const broken = validateSync(value, { stopAtFirstError: true }).map(({ property, constraints = {} }) => {
+    const source = given.get(property);
+    const name = source?.name ?? settings.find((setting) => setting.property === property)?.name ?? property;
+    return { path: at(name), kind: kindOf(source?.raw), reason: Object.values(constraints)[0] ?? 'is not valid' };
+  });
+  const known = new Set(settings.flatMap(namesOf));
   const unknown = Object.keys(values)
-    .filter((name) => !settings.some((setting) => setting.name === name))
+    .filter((name) => !known.has(name))
     .map((name) => ({ path: at(name.slice(0, 64)), kind: kindOf(values[name]), reason: 'is not a known setting' }));
-  return { value, problems: [...broken, ...unknown] };
+  return { value, problems: [...broken, ...repeated, ...unknown] };
+}
+
+function namesOf({ name, alias }: Setting): string[] {
+  return alias === undefined ? [name] : [name, alias];
+}
+
+function isGiven(values: Values, name: string): boolean {
+  return Object.hasOwn(values, name) && values[name] !== undefined && values[name] !== null;
 }

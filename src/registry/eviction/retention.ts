@@ -39,10 +39,10 @@ export class Retention {
 
   /** Whether a record has been unused for longer than its upstream's settings allow; never by default. */
   isOver(record: StoredRecord, now: number): boolean {
-    const { blobInvalidationTime, manifestInvalidationTime } = this.settings.get(record.namespace) ?? this.usual;
-    if (blobInvalidationTime === undefined) return false;
+    const { unusedContentTtl, tagTtl } = this.settings.get(record.namespace) ?? this.usual;
+    if (unusedContentTtl === undefined) return false;
     const isContent = record.kind === 'blob' || record.kind === 'manifest';
-    const kept = blobInvalidationTime + useGranularity + (isContent ? 0 : manifestInvalidationTime);
+    const kept = unusedContentTtl + useGranularity + (isContent ? 0 : tagTtl);
     return this.ageOf(record, now) > kept;
   }
 

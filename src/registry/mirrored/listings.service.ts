@@ -119,7 +119,7 @@ export class ListingsService {
 
   private async resolve(repository: RepositoryRef, listing: Listing): Promise<ListResult> {
     const { maxStale } = this.upstreams.get(repository.namespace).settings;
-    const policy = { manifestInvalidationTime: listFreshness, staleWhileRevalidate: 0, maxStale };
+    const policy = { tagTtl: listFreshness, staleWhileRevalidate: 0, maxStale };
     const record = await this.lists.find(repository, listing.name);
     const freshness = freshnessOf(record, policy, this.clock.now());
     if (record && freshness === 'fresh') return { record, cache: 'HIT' };

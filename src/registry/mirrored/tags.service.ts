@@ -254,11 +254,11 @@ export class TagsService {
  * before the question then.
  */
 function policyOf(settings: UpstreamSettings, record: TagRecord | undefined): FreshnessPolicy {
-  const { credentials, accessRecheckTime, manifestInvalidationTime, staleWhileRevalidate, maxStale } = settings;
-  if (!credentials && record?.isPrivate !== true) return { manifestInvalidationTime, staleWhileRevalidate, maxStale };
-  const time = Math.min(manifestInvalidationTime, accessRecheckTime);
+  const { credentials, accessRecheckTime, tagTtl, staleWhileRevalidate, maxStale } = settings;
+  if (!credentials && record?.isPrivate !== true) return { tagTtl, staleWhileRevalidate, maxStale };
+  const time = Math.min(tagTtl, accessRecheckTime);
   return {
-    manifestInvalidationTime: time,
+    tagTtl: time,
     staleWhileRevalidate: Math.min(staleWhileRevalidate, accessRecheckTime - time),
     maxStale,
   };

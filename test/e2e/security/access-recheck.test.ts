@@ -64,7 +64,7 @@ class Place implements AsyncDisposable {
 
   async start(options: UpstreamOptions = credentials): Promise<void> {
     // Tags are trusted for a fortnight, so that only access is a reason to ask.
-    const long = { manifestInvalidationTime: 14 * 24 * hour * 1000 };
+    const long = { tagTtl: 14 * 24 * hour * 1000 };
     const upstream = { namespace: 'registry.test', host: this.registry.host, ...long, ...options };
     const { clock, storage } = this;
     const root = this.folder.path;
@@ -242,7 +242,7 @@ describe('a storage that takes nothing', () => {
 
 describe('a tag that is refused', () => {
   it.each([401, 403])('has its manifest asked about at the next request, after %i', async (status) => {
-    await using place = await Place.make({ ...credentials, manifestInvalidationTime: 60_000 });
+    await using place = await Place.make({ ...credentials, tagTtl: 60_000 });
     await place.fill();
     Object.assign(place.registry.behaviour, { deniedStatus: status, access: { 'team/app': 'denied' } });
     // The tag is due; the manifest by its digest is not for most of an hour.
@@ -252,7 +252,7 @@ describe('a tag that is refused', () => {
   });
 
   it('does not take the manifest away while the registry cannot say so', async () => {
-    await using place = await Place.make({ ...credentials, manifestInvalidationTime: 60_000 });
+    await using place = await Place.make({ ...credentials, tagTtl: 60_000 });
     await place.fill();
     Object.assign(place.registry.behaviour, { deniedStatus: 403, access: { 'team/app': 'denied' } });
     place.clock.pass(120);
@@ -262,7 +262,7 @@ describe('a tag that is refused', () => {
   });
 
   it('changes nothing for content that nobody needed a password for', async () => {
-    await using place = await Place.make({ manifestInvalidationTime: 60_000 });
+    await using place = await Place.make({ tagTtl: 60_000 });
     place.registry.behaviour.access['team/app'] = 'public';
     await place.fill();
     Object.assign(place.registry.behaviour, { deniedStatus: 403, access: { 'team/app': 'denied' } });
@@ -273,7 +273,7 @@ describe('a tag that is refused', () => {
 });
 
 describe('stale_while_revalidate', () => {
-  const options = { ...credentials, manifestInvalidationTime: 60_000, staleWhileRevalidate: 14 * 24 * hour * 1000 };
+  const options = { ...credentials, tagTtl: 60_000, staleWhileRevalidate: 14 * 24 * hour * 1000 };
 
   it('answers a private tag at once only as long as access is trusted', async () => {
     await using place = await Place.make(options);
@@ -285,8 +285,8 @@ describe('stale_while_revalidate', () => {
 
   it('answers it at once before that, and a public one for all of its time', async () => {
     await using secret = await Place.make(options);
-    const { manifestInvalidationTime, staleWhileRevalidate } = options;
-    await using open = await Place.make({ manifestInvalidationTime, staleWhileRevalidate });
+    const { tagTtl, staleWhileRevalidate } = options;
+    await using open = await Place.make({ tagTtl, staleWhileRevalidate });
     open.registry.behaviour.access['team/app'] = 'public';
     for (const place of [secret, open]) await place.fill();
     secret.clock.pass(hour - 60);

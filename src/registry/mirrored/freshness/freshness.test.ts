@@ -5,7 +5,7 @@ import { ageOf, decide, freshnessOf, type Freshness, type FreshnessPolicy, type 
 const now = Date.UTC(2026, 0, 1);
 const minute = 60_000;
 const day = 86_400_000;
-const policy: FreshnessPolicy = { manifestInvalidationTime: 10 * minute, staleWhileRevalidate: 0 };
+const policy: FreshnessPolicy = { tagTtl: 10 * minute, staleWhileRevalidate: 0 };
 const aged = (age: number, changes: Partial<FreshnessPolicy> = {}) =>
   freshnessOf({ checkedAt: now - age }, { ...policy, ...changes }, now);
 
@@ -24,11 +24,11 @@ describe('a record', () => {
   });
 
   it('is never fresh with 0s', () => {
-    expect([0, 1, day].map((age) => aged(age, { manifestInvalidationTime: 0 }))).toEqual(['stale', 'stale', 'stale']);
+    expect([0, 1, day].map((age) => aged(age, { tagTtl: 0 }))).toEqual(['stale', 'stale', 'stale']);
   });
 
   it('is fresh for longer than anybody lives with the longest time', () => {
-    expect(aged(99 * 365 * day, { manifestInvalidationTime: 36_525 * day })).toBe('fresh');
+    expect(aged(99 * 365 * day, { tagTtl: 36_525 * day })).toBe('fresh');
   });
 
   it('is ageing inside stale_while_revalidate, and stale after it', () => {
@@ -84,11 +84,7 @@ describe('what is done after an answer', () => {
     const time = fc.integer({ min: 0, max: 40_000 * day });
     fc.assert(
       fc.property(time, time, time, time, time, (checkedAt, at, time_, swr, maxStale) => {
-        const freshness = freshnessOf(
-          { checkedAt },
-          { manifestInvalidationTime: time_, staleWhileRevalidate: swr, maxStale },
-          at,
-        );
+        const freshness = freshnessOf({ checkedAt }, { tagTtl: time_, staleWhileRevalidate: swr, maxStale }, at);
         const age = at - checkedAt;
         if (freshness === 'fresh') expect(age >= 0 && age < time_).toBe(true);
         if (age > time_ + maxStale) expect(decide(freshness, 'failed')).toBe('fail');

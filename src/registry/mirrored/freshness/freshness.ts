@@ -5,7 +5,7 @@ export interface Confirmed {
 
 /** Milliseconds. */
 export interface FreshnessPolicy {
-  readonly manifestInvalidationTime: number;
+  readonly tagTtl: number;
   readonly staleWhileRevalidate: number;
   /** Undefined means no bound. */
   readonly maxStale?: number | undefined;
@@ -26,7 +26,7 @@ export type Freshness = 'fresh' | 'ageing' | 'stale' | 'expired' | 'unknown';
 export function freshnessOf(record: Confirmed | undefined, policy: FreshnessPolicy, now: number): Freshness {
   if (!record) return 'unknown';
   const age = now - record.checkedAt;
-  const overdue = age - policy.manifestInvalidationTime;
+  const overdue = age - policy.tagTtl;
   if (age < 0) return 'stale';
   if (overdue < 0) return 'fresh';
   if (policy.maxStale !== undefined && overdue > policy.maxStale) return 'expired';
