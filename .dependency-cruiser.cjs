@@ -50,6 +50,13 @@ module.exports = {
     mayOnlySee('distribution', ['oci', 'config', 'registry', 'access']),
     mayOnlySee('admin', ['oci', 'config', 'registry', 'access']),
     mayOnlySee('observability', ['oci', 'config', 'registry', 'access']),
+    {
+      // The services on top choose by namespace what is below them.
+      name: 'registry-by-its-face',
+      severity: 'error',
+      from: { path: ['distribution', 'admin', 'observability'].map(room), pathNot: '[.]test[.]ts$' },
+      to: { path: '^src/registry/[^/]+/', pathNot: '^src/registry/(statistics|eviction)/' },
+    },
     never('registry/mirrored', 'registry/hosted'),
     never('registry/hosted', 'registry/mirrored'),
     never('registry/hosted', 'upstream'),

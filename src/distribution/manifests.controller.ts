@@ -2,7 +2,7 @@ import { Controller, Get, Head, Headers, Res } from '@nestjs/common';
 import type { FastifyReply } from 'fastify';
 import type { Reference } from '../oci/reference.js';
 import { RepositoryRef } from '../oci/repository.js';
-import { ManifestsService } from '../registry/mirrored/manifests.service.js';
+import { ManifestsService } from '../registry/manifests.service.js';
 import { manifestResponse } from './responses/manifest.response.js';
 import { ReferenceOf, Repository } from './parameters.js';
 import { send } from './responses/send.js';

@@ -4,7 +4,7 @@ import { Digest } from '../oci/digest.js';
 import { OciError } from '../oci/error.js';
 import { parseReference } from '../oci/reference.js';
 import { RepositoryRef } from '../oci/repository.js';
-import type { Requester } from '../registry/mirrored/requester.js';
+import type { Requester } from '../registry/requester.js';
 import type { Conditions } from './responses/blob.response.js';
 import { originForm } from './request-target.js';
 

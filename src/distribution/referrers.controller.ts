@@ -2,7 +2,7 @@ import { Controller, Get, Head, Res } from '@nestjs/common';
 import type { FastifyReply } from 'fastify';
 import { Digest } from '../oci/digest.js';
 import { RepositoryRef } from '../oci/repository.js';
-import { ListingsService } from '../registry/mirrored/listings.service.js';
+import { ReferrersService } from '../registry/referrers.service.js';
 import { referrersResponse } from './responses/listing.response.js';
 import { DigestOf, ListQueryOf, Repository, type ListQuery } from './parameters.js';
 import { send } from './responses/send.js';
@@ -10,7 +10,7 @@ import { send } from './responses/send.js';
 /** Referrers (end-12a, end-12b). */
 @Controller('v2/:repository/referrers/:digest')
 export class ReferrersController {
-  constructor(private readonly listings: ListingsService) {}
+  constructor(private readonly referrers: ReferrersService) {}
 
   @Get()
   async get(
@@ -21,7 +21,7 @@ export class ReferrersController {
   ): Promise<void> {
     await send(
       reply,
-      referrersResponse(repository, await this.listings.referrers(repository, digest, passed), path, query),
+      referrersResponse(repository, await this.referrers.list(repository, digest, passed), path, query),
     );
   }
 

@@ -1,7 +1,7 @@
 import { Controller, Get, Head, Res } from '@nestjs/common';
 import type { FastifyReply } from 'fastify';
 import { RepositoryRef } from '../oci/repository.js';
-import { ListingsService } from '../registry/mirrored/listings.service.js';
+import { TagsService } from '../registry/tags.service.js';
 import { tagsResponse } from './responses/listing.response.js';
 import { ListQueryOf, Repository, type ListQuery } from './parameters.js';
 import { send } from './responses/send.js';
@@ -9,7 +9,7 @@ import { send } from './responses/send.js';
 /** Tag lists (end-8a, end-8b). */
 @Controller('v2/:repository/tags/list')
 export class TagsController {
-  constructor(private readonly listings: ListingsService) {}
+  constructor(private readonly tags: TagsService) {}
 
   @Get()
   async get(
@@ -17,7 +17,7 @@ export class TagsController {
     @ListQueryOf(['n', 'last']) { path, query, passed }: ListQuery,
     @Res() reply: FastifyReply,
   ): Promise<void> {
-    await send(reply, tagsResponse(repository, await this.listings.tags(repository, passed), path, query));
+    await send(reply, tagsResponse(repository, await this.tags.list(repository, passed), path, query));
   }
 
   @Head()

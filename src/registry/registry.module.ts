@@ -1,6 +1,10 @@
 import { type DynamicModule, Module } from '@nestjs/common';
 import { PermissionService } from './mirrored/permission.service.js';
-import { BlobsService } from './mirrored/blobs.service.js';
+import { BlobsService } from './blobs.service.js';
+import { ManifestsService } from './manifests.service.js';
+import { ReferrersService } from './referrers.service.js';
+import { TagsService } from './tags.service.js';
+import { MirroredBlobsService } from './mirrored/mirrored-blobs.service.js';
 import { DownloadsService } from './mirrored/downloads/downloads.service.js';
 import { RemovalService } from './eviction/removal.service.js';
 import { Retention } from './eviction/retention.js';
@@ -9,15 +13,15 @@ import { SweepService } from './eviction/sweep.service.js';
 import { UsageService } from './eviction/usage.service.js';
 import { UsesService } from './eviction/uses.service.js';
 import { NegativeCache } from './mirrored/freshness/negative.cache.js';
-import { ListingsService } from './mirrored/listings.service.js';
-import { ManifestsService } from './mirrored/manifests.service.js';
+import { MirroredListsService } from './mirrored/mirrored-lists.service.js';
+import { MirroredManifestsService } from './mirrored/mirrored-manifests.service.js';
 import { ReadinessService } from './readiness.service.js';
 import { RegistryStatistics } from './statistics/registry.statistics.js';
 import { TrafficCounts } from './statistics/traffic.counts.js';
 import { TrafficHistory } from './statistics/traffic.history.js';
 import { ReplicasService } from './mirrored/replicas/replicas.service.js';
 import { RequestLock } from './mirrored/replicas/request.lock.js';
-import { TagsService } from './mirrored/tags.service.js';
+import { TagResolver } from './mirrored/tag.resolver.js';
 
 /** The use cases, where storage and upstream meet. */
 @Module({})
@@ -27,11 +31,15 @@ export class RegistryModule {
       module: RegistryModule,
       imports: [upstream],
       providers: [
-        PermissionService,
         BlobsService,
-        DownloadsService,
-        ListingsService,
         ManifestsService,
+        ReferrersService,
+        TagsService,
+        MirroredBlobsService,
+        MirroredListsService,
+        MirroredManifestsService,
+        PermissionService,
+        DownloadsService,
         NegativeCache,
         RemovalService,
         Retention,
@@ -42,7 +50,7 @@ export class RegistryModule {
         ReadinessService,
         RegistryStatistics,
         ReplicasService,
-        TagsService,
+        TagResolver,
         RequestLock,
         TrafficCounts,
         TrafficHistory,
@@ -50,8 +58,9 @@ export class RegistryModule {
       exports: [
         BlobsService,
         DownloadsService,
-        ListingsService,
         ManifestsService,
+        ReferrersService,
+        TagsService,
         RemovalService,
         ScrubService,
         SweepService,

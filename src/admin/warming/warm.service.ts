@@ -3,9 +3,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { OciError } from '../../oci/error.js';
 import type { Reference } from '../../oci/reference.js';
 import type { RepositoryRef } from '../../oci/repository.js';
-import { BlobsService } from '../../registry/mirrored/blobs.service.js';
-import { DownloadsService } from '../../registry/mirrored/downloads/downloads.service.js';
-import { ManifestsService, type ManifestContent } from '../../registry/mirrored/manifests.service.js';
+import { BlobsService } from '../../registry/blobs.service.js';
+import type { ManifestContent } from '../../registry/manifest.js';
+import { ManifestsService } from '../../registry/manifests.service.js';
 import { contentOf, type Entry } from '../image-content.js';
 import { matchesPlatform, platformText, type Platform } from '../platform.js';
 import { WarmProgress, type Report } from './warm.progress.js';
@@ -37,7 +37,6 @@ export class WarmService {
   constructor(
     private readonly manifests: ManifestsService,
     private readonly blobs: BlobsService,
-    private readonly downloads: DownloadsService,
   ) {}
 
   /** Ends what runs and takes nothing more, because the process ends. */
@@ -175,7 +174,8 @@ export class WarmService {
   /** The last byte comes before the content is kept, and with a full storage it never is. */
   private async assertKept(repository: RepositoryRef, { digest }: Entry, signal: AbortSignal): Promise<void> {
     const end = performance.now() + keepDeadline;
-    while (this.downloads.isRunning(digest) && performance.now() < end) await sleep(10, undefined, { signal });
+    while (this.blobs.isDownloading(repository, digest) && performance.now() < end)
+      await sleep(10, undefined, { signal });
     const { cache } = await this.blobs.head(repository, digest);
     if (cache !== 'HIT') throw new OciError('UNAVAILABLE', 'a blob was passed through and could not be kept');
   }

@@ -3,7 +3,7 @@ import { entityTag, matchesEntityTag } from '../../oci/entity-tag.js';
 import { OciError } from '../../oci/error.js';
 import { blobMediaType } from '../../oci/media-type.js';
 import type { RepositoryRef } from '../../oci/repository.js';
-import type { BlobHead, OpenBlob } from '../../registry/mirrored/blobs.service.js';
+import type { BlobHead, OpenBlob } from '../../registry/blob.js';
 import { commonHeaders, type HttpResponse } from './http.response.js';
 import { errorResponse } from './error.response.js';
 

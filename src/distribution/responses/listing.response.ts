@@ -1,6 +1,6 @@
 import { manifestMediaTypes } from '../../oci/media-type.js';
 import type { RepositoryRef } from '../../oci/repository.js';
-import type { ReferrersPage, TagPage } from '../../registry/mirrored/listings.service.js';
+import type { ReferrersPage, TagPage } from '../../registry/list-page.js';
 import { commonHeaders, type HttpResponse } from './http.response.js';
 
 /** The answer to a tag list (end-8). @param path of the request as the client sent it, for the link to the next page */

@@ -1,6 +1,6 @@
 import { entityTag, matchesEntityTag } from '../../oci/entity-tag.js';
 import type { RepositoryRef } from '../../oci/repository.js';
-import type { ManifestContent, ManifestHead } from '../../registry/mirrored/manifests.service.js';
+import type { ManifestContent, ManifestHead } from '../../registry/manifest.js';
 import { commonHeaders, type HttpResponse } from './http.response.js';
 
 /** The answer to a HEAD (end-3) or, with a body, a GET of a manifest; the stored media type, verbatim. */

@@ -14,7 +14,7 @@ const hour = 3_600;
 
 let clock: HandClock;
 let settings: UpstreamSettings;
-let access: PermissionService;
+let permissions: PermissionService;
 let isSlow: boolean;
 /** What became of the question: `asked`, `kept`, `forgotten`. */
 let events: string[];
@@ -26,12 +26,12 @@ beforeEach(() => {
   events = [];
   const client = { isSlow: () => isSlow, noteSlow: () => void (isSlow = true) } as unknown as UpstreamClient;
   const upstreams = { get: () => ({ settings }) } as unknown as UpstreamsService;
-  access = new PermissionService(client, upstreams, clock);
+  permissions = new PermissionService(client, upstreams, clock);
 });
 afterEach(() => void vi.restoreAllMocks());
 
 function recheck(ask: () => Promise<unknown>, forget = () => Promise.resolve()): Promise<void> {
-  return access.recheck(repository, {
+  return permissions.recheck(repository, {
     key: 'content',
     ask: () => {
       events.push('asked');
@@ -50,30 +50,30 @@ const flush = () => new Promise((resolve) => setImmediate(resolve));
 
 describe('a record', () => {
   it('says whether it took credentials, and when the upstream agreed', () => {
-    expect(access.permission(repository)).toEqual({ isPrivate: true, agreedAt: clock.now() });
+    expect(permissions.permission(repository)).toEqual({ isPrivate: true, agreedAt: clock.now() });
     settings = new UpstreamSettings();
-    expect(access.permission(repository)).toEqual({ isPrivate: false, agreedAt: clock.now() });
+    expect(permissions.permission(repository)).toEqual({ isPrivate: false, agreedAt: clock.now() });
   });
 
   it('is due when its time has passed, and not a moment before', () => {
-    const record = access.permission(repository);
+    const record = permissions.permission(repository);
     clock.pass(hour - 0.001);
-    expect(access.isDue(repository, record)).toBe(false);
+    expect(permissions.isDue(repository, record)).toBe(false);
     clock.pass(0.001);
-    expect(access.isDue(repository, record)).toBe(true);
+    expect(permissions.isDue(repository, record)).toBe(true);
   });
 
   it('is due at once when it is from the future, or when every answer is to be asked for', () => {
-    expect(access.isDue(repository, { isPrivate: true, agreedAt: clock.now() + 1 })).toBe(true);
+    expect(permissions.isDue(repository, { isPrivate: true, agreedAt: clock.now() + 1 })).toBe(true);
     settings.accessRecheckTime = 0;
-    expect(access.isDue(repository, access.permission(repository))).toBe(true);
+    expect(permissions.isDue(repository, permissions.permission(repository))).toBe(true);
   });
 
   it('is never due when it took no credentials and there still are none', () => {
     settings = new UpstreamSettings();
-    const record = access.permission(repository);
+    const record = permissions.permission(repository);
     clock.pass(1_000 * hour);
-    expect(access.isDue(repository, record)).toBe(false);
+    expect(permissions.isDue(repository, record)).toBe(false);
   });
 
   it.each([
@@ -82,9 +82,9 @@ describe('a record', () => {
   ])('that %s is due like any other', (_, isPrivate) => {
     if (isPrivate) settings = new UpstreamSettings();
     const record = { isPrivate, agreedAt: clock.now() };
-    expect(access.isDue(repository, record)).toBe(false);
+    expect(permissions.isDue(repository, record)).toBe(false);
     clock.pass(hour);
-    expect(access.isDue(repository, record)).toBe(true);
+    expect(permissions.isDue(repository, record)).toBe(true);
   });
 });
 

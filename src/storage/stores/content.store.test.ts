@@ -27,7 +27,7 @@ async function store(): Promise<void> {
   await ingest.close();
 }
 
-const access = { isPrivate: false, agreedAt: 1_700_000_000_000 };
+const permission = { isPrivate: false, agreedAt: 1_700_000_000_000 };
 
 describe('ContentStore', () => {
   it('opens what was committed under its digest', async () => {
@@ -54,19 +54,19 @@ describe('ContentStore', () => {
   it('knows which repository contains a blob, and says so of no other', async () => {
     await store();
     expect(await contents.findLink(repository, digest)).toBeUndefined();
-    await contents.link(repository, digest, { size: layer.length, ...access });
-    expect(await contents.findLink(repository, digest)).toEqual({ size: layer.length, ...access });
+    await contents.link(repository, digest, { size: layer.length, ...permission });
+    expect(await contents.findLink(repository, digest)).toEqual({ size: layer.length, ...permission });
     expect(await contents.findLink(other, digest)).toBeUndefined();
     expect(await contents.findLink(repository, Digest.of(sample(1)))).toBeUndefined();
   });
 
   it('keeps the record of a repository when the content is discarded', async () => {
     await store();
-    await contents.link(repository, digest, { size: layer.length, ...access });
+    await contents.link(repository, digest, { size: layer.length, ...permission });
     await contents.discard(digest);
     await contents.discard(digest);
     expect(await contents.open(digest)).toBeUndefined();
-    expect(await contents.findLink(repository, digest)).toEqual({ size: layer.length, ...access });
+    expect(await contents.findLink(repository, digest)).toEqual({ size: layer.length, ...permission });
   });
 
   for (const size of ['-1', '1.5', '"5000"', 'null', '1e300']) {

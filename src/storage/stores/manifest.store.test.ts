@@ -25,16 +25,16 @@ beforeEach(() => {
   manifests = new ManifestStore(provider);
 });
 
-const access = { isPrivate: false, agreedAt: 1_700_000_000_000 };
+const permission = { isPrivate: false, agreedAt: 1_700_000_000_000 };
 
 describe('ManifestStore', () => {
   it('gives the bytes back as they came, and the media type they came with', async () => {
-    await manifests.put(repository, manifest, access);
+    await manifests.put(repository, manifest, permission);
     expect(await manifests.findBody(manifest.digest)).toEqual(manifest.body);
     expect(await manifests.find(repository, manifest.digest)).toEqual({
       mediaType: manifestMediaTypes.ociManifest,
       size: manifest.body.length,
-      ...access,
+      ...permission,
     });
   });
 
@@ -44,14 +44,14 @@ describe('ManifestStore', () => {
       manifestMediaTypes.ociManifest,
       'sha512',
     );
-    await manifests.put(repository, referrer, access);
+    await manifests.put(repository, referrer, permission);
     const record = await manifests.find(repository, referrer.digest);
     expect(record?.subject?.equals(subject)).toBe(true);
     expect(await manifests.findBody(referrer.digest)).toEqual(referrer.body);
   });
 
   it('says of no other repository that it contains the manifest', async () => {
-    await manifests.put(repository, manifest, access);
+    await manifests.put(repository, manifest, permission);
     expect(await manifests.find(other, manifest.digest)).toBeUndefined();
     expect(await manifests.find(repository, subject)).toBeUndefined();
   });
@@ -68,16 +68,16 @@ describe('ManifestStore', () => {
         return super.write(key, content);
       }
     }
-    await new ManifestStore(new Watched()).put(repository, manifest, access);
+    await new ManifestStore(new Watched()).put(repository, manifest, permission);
     expect(written).toEqual([keys.content(manifest.digest), keys.manifest(repository, manifest.digest)]);
   });
 
   it('removes a stored body that is not what the digest names, so that it is fetched anew', async () => {
-    await manifests.put(repository, manifest, access);
+    await manifests.put(repository, manifest, permission);
     await provider.write(keys.content(manifest.digest), manifest.body.subarray(1));
     expect(await manifests.findBody(manifest.digest)).toBeUndefined();
     expect(await keysUnder(provider, 'blobs')).toEqual([]);
-    await manifests.put(repository, manifest, access);
+    await manifests.put(repository, manifest, permission);
     expect(await manifests.findBody(manifest.digest)).toEqual(manifest.body);
   });
 

@@ -71,12 +71,12 @@ export class ManifestStore {
   async put(
     repository: RepositoryRef,
     { body, mediaType, digest, subject }: Manifest,
-    access: Permission,
+    permission: Permission,
   ): Promise<void> {
     this.space.check(body.length);
     await this.provider.write(keys.content(digest), body);
     this.space.add(body.length);
-    await this.link(repository, digest, { mediaType, size: body.length, ...(subject && { subject }), ...access });
+    await this.link(repository, digest, { mediaType, size: body.length, ...(subject && { subject }), ...permission });
   }
 
   /** Records that the repository contains the manifest, whose content is stored. */

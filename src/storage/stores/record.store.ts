@@ -96,7 +96,7 @@ export interface Permission {
   readonly agreedAt: number;
 }
 
-/** The fields of `Access`; what an older record does not say counts as private and never agreed to. */
+/** The fields of `Permission`; a record without them counts as private, and as never confirmed. */
 export function permissionOf({ isPrivate, agreedAt }: RecordFields): Permission {
   return {
     isPrivate: isPrivate !== false,

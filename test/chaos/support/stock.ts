@@ -1,6 +1,6 @@
 import { mkdir, stat, utimes, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { BlobsService } from '../../../src/registry/mirrored/blobs.service.js';
+import { BlobsService } from '../../../src/registry/blobs.service.js';
 import { SweepService } from '../../../src/registry/eviction/sweep.service.js';
 import { UsesService } from '../../../src/registry/eviction/uses.service.js';
 import { SpaceLedger } from '../../../src/storage/space/space.ledger.js';

@@ -11,7 +11,7 @@ const window = 1024 * kibibyte;
 const full = new StorageError('full', 'no space is left');
 const settle = () => new Promise((resolve) => setImmediate(resolve));
 
-/** A spool whose storage takes so many bytes, some of a chunk perhaps; `undefined` has no storage at all. */
+/** A buffer whose storage is full after `space` bytes, perhaps within a chunk; `undefined` is a storage that takes nothing. */
 async function make(space: number | undefined, readers = 1) {
   const ingest = await new MemoryProvider().createIngest();
   const limited: Ingest = {
@@ -49,7 +49,7 @@ async function make(space: number | undefined, readers = 1) {
   return { buffer, readers: first, join, leave, read };
 }
 
-describe('Spool', () => {
+describe('DownloadBuffer', () => {
   it('gives back what it got, wherever the storage stopped taking it', async () => {
     await fc.assert(
       fc.asyncProperty(

@@ -5,7 +5,7 @@ import type { ChunkSink, Ingest } from '../../../storage/storage.provider.js';
 /** Bytes of a download kept in memory when the storage takes no more; the slowest reader then sets the pace. */
 const windowLimit = 1024 * 1024;
 
-/** Somebody who reads from the spool; bytes before `position` are no longer needed by it. */
+/** A reader of the buffer. It no longer needs the bytes before `position`. */
 export interface BufferReader {
   position: number;
 }

@@ -3,7 +3,7 @@ import { ServerSettings } from '../../../config/server.settings.js';
 import type { Digest } from '../../../oci/digest.js';
 import { OciError } from '../../../oci/error.js';
 import type { RepositoryRef } from '../../../oci/repository.js';
-import type { Requester } from '../requester.js';
+import type { Requester } from '../../requester.js';
 import { ContentStore } from '../../../storage/stores/content.store.js';
 import { UpstreamClient } from '../../../upstream/upstream.client.js';
 import { UpstreamError } from '../../../upstream/upstream-error.js';
@@ -42,7 +42,7 @@ export class DownloadsService implements OnApplicationShutdown {
     private readonly upstream: UpstreamClient,
     private readonly content: ContentStore,
     private readonly refusals: NegativeCache,
-    private readonly access: PermissionService,
+    private readonly permissions: PermissionService,
     private readonly replicas: ReplicasService,
     settings: ServerSettings,
   ) {
@@ -84,7 +84,7 @@ export class DownloadsService implements OnApplicationShutdown {
 
   /**
    * Begins to download a blob of a repository; call it only after `find`, without waiting in between.
-   * @param asker for another replica it is always downloaded from the upstream.
+   * @param requester for another replica it is always downloaded from the upstream.
    * @throws OciError UNAVAILABLE when too many downloads wait already.
    */
   start(repository: RepositoryRef, digest: Digest, requester: Requester = 'client'): Download {
@@ -154,7 +154,7 @@ export class DownloadsService implements OnApplicationShutdown {
     const isThere = await this.sources.get(download)?.isKeptElsewhere(verified.size);
     if (isThere !== true) await this.content.commit(verified, digest);
     for (const repository of download.admitted) {
-      await this.content.link(repository, digest, { size: verified.size, ...this.access.permission(repository) });
+      await this.content.link(repository, digest, { size: verified.size, ...this.permissions.permission(repository) });
     }
     return true;
   }

@@ -8,7 +8,7 @@ import { StorageError } from '../../../storage/storage-error.js';
 import type { BlobBody } from '../../../upstream/transport/blob.body.js';
 import { UpstreamError } from '../../../upstream/upstream-error.js';
 import { reasonOf } from '../../response-error.js';
-import type { Requester } from '../requester.js';
+import type { Requester } from '../../requester.js';
 import type { BlobSource } from '../downloads/download.js';
 import type { HeldLease } from './held.lease.js';
 import type { ReplicasService } from './replicas.service.js';
@@ -20,7 +20,7 @@ const renewalInterval = 2_000;
 const commitPatience = 10_000;
 const commitInterval = 100;
 /** Leases that are looked at or tried before the upstream is asked without one. */
-const maxTurns = 5;
+const maxAttempts = 5;
 
 /** Another replica has stored the content since we looked: there is nothing to download. */
 export class StoredMeanwhileError extends Error {
@@ -105,7 +105,7 @@ export class ReplicatedSource {
     this.held = undefined;
     let seen = 0;
     let isLate = false;
-    for (let turn = 0; turn < maxTurns; turn += 1) {
+    for (let attempt = 0; attempt < maxAttempts; attempt += 1) {
       const { epoch, lease } = await this.replicas.findNewest(this.leases, seen);
       const isOther = lease !== undefined && epoch > this.broken && this.replicas.isLive(lease);
       isLate ||= isOther;

@@ -30,22 +30,22 @@ export class RequestLock {
    * @throws what `ask` throws
    */
   async run<T>(leases: string, { ask, find }: Question<T>): Promise<T> {
-    let turn: HeldLease | undefined;
+    let held: HeldLease | undefined;
     try {
       let known = await find();
       if (known === undefined && this.replicas.isActive) {
-        turn = await this.take(leases);
-        known = turn ? await find() : await this.wait(leases, find);
+        held = await this.take(leases);
+        known = held ? await find() : await this.wait(leases, find);
       }
       if (known !== undefined) {
-        await turn?.release();
+        await held?.release();
         return known;
       }
     } catch (error) {
       if (!(error instanceof StorageError)) throw error;
       this.logger.debug(`the upstream is asked without ${leases}: ${reasonOf(error)}`);
     }
-    return ask().finally(() => turn?.release());
+    return ask().finally(() => held?.release());
   }
 
   private async take(leases: string): Promise<HeldLease | undefined> {

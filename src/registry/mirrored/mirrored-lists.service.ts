@@ -8,6 +8,7 @@ import { UpstreamError } from '../../upstream/upstream-error.js';
 import { UpstreamsService } from '../../upstream/upstreams.service.js';
 import { reasonOf, toResponseError } from '../response-error.js';
 import type { CacheStatus } from '../cache-status.js';
+import type { ReferrersPage, TagPage } from '../list-page.js';
 import { inTime, within } from '../deadline.js';
 import { ageOf, decide, freshnessOf, type Freshness } from './freshness/freshness.js';
 import { NegativeCache } from './freshness/negative.cache.js';
@@ -16,25 +17,6 @@ import { TrafficCounts } from '../statistics/traffic.counts.js';
 
 /** Milliseconds that a list is answered from the store: somebody may have pushed. */
 const listFreshness = 30_000;
-
-interface Page {
-  /** Query of the next page, when there is one. */
-  readonly next: URLSearchParams | undefined;
-  readonly cache: CacheStatus;
-  /** Seconds since the upstream sent it. */
-  readonly age: number;
-}
-
-export interface TagPage extends Page {
-  readonly tags: readonly string[];
-}
-
-export interface ReferrersPage extends Page {
-  /** The index as the upstream sent it. */
-  readonly body: string;
-  /** What the upstream filtered by, as in OCI-Filters-Applied. */
-  readonly filters: string | undefined;
-}
 
 interface ListResult {
   readonly record: ListRecord;
@@ -54,8 +36,8 @@ interface Listing {
 
 /** Lists that only the upstream can make, tags (end-8) and referrers (end-12): kept for 30 s, and for outages. */
 @Injectable()
-export class ListingsService {
-  private readonly logger = new Logger(ListingsService.name);
+export class MirroredListsService {
+  private readonly logger = new Logger('Lists');
   private readonly flights = new SingleFlight<ListResult>();
   /** Questions that somebody has waited too long for: nobody else who has something older waits for them. */
   private readonly late = new Set<string>();
@@ -102,7 +84,7 @@ export class ListingsService {
     return { ...this.page(responded), body, filters };
   }
 
-  private page({ record, cache }: ListResult): Page {
+  private page({ record, cache }: ListResult): Pick<TagPage, 'next' | 'cache' | 'age'> {
     const next = record.next === undefined ? undefined : new URLSearchParams(record.next);
     return { next, cache, age: ageOf(record, this.clock.now()) };
   }

@@ -43,8 +43,8 @@ export interface ResolvedTag {
 
 /** What tags point to: from the record while it is fresh, else from the upstream, else from the record again. */
 @Injectable()
-export class TagsService {
-  private readonly logger = new Logger(TagsService.name);
+export class TagResolver {
+  private readonly logger = new Logger('Tags');
   private readonly flights = new SingleFlight<ResolvedTag>();
   private readonly headless = new LRUCache<string, true>({ max: maxHeadless });
 
@@ -54,8 +54,8 @@ export class TagsService {
     private readonly upstream: UpstreamClient,
     private readonly upstreams: UpstreamsService,
     private readonly refusals: NegativeCache,
-    private readonly access: PermissionService,
-    private readonly turns: RequestLock,
+    private readonly permissions: PermissionService,
+    private readonly lock: RequestLock,
     @Inject(Clock) private readonly clock: Clock,
   ) {}
 
@@ -113,7 +113,7 @@ export class TagsService {
       const isFresh = freshnessOf(record, policyOf(settings, record), this.clock.now()) === 'fresh';
       return record && isFresh ? this.resultOf(record, 'HIT') : undefined;
     };
-    return this.turns.run(keys.tagLeases(repository, tag), { ask, find });
+    return this.lock.run(keys.tagLeases(repository, tag), { ask, find });
   }
 
   /** Asks by HEAD, and gets the manifest only when it is new here: a pull limit is then spent on real change only. */
@@ -163,7 +163,7 @@ export class TagsService {
     const resolved = { digest: manifest.digest, mediaType, size: body.length, fallback };
     // Schema 1 is passed through: its digest does not name its bytes, so nothing could be stored under it.
     if (!manifest.storable) return { ...resolved, cache: 'MISS', age: 0, body };
-    await this.manifests.put(repository, manifest, this.access.permission(repository)).catch((error: unknown) => {
+    await this.manifests.put(repository, manifest, this.permissions.permission(repository)).catch((error: unknown) => {
       this.logger.warn(`a manifest of ${repository.toString()} was not kept: ${reasonOf(error)}`);
     });
     const isSame = record?.digest.equals(manifest.digest) === true;
@@ -210,7 +210,7 @@ export class TagsService {
     found: Omit<TagRecord, 'checkedAt' | 'isPrivate'>,
   ): Promise<TagRecord> {
     const { digest, mediaType, size, fallback } = found;
-    const { isPrivate, agreedAt: checkedAt } = this.access.permission(repository);
+    const { isPrivate, agreedAt: checkedAt } = this.permissions.permission(repository);
     const record = { digest, mediaType, size, checkedAt, fallback, ...(isPrivate && { isPrivate }) };
     await this.tags.put(repository, tag, record).catch((error: unknown) => {
       this.logger.warn(`the tag ${repository.toString()}:${tag.name} was not kept: ${reasonOf(error)}`);

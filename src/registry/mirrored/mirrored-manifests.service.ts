@@ -7,9 +7,9 @@ import { keys } from '../../storage/keys.js';
 import { ManifestStore, type ManifestRecord } from '../../storage/stores/manifest.store.js';
 import { UpstreamClient, type ManifestHead as UpstreamManifestHead } from '../../upstream/upstream.client.js';
 import { PermissionService } from './permission.service.js';
+import type { ManifestContent, ManifestHead } from '../manifest.js';
 import { counted, unchanged, type ValidityCheck } from '../validity-check.js';
 import { reasonOf, toResponseError } from '../response-error.js';
-import type { CacheStatus } from '../cache-status.js';
 import { within } from '../deadline.js';
 import { UsesService } from '../eviction/uses.service.js';
 import { NegativeCache } from './freshness/negative.cache.js';
@@ -17,40 +17,23 @@ import { isHeadRefusal } from './head-refusal.js';
 import { RequestLock } from './replicas/request.lock.js';
 import { SingleFlight } from '../single-flight.js';
 import { TrafficCounts } from '../statistics/traffic.counts.js';
-import { TagsService } from './tags.service.js';
-
-export interface ManifestHead {
-  readonly digest: Digest;
-  readonly mediaType: string;
-  /** Bytes. */
-  readonly size: number;
-  readonly cache: CacheStatus;
-  /** Seconds since the upstream confirmed a tag; undefined for content asked for by digest. */
-  readonly age?: number;
-  /** The fallback host that a tag was resolved through. */
-  readonly fallback?: string | undefined;
-  readonly validity?: ValidityCheck | undefined;
-}
-
-export interface ManifestContent extends ManifestHead {
-  readonly body: Buffer;
-}
+import { TagResolver } from './tag.resolver.js';
 
 /** Manifests of repositories, by tag and by digest. HEAD and GET go through one resolver, so that they never disagree. */
 @Injectable()
-export class ManifestsService {
-  private readonly logger = new Logger(ManifestsService.name);
+export class MirroredManifestsService {
+  private readonly logger = new Logger('Manifests');
   private readonly fetches = new SingleFlight<ManifestContent>();
 
   constructor(
     private readonly manifests: ManifestStore,
-    private readonly tags: TagsService,
+    private readonly tags: TagResolver,
     private readonly upstream: UpstreamClient,
     private readonly refusals: NegativeCache,
-    private readonly access: PermissionService,
+    private readonly permissions: PermissionService,
     private readonly uses: UsesService,
     private readonly traffic: TrafficCounts,
-    private readonly turns: RequestLock,
+    private readonly lock: RequestLock,
   ) {}
 
   /** @throws OciError */
@@ -125,11 +108,11 @@ export class ManifestsService {
   private fetchOnce(repository: RepositoryRef, digest: Digest): Promise<ManifestContent> {
     const find = async (): Promise<ManifestContent | undefined> => {
       const record = await this.manifests.reread(repository, digest);
-      if (!record || this.access.isDue(repository, record)) return undefined;
+      if (!record || this.permissions.isDue(repository, record)) return undefined;
       const body = await this.manifests.findBody(digest);
       return body && { ...this.hit(repository, digest, record, body), size: body.length, body };
     };
-    return this.turns.run(keys.manifestLeases(repository, digest), {
+    return this.lock.run(keys.manifestLeases(repository, digest), {
       ask: () => this.fetch(repository, digest),
       find,
     });
@@ -137,7 +120,8 @@ export class ManifestsService {
 
   private hit(repository: RepositoryRef, digest: Digest, record: ManifestRecord, body?: Buffer): ManifestHead {
     const isKept = this.manifests.watch(repository, digest, record, body);
-    const validity: ValidityCheck = () => (isKept() && !this.access.isDue(repository, record) ? unchanged : undefined);
+    const validity: ValidityCheck = () =>
+      isKept() && !this.permissions.isDue(repository, record) ? unchanged : undefined;
     const { mediaType, size } = record;
     return { digest, mediaType, size, cache: 'HIT', validity };
   }
@@ -145,9 +129,9 @@ export class ManifestsService {
   /** The record, unless the upstream takes it back when it is asked again. */
   private async findRecord(repository: RepositoryRef, digest: Digest): Promise<ManifestRecord | undefined> {
     const record = await this.manifests.find(repository, digest);
-    if (!record || !this.access.isDue(repository, record)) return record;
+    if (!record || !this.permissions.isDue(repository, record)) return record;
     const key = keyOf(repository, digest);
-    await this.access.recheck(repository, {
+    await this.permissions.recheck(repository, {
       key,
       ask: () => this.refusals.guard(key, () => this.agree(repository, digest)),
       keep: () => this.link(repository, digest, record),
@@ -158,7 +142,7 @@ export class ManifestsService {
 
   /** A record that cannot be written costs another question next time, not this answer. */
   private async link(repository: RepositoryRef, digest: Digest, record: ManifestRecord): Promise<void> {
-    const renewed = { ...record, ...this.access.permission(repository) };
+    const renewed = { ...record, ...this.permissions.permission(repository) };
     await this.manifests.link(repository, digest, renewed).catch((error: unknown) => {
       this.logger.warn(`a manifest of ${repository.toString()} was not recorded: ${reasonOf(error)}`);
     });
@@ -203,7 +187,7 @@ export class ManifestsService {
 
   private async keep(repository: RepositoryRef, manifest: Manifest): Promise<void> {
     if (!manifest.storable) return;
-    await this.manifests.put(repository, manifest, this.access.permission(repository)).catch((error: unknown) => {
+    await this.manifests.put(repository, manifest, this.permissions.permission(repository)).catch((error: unknown) => {
       this.logger.warn(`a manifest of ${repository.toString()} was not kept: ${reasonOf(error)}`);
     });
   }

@@ -1,18 +1,18 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
 import { ServerSettings } from '../../config/server.settings.js';
-import type { ByteRange } from '../../oci/byte-range.js';
 import type { Digest } from '../../oci/digest.js';
 import { OciError } from '../../oci/error.js';
 import type { RepositoryRef } from '../../oci/repository.js';
 import { ContentStore, type BlobRecord } from '../../storage/stores/content.store.js';
 import { StorageError } from '../../storage/storage-error.js';
-import type { ChunkSink, StoredObject } from '../../storage/storage.provider.js';
+import type { StoredObject } from '../../storage/storage.provider.js';
 import { UpstreamClient } from '../../upstream/upstream.client.js';
 import { PermissionService } from './permission.service.js';
+import type { BlobHead, OpenBlob } from '../blob.js';
 import { counted, unchanged, type ValidityCheck } from '../validity-check.js';
 import { reasonOf, toResponseError } from '../response-error.js';
-import type { Requester } from './requester.js';
+import type { Requester } from '../requester.js';
 import type { CacheStatus } from '../cache-status.js';
 import { within } from '../deadline.js';
 import type { Download } from './downloads/download.js';
@@ -30,29 +30,10 @@ const redirectSeconds = 20 * 60;
 /** Digests remembered as checked since the start. */
 const maxChecked = 100_000;
 
-export interface BlobHead {
-  readonly digest: Digest;
-  /** Bytes; undefined when the upstream did not say. */
-  readonly size: number | undefined;
-  readonly cache: CacheStatus;
-}
-
-/** A blob ready to be sent. Whoever has it closes it. */
-export interface OpenBlob extends BlobHead {
-  /** A range beyond the end of a blob of unknown size ends where the blob does. */
-  copy(range: ByteRange, sink: ChunkSink, signal?: AbortSignal): Promise<void>;
-  /** The whole of a small blob; it belongs to everybody and is not to be changed. */
-  readonly bytes?: Buffer;
-  readonly validity?: ValidityCheck | undefined;
-  /** Where the client can read it from the storage itself, for some minutes. */
-  readonly location?: string;
-  close(): Promise<void>;
-}
-
 /** Blobs of repositories: from the store, from a download that runs, or from the upstream. */
 @Injectable()
-export class BlobsService {
-  private readonly logger = new Logger(BlobsService.name);
+export class MirroredBlobsService {
+  private readonly logger = new Logger('Blobs');
   private readonly agreements = new SingleFlight<number | undefined>();
   private readonly checks = new SingleFlight<boolean>();
   private readonly checked = new LRUCache<string, true>({ maxSize: maxChecked, sizeCalculation: () => 1 });
@@ -62,7 +43,7 @@ export class BlobsService {
     private readonly downloads: DownloadsService,
     private readonly upstream: UpstreamClient,
     private readonly refusals: NegativeCache,
-    private readonly access: PermissionService,
+    private readonly permissions: PermissionService,
     private readonly uses: UsesService,
     private readonly settings: ServerSettings,
     private readonly traffic: TrafficCounts,
@@ -74,7 +55,7 @@ export class BlobsService {
   }
 
   /**
-   * @param asker another replica never gets what this one gets from a replica, so that nobody waits for itself.
+   * @param requester another replica never gets what this one gets from a replica, so that nobody waits for itself.
    * @throws OciError before anything has been sent
    */
   async open(repository: RepositoryRef, digest: Digest, requester: Requester = 'client'): Promise<OpenBlob> {
@@ -92,6 +73,11 @@ export class BlobsService {
       opening.then((blob) => blob.close()).catch(() => undefined);
       throw error;
     }
+  }
+
+  /** Whether the blob is being downloaded, or being committed after that. */
+  isDownloading(_repository: RepositoryRef, digest: Digest): boolean {
+    return this.downloads.isRunning(digest);
   }
 
   private async findHead(repository: RepositoryRef, digest: Digest): Promise<BlobHead> {
@@ -141,7 +127,9 @@ export class BlobsService {
     }
     this.uses.blob(repository, digest);
     const isKept = this.content.watch(repository, digest, record, bytes);
-    return ofBytes(digest, bytes, () => (isKept() && !this.access.isDue(repository, record) ? unchanged : undefined));
+    return ofBytes(digest, bytes, () =>
+      isKept() && !this.permissions.isDue(repository, record) ? unchanged : undefined,
+    );
   }
 
   /** Content that is here, or on its way, for another repository: the upstream has to agree that this one has it too. */
@@ -170,8 +158,8 @@ export class BlobsService {
   /** The record, unless the upstream takes it back when it is asked again. */
   private async findRecord(repository: RepositoryRef, digest: Digest): Promise<BlobRecord | undefined> {
     const record = await this.content.findLink(repository, digest);
-    if (!record || !this.access.isDue(repository, record)) return record;
-    await this.access.recheck(repository, {
+    if (!record || !this.permissions.isDue(repository, record)) return record;
+    await this.permissions.recheck(repository, {
       key: keyOf(repository, digest),
       ask: () => this.agree(repository, digest),
       keep: () => this.link(repository, digest, record.size),
@@ -183,7 +171,7 @@ export class BlobsService {
   /** A record that cannot be written costs another question next time, not this answer. */
   private async link(repository: RepositoryRef, digest: Digest, size: number): Promise<void> {
     await this.content
-      .link(repository, digest, { size, ...this.access.permission(repository) })
+      .link(repository, digest, { size, ...this.permissions.permission(repository) })
       .catch((error: unknown) => {
         this.logger.warn(
           `${repository.toString()} was not recorded to contain ${digest.toString()}: ${reasonOf(error)}`,

@@ -1,0 +1,27 @@
+import { Injectable } from '@nestjs/common';
+import type { Digest } from '../oci/digest.js';
+import type { RepositoryRef } from '../oci/repository.js';
+import type { BlobHead, OpenBlob } from './blob.js';
+import { MirroredBlobsService } from './mirrored/mirrored-blobs.service.js';
+import type { Requester } from './requester.js';
+
+/** Blobs of repositories (end-2). */
+@Injectable()
+export class BlobsService {
+  constructor(private readonly mirrored: MirroredBlobsService) {}
+
+  /** Describes a blob without downloading it. @throws OciError */
+  head(repository: RepositoryRef, digest: Digest): Promise<BlobHead> {
+    return this.mirrored.head(repository, digest);
+  }
+
+  /** @throws OciError before the first byte */
+  open(repository: RepositoryRef, digest: Digest, requester: Requester = 'client'): Promise<OpenBlob> {
+    return this.mirrored.open(repository, digest, requester);
+  }
+
+  /** Whether the blob is being downloaded, or being committed after that. */
+  isDownloading(repository: RepositoryRef, digest: Digest): boolean {
+    return this.mirrored.isDownloading(repository, digest);
+  }
+}

@@ -1,0 +1,20 @@
+import type { CacheStatus } from './cache-status.js';
+
+interface ListPage {
+  /** Query of the next page, if there is one. */
+  readonly next: URLSearchParams | undefined;
+  readonly cache: CacheStatus;
+  /** Seconds since the upstream sent it. */
+  readonly age: number;
+}
+
+export interface TagPage extends ListPage {
+  readonly tags: readonly string[];
+}
+
+export interface ReferrersPage extends ListPage {
+  /** The index as the upstream sent it. */
+  readonly body: string;
+  /** The filters that the upstream applied, as in OCI-Filters-Applied. */
+  readonly filters: string | undefined;
+}
