@@ -18,7 +18,7 @@ const maxTokens = 10_000;
 
 /** How requests for tokens ended. */
 export interface TokenCounts {
-  permission: number;
+  granted: number;
   /** Credentials, or their absence, were to blame. */
   refused: number;
   failed: number;
@@ -49,7 +49,7 @@ export interface TokenRequest {
 export class TokenService {
   private readonly tokens = new LRUCache<string, Token>({ max: maxTokens });
   private readonly running = new Map<string, Promise<Token>>();
-  readonly counts: TokenCounts = { permission: 0, refused: 0, failed: 0 };
+  readonly counts: TokenCounts = { granted: 0, refused: 0, failed: 0 };
 
   constructor(
     private readonly fetch: TokenFetcher,
@@ -75,7 +75,7 @@ export class TokenService {
     const running = this.request(url, request)
       .then(
         (token) => {
-          this.counts.permission += 1;
+          this.counts.granted += 1;
           this.tokens.set(key, token);
           return token;
         },
