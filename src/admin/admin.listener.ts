@@ -12,13 +12,14 @@ export function cameToAdminAddress(request: IncomingMessage): boolean {
 const maxConnections = 256;
 
 /**
- * A second server in front of the same routes, for the admin address. It is not listening yet; whoever has it closes it.
+ * A second server in front of the routes of the main one, for the admin address. It is not listening yet; the caller
+ * closes it.
  * @param options limits and timeouts, as those of the main server.
  */
-export function createAdminServer(fastify: FastifyInstance, options: ServerOptions): Server {
+export function createAdminServer(main: Server, options: ServerOptions): Server {
   const server = createServer(options, (request, response) => {
     arrived.add(request);
-    fastify.server.emit('request', request, response);
+    main.emit('request', request, response);
   });
   server.maxConnections = maxConnections;
   // Node answers other expectations than 100-continue with a bare 417, which no client asks for.

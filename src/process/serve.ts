@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { Server } from 'node:http';
 import { WarmService } from '../admin/warming/warm.service.js';
-import { adminServerOf, createApp } from '../app.factory.js';
+import { createApp } from '../app.factory.js';
 import { clearSocketFile } from '../cli/socket-file.js';
 import { StartError } from '../cli/start-error.js';
 import { parseListenAddress, type ListenAddress } from '../config/values/listen-address.js';
@@ -14,8 +14,9 @@ import { CertificateService } from '../distribution/server/certificate.service.j
 import { DrainService } from '../distribution/server/drain.service.js';
 import { DownloadsService } from '../registry/mirrored/downloads/downloads.service.js';
 import { ReadinessService } from '../registry/readiness.service.js';
-import type { SiblingServer } from './sibling.server.js';
 import { StorageError } from '../storage/storage-error.js';
+import { adminServerOf } from './admin.server.js';
+import type { SiblingServer } from './sibling.server.js';
 
 /** What a process that serves together with others gets from who started it. */
 export interface WorkerContext {

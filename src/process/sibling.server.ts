@@ -1,4 +1,7 @@
-import { createServer, type Server, type ServerOptions } from 'node:http';
+import { createServer, type Server } from 'node:http';
+import type { ServerSettings } from '../config/server.settings.js';
+import { respondToClientError } from '../distribution/server/client.error.js';
+import { serverLimits } from '../distribution/server/server.options.js';
 
 /**
  * Where the other workers of this machine reach one of them: they share a socket, so that the main address leads to any.
@@ -8,13 +11,13 @@ export class SiblingServer {
   readonly server: Server;
   private main: Server | undefined;
 
-  /** @param options limits and timeouts, as those of the main server. */
-  constructor(options: ServerOptions, maxConnections: number) {
-    this.server = createServer(options, (request, response) => {
+  constructor(settings: ServerSettings) {
+    this.server = createServer(serverLimits(settings), (request, response) => {
       if (this.main) this.main.emit('request', request, response);
       else response.writeHead(503, { connection: 'close' }).end();
     });
-    this.server.maxConnections = maxConnections;
+    this.server.maxConnections = settings.maxConnections;
+    this.server.on('clientError', respondToClientError);
     this.server.on('checkExpectation', (request, response) => this.server.emit('request', request, response));
   }
 

@@ -1,10 +1,10 @@
 import cluster from 'node:cluster';
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { createSiblingServer } from '../app.factory.js';
 import type { ServerSettings } from '../config/server.settings.js';
 import type { Settings } from '../config/settings.js';
 import { serve } from './serve.js';
+import { SiblingServer } from './sibling.server.js';
 import type { Order } from './supervise.js';
 
 /** Milliseconds that the supervisor may take to let a worker go. */
@@ -12,7 +12,7 @@ const disconnectTimeout = 2_000;
 
 /** Serves as one of several workers until the supervisor says that it is over. @returns 0 @throws StartError */
 export async function work(settings: Settings, place: number): Promise<number> {
-  const sibling = createSiblingServer(settings.server);
+  const sibling = new SiblingServer(settings.server);
   try {
     sibling.server.listen({ host: '127.0.0.1', port: 0, exclusive: true });
     await once(sibling.server, 'listening');

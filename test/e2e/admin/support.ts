@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import http, { type IncomingHttpHeaders, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import supertest from 'supertest';
-import { adminServerOf } from '../../../src/app.factory.js';
+import { adminServerOf } from '../../../src/process/admin.server.js';
 import type { Stage } from '../support/stage.js';
 
 export const token = 'planted-token-of-an-operator';

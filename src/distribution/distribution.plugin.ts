@@ -1,0 +1,37 @@
+import type { INestApplicationContext } from '@nestjs/common';
+import type { FastifyInstance } from 'fastify';
+import type { Server as TlsServer } from 'node:tls';
+import type { KeyPair, KeyPairFiles } from '../config/key-pair.js';
+import { ServerSettings } from '../config/server.settings.js';
+import { TrafficCounts } from '../registry/statistics/traffic.counts.js';
+import { endAbandonedResponses } from './server/abandoned.responses.js';
+import { CertificateService } from './server/certificate.service.js';
+import { DrainService } from './server/drain.service.js';
+
+/** A certificate and the files that it was read from. */
+export interface Certificate {
+  readonly files: KeyPairFiles;
+  readonly pair: KeyPair;
+}
+
+/** Watches connections and responses, and provides what sending a response needs. */
+export function connectionsPlugin(app: INestApplicationContext, certificate: Certificate | undefined) {
+  return (fastify: FastifyInstance): void => {
+    const { server } = fastify;
+    const { clientTimeout, maxConnections } = app.get(ServerSettings);
+    server.maxConnections = maxConnections;
+    // Node would answer other expectations than 100-continue with a bare 417; no client asks for one.
+    server.on('checkExpectation', (request, response) => server.emit('request', request, response));
+    // No route takes a body, so none is parsed: it is refused with its request.
+    fastify.removeAllContentTypeParsers();
+    fastify.addContentTypeParser('*', (_request, _payload, done) => done(null));
+    fastify.decorate('clientTimeout', clientTimeout);
+    fastify.decorate('traffic', app.get(TrafficCounts));
+    // The exception filter sets it, the request log reads it.
+    fastify.decorateRequest('refusal', undefined);
+    endAbandonedResponses(fastify);
+    app.get(DrainService).watch(fastify);
+    if (!certificate) return;
+    app.get(CertificateService).watch(server as unknown as TlsServer, certificate.files, certificate.pair);
+  };
+}
