@@ -19,6 +19,7 @@ describe('parseImageReference', () => {
     ['ghcr.io/owner/app:v1', 'ghcr.io/owner/app', 'v1'],
     ['registry.test:5000/app', 'registry.test:5000/app', 'latest'],
     ['localhost/app:x', 'localhost/app', 'x'],
+    ['x.y_z/app:1', 'docker.io/x.y_z/app', '1'],
     ['internal/app', 'internal/app', 'latest'],
     [`ghcr.io/owner/app@${sha256}`, 'ghcr.io/owner/app', sha256],
     [`ghcr.io/owner/app:v1@${sha256}`, 'ghcr.io/owner/app', sha256],

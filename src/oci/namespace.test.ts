@@ -162,7 +162,7 @@ describe('Namespace', () => {
     for (const component of ['ghcr.io', 'host:5000', 'localhost', 'LOCALHOST', 'a.b', '[::1]:80']) {
       expect(Namespace.looksLikeHost(component), component).toBe(true);
     }
-    for (const component of ['library', 'localhosts', 'ghcr', 'a-b', '']) {
+    for (const component of ['library', 'localhosts', 'ghcr', 'a-b', '', 'x.y_z', 'a__b.c', `${'a'.repeat(64)}.b`]) {
       expect(Namespace.looksLikeHost(component), component).toBe(false);
     }
   });

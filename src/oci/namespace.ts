@@ -8,6 +8,8 @@ const aliases = new Map([
 ]);
 
 const label = /^[a-z0-9](?:[a-z0-9-]*[a-z0-9])?$/;
+/** A component of a repository's name (distribution specification, "Pulling manifests"). */
+export const nameComponent = /^[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*$/;
 const authority = /^(\[[0-9a-f:.]+\]|[^:[\]]+)(?::(\d{1,5}))?$/;
 
 /** A registry's canonical host, with its port unless that is 443: the first half of a repository's identity. */
@@ -34,9 +36,14 @@ export class Namespace {
     return number === undefined ? new Namespace(aliases.get(name) ?? name, undefined) : new Namespace(name, number);
   }
 
-  /** A first path component is a host when it has a dot or a colon, or is `localhost` (facts of every client's reference parser). */
+  /**
+   * A first path component is a host when it has a dot or a colon, or is `localhost`, as in every client's reference
+   * parser, unless no host can be called so and a repository can: `x.y_z` is a component of a name.
+   */
   static looksLikeHost(component: string): boolean {
-    return component.includes('.') || component.includes(':') || component.toLowerCase() === 'localhost';
+    if (component.toLowerCase() === 'localhost') return true;
+    if (!component.includes('.') && !component.includes(':')) return false;
+    return !nameComponent.test(component) || isHost(component);
   }
 
   get isDockerHub(): boolean {

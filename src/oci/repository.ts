@@ -1,10 +1,8 @@
-import { Namespace } from './namespace.js';
+import { nameComponent, Namespace } from './namespace.js';
 import { OciError } from './error.js';
 
 /** Longest repository name in characters, without the namespace. */
 export const maxNameLength = 255;
-
-const component = /^[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*$/;
 
 /** Which repository a request is about: a registry's canonical host and a repository name of that registry. */
 export class RepositoryRef {
@@ -20,7 +18,7 @@ export class RepositoryRef {
   static of(namespace: Namespace, name: string): RepositoryRef {
     const full = namespace.isDockerHub && !name.includes('/') ? `library/${name}` : name;
     // The length comes first: it bounds the work of everything after it.
-    if (full.length > maxNameLength || !full.split('/').every((part) => component.test(part))) {
+    if (full.length > maxNameLength || !full.split('/').every((part) => nameComponent.test(part))) {
       throw new OciError('NAME_INVALID');
     }
     return new RepositoryRef(namespace, full);

@@ -41,6 +41,8 @@ const names = [
   'team/referrers',
   'team/a.b/c_d/e__f/g-h/i---j',
   'team/registry.test/app',
+  'x.y_z/app',
+  `${'a'.repeat(64)}.b/app`,
   `team/${'long-'.repeat(49)}name`,
 ];
 
