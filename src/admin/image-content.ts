@@ -16,16 +16,24 @@ export interface Entry {
 /** What a manifest consists of: other manifests, or blobs. */
 export type ImageContent = { readonly manifests: readonly Entry[] } | { readonly blobs: readonly Entry[] };
 
+/** The last entry of a cache that BuildKit exports as an index; the others are its layers, which are blobs. */
+const buildkitCacheConfig = 'application/vnd.buildkit.cacheconfig.v0';
+
 /**
  * Reads what a pull would fetch next. Layers that a registry does not hold (non-distributable, with URLs of their own)
  * are left out, as clients leave them out of what they ask a registry for.
  */
 export function contentOf(body: Buffer, mediaType: string): ImageContent {
   const document = JSON.parse(body.toString('utf8')) as Record<string, unknown>;
-  if (isIndex(mediaType)) return { manifests: entriesOf(document.manifests) };
+  if (isIndex(mediaType)) return contentOfIndex(listOf(document.manifests));
   // Schema 1 names its layers twice over; OCI artifacts of old call theirs blobs.
   const layers = [document.layers, document.blobs, document.fsLayers].flatMap(listOf).filter((l) => !isForeign(l));
   return { blobs: entriesOf([document.config, ...layers]) };
+}
+
+function contentOfIndex(entries: unknown[]): ImageContent {
+  const isCache = entries.some((entry) => isObject(entry) && entry.mediaType === buildkitCacheConfig);
+  return isCache ? { blobs: entriesOf(entries) } : { manifests: entriesOf(entries) };
 }
 
 function entriesOf(value: unknown): Entry[] {

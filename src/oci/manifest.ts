@@ -1,5 +1,13 @@
 import { Digest, type DigestAlgorithm } from './digest.js';
-import { isIndex, isManifestMediaType, isSchema1, manifestMediaTypes, parseMediaType } from './media-type.js';
+import {
+  isIndex,
+  isManifestMediaType,
+  isSchema1,
+  manifestMediaTypes,
+  mayLabelManifest,
+  parseMediaType,
+  blobMediaType,
+} from './media-type.js';
 
 /** Largest manifest in bytes; the specification asks registries for at least 4 MiB, and containerd takes no more. */
 export const maxManifestBytes = 4 * 1024 * 1024;
@@ -21,16 +29,26 @@ export class ManifestError extends Error {
 }
 
 /**
- * @param contentType the Content-Type header it came with.
- * @param algorithm that of the digest it was asked by.
- * @throws ManifestError when it is no JSON object, is of no manifest media type, or could be read as two kinds at once
- * (CVE-2021-41190).
+ * @param contentType the Content-Type header it came with: a label, which the document itself overrules.
+ * @param algorithm that of the digest it was requested by.
+ * @param expected the digest that the document is known by. A JSON object with that digest is a manifest whatever its
+ * type: the digest vouches for it.
+ * @throws ManifestError when it is no JSON object, nothing says that it is a manifest, or it could be read as two kinds
+ * at once (CVE-2021-41190).
  */
-export function parseManifest(body: Buffer, contentType: string | undefined, algorithm: DigestAlgorithm): Manifest {
+export function parseManifest(
+  body: Buffer,
+  contentType: string | undefined,
+  algorithm: DigestAlgorithm,
+  expected?: Digest,
+): Manifest {
   const document = parseObject(body);
-  const mediaType = mediaTypeOf(document, contentType);
+  const digest = Digest.of(body, algorithm);
+  const isVouchedFor = expected?.equals(digest) === true;
+  const mediaType = mediaTypeOf(document, contentType) ?? (isVouchedFor ? labelOf(contentType) : undefined);
+  if (mediaType === undefined) throw new ManifestError('the response is not of a manifest media type');
   const foreign = isIndex(mediaType) ? ['layers', 'config', 'fsLayers'] : ['manifests'];
-  if (foreign.some((field) => Object.hasOwn(document, field))) {
+  if (foreign.some((field) => isPresent(document, field))) {
     throw new ManifestError('the document has fields of another kind of manifest');
   }
   if (isSchema1(mediaType)) {
@@ -38,7 +56,12 @@ export function parseManifest(body: Buffer, contentType: string | undefined, alg
   }
   const subject =
     isObject(document.subject) && typeof document.subject.digest === 'string' && Digest.find(document.subject.digest);
-  return { body, mediaType, digest: Digest.of(body, algorithm), storable: true, ...(subject && { subject }) };
+  return { body, mediaType, digest, storable: true, ...(subject && { subject }) };
+}
+
+/** Go writes lists without entries as null. */
+function isPresent(document: Record<string, unknown>, field: string): boolean {
+  return Object.hasOwn(document, field) && document[field] !== null;
 }
 
 function parseObject(body: Buffer): Record<string, unknown> {
@@ -52,21 +75,31 @@ function parseObject(body: Buffer): Record<string, unknown> {
   return document;
 }
 
-function mediaTypeOf(document: Record<string, unknown>, contentType: string | undefined): string {
+/**
+ * The type that the document itself states, else its label, else the one whose shape it has. A label of another known
+ * type is wrong: Harbor and Artifactory have sent OCI indexes as Docker lists, object stores everything as binary data.
+ */
+function mediaTypeOf(document: Record<string, unknown>, contentType: string | undefined): string | undefined {
   const sent = parseMediaType(contentType);
-  const stated = typeof document.mediaType === 'string' ? document.mediaType : undefined;
-  const sentIsManifest = sent !== undefined && isManifestMediaType(sent);
-  if (sentIsManifest && stated !== undefined && isManifestMediaType(stated) && stated !== sent) {
-    throw new ManifestError('the document and its Content-Type state different media types');
-  }
-  if (sentIsManifest) return sent;
-  // Some object stores serve manifests as text or plain JSON; the document's own word is as good.
-  if (stated !== undefined && isManifestMediaType(stated)) return stated;
-  if (sent !== undefined && /^application\/.*json$/.test(sent) && document.schemaVersion === 2) {
-    if (Array.isArray(document.manifests)) return manifestMediaTypes.ociIndex;
-    if (isObject(document.config) && Array.isArray(document.layers)) return manifestMediaTypes.ociManifest;
-  }
-  throw new ManifestError('the answer is not of a manifest media type');
+  const stated = typeof document.mediaType === 'string' ? parseMediaType(document.mediaType) : undefined;
+  // A type nobody here knows, as of an ORAS artifact, counts when both agree or nothing else is said.
+  const isOwnWord = stated !== undefined && mayLabelManifest(stated);
+  if (isOwnWord && (isManifestMediaType(stated) || stated === sent || isGeneric(sent))) return stated;
+  if (sent !== undefined && isManifestMediaType(sent)) return sent;
+  if (document.schemaVersion !== 2) return undefined;
+  if (Array.isArray(document.manifests)) return manifestMediaTypes.ociIndex;
+  const hasLayers = Array.isArray(document.layers) || document.layers === null;
+  return isObject(document.config) && hasLayers ? manifestMediaTypes.ociManifest : undefined;
+}
+
+/** Whether a label says nothing of what is in a JSON document. */
+function isGeneric(sent: string | undefined): boolean {
+  return sent === undefined || sent === blobMediaType || sent === 'application/json' || sent === 'text/plain';
+}
+
+function labelOf(contentType: string | undefined): string {
+  const sent = parseMediaType(contentType);
+  return sent !== undefined && mayLabelManifest(sent) ? sent : 'application/json';
 }
 
 /**

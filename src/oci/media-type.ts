@@ -5,6 +5,7 @@ export const manifestMediaTypes = {
   dockerList: 'application/vnd.docker.distribution.manifest.list.v2+json',
   dockerManifest: 'application/vnd.docker.distribution.manifest.v2+json',
   ociArtifact: 'application/vnd.oci.artifact.manifest.v1+json',
+  orasArtifact: 'application/vnd.cncf.oras.artifact.manifest.v1+json',
   dockerSchema1Signed: 'application/vnd.docker.distribution.manifest.v1+prettyjws',
   dockerSchema1: 'application/vnd.docker.distribution.manifest.v1+json',
 } as const;
@@ -18,6 +19,14 @@ export const blobMediaType = 'application/octet-stream';
 
 export function isManifestMediaType(mediaType: string): boolean {
   return all.has(mediaType);
+}
+
+/** Whether a manifest may be served and recorded with the type: one of its own kind, or another type of JSON. */
+export function mayLabelManifest(mediaType: string): boolean {
+  return (
+    isManifestMediaType(mediaType) ||
+    (parseMediaType(mediaType) === mediaType && /^application\/.*json$/.test(mediaType))
+  );
 }
 
 export function isIndex(mediaType: string): boolean {

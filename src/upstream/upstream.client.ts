@@ -82,7 +82,7 @@ export class UpstreamClient implements OnApplicationShutdown {
     const stated = Digest.find(single(response.headers['docker-content-digest']) ?? '');
     const expected = reference instanceof Digest ? reference : stated;
     try {
-      const manifest = parseManifest(body, response.headers['content-type'], expected?.algorithm ?? 'sha256');
+      const manifest = parseManifest(body, response.headers['content-type'], expected?.algorithm ?? 'sha256', expected);
       if (expected && !manifest.digest.equals(expected))
         throw new ManifestError('the document does not have its digest');
       return { ...manifest, fallback: response.fallback };

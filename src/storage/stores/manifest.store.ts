@@ -1,6 +1,6 @@
 import { Digest } from '../../oci/digest.js';
 import { maxManifestBytes, type Manifest } from '../../oci/manifest.js';
-import { isManifestMediaType } from '../../oci/media-type.js';
+import { mayLabelManifest } from '../../oci/media-type.js';
 import type { RepositoryRef } from '../../oci/repository.js';
 import { HotCache } from './hot.cache.js';
 import { keys } from '../keys.js';
@@ -94,7 +94,7 @@ export class ManifestStore {
 function readRecord(fields: RecordFields): ManifestRecord | undefined {
   const { mediaType, subject } = fields;
   const size = sizeOf(fields);
-  if (typeof mediaType !== 'string' || !isManifestMediaType(mediaType) || size === undefined) return undefined;
+  if (typeof mediaType !== 'string' || !mayLabelManifest(mediaType) || size === undefined) return undefined;
   const target = typeof subject === 'string' ? Digest.find(subject) : undefined;
   return { mediaType, size, ...(target && { subject: target }), ...permissionOf(fields) };
 }

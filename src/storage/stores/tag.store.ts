@@ -1,5 +1,5 @@
 import { Digest } from '../../oci/digest.js';
-import { isManifestMediaType } from '../../oci/media-type.js';
+import { mayLabelManifest } from '../../oci/media-type.js';
 import type { Tag } from '../../oci/reference.js';
 import type { RepositoryRef } from '../../oci/repository.js';
 import { HotCache } from './hot.cache.js';
@@ -66,7 +66,7 @@ function readRecord(fields: RecordFields): TagRecord | undefined {
   const { digest, mediaType, checkedAt, fallback, isPrivate } = fields;
   const size = sizeOf(fields);
   const target = typeof digest === 'string' ? Digest.find(digest) : undefined;
-  if (!target || typeof mediaType !== 'string' || !isManifestMediaType(mediaType)) return undefined;
+  if (!target || typeof mediaType !== 'string' || !mayLabelManifest(mediaType)) return undefined;
   if (size === undefined || typeof checkedAt !== 'number' || !Number.isFinite(checkedAt)) return undefined;
   const source = { ...(typeof fallback === 'string' && { fallback }), ...(isPrivate === true && { isPrivate }) };
   return { digest: target, mediaType, size, checkedAt, ...source };
