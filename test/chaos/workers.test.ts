@@ -202,7 +202,7 @@ describe('several workers', () => {
 
   it('sweep once, not once each', async () => {
     await using program = await start(2, '127.0.0.1:0', '--sweep-interval', '200ms');
-    const sweeps = () => program.log.filter(({ msg }) => String(msg).startsWith('sweeping'));
+    const sweeps = () => program.log.filter(({ msg }) => String(msg).startsWith('sweep started'));
     await until('there were some sweeps', () => sweeps().length > 5);
     expect(new Set(sweeps().map(({ worker }) => worker))).toEqual(new Set([1]));
   });
