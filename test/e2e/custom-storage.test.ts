@@ -116,18 +116,18 @@ describe('a module that is none', { concurrent: true, timeout: 60_000 }, () => {
     [
       'has a class that is no provider',
       'export default class {}',
-      `m.mjs gives no storage provider: it lacks ${lacks}`,
+      `m.mjs does not provide a storage provider: it lacks ${lacks}`,
     ],
     [
       'has a function that gives nothing',
       'export default () => {}',
-      `m.mjs gives no storage provider: it lacks ${lacks}`,
+      `m.mjs does not provide a storage provider: it lacks ${lacks}`,
     ],
     ['rejects', 'export default async ({ key }) => { throw key }', 'm.mjs cannot be opened: ***'],
     [
       'lacks something',
       'export default class { initialize() {} read() {} write() {} create() {} move() {} touch() {} capacity() {} urlOf() {} open() {} stat() {} list() {} createIngest() {} sweepIngests() {} close() {} }',
-      'm.mjs gives no storage provider: it lacks isExclusive, delete',
+      'm.mjs does not provide a storage provider: it lacks isExclusive, delete',
     ],
     [
       'cannot be used',

@@ -50,7 +50,7 @@ describe('the program on a bucket that it cannot use', () => {
 
   it('says that the secret is another, without saying which', async () => {
     expect(await refusal({ S3_SECRET_KEY: 'planted-other' })).toMatch(
-      /the secret key is not that of the access key \(SignatureDoesNotMatch\)$/,
+      /the secret key does not match the access key \(SignatureDoesNotMatch\)$/,
     );
   });
 
@@ -92,9 +92,13 @@ describe('the program on a bucket that it cannot use', () => {
   it('says that it may not write, and that it may not delete', async () => {
     await using proxy = await FaultyProxy.start(server.url);
     proxy.fate = (line) => (line.startsWith('PUT') ? 403 : 'pass');
-    expect(await refusal({ S3_HOST: proxy.url })).toMatch(/^cannot write to .* is not permitted to \(AccessDenied\)$/);
+    expect(await refusal({ S3_HOST: proxy.url })).toMatch(
+      /^cannot write to .* the access key does not have permission \(AccessDenied\)$/,
+    );
     proxy.fate = (line) => (line.startsWith('DELETE') ? 403 : 'pass');
-    expect(await refusal({ S3_HOST: proxy.url })).toMatch(/^cannot delete from .* permitted to \(AccessDenied\)$/);
+    expect(await refusal({ S3_HOST: proxy.url })).toMatch(
+      /^cannot delete from .* the access key does not have permission \(AccessDenied\)$/,
+    );
   });
 });
 
@@ -134,7 +138,7 @@ describe('the program without a key of its own', () => {
 describe('a bound that is a part of the whole', () => {
   it('is refused at start, for nobody knows how large a bucket is', async () => {
     expect(await refusal({ MAX_SIZE: '80%' })).toBe(
-      '--max-size: the size of this storage is not known, so give bytes and no percentage',
+      '--max-size: the size of this storage is unknown: give bytes instead of a percentage',
     );
   });
 });
