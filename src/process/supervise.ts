@@ -1,6 +1,6 @@
 import cluster, { type Worker } from 'node:cluster';
 import { clearSocketFile } from '../cli/socket-file.js';
-import { workerVariable } from '../cli/worker-place.js';
+import { workerVariable } from '../cli/worker-number.js';
 import { parseListenAddress } from '../config/values/listen-address.js';
 import type { ServerSettings } from '../config/server.settings.js';
 import type { Settings } from '../config/settings.js';
