@@ -98,7 +98,7 @@ describe('options', { concurrent: true, timeout: 60_000 }, () => {
   it.each(['planted', '=planted', '1=planted', '__proto__=planted'])('like %s are a mistake', async (option) => {
     const { code, stdout, stderr } = await Program.run(['custom', '--module', './x.mjs', '--option', option]);
     expect([code, stdout]).toEqual([2, '']);
-    expect(stderr).toMatch(/^custom --option: a list: must be name=value/);
+    expect(stderr).toMatch(/^custom --option: a list: must be comma-separated name=value pairs/);
     expect(stderr).not.toContain('planted');
   });
 });

@@ -74,18 +74,16 @@ describe('the program on a bucket that it cannot use', () => {
   });
 
   it('says that half of the credentials is missing', async () => {
-    expect(await refusal({ S3_SECRET_KEY: '' })).toBe(
-      's3 --access-key: text: has to be given together with --secret-key',
-    );
+    expect(await refusal({ S3_SECRET_KEY: '' })).toBe('s3 --access-key: text: must be set together with --secret-key');
     const { stderr, code } = await Program.run(['s3', '--bucket', bucket.name, '--access-key', accessKey]);
     expect({ stderr, code }).toEqual({
       code: 2,
-      stderr: 's3 --access-key: text: has to be given together with --secret-key\n',
+      stderr: 's3 --access-key: text: must be set together with --secret-key\n',
     });
     const other = await Program.run(['s3', '--bucket', bucket.name], { env: { S3_SECRET_KEY: secretKey } });
     expect(other).toMatchObject({
       code: 2,
-      stderr: 's3 --secret-key: text: has to be given together with --access-key\n',
+      stderr: 's3 --secret-key: text: must be set together with --access-key\n',
     });
   });
 
