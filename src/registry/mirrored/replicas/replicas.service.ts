@@ -6,7 +6,7 @@ import { ClockJumps } from '../../../config/clock/clock.jumps.js';
 import { ServerSettings } from '../../../config/server.settings.js';
 import { LeaseStore, type Lease, type NewestLease } from '../../../storage/stores/lease.store.js';
 import type { BlobBody } from '../../../upstream/transport/blob.body.js';
-import { PeerClient, type PeerQuestion } from '../../../upstream/transport/peer.client.js';
+import { PeerClient, type PeerRequest } from '../../../upstream/transport/peer.client.js';
 import { reasonOf } from '../../response-error.js';
 import { HeldLease } from './held.lease.js';
 
@@ -95,7 +95,7 @@ export class ReplicasService implements OnApplicationBootstrap, OnApplicationShu
    * Opens a blob at the replica that downloads it. It gives up waiting when the lease expires.
    * @throws UpstreamError as `PeerClient.openBlob`
    */
-  async openBlob(lease: Lease, question: Pick<PeerQuestion, 'repository' | 'digest' | 'offset'>): Promise<BlobBody> {
+  async openBlob(lease: Lease, request: Pick<PeerRequest, 'repository' | 'digest' | 'offset'>): Promise<BlobBody> {
     const expiry = new AbortController();
     const watch = setInterval(() => {
       this.leases
@@ -107,7 +107,7 @@ export class ReplicasService implements OnApplicationBootstrap, OnApplicationShu
         .catch((error: unknown) => this.logger.debug(`could not read ${lease.leases}: ${reasonOf(error)}`));
     }, watchInterval);
     try {
-      return await this.peers.openBlob({ url: lease.url, follower: this.id, signal: expiry.signal, ...question });
+      return await this.peers.openBlob({ url: lease.url, follower: this.id, signal: expiry.signal, ...request });
     } finally {
       clearInterval(watch);
     }
