@@ -228,7 +228,7 @@ describe('several workers', () => {
   it('have one admin address, at the first of them', async () => {
     const port = await freePort();
     await using program = await start(2, '127.0.0.1:0', '--admin-listen', `127.0.0.1:${port}`);
-    const lines = program.log.filter(({ msg }) => String(msg).startsWith('answering /_admin'));
+    const lines = program.log.filter(({ msg }) => String(msg).startsWith('serving /_admin'));
     expect(lines.map(({ worker }) => worker)).toEqual([1]);
     expect((await request(`http://127.0.0.1:${port}/_admin/usage`)).status).toBe(200);
   });

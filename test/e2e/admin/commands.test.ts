@@ -35,7 +35,7 @@ class Scene implements AsyncDisposable {
   }
 
   get adminUrl(): string {
-    return /answering \/_admin at ([^"]+)/.exec(this.program.stdout)![1]!;
+    return /serving \/_admin at ([^"]+)/.exec(this.program.stdout)![1]!;
   }
 
   run(...args: readonly string[]) {
