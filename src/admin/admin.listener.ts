@@ -2,13 +2,13 @@ import type { FastifyInstance } from 'fastify';
 import { createServer, type IncomingMessage, type Server, type ServerOptions } from 'node:http';
 
 /** Requests that came to the admin address, where no token is needed. */
-const adminRequests = new WeakSet<IncomingMessage>();
+const arrived = new WeakSet<IncomingMessage>();
 
 export function cameToAdminAddress(request: IncomingMessage): boolean {
-  return adminRequests.has(request);
+  return arrived.has(request);
 }
 
-/** Concurrent connections to the admin address, which serves operators and scripts. */
+/** Connections to the admin address at one time: people and scripts, no crowd. */
 const maxConnections = 256;
 
 /**
@@ -18,16 +18,16 @@ const maxConnections = 256;
  */
 export function createAdminServer(main: Server, options: ServerOptions): Server {
   const server = createServer(options, (request, response) => {
-    adminRequests.add(request);
+    arrived.add(request);
     main.emit('request', request, response);
   });
   server.maxConnections = maxConnections;
-  // Node would answer other expectations than 100-continue with a bare 417; no client asks for one.
+  // Node answers other expectations than 100-continue with a bare 417, which no client asks for.
   server.on('checkExpectation', (request, response) => server.emit('request', request, response));
   return server;
 }
 
-/** Serves nothing but `/_admin` at the admin address. */
+/** At the admin address nothing is served but this room. Call it before there are routes to hook into. */
 export function confineAdminAddress(fastify: FastifyInstance): void {
   fastify.addHook('onRequest', (request, _reply, done) => {
     const isAdmin = request.routeOptions.url?.startsWith('/_admin/') === true;

@@ -1,11 +1,27 @@
 import { Digest } from '../oci/digest.js';
+import { readJson, type JsonShape } from '../oci/json/json.js';
 import { isIndex } from '../oci/media-type.js';
 import type { Platform } from './platform.js';
 
-/** Most entries that are read of one manifest. */
+/** Most entries of one manifest that are looked at: a manifest has at most 4 MiB. */
 const maxEntries = 10_000;
 
-/** A manifest or blob that a manifest names. */
+const entry: JsonShape = {
+  fields: {
+    mediaType: 'value',
+    digest: 'value',
+    blobSum: 'value',
+    size: 'value',
+    urls: { items: 'value', max: 1 },
+    platform: { fields: { os: 'value', architecture: 'value', variant: 'value' } },
+  },
+};
+const entries: JsonShape = { items: entry, max: maxEntries };
+const shape: JsonShape = {
+  fields: { config: entry, manifests: entries, layers: entries, blobs: entries, fsLayers: entries },
+};
+
+/** Something that a manifest names. */
 export interface Entry {
   readonly digest: Digest;
   /** Bytes, as the manifest says. */
@@ -20,25 +36,25 @@ export type ImageContent = { readonly manifests: readonly Entry[] } | { readonly
 const buildkitCacheConfig = 'application/vnd.buildkit.cacheconfig.v0';
 
 /**
- * Reads what a pull would fetch next. Like clients, it skips non-distributable layers, which have URLs of their own and
- * are not at the registry.
+ * Reads what a pull would fetch next. Layers that a registry does not hold (non-distributable, with URLs of their own)
+ * are left out, as clients leave them out of what they ask a registry for.
  */
 export function contentOf(body: Buffer, mediaType: string): ImageContent {
-  const document = JSON.parse(body.toString('utf8')) as Record<string, unknown>;
+  const document = readJson(body, shape) as Record<string, unknown>;
   if (isIndex(mediaType)) return contentOfIndex(listOf(document.manifests));
-  // Schema 1 has `fsLayers`, in which layers repeat; early OCI artifacts have `blobs`.
+  // Schema 1 names its layers twice over; OCI artifacts of old call theirs blobs.
   const layers = [document.layers, document.blobs, document.fsLayers].flatMap(listOf).filter((l) => !isForeign(l));
   return { blobs: entriesOf([document.config, ...layers]) };
 }
 
-function contentOfIndex(entries: unknown[]): ImageContent {
-  const isCache = entries.some((entry) => isObject(entry) && entry.mediaType === buildkitCacheConfig);
-  return isCache ? { blobs: entriesOf(entries) } : { manifests: entriesOf(entries) };
+function contentOfIndex(children: unknown[]): ImageContent {
+  const isCache = children.some((child) => isObject(child) && child.mediaType === buildkitCacheConfig);
+  return isCache ? { blobs: entriesOf(children) } : { manifests: entriesOf(children) };
 }
 
 function entriesOf(value: unknown): Entry[] {
-  const entries = listOf(value).slice(0, maxEntries).flatMap(entryOf);
-  return [...new Map(entries.map((entry) => [entry.digest.toString(), entry])).values()];
+  const found = listOf(value).slice(0, maxEntries).flatMap(entryOf);
+  return [...new Map(found.map((each) => [each.digest.toString(), each])).values()];
 }
 
 function entryOf(value: unknown): Entry[] {

@@ -1,4 +1,4 @@
-/** The environment prevents the program from starting. The message is one line for the user. */
+/** The surroundings do not let the program start; the message is one line for the person who tried. */
 export class StartError extends Error {
   override readonly name = 'StartError';
 }

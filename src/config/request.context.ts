@@ -1,23 +1,24 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { TraceContext } from '../oci/trace-context.js';
 
-/** Identifies the client request that an upstream request is made for. */
+/** What requests to upstreams tell of the client's request that they are made for. */
 export interface RequestContext extends TraceContext {
   readonly requestId: string;
 }
 
 /**
- * Created with the first traced request: tracking every promise has a cost, which deployments without tracing avoid.
+ * Made with the first request that belongs to a trace: following all promises of a process costs each of them a little,
+ * which those whose clients do not trace need not pay.
  */
 let contexts: AsyncLocalStorage<RequestContext> | undefined;
 
-/** Runs `action`, and everything asynchronous that it starts, in the context. */
+/** Everything that `action` causes, now and later, belongs to the context. */
 export function runInContext(context: RequestContext, action: () => void): void {
   contexts ??= new AsyncLocalStorage();
   contexts.run(context, action);
 }
 
-/** Headers that propagate the context; empty when the client sent none. */
+/** Headers that carry the context on; none when the client sent none. */
 export function contextHeaders(): Readonly<Record<string, string>> {
   const context = contexts?.getStore();
   if (!context) return none;

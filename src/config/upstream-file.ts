@@ -10,12 +10,12 @@ const maxFileBytes = 4 * 1024 * 1024;
 const areMaps = (value: unknown): value is Values[] => Array.isArray(value) && value.every(isMap);
 const isMap = (value: unknown): value is Values => typeof value === 'object' && value !== null && !Array.isArray(value);
 
-/** Registry host of an unconfigured namespace. */
+/** Host that answers for a namespace that nobody configured. */
 export function defaultHost(namespace: Namespace): string {
   return namespace.isDockerHub ? 'registry-1.docker.io' : namespace.toString();
 }
 
-/** @param setting path of the setting in messages. @throws ConfigurationError when the file cannot be read */
+/** @throws ConfigurationError when a setting's file cannot be read; `setting` is what to blame. */
 export function readSettingFile(file: string, setting: string): string {
   try {
     const text = readFileSync(file);
@@ -28,9 +28,9 @@ export function readSettingFile(file: string, setting: string): string {
 }
 
 /**
- * Merges the credentials map into the upstream file and validates the result. A namespace that appears only in the
- * credentials becomes an upstream of its own.
- * @throws ConfigurationError with every mistake in both.
+ * The upstream file with the credentials map merged over it, checked as a whole. A namespace that only the credentials
+ * name becomes an upstream of its own.
+ * @throws ConfigurationError with every mistake of both.
  */
 export function readUpstreams(yaml: string | undefined, credentials: string | undefined): UpstreamSettings[] {
   const problems: Problem[] = [];
@@ -40,7 +40,7 @@ export function readUpstreams(yaml: string | undefined, credentials: string | un
   const upstreams = merged.map(({ values, path }) => {
     const { value, problems: found } = validateSettings(UpstreamSettings, values, (name) => `${path}.${name}`);
     problems.push(...found, ...readPassword(value, path), ...credentialProblems(value, path));
-    checkCaFile(value, path, problems);
+    readAuthorities(value, path, problems);
     if (areMaps(values.fallback_hosts))
       value.fallbackHosts = readFallbacks(values.fallback_hosts, secrets, path, problems);
     return value;
@@ -52,17 +52,17 @@ export function readUpstreams(yaml: string | undefined, credentials: string | un
 
 function parseYaml(text: string, problems: Problem[]): unknown[] {
   try {
-    // `load` rejects a file without a document, for example one with comments only.
+    // `load` refuses a file without a document, such as one that has comments only.
     const [document, ...more] = loadAll(text);
     if (more.length === 0 && (document === undefined || document === null)) return [];
     if (more.length === 0 && Array.isArray(document)) return document;
-    problems.push({ path: 'upstreams', kind: kindOf(document), reason: 'must be one YAML list of upstreams' });
+    problems.push({ path: 'upstreams', kind: kindOf(document), reason: 'the file must be one YAML list of upstreams' });
   } catch (error) {
-    // js-yaml quotes the text around a mistake, which may contain a password, so the reason is cut at the first quote,
-    // colon or tag.
+    // Only place and reason, and of that only what stands before the first quotation mark, colon or tag: js-yaml quotes
+    // the text around a mistake, and a password may stand there.
     const place = error instanceof YAMLException && error.mark ? ` at line ${error.mark.line + 1}` : '';
     const reason = error instanceof YAMLException ? error.reason.replace(/["'<!:].*$/s, '…') : 'unreadable';
-    problems.push({ path: 'upstreams', kind: 'text', reason: `is not valid YAML: ${reason}${place}` });
+    problems.push({ path: 'upstreams', kind: 'text', reason: `is not YAML: ${reason}${place}` });
   }
   return [];
 }
@@ -72,7 +72,7 @@ function parseCredentials(text: string, problems: Problem[]): Values {
     const document: unknown = JSON.parse(text);
     if (isMap(document)) return document;
   } catch {
-    // The parser's message quotes the secret text.
+    // The parser's message quotes the text, which is a secret.
   }
   problems.push({
     path: 'UPSTREAM_CREDENTIALS',
@@ -118,7 +118,7 @@ function mergeCredentials(entries: readonly unknown[], secrets: Values, problems
     const { username, password } = secret;
     const known = merged.find(({ values }) => canonicalNamespace(values.namespace)?.equals(canonical));
     if (known) known.values = { ...known.values, username, password };
-    // A fallback host must not become a namespace that everybody can pull from with its password.
+    // What stands in for another registry is no registry of its own, for everybody to pull from with its password.
     else if (!merged.some(({ values }) => hasFallback(values, canonical)))
       merged.push({
         path,
@@ -132,7 +132,7 @@ function hasFallback({ fallback_hosts: fallbacks }: Values, name: Namespace): bo
   return areMaps(fallbacks) && fallbacks.some(({ host }) => canonicalNamespace(host)?.equals(name));
 }
 
-/** Fallback hosts have credentials of their own, from the file or from the map under their host name. */
+/** Fallback hosts have their own credentials, from the file or under their host's name in the map. */
 function readFallbacks(
   entries: readonly Values[],
   secrets: Values,
@@ -151,21 +151,22 @@ function readFallbacks(
     }
     const { value, problems: found } = validateSettings(EndpointSettings, values, (name) => `${path}.${name}`);
     problems.push(...found, ...readPassword(value, path), ...credentialProblems(value, path));
-    checkCaFile(value, path, problems);
+    readAuthorities(value, path, problems);
     return value;
   });
 }
 
-/** Sets the password to the content of its file, without the trailing newline. */
+/** Puts the content of the password's file, without the line's end, in the password's place. */
 function readPassword(settings: EndpointSettings, path: string): readonly Problem[] {
   const { passwordFile } = settings;
   if (typeof passwordFile !== 'string') return [];
   const at = `${path}.password_file`;
-  if (settings.password !== undefined) return [{ path: at, kind: 'text', reason: 'cannot be combined with password' }];
+  if (settings.password !== undefined)
+    return [{ path: at, kind: 'text', reason: 'password and password_file exclude each other' }];
   try {
     const password = readSettingFile(passwordFile, at).replace(/\r?\n$/, '');
     settings.password = password;
-    return isText(password, 65_536) ? [] : [{ path: at, kind: 'a file', reason: 'must contain one line of text' }];
+    return isText(password, 65_536) ? [] : [{ path: at, kind: 'a file', reason: 'must hold one line of text' }];
   } catch (error) {
     if (!(error instanceof ConfigurationError)) throw error;
     return error.problems;
@@ -173,17 +174,17 @@ function readPassword(settings: EndpointSettings, path: string): readonly Proble
 }
 
 function credentialProblems({ username, password, passwordFile }: EndpointSettings, path: string): Problem[] {
-  // A problem with the password file has already been reported.
+  // What is wrong with its file has been said.
   if ((username === undefined) === (password === undefined && passwordFile === undefined)) return [];
   const missing = username === undefined ? 'username' : 'password';
-  return [{ path: `${path}.${missing}`, kind: 'missing', reason: 'username and password must be set together' }];
+  return [{ path: `${path}.${missing}`, kind: 'missing', reason: 'username and password go together' }];
 }
 
-function checkCaFile({ caFile }: EndpointSettings, path: string, problems: Problem[]): void {
+function readAuthorities({ caFile }: EndpointSettings, path: string, problems: Problem[]): void {
   if (typeof caFile !== 'string') return;
   try {
     if (readSettingFile(caFile, `${path}.ca_file`).includes('-----BEGIN CERTIFICATE-----')) return;
-    problems.push({ path: `${path}.ca_file`, kind: 'a file', reason: 'contains no PEM certificate' });
+    problems.push({ path: `${path}.ca_file`, kind: 'a file', reason: 'has no PEM certificate in it' });
   } catch (error) {
     if (!(error instanceof ConfigurationError)) throw error;
     problems.push(...error.problems);

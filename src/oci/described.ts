@@ -1,9 +1,14 @@
 import { Digest } from './digest.js';
+import { JsonError, readJson, type JsonShape } from './json/json.js';
 
-/** Descriptors read from one manifest; real ones have a few dozen. */
+/** Descriptors looked at in one manifest; real ones have a few dozen. */
 const maxDescribed = 1_000;
 
-/** The digests that a manifest refers to. */
+const descriptor: JsonShape = { fields: { digest: 'value' } };
+const descriptors: JsonShape = { items: descriptor, max: maxDescribed };
+const shape: JsonShape = { fields: { config: descriptor, layers: descriptors, manifests: descriptors } };
+
+/** What a manifest says it consists of. */
 export interface Described {
   /** Configuration and layers. */
   readonly blobs: readonly Digest[];
@@ -11,12 +16,13 @@ export interface Described {
   readonly manifests: readonly Digest[];
 }
 
-/** Reads all valid descriptors; a document that is not a manifest has none. */
+/** Reads descriptors as far as they can be read: a document that is no manifest describes nothing. */
 export function findDescribed(body: Buffer): Described {
   let document: unknown;
   try {
-    document = JSON.parse(body.toString('utf8'));
-  } catch {
+    document = readJson(body, shape);
+  } catch (error) {
+    if (!(error instanceof JsonError)) throw error;
     return { blobs: [], manifests: [] };
   }
   if (typeof document !== 'object' || document === null) return { blobs: [], manifests: [] };
@@ -25,13 +31,13 @@ export function findDescribed(body: Buffer): Described {
 }
 
 function listOf(value: unknown): readonly unknown[] {
-  return Array.isArray(value) ? value.slice(0, maxDescribed) : [];
+  return Array.isArray(value) ? value : [];
 }
 
-function digestsOf(descriptors: readonly unknown[]): Digest[] {
-  return descriptors.flatMap((descriptor) => {
-    if (typeof descriptor !== 'object' || descriptor === null || !('digest' in descriptor)) return [];
-    const digest = typeof descriptor.digest === 'string' ? Digest.find(descriptor.digest) : undefined;
+function digestsOf(values: readonly unknown[]): Digest[] {
+  return values.flatMap((value) => {
+    if (typeof value !== 'object' || value === null || !('digest' in value)) return [];
+    const digest = typeof value.digest === 'string' ? Digest.find(value.digest) : undefined;
     return digest ? [digest] : [];
   });
 }

@@ -171,10 +171,20 @@ describe('parseManifest', () => {
     expect(parseManifest(body, types.ociIndex, 'sha256').mediaType).toBe(types.ociIndex);
   });
 
-  it('survives nesting as deep as 4 MiB allow', () => {
-    const depth = 1_000_000;
-    const body = Buffer.from(`{"manifests":[],"a":${'['.repeat(depth)}${']'.repeat(depth)}}`);
+  it('refuses nesting deeper than 64 levels, as deep as 4 MiB allow', () => {
+    const nested = (depth: number) => Buffer.from(`{"manifests":[],"a":${'['.repeat(depth)}${']'.repeat(depth)}}`);
+    const body = nested(63);
     expect(parseManifest(body, types.ociIndex, 'sha256').digest.equals(Digest.of(body))).toBe(true);
+    for (const depth of [64, 2_000_000]) {
+      expect(() => parseManifest(nested(depth), types.ociIndex, 'sha256')).toThrow(ManifestError);
+    }
+  });
+
+  it('refuses a field that decides what it is when it is there twice', () => {
+    const body = Buffer.from(
+      `{"schemaVersion":2,"mediaType":"${types.ociIndex}","manifests":[],"\\u006danifests":[{}]}`,
+    );
+    expect(() => parseManifest(body, types.ociIndex, 'sha256')).toThrow('the document has the field manifests twice');
   });
 
   it('throws nothing but ManifestError, whatever the bytes, the document and the type', () => {

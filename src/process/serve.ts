@@ -18,21 +18,21 @@ import { StorageError } from '../storage/storage-error.js';
 import { adminServerOf } from './admin.server.js';
 import type { SiblingServer } from './sibling.server.js';
 
-/** What distinguishes a worker from a process that serves alone. */
+/** What a process that serves together with others gets from who started it. */
 export interface WorkerContext {
-  /** The server through which the other workers reach this one. */
+  /** Where the others reach this one. */
   readonly sibling: SiblingServer;
-  /** Replaces signals. Resolves with the name of one. */
+  /** In place of signals. Resolves with the name of one. */
   readonly stopped: Promise<string>;
 }
 
-/** Serves until SIGTERM or SIGINT, then drains. @throws StartError */
+/** Serves until SIGTERM or SIGINT, then lets running transfers end. @throws StartError */
 export async function serve(settings: Settings, context?: WorkerContext): Promise<void> {
   const logger = new Logger('Server');
   const app = await open(settings);
   const admin = adminServerOf(app);
   const stopped = context?.stopped ?? stopSignal();
-  context?.sibling.forwardTo(app.getHttpServer());
+  context?.sibling.leadTo(app.getHttpServer());
   const { tlsCert } = settings.server;
   // Without a certificate it ends the program, as it does when a terminal is closed.
   if (tlsCert !== undefined) process.on('SIGHUP', () => app.get(CertificateService).look());
@@ -42,9 +42,9 @@ export async function serve(settings: Settings, context?: WorkerContext): Promis
     logger.log(`${await stopped} received, finishing ${app.get(DrainService).count} transfers`);
     app.get(ReadinessService).startDraining();
     app.get(WarmService).stop();
-    // A connection kept open would be closed just as a client sends its next request.
+    // A connection that stays open would be closed under a client that is just asking over it.
     app.get(DrainService).announce();
-    // Lets load balancers notice before connections are refused.
+    // Balancers find out first, and send nothing more to a process that is about to refuse it.
     await sleep(settings.server.drainDelay);
     context?.sibling.close();
     const isDrained = await drain(app, settings.server.drainTimeout);
@@ -66,12 +66,12 @@ async function open(settings: Settings): Promise<NestFastifyApplication> {
   }
 }
 
-/** A default admin address that is in use is a warning: two mirrors on one machine must both start without a setting. */
+/** Two mirrors on one machine must both start when nobody has thought of the admin address. */
 async function listenForAdmins(server: Server, { server: settings, given }: Settings, logger: Logger): Promise<void> {
   const { adminListen } = settings;
   if (adminListen === 'off') return;
   try {
-    logger.log(`serving /_admin at ${await listenAt(adminListen, (address) => listenPlainly(server, address))}`);
+    logger.log(`answering /_admin at ${await listenAt(adminListen, (address) => listenPlainly(server, address))}`);
   } catch (error) {
     if (!(error instanceof StartError) || given?.has('admin-listen') === true) throw error;
     logger.warn(`there is no admin address: ${error.message}`);
@@ -79,7 +79,7 @@ async function listenForAdmins(server: Server, { server: settings, given }: Sett
 }
 
 async function listenPlainly(server: Server, address: ListenAddress): Promise<string> {
-  // Otherwise the cluster module would share the address among all workers.
+  // With several workers, this is of the one that asks, and not of all of them.
   server.listen({ ...address, exclusive: true });
   await once(server, 'listening');
   const bound = server.address();
@@ -87,12 +87,12 @@ async function listenPlainly(server: Server, address: ListenAddress): Promise<st
   return `http://${bound.family === 'IPv6' ? `[${bound.address}]` : bound.address}:${bound.port}`;
 }
 
-/** @returns the address, with the port that the system chose for port 0 */
+/** @returns where, with the port that the system chose when it was asked for port 0 */
 function listen(app: NestFastifyApplication, { listen: text, worker }: ServerSettings): Promise<string> {
   return listenAt(text, (address) => app.getHttpAdapter().getInstance().listen(address), worker !== undefined);
 }
 
-/** @param isShared whether the supervisor listens; it has removed a stale socket file. */
+/** @param isShared whether the supervisor listens, which has also made way for it. */
 async function listenAt(
   text: string,
   begin: (address: ListenAddress) => Promise<string>,
@@ -110,7 +110,7 @@ async function listenAt(
   }
 }
 
-/** Resolves with the name of the first signal. A second one exits at once. */
+/** Resolves with the first signal's name. A second one ends the process at once. */
 function stopSignal(): Promise<string> {
   return new Promise((resolve) => {
     for (const signal of ['SIGTERM', 'SIGINT'] as const) {
@@ -125,7 +125,7 @@ function stopSignal(): Promise<string> {
   });
 }
 
-/** Stops accepting and waits for responses and downloads in progress. @returns whether all of them ended in time */
+/** Stops accepting, and waits for what is being sent and downloaded. @returns whether all of it ended in time */
 async function drain(app: NestFastifyApplication, timeout: number): Promise<boolean> {
   const server = app.getHttpServer();
   server.close();

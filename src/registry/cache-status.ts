@@ -1,7 +1,5 @@
 /**
- * - HIT: from the store
- * - MISS: from the upstream
- * - STALE: from the store, because the upstream could not revalidate it
- * - REVALIDATED: from the store, after the upstream confirmed it
+ * Where an answer came from: the store; the upstream; the store although the upstream should have been asked and could
+ * not be; the store after the upstream agreed.
  */
 export type CacheStatus = 'HIT' | 'MISS' | 'STALE' | 'REVALIDATED';

@@ -1,2 +1,2 @@
-/** Who requests a blob: a client, or another replica on behalf of its clients. */
+/** Who wants a blob: a client, or another replica for its clients. */
 export type Requester = 'client' | 'replica';

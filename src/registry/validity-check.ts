@@ -1,26 +1,27 @@
 import type { CacheCounts } from './statistics/traffic.counts.js';
 
-/** The parts of a cached response that change while it stays valid. */
+/** What may differ when an answer is given again. */
 export interface CachedState {
   /** Seconds since the upstream confirmed a tag. */
   readonly age?: number;
 }
 
 /**
- * Tells without I/O whether a cached response is still valid. Undefined means that the request must be resolved again:
- * a record was replaced, removed or dropped from memory, is no longer fresh, or permission is due for a recheck.
+ * Whether the same answer holds now: asked without waiting and without reading, so that what many ask for one after the
+ * other is found out once. Undefined when it has to be found out again: something was replaced or removed, fell out of
+ * memory, is not fresh any more, or has to be asked about.
  */
 export type ValidityCheck = () => CachedState | undefined;
 
-/** Valid, with nothing that changes. */
+/** The same, without anything that changes. */
 export const unchanged: CachedState = {};
 
-/** The same check; each valid result is counted as a cache hit. */
+/** The same, counted as what it is: an answer from the store. */
 export function counted(validity: ValidityCheck | undefined, counts: CacheCounts): ValidityCheck | undefined {
   if (!validity) return undefined;
   return () => {
-    const state = validity();
-    if (state) counts.HIT += 1;
-    return state;
+    const repeated = validity();
+    if (repeated) counts.HIT += 1;
+    return repeated;
   };
 }

@@ -1,6 +1,6 @@
 export type StorageErrorKind = 'not-found' | 'too-large' | 'full' | 'damaged' | 'newer-version' | 'failed';
 
-/** The error that every provider throws. Only `not-found` means a missing object; every other kind is a failure. */
+/** What every provider throws. Only `not-found` means absence; everything else is trouble. */
 export class StorageError extends Error {
   override readonly name = 'StorageError';
 
@@ -12,7 +12,7 @@ export class StorageError extends Error {
     super(message, cause === undefined ? undefined : { cause });
   }
 
-  /** Compares by name: a provider in another package may throw the class of its own copy of this module. */
+  /** A provider of another package throws the error of its own copy of this one, which means the same. */
   static override [Symbol.hasInstance](value: unknown): boolean {
     return value instanceof Error && value.name === 'StorageError' && 'kind' in value && typeof value.kind === 'string';
   }
@@ -22,12 +22,7 @@ export class StorageError extends Error {
   }
 }
 
-/** The error for an object that does not exist. */
-export function notFound(cause?: unknown): StorageError {
-  return new StorageError('not-found', 'there is no such object', cause);
-}
-
-/** The value, or undefined when the object does not exist. Other errors are rethrown. */
+/** The value, or undefined when the object is absent; trouble stays trouble. */
 export async function orAbsent<T>(value: Promise<T>): Promise<T | undefined> {
   try {
     return await value;

@@ -27,11 +27,11 @@ beforeEach(async () => {
   proxy = await FaultyProxy.start(server.url);
   provider = new S3Provider(bucket.settings({ host: proxy.url }), {
     firstPart: 5 * mebibyte,
-    idleTimeout: 1_000,
-    requestTimeout: 5_000,
-    retryDelay: 20,
+    stall: 1_000,
+    deadline: 5_000,
+    pause: 20,
     // Its circuit has tests of its own: here every request is to reach the server.
-    minOutage: Infinity,
+    outage: Infinity,
   });
   await provider.initialize();
   proxy.requests.length = 0;

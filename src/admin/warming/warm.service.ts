@@ -11,24 +11,24 @@ import { matchesPlatform, platformText, type Platform } from '../platform.js';
 import { WarmProgress, type Report } from './warm.progress.js';
 import type { WarmImage, WarmRequest } from './warm.request.js';
 
-/** Blobs pulled concurrently for one request. */
+/** Blobs pulled at one time for one request. */
 const concurrency = 4;
-/** Concurrent requests; more get 503 with Retry-After. */
+/** Requests at one time; more are told to come back. */
 const maxRuns = 4;
-/** Depth of nested indexes. */
+/** Indexes within indexes (DESIGN §9). */
 const maxDepth = 8;
-/** Images of one index, nested ones included. */
+/** Images that one reference may lead to. */
 const maxParts = 1_000;
-/** Milliseconds between the last byte of a blob and its commit. */
+/** Milliseconds from the last byte of a blob to its being kept. */
 const keepDeadline = 60_000;
 
-/** An image of one platform. */
+/** An image of one platform: what is pulled together. */
 interface Part {
   readonly platform: string | undefined;
   readonly blobs: readonly Entry[];
 }
 
-/** Pulls images as a client would, so that they are stored when clients need them. */
+/** Pulls images as a client would, so that they are here when clients come. */
 @Injectable()
 export class WarmService {
   private runs = 0;
@@ -39,26 +39,26 @@ export class WarmService {
     private readonly blobs: BlobsService,
   ) {}
 
-  /** Ends running requests and refuses further ones, because the process stops. */
+  /** Ends what runs and takes nothing more, because the process ends. */
   stop(): void {
     this.aborter.abort(new OciError('UNAVAILABLE', 'the server is shutting down'));
   }
 
-  /** Takes one of the places for requests, which `warm` gives back. @throws OciError if none is free. */
+  /** @throws OciError when no further run is taken now. The place is given back by `warm`. */
   enter(): void {
     this.aborter.signal.throwIfAborted();
     if (this.runs >= maxRuns) {
-      throw new OciError('UNAVAILABLE', `${maxRuns} warm requests are running already`, { retryAfter: 30 });
+      throw new OciError('UNAVAILABLE', `${maxRuns} requests to warm run already`, { retryAfter: 30 });
     }
     this.runs += 1;
   }
 
   /**
-   * Pulls one image after the other; a failure is reported and does not stop the rest. Call `enter` before.
-   * @throws the reason of `report` or of the signal when the client has left
+   * Pulls one image after the other; what fails is reported and does not keep the rest from being pulled. Call `enter`
+   * before. @throws what `report` or the signal says when nobody listens any more
    */
-  async warm({ images, platforms }: WarmRequest, report: Report, connected: AbortSignal): Promise<void> {
-    const signal = AbortSignal.any([connected, this.aborter.signal]);
+  async warm({ images, platforms }: WarmRequest, report: Report, listening: AbortSignal): Promise<void> {
+    const signal = AbortSignal.any([listening, this.aborter.signal]);
     try {
       for (const image of images) await this.warmImage(image, platforms, report, signal);
     } finally {
@@ -88,7 +88,7 @@ export class WarmService {
     }
   }
 
-  /** The requested images of an index and of its nested indexes. @param missing loses the platforms found */
+  /** The images of an index that were asked for, and those of the indexes in it. @param missing loses what was found */
   private async *partsOf(
     repository: RepositoryRef,
     root: ManifestContent,
@@ -104,12 +104,12 @@ export class WarmService {
       const { manifest, platform, depth } = next;
       const content = contentOf(manifest.body, manifest.mediaType);
       if ('blobs' in content) {
-        // Clients pull a reference to a single image whatever the platform.
+        // A reference to one image is that image, whatever platform was asked for: so clients pull it.
         if (depth === 0) missing.clear();
         yield { platform: platform && platformText(platform), blobs: content.blobs };
         continue;
       }
-      if (depth === maxDepth) throw new OciError('MANIFEST_INVALID', `more than ${maxDepth} nested indexes`);
+      if (depth === maxDepth) throw new OciError('MANIFEST_INVALID', `more than ${maxDepth} indexes in each other`);
       for (const entry of content.manifests) {
         if (!isChosen(entry, platforms, missing)) continue;
         if ((count += 1) > maxParts) throw new OciError('MANIFEST_INVALID', `more than ${maxParts} images in an index`);
@@ -171,26 +171,26 @@ export class WarmService {
     progress.finish();
   }
 
-  /** The commit follows the last byte, and never happens on a full storage. */
+  /** The last byte comes before the content is kept, and with a full storage it never is. */
   private async assertKept(repository: RepositoryRef, { digest }: Entry, signal: AbortSignal): Promise<void> {
     const end = performance.now() + keepDeadline;
     while (this.blobs.isDownloading(repository, digest) && performance.now() < end)
       await sleep(10, undefined, { signal });
     const { cache } = await this.blobs.head(repository, digest);
-    if (cache !== 'HIT') throw new OciError('UNAVAILABLE', 'a blob was passed through and could not be stored');
+    if (cache !== 'HIT') throw new OciError('UNAVAILABLE', 'a blob was passed through and could not be kept');
   }
 }
 
 function isChosen({ platform }: Entry, platforms: readonly Platform[], missing: Set<Platform>): boolean {
   if (platforms.length === 0) return true;
-  // A nested index may have no platform of its own.
+  // An index within an index need not say what its images run on.
   if (!platform) return false;
-  const matching = platforms.filter((wanted) => matchesPlatform(platform, wanted));
-  for (const wanted of matching) missing.delete(wanted);
+  const matching = platforms.filter((asked) => matchesPlatform(platform, asked));
+  for (const asked of matching) missing.delete(asked);
   return matching.length > 0;
 }
 
-/** @throws the first error, after everything started has ended */
+/** @throws the first error, when everything begun has ended */
 async function inParallel<T>(items: readonly T[], limit: number, action: (item: T) => Promise<void>): Promise<void> {
   const waiting = [...items];
   const failures: unknown[] = [];

@@ -1,9 +1,9 @@
 import { isIPv6 } from 'node:net';
 
-/** A TCP address or a Unix socket to listen on. */
+/** Where the server listens: a TCP address or a socket in the file system. */
 export type ListenAddress = { readonly host: string; readonly port: number } | { readonly path: string };
 
-/** Parses `0.0.0.0:8080`, `[::1]:8080`, `:8080` (all addresses) and `unix:/path`. */
+/** Reads `0.0.0.0:8080`, `[::1]:8080`, `:8080` (every address) and `unix:/path`. */
 export function parseListenAddress(text: string): ListenAddress | undefined {
   if (text.startsWith('unix:')) return text.length > 'unix:'.length ? { path: text.slice('unix:'.length) } : undefined;
   const [, host = '', port] = /^(\[[0-9a-fA-F:.]+\]|[^:[\]\s]*):(\d{1,5})$/.exec(text) ?? [];

@@ -3,25 +3,25 @@ import type { FastifyRequest } from 'fastify';
 import type { ServerResponse } from 'node:http';
 import type { TraceContext } from '../../oci/trace-context.js';
 
-/** The span of a request. */
+/** A request's span, as far as others need it. */
 export interface RequestSpan {
-  /** Context of upstream requests made for this request. */
+  /** What requests that are made for this one belong to. */
   readonly context: TraceContext;
 }
 
 /** Spans of requests, exported in the background. */
 export interface Tracing {
-  /** Starts a span that ends with the response. @param parent of the client, if it sent one. */
+  /** @param parent the client's, when it has one. Ends with the answer. */
   begin(request: FastifyRequest, response: ServerResponse, parent: TraceContext | undefined): RequestSpan;
-  /** Exports the remaining spans, for up to five seconds. Never throws. */
+  /** Exports what is left, for up to five seconds. Never throws. */
   close(): Promise<void>;
 }
 
 const packages = ['api', 'resources', 'sdk-trace-node', 'exporter-trace-otlp-http'].map((n) => `@opentelemetry/${n}`);
 
 /**
- * Loads OpenTelemetry's packages, which users of tracing install beside the program.
- * @returns undefined, after a warning that says what to install, if they are missing.
+ * Loads OpenTelemetry's packages, which are not ours: who wants traces installs them beside the program.
+ * @returns undefined, and says what to install, when they are not there.
  */
 export async function openTracing(warn: (message: string) => void): Promise<Tracing | undefined> {
   try {
@@ -41,7 +41,7 @@ export async function openTracing(warn: (message: string) => void): Promise<Trac
       begin(request, response, parent) {
         const { method } = request;
         const span = tracer.startSpan(
-          `${method} ${routeOf(request)}`,
+          `${method} ${nounOf(request)}`,
           { kind: api.SpanKind.SERVER, attributes: attributesOf(request) },
           parent === undefined
             ? api.ROOT_CONTEXT
@@ -70,7 +70,7 @@ export async function openTracing(warn: (message: string) => void): Promise<Trac
     };
   } catch (error) {
     if (!(error instanceof Error && 'code' in error && error.code === 'ERR_MODULE_NOT_FOUND')) throw error;
-    warn(`tracing is off: install ${packages.join(', ')} beside the program`);
+    warn(`there are no traces: install ${packages.join(', ')} beside the program`);
     return undefined;
   }
 }
@@ -80,18 +80,18 @@ function partsOf({ traceparent }: TraceContext): { traceId: string; spanId: stri
   return { traceId, spanId, traceFlags: Number.parseInt(flags, 16) };
 }
 
-/** The route: nothing that a client sends becomes the name of a span. */
-function routeOf({ routeOptions }: FastifyRequest): string {
+/** What kind of thing was asked for; no name of a client's choice makes a name of a span. */
+function nounOf({ routeOptions }: FastifyRequest): string {
   return routeOptions.url ?? 'unknown';
 }
 
-/** Without the query, which may hold secrets. */
+/** Queries stay out: secrets may be there. */
 function attributesOf(request: FastifyRequest): Attributes {
   const { repository = '' } = (request.params ?? {}) as Partial<Record<string, string>>;
   const slash = repository.indexOf('/');
   return {
     'http.request.method': request.method,
-    'http.route': routeOf(request),
+    'http.route': nounOf(request),
     'oci.request_id': request.id,
     ...(slash > 0 && {
       'oci.namespace': repository.slice(0, slash).slice(0, 255),

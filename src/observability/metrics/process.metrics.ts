@@ -6,13 +6,13 @@ export interface ProcessReading {
   readonly memory: NodeJS.MemoryUsage;
   /** Microseconds. */
   readonly cpu: NodeJS.CpuUsage;
-  /** Event loop delay in nanoseconds since the previous scrape; empty at the first one. */
+  /** Nanoseconds that timers came late since the scrape before; empty at the first one. */
   readonly delay: Pick<IntervalHistogram, 'count' | 'percentile'>;
 }
 
 const one = (value: number) => [{ labels: [], value }];
 
-/** The usual few, under prom-client's names, so that existing dashboards work. */
+/** The few that are looked at, under the names that dashboards for other programs use. */
 export const processMetrics: readonly Metric<ProcessReading>[] = [
   {
     name: 'process_resident_memory_bytes',
@@ -52,14 +52,14 @@ export const processMetrics: readonly Metric<ProcessReading>[] = [
   {
     name: 'nodejs_eventloop_lag_p50_seconds',
     type: 'gauge',
-    help: 'Median delay of the event loop since the previous scrape',
+    help: 'Median delay of the event loop since the scrape before',
     labels: [],
     read: ({ delay }) => one(delay.count === 0 ? 0 : delay.percentile(50) / 1e9),
   },
   {
     name: 'nodejs_eventloop_lag_p99_seconds',
     type: 'gauge',
-    help: '99th percentile of the delay of the event loop since the previous scrape',
+    help: '99th percentile of the delay of the event loop since the scrape before',
     labels: [],
     read: ({ delay }) => one(delay.count === 0 ? 0 : delay.percentile(99) / 1e9),
   },

@@ -1,4 +1,4 @@
-/** A repository with stored content. */
+/** A repository of which something is stored. */
 export interface CachedRepository {
   readonly namespace: string;
   readonly name: string;
@@ -6,16 +6,17 @@ export interface CachedRepository {
   /** Bytes. */
   readonly bytes: number;
   readonly usedAt: Date;
-  /** Whether any of its content was pulled with credentials. */
+  /** Whether anything of it was got with credentials. */
   readonly isPrivate: boolean;
 }
 
+/** The walk through them. */
 export interface RepositorySource {
-  /** Walks through the storage. To stop the walk, stop iterating. */
+  /** Takes as long as there are many. Whoever stops iterating stops the walk. */
   repositories(): AsyncIterable<CachedRepository>;
 }
 
-/** Lists stored repositories. Optional: the page leaves the section out without it. */
+/** Who can tell which repositories are stored. Optional: without one the page has no such section. */
 export abstract class CachedRepositories implements RepositorySource {
   abstract repositories(): AsyncIterable<CachedRepository>;
 }

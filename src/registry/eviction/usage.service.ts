@@ -5,15 +5,15 @@ import { StoredObjects, type StoredRecord } from '../../storage/stores/stored.ob
 /** Records read at one time. */
 const batch = 16;
 
-/** Total usage, as known without counting. */
+/** What is stored altogether, as far as it is known without counting. */
 export interface Usage {
-  /** Bytes on disk, including records. */
+  /** Bytes of disk, records included. */
   readonly bytes: number;
-  /** Content objects. */
+  /** Pieces of content. */
   readonly objects: number;
-  /** Bytes. */
+  /** Bytes that may be used. */
   readonly quota?: number;
-  /** Objects that were set aside as damaged. */
+  /** Objects that were set aside. */
   readonly damaged: number;
 }
 
@@ -22,15 +22,15 @@ export interface RepositoryUsage {
   readonly name: string;
   readonly manifests: number;
   readonly blobs: number;
-  /** Bytes of its manifests and blobs. Content that repositories share counts for each of them. */
+  /** Bytes of its manifests and blobs. What repositories share is counted for each of them. */
   readonly bytes: number;
-  /** Time of the last use, to within an hour. */
+  /** When anything of it was last used, exact to an hour. */
   readonly usedAt: Date;
-  /** Whether any of it was, or may have been, obtained with credentials. */
+  /** Whether anything of it took credentials, or may have. */
   readonly isPrivate: boolean;
 }
 
-/** How much is stored, in total and per repository. */
+/** How much is stored, and for whom. */
 @Injectable()
 export class UsageService {
   constructor(
@@ -38,18 +38,18 @@ export class UsageService {
     private readonly space: SpaceLedger,
   ) {}
 
-  /** The last count, updated by what was written and removed since. */
+  /** What was counted last, and what has come and gone since. */
   usage(): Promise<Usage> {
     const { bytes, objects, damaged, quota } = this.space;
     return Promise.resolve({ bytes, objects, damaged, ...(quota !== undefined && { quota }) });
   }
 
   /**
-   * Yields every repository while it walks the storage. It reads each record once, which takes long where there are
-   * many. The walk ends when the caller stops iterating.
+   * Every repository, one after the other, while the storage is walked through: it reads each record once, so that it
+   * takes long where there are many. Whoever stops iterating stops the walk.
    */
   async *repositories(): AsyncGenerator<RepositoryUsage> {
-    // Repository names nest, so the repositories that enclose the current one are not complete yet.
+    // Repositories lie inside others, so those around the current one are not complete yet.
     const open: Tally[] = [];
     let pending: { tally: Tally; record: StoredRecord }[] = [];
     const count = async () => {
@@ -104,7 +104,7 @@ class Tally {
   get usage(): RepositoryUsage {
     const { manifests, blobs, bytes, usedAt } = this;
     const { namespace, name } = this.repository;
-    // A repository that has only tags may be private.
+    // Of a repository with nothing but tags nobody knows.
     const isPrivate = this.isPrivate || manifests + blobs === 0;
     return { namespace, name, manifests, blobs, bytes, usedAt, isPrivate };
   }

@@ -1,6 +1,7 @@
 import { Inject, Injectable, Logger } from '@nestjs/common';
 import { Clock } from '../../config/clock/clock.js';
 import type { Digest } from '../../oci/digest.js';
+import { findStringArray, JsonError, readJson } from '../../oci/json/json.js';
 import type { RepositoryRef } from '../../oci/repository.js';
 import { ListStore, type ListRecord } from '../../storage/stores/list.store.js';
 import { UpstreamClient, type ListPage } from '../../upstream/upstream.client.js';
@@ -15,7 +16,7 @@ import { NegativeCache } from './freshness/negative.cache.js';
 import { SingleFlight } from '../single-flight.js';
 import { TrafficCounts } from '../statistics/traffic.counts.js';
 
-/** Milliseconds that a stored list is fresh. Short, because pushes change it. */
+/** Milliseconds that a list is answered from the store: somebody may have pushed. */
 const listFreshness = 30_000;
 
 interface ListResult {
@@ -23,23 +24,23 @@ interface ListResult {
   readonly cache: CacheStatus;
 }
 
-/** A kind of list: its name, the code for its absence, and how to request it. */
+/** What is asked for, what its absence means, and how the upstream is asked. */
 interface Listing {
   readonly name: string;
   readonly missing: 'NAME_UNKNOWN' | 'MANIFEST_UNKNOWN';
   /**
-   * @param isKnown the upstream has returned this list before.
-   * @throws UpstreamError `wrong` when the response is not such a list.
+   * @param isKnown the upstream has had such a list before.
+   * @throws UpstreamError `wrong` when the answer is no such list.
    */
   readonly ask: (isKnown: boolean) => Promise<Omit<ListRecord, 'checkedAt'>>;
 }
 
-/** Tag lists (end-8) and referrers (end-12) from the upstream, cached for 30 s and for outages. */
+/** Lists that only the upstream can make, tags (end-8) and referrers (end-12): kept for 30 s, and for outages. */
 @Injectable()
 export class MirroredListsService {
   private readonly logger = new Logger('Lists');
   private readonly flights = new SingleFlight<ListResult>();
-  /** Requests that exceeded the patience of a caller: later callers with a stale list do not wait for them. */
+  /** Questions that somebody has waited too long for: nobody else who has something older waits for them. */
   private readonly late = new Set<string>();
 
   constructor(
@@ -53,35 +54,35 @@ export class MirroredListsService {
 
   /** @param query `n` and `last`. @throws OciError */
   async tags(repository: RepositoryRef, query: URLSearchParams): Promise<TagPage> {
-    const result = await this.resultOf(repository, {
+    const responded = await this.resultOf(repository, {
       name: `tags?${query.toString()}`,
       missing: 'NAME_UNKNOWN',
       ask: async () => {
         const page = await this.upstream.listTags(repository, query);
-        return { body: JSON.stringify(tagsOf(page.body)), next: nextQuery(page, ['n', 'last']) };
+        return { body: tagsOf(page.body), next: nextQuery(page, ['n', 'last']) };
       },
     });
-    return { ...this.page(result), tags: JSON.parse(result.record.body) as string[] };
+    return { ...this.page(responded), tags: JSON.parse(responded.record.body) as string[] };
   }
 
   /**
    * @param query `artifactType`.
-   * @throws OciError; MANIFEST_UNKNOWN where the upstream has no referrers, so that clients try the referrers tag.
+   * @throws OciError; MANIFEST_UNKNOWN where the upstream has no referrers, so that clients look for the tag.
    */
   async referrers(repository: RepositoryRef, digest: Digest, query: URLSearchParams): Promise<ReferrersPage> {
-    const result = await this.resultOf(repository, {
+    const responded = await this.resultOf(repository, {
       name: `referrers/${digest.toString()}?${query.toString()}`,
       missing: 'MANIFEST_UNKNOWN',
       ask: async (isKnown) => {
         const page = await this.upstream.listReferrers(repository, digest, query, isKnown);
-        if (!Array.isArray(parse(page.body)?.manifests)) {
-          throw new UpstreamError('wrong', 'the upstream sent no referrers index');
+        if (!isReferrersIndex(page.body)) {
+          throw new UpstreamError('wrong', 'the upstream sent no index of referrers');
         }
         return { body: page.body.toString('utf8'), next: nextQuery(page), filters: page.filters };
       },
     });
-    const { body, filters } = result.record;
-    return { ...this.page(result), body, filters };
+    const { body, filters } = responded.record;
+    return { ...this.page(responded), body, filters };
   }
 
   private page({ record, cache }: ListResult): Pick<TagPage, 'next' | 'cache' | 'age'> {
@@ -91,9 +92,9 @@ export class MirroredListsService {
 
   private async resultOf(repository: RepositoryRef, listing: Listing): Promise<ListResult> {
     try {
-      const result = await within(this.resolve(repository, listing));
-      this.traffic.of(repository.namespace.toString()).lists[result.cache] += 1;
-      return result;
+      const responded = await within(this.resolve(repository, listing));
+      this.traffic.of(repository.namespace.toString()).lists[responded.cache] += 1;
+      return responded;
     } catch (error) {
       throw toResponseError(error, listing.missing);
     }
@@ -109,11 +110,11 @@ export class MirroredListsService {
     const asking = this.flights.run(key, () => this.ask(key, repository, listing, record, freshness));
     if (!record || freshness === 'expired') return asking;
     const isLate = this.late.has(key) || this.upstream.isSlow(repository);
-    const result = isLate ? undefined : await inTime(asking);
-    if (result) return result;
+    const responded = isLate ? undefined : await inTime(asking);
+    if (responded) return responded;
     this.late.add(key);
     asking
-      .catch((error: unknown) => this.logger.debug(`could not refresh ${key}: ${reasonOf(error)}`))
+      .catch((error: unknown) => this.logger.debug(`${key} was not had: ${reasonOf(error)}`))
       .finally(() => this.late.delete(key));
     return { record, cache: 'STALE' };
   }
@@ -139,36 +140,42 @@ export class MirroredListsService {
   private async fetch(repository: RepositoryRef, { name, ask }: Listing, known?: ListRecord): Promise<ListResult> {
     const record = { ...(await ask(known !== undefined)), checkedAt: this.clock.now() };
     await this.lists.put(repository, name, record).catch((error: unknown) => {
-      this.logger.warn(`could not store a list of ${repository.toString()}: ${reasonOf(error)}`);
+      this.logger.warn(`a list of ${repository.toString()} was not kept: ${reasonOf(error)}`);
     });
     return { record, cache: 'MISS' };
   }
 
   private async forget(repository: RepositoryRef, { name }: Listing): Promise<void> {
     await this.lists.remove(repository, name).catch((error: unknown) => {
-      this.logger.warn(`could not remove a list of ${repository.toString()}: ${reasonOf(error)}`);
+      this.logger.warn(`a list of ${repository.toString()} was not removed: ${reasonOf(error)}`);
     });
   }
 }
 
-function parse(body: Buffer): Record<string, unknown> | undefined {
+/** The list of tags as the upstream wrote it; some registries send null for none. */
+function tagsOf(body: Buffer): string {
+  const tags = sound(() => findStringArray(body, 'tags'));
+  if (tags === null) return '[]';
+  if (tags === undefined) throw new UpstreamError('wrong', 'the upstream sent no list of tags');
+  return Buffer.from(tags).toString('utf8');
+}
+
+function isReferrersIndex(body: Buffer): boolean {
+  const index = sound(() => readJson(body, { fields: { manifests: 'value' } })) as { manifests?: unknown } | undefined;
+  return Array.isArray(index?.manifests);
+}
+
+/** Undefined for what is no JSON. */
+function sound<T>(read: () => T): T | undefined {
   try {
-    const value: unknown = JSON.parse(body.toString('utf8'));
-    return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : undefined;
-  } catch {
-    return undefined;
+    return read();
+  } catch (error) {
+    if (error instanceof JsonError) return undefined;
+    throw error;
   }
 }
 
-/** Some registries send null instead of an empty list. */
-function tagsOf(body: Buffer): string[] {
-  const tags = parse(body)?.tags;
-  if (tags === null) return [];
-  if (Array.isArray(tags) && tags.every((tag): tag is string => typeof tag === 'string')) return tags;
-  throw new UpstreamError('wrong', 'the upstream sent no tag list');
-}
-
-/** Only the query of the upstream's link is kept: the client's own path and host replace the upstream's. */
+/** Only the query of the upstream's link counts: its path and host are the upstream's, ours are the client's. */
 function nextQuery({ next }: ListPage, names?: readonly string[]): string | undefined {
   if (next === undefined || !URL.canParse(next, 'http://upstream')) return undefined;
   const query = new URL(next, 'http://upstream').searchParams;

@@ -16,7 +16,7 @@ let clock: HandClock;
 let settings: UpstreamSettings;
 let permissions: PermissionService;
 let isSlow: boolean;
-/** The steps of the recheck: `asked`, `kept`, `forgotten`. */
+/** What became of the question: `asked`, `kept`, `forgotten`. */
 let events: string[];
 
 beforeEach(() => {
@@ -63,7 +63,7 @@ describe('a record', () => {
     expect(permissions.isDue(repository, record)).toBe(true);
   });
 
-  it('is due at once when it is from the future, or when the recheck time is 0', () => {
+  it('is due at once when it is from the future, or when every answer is to be asked for', () => {
     expect(permissions.isDue(repository, { isPrivate: true, agreedAt: clock.now() + 1 })).toBe(true);
     settings.accessRecheckTime = 0;
     expect(permissions.isDue(repository, permissions.permission(repository))).toBe(true);
@@ -88,7 +88,7 @@ describe('a record', () => {
   });
 });
 
-describe('a recheck', () => {
+describe('a question asked again', () => {
   it('is asked and recorded once for all who want to know', async () => {
     let agree: (() => void) | undefined;
     const responses = Array.from({ length: 50 }, () =>
@@ -102,7 +102,7 @@ describe('a recheck', () => {
   });
 
   it.each(['unauthorized', 'denied', 'missing'] as const)(
-    'removes the record when the upstream says %s',
+    'takes the content away when the answer is %s',
     async (kind) => {
       const responses = Array.from({ length: 50 }, () => recheck(refusing(kind)));
       const outcomes = await Promise.allSettled(responses);
@@ -112,7 +112,7 @@ describe('a recheck', () => {
   );
 
   it.each(['unavailable', 'timeout', 'rate-limited', 'wrong', 'unresolved'] as const)(
-    'changes nothing during an outage: %s',
+    'changes nothing when the upstream cannot answer: %s',
     async (kind) => {
       await recheck(refusing(kind));
       expect(events).toEqual(['asked']);
@@ -128,26 +128,26 @@ describe('a recheck', () => {
     const warned = vi.spyOn(Logger.prototype, 'warn').mockReturnValue();
     const full = () => Promise.reject(new Error('the disk is full'));
     await expect(recheck(refusing('denied'), full)).rejects.toMatchObject({ kind: 'denied' });
-    expect(warned).toHaveBeenCalledWith('could not remove the record of content: the disk is full');
+    expect(warned).toHaveBeenCalledWith('content was not forgotten: the disk is full');
   });
 
-  it('passes on other errors', async () => {
+  it('passes on what no upstream has answered', async () => {
     await expect(recheck(() => Promise.reject(new TypeError('a mistake')))).rejects.toThrow('a mistake');
     expect(events).toEqual(['asked']);
   });
 
-  it('is skipped while the upstream is slow', async () => {
+  it('is not waited for by anybody while the upstream is slow, and nobody asks then', async () => {
     isSlow = true;
     await recheck(refusing('denied'));
     expect(events).toEqual([]);
   });
 });
 
-describe('a late response', () => {
+describe('an answer that nobody has waited for', () => {
   beforeEach(() => void vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] }));
   afterEach(() => void vi.useRealTimers());
 
-  it('applies to later requests', async () => {
+  it('counts for those who come later', async () => {
     for (const outcome of ['kept', 'forgotten']) {
       events = [];
       isSlow = false;

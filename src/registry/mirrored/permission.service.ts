@@ -9,19 +9,19 @@ import { reasonOf } from '../response-error.js';
 import { inTime } from '../deadline.js';
 import { SingleFlight } from '../single-flight.js';
 
-/** Stored content whose permission is rechecked. */
+/** Something stored that the upstream is asked about again. */
 export interface Recheck {
-  /** Identifies it among all rechecks. */
+  /** Names it among all that are asked about. */
   readonly key: string;
-  /** @throws UpstreamError when the upstream did not confirm it */
+  /** @throws UpstreamError when the upstream did not agree */
   readonly ask: () => Promise<unknown>;
-  /** Records the confirmation; it must not throw. */
+  /** Records that the upstream has agreed; it must not throw. */
   readonly keep: () => Promise<void>;
-  /** Removes it from the repository. */
+  /** Takes it away from the repository. */
   readonly forget: () => Promise<void>;
 }
 
-/** Rechecks at intervals whether content that was obtained with credentials may still be served (P14). */
+/** Whether what is stored may still be served: content that took credentials is asked about again from time to time (P14). */
 @Injectable()
 export class PermissionService {
   private readonly logger = new Logger(PermissionService.name);
@@ -33,13 +33,13 @@ export class PermissionService {
     @Inject(Clock) private readonly clock: Clock,
   ) {}
 
-  /** The permission to record when the upstream has just served something to the repository. */
+  /** What is recorded when the upstream has just let the repository have something. */
   permission({ namespace }: RepositoryRef): Permission {
     const { credentials } = this.upstreams.get(namespace).settings;
     return { isPrivate: credentials !== undefined, agreedAt: this.clock.now() };
   }
 
-  /** Whether the upstream must be asked again. A record from the future is not trusted. */
+  /** Whether the upstream has to be asked again. A record from the future is not trusted. */
   isDue({ namespace }: RepositoryRef, { isPrivate, agreedAt }: Permission): boolean {
     const { credentials, accessRecheckTime } = this.upstreams.get(namespace).settings;
     const age = this.clock.now() - agreedAt;
@@ -47,9 +47,9 @@ export class PermissionService {
   }
 
   /**
-   * Asks the upstream, once for all concurrent callers. An outage revokes nothing; a response that arrives late applies
-   * to later requests.
-   * @throws UpstreamError when the upstream definitively refused.
+   * Asks again, once for all who want to know. An upstream that cannot answer now has not taken anything back; what it
+   * answers later counts for those who come later.
+   * @throws UpstreamError when it definitely refused.
    */
   async recheck(repository: RepositoryRef, recheck: Recheck): Promise<void> {
     if (this.upstream.isSlow(repository)) return;
@@ -66,11 +66,9 @@ export class PermissionService {
     try {
       await ask();
     } catch (error) {
-      const isRevoked = error instanceof UpstreamError && error.isDefinitive && error.kind !== 'refused';
-      if (isRevoked) {
-        await forget().catch((cause: unknown) =>
-          this.logger.warn(`could not remove the record of ${key}: ${reasonOf(cause)}`),
-        );
+      const isTakenBack = error instanceof UpstreamError && error.isDefinitive && error.kind !== 'refused';
+      if (isTakenBack) {
+        await forget().catch((cause: unknown) => this.logger.warn(`${key} was not forgotten: ${reasonOf(cause)}`));
       }
       throw error;
     }

@@ -23,7 +23,7 @@ import { isHeadRefusal } from './head-refusal.js';
 import { RequestLock } from './replicas/request.lock.js';
 import { SingleFlight } from '../single-flight.js';
 
-/** Repositories remembered as supporting GET but not HEAD. */
+/** Repositories remembered for refusing HEAD and answering GET. */
 const maxHeadless = 1_000;
 
 export interface ResolvedTag {
@@ -32,16 +32,16 @@ export interface ResolvedTag {
   /** Bytes of the manifest. */
   readonly size: number;
   readonly cache: CacheStatus;
-  /** Seconds since the upstream last confirmed it. */
+  /** Seconds since the upstream confirmed it. */
   readonly age: number;
-  /** The fallback host that resolved the tag, if it was not the upstream's own host. */
+  /** The fallback host that named the digest, when it was not the upstream's own. */
   readonly fallback: string | undefined;
-  /** The manifest, if it was fetched to resolve the tag. */
+  /** The manifest, when resolving brought it. */
   readonly body?: Buffer;
   readonly validity?: ValidityCheck;
 }
 
-/** Resolves tags: from a fresh record, else from the upstream, else from the stale record. */
+/** What tags point to: from the record while it is fresh, else from the upstream, else from the record again. */
 @Injectable()
 export class TagResolver {
   private readonly logger = new Logger('Tags');
@@ -60,7 +60,7 @@ export class TagResolver {
   ) {}
 
   /**
-   * @param method HEAD of an unknown tag sends a HEAD upstream, which does not count against pull limits.
+   * @param method a HEAD for an unknown tag is answered by a HEAD, which does not count against pull limits.
    * @throws UpstreamError, StorageError
    */
   async resolve(repository: RepositoryRef, tag: Tag, method: 'GET' | 'HEAD'): Promise<ResolvedTag> {
@@ -71,11 +71,11 @@ export class TagResolver {
     const key = `${repository.toString()}:${tag.name}`;
     const asking = this.flights.run(key, () => this.ask(repository, tag, method, record, freshness));
     if (!record || freshness === 'expired') return asking;
-    const result = freshness === 'ageing' || this.upstream.isSlow(repository) ? undefined : await inTime(asking);
-    if (result) return result;
-    // The request continues in the background, for later requests.
+    const responded = freshness === 'ageing' || this.upstream.isSlow(repository) ? undefined : await inTime(asking);
+    if (responded) return responded;
+    // The question goes on behind this answer, for the next who ask.
     if (freshness !== 'ageing') this.upstream.noteSlow(repository);
-    asking.catch((error: unknown) => this.logger.debug(`could not revalidate ${key}: ${reasonOf(error)}`));
+    asking.catch((error: unknown) => this.logger.debug(`${key} was not revalidated: ${reasonOf(error)}`));
     return this.resultOf(record, 'STALE');
   }
 
@@ -100,12 +100,12 @@ export class TagResolver {
       if (record && (error.kind === 'unauthorized' || error.kind === 'denied'))
         await this.distrustManifest(repository, record);
       if (decision !== 'serve-stale' || !record) throw error;
-      this.logger.debug(`${key} is served stale: ${error.message}`);
+      this.logger.debug(`${key} is answered stale: ${error.message}`);
       return this.resultOf(record, 'STALE');
     }
   }
 
-  /** Another replica may have sent the same request, or be about to. */
+  /** Another replica may have asked just now, or be about to. */
   private once(repository: RepositoryRef, tag: Tag, ask: () => Promise<ResolvedTag>): Promise<ResolvedTag> {
     const { settings } = this.upstreams.get(repository.namespace);
     const find = async () => {
@@ -116,7 +116,7 @@ export class TagResolver {
     return this.lock.run(keys.tagLeases(repository, tag), { ask, find });
   }
 
-  /** Sends HEAD, and GET only if the manifest is not stored: pull limits are spent on changes only. */
+  /** Asks by HEAD, and gets the manifest only when it is new here: a pull limit is then spent on real change only. */
   private async confirm(repository: RepositoryRef, tag: Tag, record: TagRecord): Promise<ResolvedTag> {
     const head = await this.head(repository, tag);
     if (head instanceof UpstreamError || head.digest === undefined) return this.fetch(repository, tag, record, head);
@@ -135,7 +135,7 @@ export class TagResolver {
     return this.resultOf(await this.keep(repository, tag, { digest, mediaType, size, fallback }), 'MISS');
   }
 
-  /** The result of a HEAD, or its refusal. */
+  /** What HEAD says of a tag, or how it was refused. */
   private async head(repository: RepositoryRef, tag: Tag): Promise<ManifestHead | UpstreamError> {
     try {
       const head = await this.upstream.headManifest(repository, tag);
@@ -147,7 +147,7 @@ export class TagResolver {
     }
   }
 
-  /** @param head result of a HEAD: the digest to fetch, or a refusal that a GET must confirm. */
+  /** @param head what HEAD has said: the digest to get, or a refusal that a GET has to clear up. */
   private async fetch(
     repository: RepositoryRef,
     tag: Tag,
@@ -158,21 +158,21 @@ export class TagResolver {
       ? this.getRefused(repository, tag, record, head)
       : this.getManifest(repository, head?.digest ?? tag, record));
     const { mediaType, body } = manifest;
-    // The host that resolved the tag counts, not the host that sent the content.
+    // The tag comes from whoever named the digest, wherever the content is from.
     const fallback = head instanceof UpstreamError || head?.digest === undefined ? manifest.fallback : head.fallback;
     const resolved = { digest: manifest.digest, mediaType, size: body.length, fallback };
-    // Schema 1 is passed through: its digest is not that of its bytes, so it cannot be stored.
+    // Schema 1 is passed through: its digest does not name its bytes, so nothing could be stored under it.
     if (!manifest.storable) return { ...resolved, cache: 'MISS', age: 0, body };
     await this.manifests.put(repository, manifest, this.permissions.permission(repository)).catch((error: unknown) => {
-      this.logger.warn(`could not store a manifest of ${repository.toString()}: ${reasonOf(error)}`);
+      this.logger.warn(`a manifest of ${repository.toString()} was not kept: ${reasonOf(error)}`);
     });
     const isSame = record?.digest.equals(manifest.digest) === true;
     return { ...this.resultOf(await this.keep(repository, tag, resolved), isSame ? 'REVALIDATED' : 'MISS'), body };
   }
 
   /**
-   * Some registries return 401 or 403 because they do not support HEAD, so a GET confirms the refusal. If it fails, the
-   * refusal stands, and no fallback may override it (P7), unless the repository is known to refuse HEAD only.
+   * After 401 or 403 to HEAD, which some registries say because they do not do HEAD: when a GET cannot clear that up it
+   * stands, and no fallback may contradict it (P7), unless this repository is known for refusing nothing but HEAD.
    */
   private async getRefused(
     repository: RepositoryRef,
@@ -193,7 +193,7 @@ export class TagResolver {
     return manifest;
   }
 
-  /** With the pull limit used up, a stale record is better than a GET that would be refused and counted. */
+  /** With no pulls left, what can be answered from the store is not worth a GET that would be refused and counted. */
   private getManifest(
     repository: RepositoryRef,
     reference: Reference,
@@ -203,7 +203,7 @@ export class TagResolver {
     return Promise.reject(new UpstreamError('rate-limited', 'the pull limit is used up'));
   }
 
-  /** Records the confirmation. A record that cannot be written costs another upstream request later. */
+  /** The record with the time of its confirmation. One that cannot be written costs another question next time. */
   private async keep(
     repository: RepositoryRef,
     tag: Tag,
@@ -213,24 +213,24 @@ export class TagResolver {
     const { isPrivate, agreedAt: checkedAt } = this.permissions.permission(repository);
     const record = { digest, mediaType, size, checkedAt, fallback, ...(isPrivate && { isPrivate }) };
     await this.tags.put(repository, tag, record).catch((error: unknown) => {
-      this.logger.warn(`could not store the tag ${repository.toString()}:${tag.name}: ${reasonOf(error)}`);
+      this.logger.warn(`the tag ${repository.toString()}:${tag.name} was not kept: ${reasonOf(error)}`);
     });
     return record;
   }
 
   private async forget(repository: RepositoryRef, tag: Tag): Promise<void> {
     await this.tags.remove(repository, tag).catch((error: unknown) => {
-      this.logger.warn(`could not remove the tag ${repository.toString()}:${tag.name}: ${reasonOf(error)}`);
+      this.logger.warn(`the tag ${repository.toString()}:${tag.name} was not removed: ${reasonOf(error)}`);
     });
   }
 
-  /** A manifest obtained with credentials may be revoked too: its permission is rechecked before the next response. */
+  /** What took a password to get may not be had any more either: the upstream is asked before it is served again. */
   private async distrustManifest(repository: RepositoryRef, { digest }: TagRecord): Promise<void> {
     try {
       const manifest = await this.manifests.find(repository, digest);
       if (manifest?.isPrivate === true) await this.manifests.link(repository, digest, { ...manifest, agreedAt: 0 });
     } catch (error) {
-      this.logger.warn(`could not schedule a recheck of a manifest of ${repository.toString()}: ${reasonOf(error)}`);
+      this.logger.warn(`a manifest of ${repository.toString()} will not be asked about yet: ${reasonOf(error)}`);
     }
   }
 
@@ -249,7 +249,10 @@ export class TagResolver {
   }
 }
 
-/** Tags obtained with credentials are revalidated at least as often as permission is rechecked. */
+/**
+ * What a password gave is asked about as often as access is, however long tags are trusted otherwise, and no answer goes
+ * before the question then.
+ */
 function policyOf(settings: UpstreamSettings, record: TagRecord | undefined): FreshnessPolicy {
   const { credentials, accessRecheckTime, tagTtl, staleWhileRevalidate, maxStale } = settings;
   if (!credentials && record?.isPrivate !== true) return { tagTtl, staleWhileRevalidate, maxStale };

@@ -2,11 +2,11 @@ import { Inject, Injectable, type OnApplicationBootstrap, type OnApplicationShut
 import { Clock } from '../../config/clock/clock.js';
 import { RegistryStatistics } from './registry.statistics.js';
 
-/** Milliseconds per entry, and the number of entries: a day. */
+/** Milliseconds of one entry, and how many are kept: a day. */
 const period = 300_000;
 const maxEntries = 288;
 
-/** Traffic in one period of five minutes. */
+/** What went through in one period of five minutes. */
 export interface TrafficEntry {
   /** End of the period, milliseconds since 1970. */
   readonly at: number;
@@ -19,7 +19,7 @@ export interface TrafficEntry {
 
 type Totals = Omit<TrafficEntry, 'at'>;
 
-/** Traffic of the last day in periods of five minutes. In memory, for the status page. */
+/** The last day in periods of five minutes, in memory, for the status page. */
 @Injectable()
 export class TrafficHistory implements OnApplicationBootstrap, OnApplicationShutdown {
   private readonly past: TrafficEntry[] = [];
@@ -31,7 +31,7 @@ export class TrafficHistory implements OnApplicationBootstrap, OnApplicationShut
     @Inject(Clock) private readonly clock: Clock,
   ) {}
 
-  /** Oldest first; the current period is the last. */
+  /** Oldest first, the period that runs now last. */
   get entries(): readonly TrafficEntry[] {
     return [...this.past, this.current()];
   }

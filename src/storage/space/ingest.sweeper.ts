@@ -4,11 +4,12 @@ import { ClockJumps } from '../../config/clock/clock.jumps.js';
 import { ServerSettings } from '../../config/server.settings.js';
 import { StorageProvider } from '../storage.provider.js';
 
-/** Bounds of the interval between two sweeps, in milliseconds. */
+/** Milliseconds between two looks, at least and at most. */
 const shortestInterval = 60_000;
 const longestInterval = 3_600_000;
 
-/** Removes orphaned ingests at start and periodically: those without progress for `--orphan-age`, left by killed processes. */
+/** Removes what killed processes left in the middle of a write, at start and from time to time. An ingest without
+ * progress for `--orphan-age` has lost its process. */
 @Injectable()
 export class IngestSweeper implements OnApplicationBootstrap, OnApplicationShutdown {
   private readonly logger = new Logger(IngestSweeper.name);
@@ -22,7 +23,7 @@ export class IngestSweeper implements OnApplicationBootstrap, OnApplicationShutd
     @Inject(Clock) clock: Clock,
   ) {
     this.jumps = new ClockJumps(clock, () =>
-      this.logger.warn('the system clock has jumped: unfinished writes are not removed for a day'),
+      this.logger.warn('the time of day has jumped; unfinished writes are not removed for a day'),
     );
   }
 
@@ -42,13 +43,15 @@ export class IngestSweeper implements OnApplicationBootstrap, OnApplicationShutd
   }
 
   private async sweep(): Promise<void> {
-    // Another replica may still be writing an ingest that only looks old.
+    // Another replica may be at what only seems old.
     if (!this.jumps.areAgesTrusted()) return;
     try {
       const count = await this.provider.sweepIngests(this.settings.orphanAge);
-      if (count > 0) this.logger.log(`removed ${count} unfinished writes of terminated processes`);
+      if (count > 0) this.logger.log(`removed ${count} unfinished writes of earlier processes`);
     } catch (error) {
-      this.logger.warn(`cannot remove unfinished writes: ${error instanceof Error ? error.message : 'unknown error'}`);
+      this.logger.warn(
+        `unfinished writes could not be removed: ${error instanceof Error ? error.message : 'unknown error'}`,
+      );
     }
   }
 }

@@ -1,39 +1,39 @@
 import { StorageError } from '../storage-error.js';
 
-/** Block size of most file systems in bytes; every object counts as whole blocks. */
+/** Bytes that the smallest file takes on most disks; every object is counted in whole ones. */
 const blockBytes = 4096;
 
-/** Shares of the quota at which eviction starts and stops. */
+/** Parts of the quota at which least recently used content makes way, and down to which it does. */
 const highWater = 0.95;
 const lowWater = 0.85;
 
-/** Result of listing the whole storage. */
+/** What a walk through the storage found. */
 export interface Measured {
-  /** In bytes, as `spaceOf` counts them. */
+  /** Bytes, as `spaceOf` counts them. */
   readonly bytes: number;
-  /** Number of content objects, without records. */
+  /** Pieces of content; records are not counted. */
   readonly objects: number;
-  /** Number of quarantined objects. */
+  /** Objects that were set aside. */
   readonly damaged: number;
 }
 
-/** Disk space in bytes for an object of `size` bytes. */
+/** Bytes of disk that an object of so many bytes takes. */
 export function spaceOf(size: number): number {
   return Math.ceil(size / blockBytes) * blockBytes;
 }
 
 /**
- * Storage usage as this process knows it: the last measurement plus what it has added and removed since. Replaced objects
- * count twice until the next measurement, so the figure errs on the high side.
+ * How much is stored, as far as this process knows: what was measured last, and what it has added and removed since. What
+ * it replaces is counted twice until the next measurement, so that the figure is rather too high than too low.
  */
 export class SpaceLedger {
   private counts: Measured = { bytes: 0, objects: 0, damaged: 0 };
   private measured = false;
   private addedBytes = 0;
-  /** Called when space is short; `isUrgent` when a write has been refused. */
+  /** Told when space is short: `urgent` when something has been refused for it. */
   onPressure: (isUrgent: boolean) => void = () => undefined;
 
-  /** @param quota in bytes; undefined for no limit. */
+  /** @param quota bytes that may be used; undefined for no bound. */
   constructor(readonly quota?: number) {}
 
   get bytes(): number {
@@ -48,22 +48,21 @@ export class SpaceLedger {
     return this.counts.damaged;
   }
 
-  /** Whether the storage has been measured; until then the figures only cover what this process has added. */
+  /** Whether it has ever been measured; until then the figures are what this process has added. */
   get isMeasured(): boolean {
     return this.measured;
   }
 
-  /** Total bytes that this process has added; never decreases. */
+  /** Bytes that this process has ever added: the difference of two moments is what came in between. */
   get added(): number {
     return this.addedBytes;
   }
 
-  /** Usage in bytes at which eviction starts. */
+  /** More than this, and content makes way. */
   get high(): number {
     return (this.quota ?? Infinity) * highWater;
   }
 
-  /** Usage in bytes at which eviction stops. */
   get low(): number {
     return (this.quota ?? Infinity) * lowWater;
   }
@@ -72,33 +71,33 @@ export class SpaceLedger {
     return this.bytes >= (this.quota ?? Infinity);
   }
 
-  /** @throws StorageError `full` when an object of `size` bytes does not fit. */
+  /** @throws StorageError `full` when an object of `size` bytes has no place. */
   check(size = 0): void {
     const { quota } = this;
     if (quota === undefined || (!this.isFull && this.bytes + spaceOf(size) <= quota)) return;
-    // An object larger than the quota must not empty the storage.
+    // What would not fit into an empty storage either is no reason to clear it.
     if (spaceOf(size) <= quota) this.onPressure(true);
-    throw new StorageError('full', 'the storage quota (--max-size) is exhausted');
+    throw new StorageError('full', 'the space that --max-size allows is used up');
   }
 
-  /** Adds an object to the usage. */
+  /** Counts an object in. */
   add(size: number, objects = 1): void {
     this.addedBytes += spaceOf(size);
     this.change(spaceOf(size), objects);
     if (this.bytes >= this.high) this.onPressure(false);
   }
 
-  /** Removes an object from the usage. */
+  /** Counts an object out. */
   remove(size: number, objects = 1): void {
     this.change(-spaceOf(size), -objects);
   }
 
-  /** Counts an object as quarantined; it still takes its space. */
-  quarantine(): void {
+  /** Counts one of the objects as set aside; it still takes its space. */
+  setAside(): void {
     this.counts = { ...this.counts, damaged: this.counts.damaged + 1 };
   }
 
-  /** @param since `added` at the start of the measurement, which may have missed later objects. */
+  /** @param since what `added` was when the measurement began: it may have missed what came after. */
   measure({ bytes, objects, damaged }: Measured, since: number): void {
     this.counts = { bytes: bytes + this.addedBytes - since, objects, damaged };
     this.measured = true;

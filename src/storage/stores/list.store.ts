@@ -5,31 +5,31 @@ import type { HotCache } from './hot.cache.js';
 import type { SpaceLedger } from '../space/space.ledger.js';
 import type { StorageProvider } from '../storage.provider.js';
 
-/** Largest record in bytes: a list of up to 4 MiB as JSON text within JSON. */
+/** Bytes of a record: a list of at most 4 MiB, as JSON text in JSON. */
 const maxRecordBytes = 12 * 1024 * 1024;
 
 /** A page of tags or referrers as the upstream sent it. */
 export interface ListRecord {
   /** JSON text. */
   readonly body: string;
-  /** Query string of the next page. */
+  /** Query of the next page. */
   readonly next?: string | undefined;
-  /** Filters that the upstream applied. */
+  /** What the upstream filtered by. */
   readonly filters?: string | undefined;
   /** When the upstream sent it, in milliseconds since 1970. */
   readonly checkedAt: number;
 }
 
-/** Requested lists, kept for outages; a bounded number per repository. */
+/** The lists of repositories that were asked for, for outages; a bounded number for each repository. */
 export class ListStore {
   private readonly records: RecordStore;
 
-  /** Lists are large and rarely requested, so they bypass the memory cache. */
+  /** Lists are not kept in memory: they are asked for rarely, and large. */
   constructor(provider: StorageProvider, _hot?: HotCache, space?: SpaceLedger) {
     this.records = new RecordStore(provider, undefined, maxRecordBytes, space);
   }
 
-  /** @param name the requested list with its query; another list may have replaced it in its slot. */
+  /** @param name what was asked for, its query included. Another list may have taken its place. */
   async find(repository: RepositoryRef, name: string): Promise<ListRecord | undefined> {
     const found = await this.records.find(keys.list(repository, name), readRecord);
     return found?.name === name ? found : undefined;

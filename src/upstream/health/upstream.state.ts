@@ -4,18 +4,18 @@ import type { UpstreamCounts } from './upstream.counts.js';
 import type { RequestKind, UpstreamHealth } from './upstream.health.js';
 import type { Upstream } from '../upstream.js';
 
-/** Health of a configured namespace's upstream, for metrics and the status page. */
+/** A configured namespace's upstream as experience has it. */
 export interface UpstreamState {
   readonly namespace: string;
   readonly host: string;
-  /** `open` while the upstream is known to be unavailable. */
+  /** `open` while the upstream is known not to answer. */
   readonly circuit: CircuitState;
-  /** Kinds of requests that are currently rate-limited. */
+  /** Kinds of requests that it takes none of now. */
   readonly limited: readonly RequestKind[];
-  /** Whether a request recently waited too long. */
+  /** Whether somebody waited too long for it a moment ago. */
   readonly isSlow: boolean;
   readonly rateLimit: RateLimit | undefined;
-  /** Requests that wait for a connection. */
+  /** Requests of ours that wait for a connection. */
   readonly waiting: number;
   readonly counts: UpstreamCounts;
 }

@@ -4,24 +4,24 @@ import type { Exchange } from './transport.js';
 import type { UpstreamCounts } from '../health/upstream.counts.js';
 import { UpstreamError } from '../upstream-error.js';
 
-/** A blob response. The caller reads or destroys `body`. */
+/** A blob on its way. Whoever has it reads or destroys `body`. */
 export interface BlobBody {
-  /** Offset of the first byte of `body`: as requested, or 0 when the upstream ignored the range. */
+  /** Offset of the first byte of `body`: what was asked for, or 0 when the upstream ignored that. */
   readonly offset: number;
-  /** Size of the whole blob in bytes, when known. */
+  /** Size of the whole blob in bytes, when the upstream said it. */
   readonly size: number | undefined;
-  /** Entity tag for resuming; undefined when there is no strong one. */
+  /** The upstream's, to resume by; undefined when it has none that could be used for that. */
   readonly entityTag: string | undefined;
   readonly body: IncomingMessage;
   readonly host: string;
-  /** The reader of `body` adds the bytes that it has read. */
+  /** Where whoever reads `body` adds what it has read. */
   readonly counts: Pick<UpstreamCounts, 'received'>;
 }
 
 /**
- * The blob in a response; undefined for other statuses, and the caller then disposes of the response.
- * @param from the requested offset.
- * @throws UpstreamError `wrong` for a different range; the body has then been destroyed.
+ * The blob that an answer carries; undefined when its status is another, and it is then the caller's to let go of.
+ * @param from the offset that was asked for.
+ * @throws UpstreamError `wrong` for another range than that; its body has been destroyed.
  */
 export function findBlobBody(
   { status, headers, body, host }: Exchange,
@@ -32,10 +32,10 @@ export function findBlobBody(
   const range = parseContentRange(headers['content-range']);
   if (range?.first === from) return { offset: from, size: range.size, body, host };
   body.destroy();
-  throw new UpstreamError('wrong', `${host} sent a different range than requested`);
+  throw new UpstreamError('wrong', `${host} sent another range than it was asked for`);
 }
 
-/** Content-Length in bytes, when present and valid. */
+/** Content-Length in bytes, when there is a credible one. */
 export function lengthOf(headers: IncomingHttpHeaders): number | undefined {
   const length = headers['content-length'];
   return length !== undefined && /^\d{1,15}$/.test(length) ? Number(length) : undefined;

@@ -2,6 +2,7 @@ import { Inject, Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import http from 'node:http';
 import https from 'node:https';
 import { Clock } from '../../config/clock/clock.js';
+import { readJson, type JsonShape } from '../../oci/json/json.js';
 import type { Digest } from '../../oci/digest.js';
 import type { RepositoryRef } from '../../oci/repository.js';
 import { Resolver } from './address.guard.js';
@@ -11,15 +12,18 @@ import { parseRetryAfter } from '../health/retry-after.js';
 import { exchange, type Exchange } from './transport.js';
 import { UpstreamError, type UpstreamErrorKind } from '../upstream-error.js';
 
-/** Milliseconds until the response headers arrive: as long as the other replica waits for the upstream. */
+/** Milliseconds until the other replica's answer has begun: as long as it waits for the upstream itself. */
 const headDeadline = 25_000;
-/** Maximum bytes of an error document, and characters of its reason that are passed on. */
+/** Bytes of its error document, and characters of its reason that are passed on. */
 const maxDocument = 64 * 1024;
 const maxReason = 300;
+const errorShape: JsonShape = {
+  fields: { errors: { items: { fields: { code: 'value', message: 'value', detail: 'value' } }, max: 1 } },
+};
 
 /**
- * Error codes of another replica that state what the upstream responded. Codes that concern the replica itself are left
- * out.
+ * What another replica says of the upstream in the specification's words, which is as good as if we had asked. The codes
+ * that are about the replica itself are left out.
  */
 const responses: Readonly<Record<string, readonly [status: number, kind: UpstreamErrorKind]>> = {
   BLOB_UNKNOWN: [404, 'missing'],
@@ -28,44 +32,44 @@ const responses: Readonly<Record<string, readonly [status: number, kind: Upstrea
   TOOMANYREQUESTS: [429, 'rate-limited'],
 };
 
-/** A request for a blob to another replica. */
-export interface PeerRequest {
-  /** The replica's `--advertise-url`. */
+/** A blob of a replica. */
+export interface PeerQuestion {
+  /** Where the replica is: its `--advertise-url`. */
   readonly url: string;
-  /** Identity of the requester: for a follower's request, the replica follows no other replica. */
+  /** Who asks: the replica then follows nobody for this. */
   readonly follower: string;
   readonly repository: RepositoryRef;
   readonly digest: Digest;
-  /** Offset of the first byte; 0 unless given. */
+  /** The first byte to send; the first one of all when it is left out. */
   readonly offset?: number | undefined;
-  /** Aborts the wait for the response headers. */
+  /** Gives up waiting for the answer to begin. */
   readonly signal?: AbortSignal;
 }
 
-/** Requests blobs from other replicas on the same storage through the public pull route, without credentials. */
+/** Asks other replicas on the same storage, through the route that clients use. They are told no credentials. */
 @Injectable()
 export class PeerClient implements OnApplicationShutdown {
   private readonly http: http.Agent;
   private readonly https: https.Agent;
-  /** Not reported: these bytes were counted when they were fetched from the upstream. */
+  /** What replicas send was fetched from an upstream once, and counted there. */
   private readonly counts = { received: 0 };
 
   constructor(
     @Inject(Resolver) resolver: Resolver,
     @Inject(Clock) private readonly clock: Clock,
   ) {
-    // Closes idle connections before the other side does.
+    // Idle connections are closed before the other side does it.
     const options = { keepAlive: true, maxFreeSockets: 16, timeout: 55_000, lookup: resolver.lookup };
     this.http = new http.Agent(options);
     this.https = new https.Agent(options);
   }
 
   /**
-   * The result has no entity tag, because the replica's is not the upstream's.
-   * @throws UpstreamError `missing`, `unauthorized`, `denied` or `rate-limited` when the upstream said so; `wrong` for any
-   * other error response; `unavailable`, `unresolved` or `timeout` when the replica does not respond.
+   * The entity tag is left out: it is not the upstream's.
+   * @throws UpstreamError with the upstream's answer as the replica passes it on (`missing`, `unauthorized`, `denied`,
+   * `rate-limited`); `wrong` when it is of no use for this; `unavailable`, `unresolved` or `timeout` when it does not answer.
    */
-  async openBlob({ url, follower, repository, digest, offset, signal }: PeerRequest): Promise<BlobBody> {
+  async openBlob({ url, follower, repository, digest, offset, signal }: PeerQuestion): Promise<BlobBody> {
     const target = targetOf(url, repository, digest);
     const response = await exchange({
       method: 'GET',
@@ -92,24 +96,24 @@ export class PeerClient implements OnApplicationShutdown {
   }
 
   private async errorOf({ status, headers, body, host }: Exchange): Promise<UpstreamError> {
-    const unusable = new UpstreamError('wrong', `the replica at ${host} responded with ${status}`);
+    const useless = new UpstreamError('wrong', `the replica at ${host} answered ${status}`);
     if (!Object.values(responses).some(([known]) => known === status)) {
       discardBody(body, headers['content-length']);
-      return unusable;
+      return useless;
     }
     const document = await readBody(body, maxDocument, host).catch(() => undefined);
     const { code = '', reason } = (document && firstError(document)) ?? {};
     const [expected, kind] = responses[code] ?? [];
-    if (kind === undefined || expected !== status) return unusable;
+    if (kind === undefined || expected !== status) return useless;
     return new UpstreamError(
       kind,
-      reason ?? unusable.message,
+      reason ?? useless.message,
       parseRetryAfter(headers['retry-after'], this.clock.now()),
     );
   }
 }
 
-/** Names the namespace twice: one path prefix is removed, so that a repository whose name begins with the namespace is preserved. */
+/** The namespace is named twice: it is taken off a path once, so that a name that begins with it stays what it is. */
 function targetOf(base: string, { namespace, name }: RepositoryRef, digest: Digest): URL {
   const host = namespace.toString();
   const target = new URL(`${base.replace(/\/+$/, '')}/v2/${host}/${name}/blobs/${digest.toString()}`);
@@ -117,10 +121,10 @@ function targetOf(base: string, { namespace, name }: RepositoryRef, digest: Dige
   return target;
 }
 
-/** The code of the first error in a document, and its detail or message. */
+/** The code of an error document, and the sentence in it that tells most. */
 function firstError(document: Buffer): { readonly code?: string; readonly reason?: string } | undefined {
   try {
-    const { errors } = JSON.parse(document.toString('utf8')) as { errors?: Record<string, unknown>[] };
+    const { errors } = readJson(document, errorShape) as { errors?: Record<string, unknown>[] };
     const { code, message, detail } = errors?.[0] ?? {};
     const reason = typeof detail === 'string' ? detail : message;
     return {

@@ -1,15 +1,15 @@
 import type { Logger } from '@nestjs/common';
 import type { ProviderLogger } from './provider.factory.js';
 
-/** Shorter values such as `1` or `yes` are not secrets, and replacing them would make text unreadable. */
+/** Shorter values, as `1` or `yes`, are no secrets, and replacing them would make any text unreadable. */
 const shortestSecret = 4;
 
-/** Removes option values from messages of a provider. */
+/** Takes the values of options out of what a provider says. */
 export class Redactor {
   private readonly secrets: readonly string[];
 
   constructor(values: readonly string[]) {
-    // Longest first, since one value may contain another.
+    // The longest first: one may be a part of another.
     this.secrets = values.filter(({ length }) => length >= shortestSecret).sort((a, b) => b.length - a.length);
   }
 
@@ -17,7 +17,7 @@ export class Redactor {
     return this.secrets.reduce((clean, secret) => clean.replaceAll(secret, '***'), text);
   }
 
-  /** The error message in one line. */
+  /** What is wrong, in one line. */
   line(error: unknown): string {
     const text = error instanceof Error ? error.message || error.name : String(error);
     return this.text(text)

@@ -6,7 +6,7 @@ export function errorCode(error: unknown): string | undefined {
   return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
 }
 
-/** Flushes a folder's entries to the disk; otherwise a power failure may undo a completed rename. */
+/** Writes a folder's entries to the disk: without it a power cut may undo a rename that has returned. */
 export async function syncFolder(files: FileSystem, folder: string): Promise<void> {
   const handle = await files.open(folder, constants.O_RDONLY | constants.O_DIRECTORY);
   try {
@@ -16,22 +16,22 @@ export async function syncFolder(files: FileSystem, folder: string): Promise<voi
   }
 }
 
-const pendingFolders = new Set<Promise<void>>();
+const making = new Set<Promise<void>>();
 
-/** Creates a folder and its parents durably. @param mode of created folders */
+/** Makes a folder and its parents, durably. @param mode of those that are made */
 export async function makeFolder(files: FileSystem, folder: string, mode: number): Promise<void> {
   const made = makeAndSync(files, folder, mode);
-  // A folder that is removed again because it is empty does not matter to other commits.
+  // One that vanishes while it is made, because it is empty, holds nothing of anybody who waits here.
   const settling = made.catch((error: unknown) => {
     if (errorCode(error) !== 'ENOENT') throw error;
   });
-  pendingFolders.add(settling);
+  making.add(settling);
   await settling.catch(() => undefined);
-  pendingFolders.delete(settling);
+  making.delete(settling);
   await made;
 }
 
-/** Level by level, since Node's recursive mkdir never ends where no folder can be created, as in /proc. */
+/** One by one from the nearest that is there: Node's own recursion never ends where nothing can be made, as in /proc. */
 async function makeAndSync(files: FileSystem, folder: string, mode: number): Promise<void> {
   try {
     await makeOne(files, folder, mode);
@@ -55,37 +55,37 @@ async function makeOne(files: FileSystem, folder: string, mode: number): Promise
 }
 
 /**
- * Durably moves a synced file to its final name; removes it on failure.
- * @param prepare creates or refuses the folder of the final name; called again if the folder has been removed.
+ * Moves a synced file to its final name, durably; removes it when that fails.
+ * @param prepare makes the folder of the final name, or refuses it; again when the folder turns out to have gone.
  */
 export function moveInto(files: FileSystem, from: string, to: string, prepare: Prepare): Promise<void> {
   return placeInto(files, to, prepare, () => files.rename(from, to));
 }
 
-/** As `moveInto`, with a hard link. @throws EEXIST when the final name exists */
+/** As `moveInto`, by a second name for the file. @throws EEXIST when the final name is taken */
 export function linkInto(files: FileSystem, from: string, to: string, prepare: Prepare): Promise<void> {
   return placeInto(files, to, prepare, () => files.link(from, to));
 }
 
-type Prepare = (isRetry: boolean) => Promise<void>;
+type Prepare = (again: boolean) => Promise<void>;
 
-/** Retries when the target folder is removed concurrently, as empty folders are. */
-const maxRetries = 5;
+/** Times that the folder of a final name may go away while something is placed there: it empties, and is removed. */
+const maxVanished = 5;
 
 async function placeInto(files: FileSystem, to: string, prepare: Prepare, place: () => Promise<void>): Promise<void> {
-  for (let retries = 0; ; retries += 1) {
+  for (let vanished = 0; ; vanished += 1) {
     try {
-      await prepare(retries > 0);
+      await prepare(vanished > 0);
       await place();
       break;
     } catch (error) {
-      if (errorCode(error) !== 'ENOENT' || retries === maxRetries) throw error;
+      if (errorCode(error) !== 'ENOENT' || vanished === maxVanished) throw error;
     }
   }
   try {
     await syncFolder(files, dirname(to));
-    // A concurrent commit may have created one of these folders and not have synced its parent yet.
-    await Promise.all(pendingFolders);
+    // Another commit may have made one of these folders a moment ago and not have synced its parent yet.
+    await Promise.all(making);
   } catch (error) {
     await files.unlink(to).catch(() => undefined);
     throw error;

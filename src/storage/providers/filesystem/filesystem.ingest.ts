@@ -7,17 +7,17 @@ import type { FileSystem } from './file-system.js';
 import { GrowingFile } from './growing-file.js';
 import { toWriteError } from './storage-errors.js';
 
-/** What an ingest needs from its provider. */
-export interface IngestContext {
+/** What the provider lends to an ingest. */
+export interface IngestHome {
   readonly files: FileSystem;
   pathOf(key: string): string;
-  /** Creates or refuses the folder of a path below the root. @param isRetry the folder has been removed since. */
-  prepare(path: string, isRetry: boolean): Promise<void>;
-  /** Called once, after the file has been renamed or removed. */
+  /** Makes the folder of a path below the root, or refuses it. @param again it has gone since. */
+  prepare(path: string, again: boolean): Promise<void>;
+  /** Called once when the file has its final name or is gone. */
   forget(path: string): void;
 }
 
-/** A file in `ingest/` that `commit` renames to its key. */
+/** A file in `ingest/`, renamed to its key when its content has been verified. */
 export class FilesystemIngest implements Ingest {
   private readonly file: GrowingFile;
   private state: 'open' | 'committed' | 'aborted' = 'open';
@@ -25,7 +25,7 @@ export class FilesystemIngest implements Ingest {
   constructor(
     private readonly path: string,
     private readonly handle: FileHandle,
-    private readonly context: IngestContext,
+    private readonly home: IngestHome,
   ) {
     this.file = new GrowingFile(handle, 'write content');
   }
@@ -43,33 +43,35 @@ export class FilesystemIngest implements Ingest {
   }
 
   async commit(key: string): Promise<void> {
-    await this.place(key, moveInto);
+    await this.place(key, (path) =>
+      moveInto(this.home.files, this.path, path, (again) => this.home.prepare(path, again)),
+    );
     this.state = 'committed';
-    this.context.forget(this.path);
+    this.home.forget(this.path);
   }
 
-  /** As `commit`, but changes nothing when the key exists. @returns whether it was committed */
+  /** As `commit`, unless there is something under the key already: then nothing is changed. @returns whether it did */
   async commitNew(key: string): Promise<boolean> {
     try {
-      await this.place(key, linkInto);
+      await this.place(key, (path) =>
+        linkInto(this.home.files, this.path, path, (again) => this.home.prepare(path, again)),
+      );
     } catch (error) {
       if (error instanceof StorageError && errorCode(error.cause) === 'EEXIST') return false;
       throw error;
     }
-    // Removes the original name.
+    // Its other name is not needed any more.
     await this.abort();
     return true;
   }
 
-  private async place(key: string, into: typeof moveInto): Promise<void> {
+  private async place(key: string, into: (path: string) => Promise<void>): Promise<void> {
     if (this.state !== 'open') throw new StorageError('failed', 'the ingest has ended');
     try {
-      // A failed fsync is final: the kernel may report the next one as successful without having written anything.
+      // A file whose fsync failed once is lost: the kernel may call the next one good without having written anything.
       await this.file.flush();
       await this.handle.sync();
-      const { files } = this.context;
-      const path = this.context.pathOf(key);
-      await into(files, this.path, path, (isRetry) => this.context.prepare(path, isRetry));
+      await into(this.home.pathOf(key));
     } catch (error) {
       await this.abort();
       throw toWriteError(error, 'commit content');
@@ -79,9 +81,9 @@ export class FilesystemIngest implements Ingest {
   async abort(): Promise<void> {
     if (this.state !== 'open') return;
     this.state = 'aborted';
-    // The sweep removes the file if this fails.
-    await this.context.files.unlink(this.path).catch(() => undefined);
-    this.context.forget(this.path);
+    // What cannot be removed now is swept later.
+    await this.home.files.unlink(this.path).catch(() => undefined);
+    this.home.forget(this.path);
   }
 
   async close(): Promise<void> {

@@ -1,9 +1,10 @@
-import { isKey, malformedKey } from '../../keys.js';
+import { isKey } from '../../keys.js';
+import { StorageError } from '../../storage-error.js';
 
-/** Folder of the use markers: empty objects whose modification time counts. */
+/** Below this lie the markers of use: empty objects whose age is what counts. */
 const used = 'used';
 
-/** Maps keys to paths in a bucket: `<prefix>/<key>` for objects, `<prefix>/used/<key>` for use markers. */
+/** Where keys are in a bucket: `<prefix>/<key>`, and `<prefix>/used/<key>` for the marker of its use. */
 export class KeySpace {
   private readonly root: string;
 
@@ -11,23 +12,23 @@ export class KeySpace {
     this.root = prefix === undefined || prefix === '' ? '' : `${prefix}/`;
   }
 
-  /** The start of all paths; empty without a prefix. */
+  /** What everything of ours begins with; empty without a prefix. */
   get start(): string {
     return this.root;
   }
 
   /** @throws StorageError when the key is malformed. */
   pathOf(key: string): string {
-    if (!isOurs(key)) throw malformedKey();
+    if (!isOurs(key)) throw new StorageError('failed', 'the key is malformed');
     return this.root + key;
   }
 
   /** As `pathOf`; undefined when the key is malformed. */
-  findPath(key: string): string | undefined {
+  pathIfSound(key: string): string | undefined {
     return isOurs(key) ? this.root + key : undefined;
   }
 
-  /** The path of the use marker. @throws StorageError when the key is malformed. */
+  /** Where the marker of use is. @throws StorageError when the key is malformed. */
   markerOf(key: string): string {
     return this.markerOfPath(this.pathOf(key));
   }
@@ -36,7 +37,7 @@ export class KeySpace {
     return `${this.root}${used}/${path.slice(this.root.length)}`;
   }
 
-  /** Undefined for foreign objects and use markers. */
+  /** Undefined for what is not ours: foreign objects, and markers. */
   keyOf(path: string): string | undefined {
     const key = path.startsWith(this.root) ? path.slice(this.root.length) : '';
     return isOurs(key) ? key : undefined;

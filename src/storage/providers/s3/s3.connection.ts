@@ -10,34 +10,34 @@ import { BucketCircuit, guard } from './bucket.circuit.js';
 import { KeySpace } from './key-space.js';
 import type { S3Tuning } from './s3.tuning.js';
 
-/** Milliseconds for establishing a connection. */
+/** Milliseconds in which a connection has to stand. */
 const connectTimeout = 5_000;
-/** Milliseconds without a byte after which a small request is retried. */
-const callIdleTimeout = 10_000;
-/** Attempts for a small request. */
+/** Milliseconds without a byte that the answer to a small request may take; then it is asked again. */
+const quiet = 10_000;
+/** Times that a small request is sent. */
 const maxAttempts = 4;
-/** Milliseconds for a probe of a failed bucket. */
+/** Milliseconds for the request that tells whether a bucket answers again. */
 const probeDeadline = 5_000;
-/** Concurrent small requests; more of them queue. */
+/** Small requests at one time; more wait. */
 const maxCalls = 128;
 /**
- * Concurrent transfers. With a limit, stalled readers could block all others; every transfer belongs to a client
- * connection or is one of a few parts being uploaded.
+ * Objects that are read and parts that are sent at one time. A bound would let readers who read nothing keep everybody
+ * else waiting; each has a client's connection as well, or is one of the few parts that are sent at a time.
  */
 const maxTransfers = Infinity;
 
-/** The client's log would only repeat the errors that it throws. */
+/** Bodies that cannot be sent again are ours to repeat; the client has nothing to say that no error says. */
 const silent = { trace() {}, debug() {}, info() {}, warn() {}, error() {} };
 
 /**
- * Two clients of one bucket that share only credentials, so that slow transfers never take connections from small
- * requests.
+ * The bucket as two clients, which share credentials and nothing else: whoever reads slowly, however many there are,
+ * takes no connection from small requests.
  */
 export class S3Connection {
   readonly bucket: string;
-  /** For small requests, which the client retries itself. */
+  /** For small requests, which the client repeats itself. */
   readonly calls: S3Client;
-  /** For bodies and slow requests; the caller sets deadlines. */
+  /** For bodies and for requests whose answer takes long; deadlines are the caller's. */
   readonly transfers: S3Client;
   private readonly logger = new Logger('S3');
   private readonly circuit: BucketCircuit;
@@ -52,10 +52,10 @@ export class S3Connection {
       region,
       ...(host !== undefined && { endpoint: host }),
       forcePathStyle: pathStyle ?? host !== undefined,
-      // Some servers reject the trailers of the client's checksums, or store them as content.
+      // Other servers than Amazon's refuse the trailers that come with the client's own checksums, or store them.
       requestChecksumCalculation: 'WHEN_REQUIRED',
       responseChecksumValidation: 'WHEN_REQUIRED',
-      // With it every part needs a new connection.
+      // It costs every part a connection of its own.
       expectContinueHeader: false,
       logger: silent,
     } as const;
@@ -65,7 +65,7 @@ export class S3Connection {
         credentials: { accessKeyId: accessKey, secretAccessKey: secretKey?.reveal() ?? '' },
       }),
       maxAttempts,
-      requestHandler: handlerOf(maxCalls, callIdleTimeout),
+      requestHandler: handlerOf(maxCalls, quiet),
     });
     this.transfers = new S3Client({
       ...common,
@@ -75,22 +75,22 @@ export class S3Connection {
     });
     this.circuit = new BucketCircuit(tuning, () => this.probe(new KeySpace(settings.prefix)), {
       onOpen: (reason) =>
-        this.logger.warn(`the bucket is unavailable (${reason}): storage requests fail immediately until it responds`),
-      onClose: (after) => this.logger.log(`the bucket is available again after ${Math.round(after / 1000)} s`),
+        this.logger.warn(`the bucket does not answer (${reason}): until it does, what needs it fails at once`),
+      onClose: (after) => this.logger.log(`the bucket answers again after ${Math.round(after / 1000)} s`),
     });
     guard(this.calls, this.circuit, () => true);
-    // Uploads are not guarded: no client waits for them, and their retries may outlast the outage.
+    // What goes up has the patience that its repetitions give it: nobody waits for it.
     guard(this.transfers, this.circuit, (command) => command === 'GetObjectCommand');
   }
 
-  /** Aborts running requests. */
+  /** Cuts what is under way. */
   close(): void {
     this.circuit.close();
     this.calls.destroy();
     this.transfers.destroy();
   }
 
-  /** HEAD without retries, bypassing the circuit. */
+  /** HEAD on the client that repeats nothing, and past the circuit. */
   private probe(space: KeySpace): Promise<unknown> {
     const command = new HeadObjectCommand({ Bucket: this.bucket, Key: space.pathOf(keys.probe) });
     return this.transfers.send(command, { abortSignal: AbortSignal.timeout(probeDeadline) });

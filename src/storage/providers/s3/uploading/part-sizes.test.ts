@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { partsOf, type Part } from './part-sizes.js';
-import { defaultTuning } from '../s3.tuning.js';
+import { usualTuning } from '../s3.tuning.js';
 
 function take(count: number): Part[] {
-  const parts = partsOf(defaultTuning.firstPart);
+  const parts = partsOf(usualTuning.firstPart);
   return Array.from({ length: count }, () => parts.next().value);
 }
 
