@@ -1,4 +1,5 @@
 import { machineLines } from '../report/machine.js';
+import { replaceBetween } from '../report/section.js';
 import { sentenceOf, tableRows, type ChartResult } from './result.js';
 
 const begin = '<!-- charts: `npm run bench -- --charts` writes what follows -->';
@@ -28,7 +29,5 @@ function askedFor({ work, why }: ChartResult): string {
 
 /** Puts a section between the two markers of a page. @throws Error when they are not there */
 export function replaceSection(page: string, section: string): string {
-  const [from, to] = [page.indexOf(begin), page.indexOf(end)];
-  if (from < 0 || to < from) throw new Error(`the page has not the markers ${begin} and ${end}`);
-  return `${page.slice(0, from + begin.length)}\n\n${section.trim()}\n\n${page.slice(to)}`;
+  return replaceBetween(page, { begin, end }, section);
 }

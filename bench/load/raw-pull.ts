@@ -32,7 +32,7 @@ export function rawPull(url: URL, expected: Buffer): Promise<string | undefined>
       response.end('cut');
       resolve(response.complaint);
     });
-    socket.write(`GET ${url.pathname} HTTP/1.1\r\nHost: ${url.host}\r\nConnection: close\r\n\r\n`);
+    socket.write(`GET ${url.pathname}${url.search} HTTP/1.1\r\nHost: ${url.host}\r\nConnection: close\r\n\r\n`);
   });
 }
 

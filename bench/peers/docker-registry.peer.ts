@@ -12,16 +12,24 @@ interface RegistrySettings {
   readonly storage: string | BucketAddress;
   /** Makes it a pull-through cache of this registry. */
   readonly upstream?: string;
+  /** What it signs in to that registry with. */
+  readonly credentials?: { readonly username: string; readonly password: string } | undefined;
+  /** The file of users that clients have to be in. */
+  readonly htpasswd?: string | undefined;
+  /** The program, when it is not Debian's. */
+  readonly program?: string;
 }
 
-/** Debian's docker-registry: as a registry over a folder or a bucket, or as a pull-through cache. */
+/** Debian's docker-registry, or a later one: as a registry over a folder or a bucket, or as a pull-through cache. */
 export async function startRegistry(scope: Scope, settings: RegistrySettings): Promise<Server> {
   const address = `127.0.0.1:${await freePort()}`;
   const config = join(settings.folder, 'config.yml');
   await writeFile(config, configuration(address, settings));
   return Server.start(scope, {
-    command: 'docker-registry',
+    command: settings.program ?? 'docker-registry',
     args: ['serve', config],
+    // Distribution 3 would otherwise look for a collector of traces on this machine.
+    environment: { OTEL_TRACES_EXPORTER: 'none' },
     origin: `http://${address}`,
     logFile: join(settings.folder, 'log'),
   });
@@ -29,8 +37,8 @@ export async function startRegistry(scope: Scope, settings: RegistrySettings): P
 
 // Debian's own configuration, without its password, and as quiet as it can be: it would otherwise write two lines a
 // request, one of them its access log. The mirror runs with its request log off too (mirror.peer.ts).
-function configuration(address: string, { storage, upstream }: RegistrySettings): string {
-  const proxy = upstream === undefined ? '' : `proxy:\n  remoteurl: ${upstream}\n`;
+function configuration(address: string, settings: RegistrySettings): string {
+  const { storage } = settings;
   return `version: 0.1
 log:
   level: error
@@ -47,7 +55,18 @@ http:
   secret: benchmark
   headers:
     X-Content-Type-Options: [nosniff]
-${proxy}`;
+${proxy(settings)}${users(settings)}`;
+}
+
+function proxy({ upstream, credentials }: RegistrySettings): string {
+  if (upstream === undefined) return '';
+  const { username, password } = credentials ?? {};
+  const login = username === undefined ? '' : `  username: ${username}\n  password: ${password}\n`;
+  return `proxy:\n  remoteurl: ${upstream}\n${login}`;
+}
+
+function users({ htpasswd }: RegistrySettings): string {
+  return htpasswd === undefined ? '' : `auth:\n  htpasswd:\n    realm: benchmark\n    path: ${htpasswd}\n`;
 }
 
 function inFolder(folder: string): string {
@@ -64,6 +83,7 @@ function inBucket({ endpoint, name }: BucketAddress): string {
     accesskey: ${accessKey}
     secretkey: ${secretKey}
     secure: false
+    forcepathstyle: true
   redirect:
     disable: true`;
 }

@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { freePort } from '../processes/port.js';
 import { Server } from '../processes/server.js';
 import { accessKey, region, secretKey, type BucketAddress } from '../s3/bucket.js';
+import type { Scope } from '../scope.js';
 import type { Ground } from './peer.js';
 
 export const mirrorNamespace = 'registry.test';
@@ -13,18 +14,37 @@ export const restlessNamespace = 'restless.test';
 const entry = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
 
 /** This repository's build, mirroring one upstream into an empty folder or bucket. */
-export async function startMirror({ scope, folder, upstream, root, bucket, node }: Ground): Promise<Server> {
+export function startMirror({ scope, folder, upstream, root, bucket, node }: Ground): Promise<Server> {
+  const content = bucket ?? root ?? join(folder, 'content');
+  return serveMirror(scope, { folder, content, node, upstreams: configuration(upstream), options: () => [] });
+}
+
+interface MirrorSettings {
+  /** Where its configuration and its log go. */
+  readonly folder: string;
+  readonly content: string | BucketAddress;
+  readonly node: string;
+  /** The content of its upstream file. */
+  readonly upstreams: string;
+  /** Further options of its command line. */
+  readonly options: (origin: string) => readonly string[];
+}
+
+/** This repository's build with upstreams and options of the caller's choice. */
+export async function serveMirror(scope: Scope, settings: MirrorSettings): Promise<Server> {
+  const { folder, content, node, options } = settings;
   const address = `127.0.0.1:${await freePort()}`;
   const admin = `127.0.0.1:${await freePort()}`;
   const upstreams = join(folder, 'upstreams.yaml');
-  await writeFile(upstreams, configuration(upstream));
+  await writeFile(upstreams, settings.upstreams);
   return Server.start(scope, {
     command: node,
     args: [
       entry,
       // Its own request log, one line a request, is off as the other's is (docker-registry.peer.ts).
       ...['--listen', address, '--admin-listen', admin, '--upstream-config-file', upstreams, '--log-level', 'error'],
-      ...(bucket === undefined ? ['filesystem', '--root', root ?? join(folder, 'content')] : inBucket(bucket)),
+      ...options(`http://${address}`),
+      ...(typeof content === 'string' ? ['filesystem', '--root', content] : inBucket(content)),
     ],
     origin: `http://${address}`,
     adminOrigin: `http://${admin}`,

@@ -5,16 +5,20 @@ import type { Scope } from '../scope.js';
 
 const patience = 5_000;
 
-/** Starts a process that ends with the scope. Its environment is bare, so that no setting of the caller's leaks in. */
+/**
+ * Starts a process that ends with the scope. Its environment is bare, so that no setting of the caller's leaks in.
+ * @param environment what it gets besides
+ */
 export async function startChild(
   scope: Scope,
   command: string,
   args: readonly string[],
   stdio: StdioOptions,
+  environment: Readonly<Record<string, string>> = {},
 ): Promise<ChildProcess> {
   const { PATH, HOME, TMPDIR } = process.env;
   // In a group of its own Ctrl-C does not reach it: the scope ends it, after whatever depends on it.
-  const child = spawn(command, args, { stdio, detached: true, env: { PATH, HOME, TMPDIR } });
+  const child = spawn(command, args, { stdio, detached: true, env: { PATH, HOME, TMPDIR, ...environment } });
   await scope.defer(() => stopChild(child));
   if (child.pid === undefined) await once(child, 'spawn');
   return child;

@@ -12,10 +12,11 @@ const tick = 5;
 export interface Command {
   readonly command: string;
   readonly args: readonly string[];
+  readonly environment?: Readonly<Record<string, string>>;
   readonly origin: string;
   /** Where its operator's requests go, when they go elsewhere. */
   readonly adminOrigin?: string;
-  /** What answers 200 when the server is ready; `/v2/` unless given. */
+  /** What answers 200, or 401, when the server is ready; `/v2/` unless given. */
   readonly readyPath?: string;
   /** Takes what the server prints; shown when it fails. */
   readonly logFile: string;
@@ -34,11 +35,11 @@ export class Server {
 
   /** Starts it and waits until it answers. @throws Error with the end of the log when it ends or stays silent. */
   static async start(scope: Scope, command: Command): Promise<Server> {
-    const { args, origin, adminOrigin, readyPath = '/v2/', logFile } = command;
+    const { args, environment, origin, adminOrigin, readyPath = '/v2/', logFile } = command;
     const log = await open(logFile, 'a');
     try {
       const before = performance.now();
-      const child = await startChild(scope, command.command, args, ['ignore', log.fd, log.fd]);
+      const child = await startChild(scope, command.command, args, ['ignore', log.fd, log.fd], environment);
       await untilReady(`${origin}${readyPath}`, child, logFile);
       return new Server(origin, adminOrigin, child.pid ?? 0, performance.now() - before, child, logFile);
     } finally {
@@ -80,7 +81,7 @@ function responses(url: string): Promise<boolean> {
   return new Promise((resolve) => {
     const request = get(url, { agent: false, timeout: 1000 }, (response) => {
       response.resume();
-      resolve(response.statusCode === 200);
+      resolve(response.statusCode === 200 || response.statusCode === 401);
     });
     request.on('timeout', () => request.destroy());
     request.on('error', () => resolve(false));
