@@ -1,10 +1,10 @@
-import { spawnSync } from 'node:child_process';
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { format, resolveConfig } from 'prettier';
+import { mirrorVersion } from '../report/machine.js';
 import { replaceBetween } from '../report/section.js';
 import { Scope } from '../scope.js';
 import { mirror, registry, type Subject } from './subject.js';
@@ -57,7 +57,11 @@ async function compare(): Promise<number> {
     console.log(usage);
     return 0;
   }
-  const subjects = [mirror(commit()), ...installed('registry 2.8', registry2), ...installed('registry 3', registry3)];
+  const subjects = [
+    mirror(mirrorVersion()),
+    ...installed('registry 2.8', registry2),
+    ...installed('registry 3', registry3),
+  ];
   const chosen = trials.filter(({ row }) => row.includes(only));
   const { comparison, failures } = await runAll(chosen, subjects);
   console.log(`${markdownOf(comparison)}\n`);
@@ -108,9 +112,4 @@ async function writePage(comparison: Comparison, isWhole: boolean): Promise<void
   if (!isWhole) throw new Error('docs/comparison.md stays as it is: something was left out or failed');
   const text = replaceBetween(await readFile(page, 'utf8'), markers, markdownOf(comparison));
   await writeFile(page, await format(text, { ...(await resolveConfig(page)), parser: 'markdown' }));
-}
-
-function commit(): string {
-  const options = { cwd: import.meta.dirname, encoding: 'utf8' } as const;
-  return spawnSync('git', ['describe', '--always', '--dirty', '--exclude', '*'], options).stdout.trim();
 }

@@ -22,7 +22,7 @@ export function describeMachine(node: string): Machine {
     cores: availableParallelism(),
     cpu: cpus()[0]?.model ?? 'unknown',
     memoryGiB: Math.round(totalmem() / 1024 ** 3),
-    mirror: [packageVersion(), commit()].filter((part) => part !== undefined).join(' '),
+    mirror: mirrorVersion(),
     node: firstLine(node, ['--version']),
     dockerRegistry: firstLine('docker-registry', ['--version']).split(' ').at(-1) ?? '',
     // wrk tells its version and exits with 1.
@@ -35,6 +35,11 @@ export function machineLines(machine: Machine): string {
     `mirror ${machine.mirror} on Node ${machine.node}, docker-registry ${machine.dockerRegistry}, wrk ${machine.wrk}`,
     `${machine.kernel}, ${machine.cores} cores (${machine.cpu}), ${machine.memoryGiB} GiB`,
   ].join('\n');
+}
+
+/** Of this repository, with the commit where that is known. */
+export function mirrorVersion(): string {
+  return [packageVersion(), commit()].filter((part) => part !== undefined).join(' ');
 }
 
 function packageVersion(): string {
