@@ -57,7 +57,7 @@ export function mirror(version: string): Subject {
 }
 
 function upstreamOf({ namespace, url, credentials }: Upstream, tagTtl: string | undefined): object {
-  const freshness = tagTtl === undefined ? {} : { manifest_invalidation_time: tagTtl };
+  const freshness = tagTtl === undefined ? {} : { tag_ttl: tagTtl };
   return { namespace, host: new URL(url).host, tls: false, ...credentials, ...freshness };
 }
 
