@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import type { CheckResult } from '../config/check.js';
 import { ClientSettings } from '../config/client.settings.js';
@@ -6,6 +5,7 @@ import { ConfigurationError } from '../config/configuration-error.js';
 import { ServerSettings } from '../config/server.settings.js';
 import { loadSettings, type Settings } from '../config/settings.js';
 import { storageClasses, type StorageName } from '../config/storage.settings.js';
+import { version } from '../config/version.js';
 import { addClientCommands } from './client.commands.js';
 import { reportDoctor } from './doctor.report.js';
 import { addSettings, optionsHelp, textOf, withBooleans, type Flags } from './setting-options.js';
@@ -79,7 +79,7 @@ function readCommandLine(argv: readonly string[], commands: Commands): Task | un
 function makeProgram(): Command {
   const program = new Command('oci-registry')
     .description('Pull-through mirror for container images from any OCI registry')
-    .version(versionOfPackage(), '--version', 'print the version')
+    .version(version, '--version', 'print the version')
     .helpOption('--help', 'print this help')
     .helpCommand(false)
     .exitOverride()
@@ -110,9 +110,4 @@ function addStorageCommands(parent: Command, isTold: boolean, choose: (name: Sto
     addSettings(command, storageClasses[name]);
     if (isTold) parent.addHelpText('after', () => `\nOptions of ${name}:\n${optionsHelp(command)}`);
   }
-}
-
-function versionOfPackage(): string {
-  const file = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string };
-  return file.version;
 }

@@ -10,6 +10,8 @@ import { StartError } from '../cli/start-error.js';
 import { parseListenAddress, type ListenAddress } from '../config/values/listen-address.js';
 import type { ServerSettings } from '../config/server.settings.js';
 import type { Settings } from '../config/settings.js';
+import { CustomSettings, FilesystemSettings, S3Settings, type StorageSettings } from '../config/storage.settings.js';
+import { version } from '../config/version.js';
 import { CertificateService } from '../distribution/server/certificate.service.js';
 import { DrainService } from '../distribution/server/drain.service.js';
 import { DownloadsService } from '../registry/mirrored/downloads/downloads.service.js';
@@ -28,8 +30,9 @@ export interface WorkerContext {
 
 /** Serves until SIGTERM or SIGINT, then lets running transfers end. @throws StartError */
 export async function serve(settings: Settings, context?: WorkerContext): Promise<void> {
-  const logger = new Logger('Server');
   const app = await open(settings);
+  const logger = new Logger('Server');
+  logger.log(startLine(settings));
   const admin = adminServerOf(app);
   const stopped = context?.stopped ?? stopSignal();
   context?.sibling.leadTo(app.getHttpServer());
@@ -55,6 +58,17 @@ export async function serve(settings: Settings, context?: WorkerContext): Promis
     app.get(DrainService).cut();
     await app.close();
   }
+}
+
+function startLine({ storage, upstreams }: Settings): string {
+  const names = upstreams.map(({ namespace }) => namespace).join(', ') || 'none configured';
+  return `oci-registry ${version}, Node.js ${process.versions.node}, storage: ${placeOf(storage)}, upstreams: ${names}`;
+}
+
+function placeOf(storage: StorageSettings): string {
+  if (storage instanceof FilesystemSettings) return `filesystem ${storage.root}`;
+  if (storage instanceof S3Settings) return `bucket ${storage.bucket}`;
+  return storage instanceof CustomSettings ? `module ${storage.module}` : 'memory';
 }
 
 async function open(settings: Settings): Promise<NestFastifyApplication> {

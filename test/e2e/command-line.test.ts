@@ -75,6 +75,23 @@ describe('a start', inParallel, () => {
     expect(program.stderr).toBe('');
   });
 
+  it('logs the version, the storage, the upstreams and the address', async () => {
+    await using folder = await Folder.make();
+    await writeFile(
+      folder.file('upstreams.yaml'),
+      '- namespace: a.test\n  host: a.test\n- namespace: b.test\n  host: b.test\n',
+    );
+    const args = [...anyPort, '--upstream-config-file', 'upstreams.yaml', 'filesystem', '--root', 'here'];
+    await using program = await Program.start(args, { cwd: folder.path });
+    const { version } = JSON.parse(readFileSync('package.json', 'utf8')) as { version: string };
+    const messages = program.log.map(({ msg }) => msg);
+    const node = process.versions.node;
+    expect(messages).toContain(
+      `oci-registry ${version}, Node.js ${node}, storage: filesystem here, upstreams: a.test, b.test`,
+    );
+    expect(messages).toContain(`listening on ${program.url}`);
+  });
+
   it('takes its settings from the environment, and flags before those', async () => {
     await using folder = await Folder.make();
     const env = {

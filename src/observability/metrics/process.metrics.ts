@@ -1,4 +1,5 @@
 import type { IntervalHistogram } from 'node:perf_hooks';
+import { version } from '../../config/version.js';
 import type { Metric } from './metric.js';
 
 /** The process at the moment of a scrape. */
@@ -14,6 +15,13 @@ const one = (value: number) => [{ labels: [], value }];
 
 /** The few that are looked at, under the names that dashboards for other programs use. */
 export const processMetrics: readonly Metric<ProcessReading>[] = [
+  {
+    name: 'oci_registry_build_info',
+    type: 'gauge',
+    help: 'Always 1; the labels are the versions of the program and of Node.js',
+    labels: ['version', 'node'],
+    read: () => [{ labels: [version, process.versions.node], value: 1 }],
+  },
   {
     name: 'process_resident_memory_bytes',
     type: 'gauge',

@@ -1,5 +1,6 @@
 import http from 'node:http';
 import { once } from 'node:events';
+import { readFile } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
 import { FaultyStorage } from '../../chaos/support/faulty-storage.js';
 import { makeBlob, makeImage } from '../../fixtures/images.js';
@@ -129,6 +130,13 @@ describe('/metrics', () => {
     expect(scrape.get('oci_registry_storage_errors_total{operation="read"}')).toBe(1);
     expect(scrape.get('oci_registry_storage_errors_total{operation="stat"}')).toBe(0);
     storage.faults.clear();
+  });
+
+  it('shows the versions of the program and of Node.js', async () => {
+    await using mirror = await Mirror.start();
+    const { version } = JSON.parse(await readFile('package.json', 'utf8')) as { version: string };
+    const labels = `version="${version}",node="${process.versions.node}"`;
+    expect((await Scrape.of(mirror.url)).get(`oci_registry_build_info{${labels}}`)).toBe(1);
   });
 
   it('tells the delay of the event loop since the scrape before', async () => {
