@@ -30,6 +30,8 @@ export class SpaceLedger {
   private counts: Measured = { bytes: 0, objects: 0, damaged: 0 };
   private measured = false;
   private addedBytes = 0;
+  /** Bytes and objects that are counted in and are still being committed. */
+  private pending = { bytes: 0, objects: 0 };
   /** Told when space is short: `urgent` when something has been refused for it. */
   onPressure: (isUrgent: boolean) => void = () => undefined;
 
@@ -87,6 +89,23 @@ export class SpaceLedger {
     if (this.bytes >= this.high) this.onPressure(false);
   }
 
+  /**
+   * Counts content in that is about to be committed. A measurement may or may not see content that is being committed
+   * meanwhile, so it counts as added only once it is settled.
+   * @returns to be called once, when it has been committed or has failed
+   */
+  reserve(size: number): (isCommitted: boolean) => void {
+    const bytes = spaceOf(size);
+    this.pending = { bytes: this.pending.bytes + bytes, objects: this.pending.objects + 1 };
+    this.change(bytes, 1);
+    if (this.bytes >= this.high) this.onPressure(false);
+    return (isCommitted) => {
+      this.pending = { bytes: this.pending.bytes - bytes, objects: this.pending.objects - 1 };
+      if (isCommitted) this.addedBytes += bytes;
+      else this.change(-bytes, -1);
+    };
+  }
+
   /** Counts an object out. */
   remove(size: number, objects = 1): void {
     this.change(-spaceOf(size), -objects);
@@ -99,7 +118,12 @@ export class SpaceLedger {
 
   /** @param since what `added` was when the measurement began: it may have missed what came after. */
   measure({ bytes, objects, damaged }: Measured, since: number): void {
-    this.counts = { bytes: bytes + this.addedBytes - since, objects, damaged };
+    const { pending } = this;
+    this.counts = {
+      bytes: bytes + this.addedBytes - since + pending.bytes,
+      objects: objects + pending.objects,
+      damaged,
+    };
     this.measured = true;
   }
 
