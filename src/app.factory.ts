@@ -11,7 +11,7 @@ import type { ServerSettings } from './config/server.settings.js';
 import type { Settings } from './config/settings.js';
 import { connectionsPlugin, type Certificate } from './distribution/distribution.plugin.js';
 import { namespaceRules } from './distribution/namespace.rules.js';
-import { serveCachedResponses } from './distribution/responses/prepared.responses.js';
+import { serveCachedResponses } from './distribution/responses/cached.responses.js';
 import { refuseWithoutHost } from './distribution/server/client.error.js';
 import { serverOptions } from './distribution/server/server.options.js';
 import { JsonLogger } from './observability/logging/json.logger.js';

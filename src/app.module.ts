@@ -11,7 +11,7 @@ import type { StorageProvider } from './storage/storage.provider.js';
 import type { Resolver } from './upstream/transport/address.guard.js';
 import { UpstreamModule } from './upstream/upstream.module.js';
 
-/** What a test may control; everything else is the real thing. */
+/** What a test may replace. */
 export interface Replacements {
   readonly clock?: Clock;
   readonly resolver?: Resolver;
@@ -21,7 +21,7 @@ export interface Replacements {
 @Module({})
 export class AppModule {
   static register(settings: Settings, { clock, resolver, storage }: Replacements = {}): DynamicModule {
-    // One and the same for all who import it.
+    // One instance, shared by all modules that import it.
     const registry = RegistryModule.register(UpstreamModule.register(resolver));
     return {
       module: AppModule,

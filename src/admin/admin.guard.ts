@@ -9,7 +9,7 @@ import { OciError } from '../oci/error.js';
 import { cameToAdminAddress } from './admin.listener.js';
 import { reasonAgainst } from './browser-origin.js';
 
-/** Who may use the routes of this room: whoever has the token, and whoever reaches the admin address with no browser's page behind it. */
+/** Admits requests with the token, and requests to the admin address that no web page can have sent. */
 @Injectable()
 export class AdminGuard implements CanActivate {
   constructor(private readonly settings: ServerSettings) {}
@@ -17,7 +17,7 @@ export class AdminGuard implements CanActivate {
   canActivate(context: ExecutionContext): boolean {
     const { headers, raw } = context.switchToHttp().getRequest<FastifyRequest>();
     if (bearsToken(headers, this.settings.adminToken)) return true;
-    // As any path that is not there: nobody learns that there is something to find.
+    // Like any unknown path: a client must not learn that the route exists.
     if (!cameToAdminAddress(raw)) throw new NotFoundException();
     const address = parseListenAddress(this.settings.adminListen);
     const reason = address && 'path' in address ? undefined : reasonAgainst(headers, address?.host);
@@ -26,7 +26,7 @@ export class AdminGuard implements CanActivate {
   }
 }
 
-/** Hashes have one length and tell nothing: the comparison takes as long whatever is sent. */
+/** Compares hashes, which have one length, so that the time tells nothing about the token. */
 function bearsToken({ authorization }: IncomingHttpHeaders, token: Secret | undefined): boolean {
   const [, sent] = /^bearer +([!-~]{1,256})$/i.exec(authorization ?? '') ?? [];
   if (token === undefined || sent === undefined) return false;

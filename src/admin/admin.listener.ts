@@ -2,13 +2,13 @@ import type { FastifyInstance } from 'fastify';
 import { createServer, type IncomingMessage, type Server, type ServerOptions } from 'node:http';
 
 /** Requests that came to the admin address, where no token is needed. */
-const arrived = new WeakSet<IncomingMessage>();
+const adminRequests = new WeakSet<IncomingMessage>();
 
 export function cameToAdminAddress(request: IncomingMessage): boolean {
-  return arrived.has(request);
+  return adminRequests.has(request);
 }
 
-/** Connections to the admin address at one time: people and scripts, no crowd. */
+/** Concurrent connections to the admin address, which serves operators and scripts. */
 const maxConnections = 256;
 
 /**
@@ -18,16 +18,16 @@ const maxConnections = 256;
  */
 export function createAdminServer(main: Server, options: ServerOptions): Server {
   const server = createServer(options, (request, response) => {
-    arrived.add(request);
+    adminRequests.add(request);
     main.emit('request', request, response);
   });
   server.maxConnections = maxConnections;
-  // Node answers other expectations than 100-continue with a bare 417, which no client asks for.
+  // Node would answer other expectations than 100-continue with a bare 417; no client asks for one.
   server.on('checkExpectation', (request, response) => server.emit('request', request, response));
   return server;
 }
 
-/** At the admin address nothing is served but this room. Call it before there are routes to hook into. */
+/** Serves nothing but `/_admin` at the admin address. */
 export function confineAdminAddress(fastify: FastifyInstance): void {
   fastify.addHook('onRequest', (request, _reply, done) => {
     const isAdmin = request.routeOptions.url?.startsWith('/_admin/') === true;

@@ -2,20 +2,20 @@ import type { IncomingHttpHeaders } from 'node:http';
 import { isIP } from 'node:net';
 
 /**
- * Why a request without a token is refused: a page in somebody's browser may have sent it. Pages of other sites give
- * themselves away by Origin or Sec-Fetch-Site; one whose name was made to point here (DNS rebinding) by its Host.
- * @param listenHost as configured: a name that the operator chose for this machine.
- * @returns undefined when nothing speaks against it.
+ * Why a request without a token is refused: a web page in somebody's browser may have sent it. Origin or Sec-Fetch-Site
+ * reveals a page of another site, and Host one whose name was made to resolve to this address (DNS rebinding).
+ * @param listenHost as configured, which may be a name of this machine.
+ * @returns undefined if it is acceptable.
  */
 export function reasonAgainst(headers: IncomingHttpHeaders, listenHost: string | undefined): string | undefined {
   const { host = '', origin, 'sec-fetch-site': site } = headers;
-  if (!isOwnHost(host, listenHost)) return 'the admin address is asked for by its IP address or as localhost';
+  if (!isOwnHost(host, listenHost)) return 'reach the admin address by its IP address or as localhost';
   if (origin !== undefined && origin.toLowerCase() !== `http://${host.toLowerCase()}`) {
-    return 'requests of pages from elsewhere are not taken';
+    return 'requests from pages of other origins are refused';
   }
-  // `same-site` is another port of this machine, which may be anybody's.
+  // `same-site` includes other ports of this machine, which may belong to anybody.
   if (site !== undefined && site !== 'same-origin' && site !== 'none') {
-    return 'requests of pages from elsewhere are not taken';
+    return 'requests from pages of other origins are refused';
   }
   return undefined;
 }

@@ -3,7 +3,7 @@ import { readJson, type JsonShape } from '../oci/json/json.js';
 import { isIndex } from '../oci/media-type.js';
 import type { Platform } from './platform.js';
 
-/** Most entries of one manifest that are looked at: a manifest has at most 4 MiB. */
+/** Most entries that are read of one manifest. */
 const maxEntries = 10_000;
 
 const entry: JsonShape = {
@@ -21,7 +21,7 @@ const shape: JsonShape = {
   fields: { config: entry, manifests: entries, layers: entries, blobs: entries, fsLayers: entries },
 };
 
-/** Something that a manifest names. */
+/** A manifest or blob that a manifest names. */
 export interface Entry {
   readonly digest: Digest;
   /** Bytes, as the manifest says. */
@@ -36,13 +36,13 @@ export type ImageContent = { readonly manifests: readonly Entry[] } | { readonly
 const buildkitCacheConfig = 'application/vnd.buildkit.cacheconfig.v0';
 
 /**
- * Reads what a pull would fetch next. Layers that a registry does not hold (non-distributable, with URLs of their own)
- * are left out, as clients leave them out of what they ask a registry for.
+ * Reads what a pull would fetch next. Like clients, it skips non-distributable layers, which have URLs of their own and
+ * are not at the registry.
  */
 export function contentOf(body: Buffer, mediaType: string): ImageContent {
   const document = readJson(body, shape) as Record<string, unknown>;
   if (isIndex(mediaType)) return contentOfIndex(listOf(document.manifests));
-  // Schema 1 names its layers twice over; OCI artifacts of old call theirs blobs.
+  // Schema 1 has `fsLayers`, in which layers repeat; early OCI artifacts have `blobs`.
   const layers = [document.layers, document.blobs, document.fsLayers].flatMap(listOf).filter((l) => !isForeign(l));
   return { blobs: entriesOf([document.config, ...layers]) };
 }

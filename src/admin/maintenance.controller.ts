@@ -6,12 +6,12 @@ import { AdminGuard } from './admin.guard.js';
 import { sendJson } from './json.response.js';
 
 /** What both services offer. */
-interface Work {
+interface Job {
   readonly status: object;
   run(): Promise<unknown>;
 }
 
-/** Work that goes on behind its answer, one of each kind at a time: it is begun, and asked about. */
+/** Background jobs, one of each kind at a time: POST starts one, GET shows its status. */
 @Controller('_admin')
 @UseGuards(AdminGuard)
 export class MaintenanceController {
@@ -21,8 +21,8 @@ export class MaintenanceController {
   ) {}
 
   @Post('sweep')
-  beginSweep(@Res() reply: FastifyReply): void {
-    begin(this.sweeping, reply);
+  startSweep(@Res() reply: FastifyReply): void {
+    start(this.sweeping, reply);
   }
 
   @Get('sweep')
@@ -31,8 +31,8 @@ export class MaintenanceController {
   }
 
   @Post('scrub')
-  beginScrub(@Res() reply: FastifyReply): void {
-    begin(this.scrubbing, reply);
+  startScrub(@Res() reply: FastifyReply): void {
+    start(this.scrubbing, reply);
   }
 
   @Get('scrub')
@@ -41,8 +41,8 @@ export class MaintenanceController {
   }
 }
 
-/** What runs already is joined. Each service logs what goes wrong, and its status tells of it. */
-function begin(work: Work, reply: FastifyReply): void {
-  work.run().catch(() => undefined);
-  sendJson(reply, 202, work.status);
+/** Joins a running job. Each service logs its failures and shows them in its status. */
+function start(job: Job, reply: FastifyReply): void {
+  job.run().catch(() => undefined);
+  sendJson(reply, 202, job.status);
 }

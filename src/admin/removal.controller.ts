@@ -9,7 +9,7 @@ import { AdminGuard } from './admin.guard.js';
 import { sendJson } from './json.response.js';
 import { DigestOf, ReferenceOf, Repository } from './parameters.js';
 
-/** Takes something out of the store that is to be asked for anew. */
+/** Removes stored content, which the next pull fetches again. */
 @Controller('_admin/:repository')
 @UseGuards(AdminGuard)
 export class RemovalController {

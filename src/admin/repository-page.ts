@@ -1,13 +1,13 @@
 import { OciError } from '../oci/error.js';
 import type { RepositoryUsage } from '../registry/eviction/usage.service.js';
 
-/** Largest page that may be asked for (DESIGN §9). */
+/** Largest page that a request may ask for. */
 const maxPage = 1000;
 
 export interface PageQuery {
-  /** Entries; undefined when no page was asked for. */
+  /** Entries; undefined if the request asks for no page. */
   readonly n: number | undefined;
-  /** Name after which the page begins; empty for the first. */
+  /** Name after which the page starts; empty for the first. */
   readonly last: string;
 }
 
@@ -21,8 +21,8 @@ export function readPageQuery(query: unknown): PageQuery {
 }
 
 /**
- * The first `n` after `last` in the order of their names. The storage is walked through once for each page, and no more
- * than a page is held.
+ * The first `n` after `last`, sorted by name. Each page walks through the storage once and holds no more than two pages
+ * of entries.
  */
 export async function pageOf(
   all: AsyncIterable<RepositoryUsage>,

@@ -1,19 +1,19 @@
 import type { FastifyReply } from 'fastify';
 
 /**
- * The body of an answer that is written while it comes into being, at the client's speed. Nothing is queued: a piece is
- * given to the kernel before the next is taken.
+ * A response body that is produced while it is sent, at the client's speed. Nothing is queued: the kernel has each piece
+ * before the next is produced.
  */
 export class TextStream {
   private readonly aborter = new AbortController();
 
-  /** Its head has to be written. A client that takes nothing for the server's `clientTimeout` is cut off. */
+  /** The header has to be written before. A client that takes nothing for `clientTimeout` is disconnected. */
   constructor(private readonly reply: FastifyReply) {
     const { raw, server } = reply;
     raw.once('close', this.closed);
     if (raw.destroyed) this.closed();
     const timeout: number = server.getDecorator('clientTimeout');
-    // Node does not count a connection as idle that takes what it is sent.
+    // Every write that the client takes restarts Node's socket timeout.
     raw.setTimeout(timeout, () => raw.destroy());
   }
 
@@ -42,7 +42,7 @@ export class TextStream {
     this.reply.raw.end();
   }
 
-  /** Breaks the connection, so that nobody takes a part for the whole. */
+  /** Resets the connection, so that no client takes a part for the whole. */
   break(): void {
     this.reply.raw.socket?.resetAndDestroy();
     this.reply.raw.destroy();

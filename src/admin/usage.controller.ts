@@ -17,7 +17,7 @@ export class UsageController {
     sendJson(reply, 200, await this.used.usage());
   }
 
-  /** With `n`, a page in the order of names; without, everything, as the storage is walked through. */
+  /** With `n`, a page sorted by name; without, everything, in the order of the storage. */
   @Get('repositories')
   async repositories(@Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
     const query = readPageQuery(request.query);

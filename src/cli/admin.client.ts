@@ -4,12 +4,12 @@ import { createInterface } from 'node:readline';
 import type { ClientSettings } from '../config/client.settings.js';
 import { StartError } from './start-error.js';
 
-/** Milliseconds of silence after which the mirror counts as lost; it tells of progress much more often. */
-const silence = 60_000;
-/** Bytes of an answer that is read whole. */
+/** Idle timeout in milliseconds; the server reports progress much more often. */
+const idleTimeout = 60_000;
+/** Maximum bytes of a response that is read completely. */
 const maxResponseBytes = 16 * 1024 * 1024;
 
-/** What the mirror answered instead of doing what it was asked for. */
+/** The server refused the request. */
 export class RefusedError extends Error {
   override readonly name = 'RefusedError';
 
@@ -22,22 +22,22 @@ export class RefusedError extends Error {
   }
 }
 
-/** The admin API of a running mirror. */
+/** Client of the admin API. */
 export class AdminClient {
   constructor(private readonly settings: ClientSettings) {}
 
-  /** @throws RefusedError; StartError when there is no such mirror. */
-  async ask<T>(method: 'GET' | 'POST' | 'DELETE', path: string): Promise<T> {
+  /** @throws RefusedError; StartError when the server cannot be used */
+  async request<T>(method: 'GET' | 'POST' | 'DELETE', path: string): Promise<T> {
     return parse(await this.readAll(await this.open(method, path)), this.settings.server) as T;
   }
 
-  /** The lines of an answer, as they come. @throws RefusedError; StartError, also when the answer breaks off. */
+  /** Yields the lines of a response as they arrive. @throws RefusedError; StartError, also when the response is truncated */
   async *lines(path: string, body: object): AsyncGenerator<string> {
     const response = await this.open('POST', path, JSON.stringify(body));
     try {
       for await (const line of createInterface({ input: response })) if (line !== '') yield line;
-      // readline ends without a word where its input breaks off.
-      if (!response.complete) throw this.lost('the connection was lost');
+      // readline does not report truncated input.
+      if (!response.complete) throw this.failure('the connection was lost');
     } finally {
       response.destroy();
     }
@@ -50,9 +50,9 @@ export class AdminClient {
     const text = await this.readAll(response);
     const [{ code = 'UNKNOWN', message = `status ${status}` } = {}] = errorsOf(text);
     if (code === 'NOT_FOUND' || code === 'UNSUPPORTED') {
-      throw this.lost('it has no admin API there, or takes another token');
+      throw this.failure('there is no admin API at this address, or the token is wrong');
     }
-    if (code === 'UNKNOWN' || code === 'DENIED') throw this.lost(message);
+    if (code === 'UNKNOWN' || code === 'DENIED') throw this.failure(message);
     throw new RefusedError(status, code, message);
   }
 
@@ -61,14 +61,14 @@ export class AdminClient {
     const headers: Record<string, string> = { accept: 'application/json' };
     if (token) headers.authorization = `Bearer ${token.reveal()}`;
     if (body !== undefined) headers['content-type'] = 'application/json';
-    const options: RequestOptions = { method, headers, agent: false, timeout: silence };
+    const options: RequestOptions = { method, headers, agent: false, timeout: idleTimeout };
     return new Promise((resolve, reject) => {
       const sent = server.startsWith('unix:')
         ? http.request({ ...options, socketPath: server.slice('unix:'.length), path })
         : (server.startsWith('https:') ? https : http).request(urlOf(server, path), options);
       sent.once('response', resolve);
-      sent.once('timeout', () => sent.destroy(new Error('no answer in time')));
-      sent.on('error', (error: NodeJS.ErrnoException) => reject(this.lost(error.code ?? error.message)));
+      sent.once('timeout', () => sent.destroy(new Error('the server did not respond in time')));
+      sent.on('error', (error: NodeJS.ErrnoException) => reject(this.failure(error.code ?? error.message)));
       sent.end(body);
     });
   }
@@ -79,31 +79,31 @@ export class AdminClient {
     try {
       for await (const chunk of response as AsyncIterable<Buffer>) {
         size += chunk.length;
-        if (size > maxResponseBytes) throw new Error('the answer is too long');
+        if (size > maxResponseBytes) throw new Error('the response is too long');
         chunks.push(chunk);
       }
     } catch (error) {
-      throw this.lost(error instanceof Error ? error.message : 'the connection was lost');
+      throw this.failure(error instanceof Error ? error.message : 'the connection was lost');
     }
     return Buffer.concat(chunks).toString('utf8');
   }
 
-  private lost(reason: string): StartError {
-    return new StartError(`cannot use the mirror at ${this.settings.server}: ${reason}`);
+  private failure(reason: string): StartError {
+    return new StartError(`cannot use the server at ${this.settings.server}: ${reason}`);
   }
 }
 
-/** A mirror may be served below a path of somebody's proxy. */
+/** The server may be behind a path of a reverse proxy. */
 function urlOf(server: string, path: string): URL {
   return new URL(`${server.replace(/\/+$/, '')}${path}`);
 }
 
-/** @throws StartError when the answer is not JSON: something else answers at the address. */
+/** @throws StartError when the response is not JSON, so another program is listening at the address */
 export function parse(text: string, server: string): unknown {
   try {
     return JSON.parse(text);
   } catch {
-    throw new StartError(`cannot use the mirror at ${server}: something else answers there`);
+    throw new StartError(`cannot use the server at ${server}: the response is not from oci-registry`);
   }
 }
 

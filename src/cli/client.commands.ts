@@ -11,30 +11,30 @@ import { warm } from './warm.js';
 
 type Task = () => Promise<number>;
 
-/** Adds the commands that talk to a running mirror. @param choose gets what the arguments ask for */
+/** Adds the commands that control a running server. @param choose receives the selected task */
 export function addClientCommands(program: Command, choose: (task: Task) => void): void {
   const add = (usage: string, description: string) => addCommand(program, usage, description);
-  const pull = add('warm [image...]', 'let a running mirror pull images, so that they are there when they are wanted')
-    .option('--platform <os/arch>', 'only this platform of an image; any number of times', collect)
-    .option('--file <file>', 'file with further images, one a line; - for standard input');
+  const pull = add('warm [image...]', 'pull images into the cache of a running server')
+    .option('--platform <os/arch>', 'only this platform of an image; repeatable', collect)
+    .option('--file <file>', 'file with more images, one per line; - for standard input');
   pull.action((images: string[]) => {
     const { platform = [], file } = pull.opts<{ platform?: string[]; file?: string }>();
     choose(() => warm(...connect(pull), imagesOf(images, file), platform));
   });
-  const usage = add('usage', 'show how much a running mirror has stored');
-  usage.option('--repositories', 'and how much for each repository');
+  const usage = add('usage', 'show the storage usage of a running server');
+  usage.option('--repositories', 'also list the usage of each repository');
   usage.action(() => {
     const { repositories } = usage.opts<{ repositories?: boolean }>();
     choose(() => showUsage(...connect(usage), repositories === true));
   });
   for (const [work, description] of [
-    ['sweep', 'let a running mirror remove what is unused for too long, or too much'],
-    ['scrub', 'let a running mirror compare everything that it has stored with its digests'],
+    ['sweep', 'evict expired and excess content from a running server'],
+    ['scrub', 'verify the digests of all content stored by a running server'],
   ] as const) {
     const command = add(work, description);
     command.action(() => choose(() => maintain(...connect(command), work)));
   }
-  const removal = add('remove <image...>', 'remove images, or blobs named by digest, from a running mirror');
+  const removal = add('remove <image...>', 'remove images, or blobs given by digest, from a running server');
   removal.action((images: string[]) => choose(() => remove(...connect(removal), images)));
   const own = [pull, usage].map((command) => `\nOptions of ${command.name()}:\n${ownOptions(command)}`).join('\n');
   program.addHelpText('after', `\nOptions of warm, usage, sweep, scrub and remove:\n${optionsHelp(removal)}\n${own}`);
@@ -45,7 +45,7 @@ function addCommand(program: Command, usage: string, description: string): Comma
     .command(usage)
     .description(description)
     .helpOption('--help', 'print this help')
-    // The server's options mean nothing here.
+    // The options of the server do not apply to client commands.
     .configureHelp({ showGlobalOptions: false });
   return addSettings(command, ClientSettings);
 }
@@ -58,14 +58,14 @@ function connect(command: Command): [AdminClient, ClientSettings] {
   return [new AdminClient(value), value];
 }
 
-/** @throws StartError when there are none, or the file cannot be read. */
+/** @throws StartError when there are none, or the file cannot be read */
 function imagesOf(images: readonly string[], file: string | undefined): string[] {
-  const all = [...images, ...(file === undefined ? [] : listed(file))];
-  if (all.length === 0) throw new StartError('there is no image to pull: name some, or give a --file');
+  const all = [...images, ...(file === undefined ? [] : readList(file))];
+  if (all.length === 0) throw new StartError('no images given: list them as arguments or in a --file');
   return all;
 }
 
-function listed(file: string): string[] {
+function readList(file: string): string[] {
   try {
     return readFileSync(file === '-' ? 0 : file, 'utf8')
       .split('\n')

@@ -13,25 +13,25 @@ import { StartError } from './start-error.js';
 
 const usageError = 2;
 
-/** What the program can do besides talking to another one, which needs most of it. */
+/** The commands that need the server's code. */
 export interface Commands {
-  /** Starts the server and resolves with the exit code when it has ended. */
+  /** Runs the server and resolves to the exit code. */
   serve(settings: Settings): Promise<number>;
-  /** Looks whether the server could work. */
+  /** Checks whether the server could run. */
   doctor(settings: Settings): AsyncIterable<CheckResult>;
 }
 
-/** What the arguments ask for. @returns the exit code */
+/** The selected command. @returns the exit code */
 type Task = () => Promise<number>;
 
 /**
  * Runs the program for its arguments.
- * @returns the exit code: 0 when all went well, 1 when some of it did not, 2 when the arguments, the configuration or
- * its surroundings are wrong.
+ * @returns the exit code: 0 on success, 1 on partial failure, 2 when the arguments, the configuration or the environment
+ * is invalid.
  */
 export async function runCommandLine(argv: readonly string[], commands: Commands): Promise<number> {
   try {
-    // The S3 client warns on standard error that versions after the one in the lock file want a newer Node.
+    // Silences the S3 client's warning that later versions require a newer Node.js.
     process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= 'true';
     return (await readCommandLine(argv, commands)?.()) ?? 0;
   } catch (error) {
@@ -41,7 +41,7 @@ export async function runCommandLine(argv: readonly string[], commands: Commands
   }
 }
 
-/** Undefined when the arguments asked for help or the version, which have been printed. */
+/** Undefined when help or the version has been printed. */
 function readCommandLine(argv: readonly string[], commands: Commands): Task | undefined {
   let task: Task | undefined;
   const program = makeProgram();
@@ -55,10 +55,10 @@ function readCommandLine(argv: readonly string[], commands: Commands): Task | un
   });
   const doctor = program
     .command('doctor')
-    .description('check configuration, storage and upstreams; takes the options and the storage of the server')
+    .description('check configuration, storage and upstreams; accepts the options and storage commands of the server')
     .helpOption('--help', 'print this help')
     .helpCommand(false)
-    .option('--json [boolean]', 'print one JSON object a line, for programs');
+    .option('--json [boolean]', 'print one JSON object per line');
   addStorageCommands(doctor, false, (name, flags) => {
     const { json } = doctor.opts<{ json?: string }>();
     task = () => reportDoctor(() => commands.doctor(load(name, flags)), json !== undefined && json !== 'false');
@@ -69,7 +69,7 @@ function readCommandLine(argv: readonly string[], commands: Commands): Task | un
     program.parse(withBooleans(argv, classes), { from: 'user' });
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
-    // Commander has printed help, version, or what is wrong.
+    // Commander has already printed the help, the version or the error.
     if (error.exitCode === 0) return undefined;
     throw new StartError('see oci-registry --help');
   }
@@ -83,24 +83,28 @@ function makeProgram(): Command {
     .helpOption('--help', 'print this help')
     .helpCommand(false)
     .exitOverride()
-    // A mistyped option is quoted with what was assigned to it, which may be a secret.
+    // Commander quotes a mistyped option with its value, which may be a secret.
     .configureOutput({ outputError: (text, write) => write(text.replace(/=.*'/s, "=…'")) })
     .configureHelp({ showGlobalOptions: true });
   return addSettings(program, ServerSettings);
 }
 
 const storageCommands: readonly { name: StorageName; description: string; isDefault: boolean }[] = [
-  { name: 'filesystem', description: 'keep content in a folder (the default)', isDefault: true },
+  { name: 'filesystem', description: 'store content in a directory (default)', isDefault: true },
   {
     name: 's3',
-    description: 'keep content in a bucket of Amazon S3 or of a server that speaks its protocol',
+    description: 'store content in a bucket of Amazon S3 or a compatible service',
     isDefault: false,
   },
-  { name: 'custom', description: 'keep content in a storage that a module of yours provides', isDefault: false },
+  { name: 'custom', description: 'store content with an external storage provider', isDefault: false },
 ];
 
-/** @param isTold whether the help of the parent tells of their options, too. */
-function addStorageCommands(parent: Command, isTold: boolean, choose: (name: StorageName, flags: Flags) => void): void {
+/** @param isListed whether the help of the parent lists their options. */
+function addStorageCommands(
+  parent: Command,
+  isListed: boolean,
+  choose: (name: StorageName, flags: Flags) => void,
+): void {
   for (const { name, description, isDefault } of storageCommands) {
     const command = parent
       .command(name, { isDefault })
@@ -108,6 +112,6 @@ function addStorageCommands(parent: Command, isTold: boolean, choose: (name: Sto
       .helpOption('--help', 'print this help')
       .action(() => choose(name, command.opts()));
     addSettings(command, storageClasses[name]);
-    if (isTold) parent.addHelpText('after', () => `\nOptions of ${name}:\n${optionsHelp(command)}`);
+    if (isListed) parent.addHelpText('after', () => `\nOptions of ${name}:\n${optionsHelp(command)}`);
   }
 }

@@ -1,14 +1,14 @@
 /**
- * Makes each `Intl.DateTimeFormat` when it is first asked for something. NestJS makes two while it loads, for loggers
- * that are replaced here, and the first one brings 6 MiB of ICU's data into memory. To be called before NestJS is loaded.
+ * Makes `Intl.DateTimeFormat` lazy. NestJS creates two instances on load, for loggers that are replaced here, and the
+ * first instance loads 6 MiB of ICU data. Call this before loading NestJS.
  */
 export function postponeDateFormats(): void {
-  Intl.DateTimeFormat = new Proxy(Intl.DateTimeFormat, { construct: constructLate });
+  Intl.DateTimeFormat = new Proxy(Intl.DateTimeFormat, { construct: constructLazily });
 }
 
 type Format = typeof Intl.DateTimeFormat;
 
-function constructLate(target: Format, args: ConstructorParameters<Format>): Intl.DateTimeFormat {
+function constructLazily(target: Format, args: ConstructorParameters<Format>): Intl.DateTimeFormat {
   let made: Intl.DateTimeFormat | undefined;
   const get = (_: object, key: PropertyKey): unknown => {
     made ??= new target(...args);

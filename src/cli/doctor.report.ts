@@ -3,9 +3,9 @@ import { ConfigurationError } from '../config/configuration-error.js';
 import { printable } from './progress.line.js';
 
 /**
- * Prints what is found, as it is found.
- * @param examine loads the configuration, which is the first thing that can be wrong, and gives what was checked.
- * @returns 1 when a check failed.
+ * Prints the result of each check as it completes.
+ * @param examine loads the configuration, which is itself the first check, and yields the results.
+ * @returns 1 when a check failed, otherwise 0.
  */
 export async function reportDoctor(examine: () => AsyncIterable<CheckResult>, json: boolean): Promise<number> {
   const failed: string[] = [];
@@ -15,7 +15,7 @@ export async function reportDoctor(examine: () => AsyncIterable<CheckResult>, js
   };
   try {
     const results = examine();
-    report({ name: 'configuration', status: 'ok', detail: 'can be used', duration: 0 });
+    report({ name: 'configuration', status: 'ok', detail: 'valid', duration: 0 });
     for await (const result of results) report(result);
   } catch (error) {
     if (!(error instanceof ConfigurationError)) throw error;

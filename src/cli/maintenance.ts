@@ -3,7 +3,7 @@ import type { ClientSettings } from '../config/client.settings.js';
 import { RefusedError, type AdminClient } from './admin.client.js';
 import { printable, ProgressLine, sizeText } from './progress.line.js';
 
-/** Milliseconds between two questions for how far something is. */
+/** Polling interval in milliseconds. */
 const interval = 500;
 
 interface Usage {
@@ -34,15 +34,18 @@ interface Status {
   readonly lastError?: string;
 }
 
-/** Prints what is stored; page by page where it is for each repository. */
+/** Prints the storage usage, and that of each repository page by page. */
 export async function showUsage(client: AdminClient, { json }: ClientSettings, withRepositories: boolean) {
-  const usage = await client.ask<Usage>('GET', '/_admin/usage');
+  const usage = await client.request<Usage>('GET', '/_admin/usage');
   const { bytes, objects, quota, damaged } = usage;
   const used = quota === undefined ? '' : ` of ${sizeText(quota)} (${Math.round((bytes / quota) * 100)}%)`;
   print(json ? JSON.stringify(usage) : `${sizeText(bytes)}${used} in ${objects} pieces of content, ${damaged} damaged`);
   for (let last = ''; withRepositories;) {
     const query = new URLSearchParams({ n: '1000', last }).toString();
-    const { repositories } = await client.ask<{ repositories: Repository[] }>('GET', `/_admin/repositories?${query}`);
+    const { repositories } = await client.request<{ repositories: Repository[] }>(
+      'GET',
+      `/_admin/repositories?${query}`,
+    );
     for (const repository of repositories) print(json ? JSON.stringify(repository) : rowOf(repository));
     const end = repositories.at(-1);
     if (!end || repositories.length < 1000) break;
@@ -57,26 +60,26 @@ function rowOf({ namespace, name, manifests, blobs, bytes, usedAt }: Repository)
 }
 
 /**
- * Begins the work, or joins the one that runs, and waits for its end.
- * @returns 1 when it ended early, or something failed or was found damaged.
+ * Starts the job, or joins the running one, and waits until it ends.
+ * @returns 1 when it ended early, something failed or damage was found, otherwise 0.
  */
 export async function maintain(client: AdminClient, { json }: ClientSettings, work: 'sweep' | 'scrub') {
   const path = `/_admin/${work}`;
   const progress = new ProgressLine();
-  const before = (await client.ask<Status>('GET', path)).last?.startedAt;
-  let status = await client.ask<Status>('POST', path);
+  const before = (await client.request<Status>('GET', path)).last?.startedAt;
+  let status = await client.request<Status>('POST', path);
   try {
     while (status.running) {
       progress.update(undefined, progressOf(work, status));
       await sleep(interval);
-      status = await client.ask<Status>('GET', path);
+      status = await client.request<Status>('GET', path);
     }
   } finally {
     progress.end();
   }
   const { last, lastError } = status;
   if (!last || last.startedAt === before) {
-    process.stderr.write(`the ${work} ended early: ${printable(lastError ?? 'see the log of the mirror')}\n`);
+    process.stderr.write(`the ${work} ended early: ${printable(lastError ?? 'see the server log')}\n`);
     return 1;
   }
   print(json ? JSON.stringify(last) : resultOf(work, last));
@@ -93,10 +96,10 @@ function resultOf(work: string, { seen, bytes, damaged, failed, removedContents,
   const found = work === 'scrub' ? `${sizeText(bytes ?? 0)}, ${damaged ?? 0} damaged` : undefined;
   const removed = `removed ${removedContents ?? 0} pieces of content and ${removedRecords ?? 0} records`;
   const freed = `${sizeText(more.removedBytes ?? 0)} freed, ${sizeText(bytes ?? 0)} used`;
-  return `looked at ${seen ?? 0} objects: ${found ?? `${removed}, ${freed}`}, ${failed ?? 0} failed`;
+  return `checked ${seen ?? 0} objects: ${found ?? `${removed}, ${freed}`}, ${failed ?? 0} failed`;
 }
 
-/** @returns 1 when one of them was not there. */
+/** @returns 1 when one of them could not be removed, otherwise 0. */
 export async function remove(client: AdminClient, { json }: ClientSettings, images: readonly string[]) {
   let missing = 0;
   for (const image of images) {
@@ -108,7 +111,7 @@ export async function remove(client: AdminClient, { json }: ClientSettings, imag
   return missing > 0 ? 1 : 0;
 }
 
-/** A digest may be that of a manifest or of a blob. */
+/** Tries a digest as a manifest first, then as a blob. */
 async function removeOne(client: AdminClient, image: string): Promise<RefusedError | undefined> {
   const [, name = '', tag = 'latest', digest] = /^(.*?)(?::([^/:@]*))?(?:@(.*))?$/s.exec(image) ?? [];
   if (name === '') return new RefusedError(400, 'NAME_INVALID', 'invalid repository name');
@@ -120,7 +123,7 @@ async function removeOne(client: AdminClient, image: string): Promise<RefusedErr
 
 async function attempt(client: AdminClient, path: string): Promise<RefusedError | undefined> {
   try {
-    await client.ask('DELETE', path);
+    await client.request('DELETE', path);
     return undefined;
   } catch (error) {
     if (error instanceof RefusedError) return error;

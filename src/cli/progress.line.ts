@@ -1,23 +1,23 @@
 const barWidth = 24;
 
-/** A line at the bottom of the terminal that shows how far something is, and plain lines above it. */
+/** A progress line at the bottom of the terminal, with permanent lines above it. */
 export class ProgressLine {
   private shown = '';
 
-  /** @param terminal where the line is drawn; not at all unless it is a terminal, which a pipe is not. */
+  /** @param terminal where the line is drawn, if it is a TTY. */
   constructor(private readonly terminal: NodeJS.WriteStream = process.stderr) {}
 
-  /** @param fraction how much is done, 0 to 1; undefined when nobody knows. */
+  /** @param fraction progress from 0 to 1; undefined when unknown. */
   update(fraction: number | undefined, text: string): void {
     if (!this.terminal.isTTY) return;
     const filled = Math.round(Math.min(Math.max(fraction ?? 0, 0), 1) * barWidth);
     const percent = fraction === undefined ? '' : `${String(Math.floor(fraction * 100)).padStart(3)}% `;
     const bar = fraction === undefined ? '' : `[${'#'.repeat(filled)}${'.'.repeat(barWidth - filled)}] `;
-    // A line that wraps could not be taken back.
+    // A wrapped line could not be erased.
     this.draw(`${bar}${percent}${printable(text)}`.slice(0, Math.max((this.terminal.columns || 80) - 1, 1)));
   }
 
-  /** Prints a line that stays. */
+  /** Prints a permanent line. */
   print(text: string): void {
     const { shown } = this;
     this.draw('');
@@ -25,7 +25,7 @@ export class ProgressLine {
     this.draw(shown);
   }
 
-  /** Takes the line away. */
+  /** Erases the progress line. */
   end(): void {
     this.draw('');
   }
@@ -37,12 +37,12 @@ export class ProgressLine {
   }
 }
 
-/** Names come from elsewhere: what controls a terminal must not reach it. */
+/** Replaces control characters, because names are untrusted and could control the terminal. */
 export function printable(text: string): string {
   return text.replace(/[\u0000-\u001f\u007f-\u009f]/g, '?');
 }
 
-/** `1.5 MiB`; bytes below a thousand as they are. */
+/** Formats bytes as `1.5 MiB`; below 1000 as bytes. */
 export function sizeText(bytes: number): string {
   const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB'];
   let value = bytes;

@@ -5,7 +5,7 @@ import type { Texts } from '../config/settings.js';
 export type Flags = Readonly<Record<string, unknown>>;
 type SettingsClass = abstract new () => object;
 
-/** Gives a command an option for each setting of a class. */
+/** Adds an option for each setting of a class. */
 export function addSettings(command: Command, type: SettingsClass): Command {
   for (const setting of settingsOf(type)) command.addOption(optionOf(setting));
   return command;
@@ -22,7 +22,7 @@ function optionOf({ name, value, description, env, default: fallback, parseEach 
     : option;
 }
 
-/** A flag counts before its environment variable; an empty variable counts as unset. */
+/** A flag takes precedence over its environment variable; an empty variable counts as unset. */
 export function textOf(type: SettingsClass, flags: Flags): Texts {
   const texts = settingsOf(type).flatMap(({ name, env }) => {
     const flag = flags[camelCase(name)];
@@ -33,7 +33,7 @@ export function textOf(type: SettingsClass, flags: Flags): Texts {
   return Object.fromEntries(texts) as Texts;
 }
 
-/** `--flag` alone means true; without this, commander would take the word after it, a sub-command even, as its value. */
+/** Makes `--flag` alone mean true; otherwise commander would use the next word, even a subcommand, as its value. */
 export function withBooleans(argv: readonly string[], classes: readonly SettingsClass[]): string[] {
   const booleans = new Set(
     classes.flatMap((type) =>
@@ -46,7 +46,7 @@ export function withBooleans(argv: readonly string[], classes: readonly Settings
   });
 }
 
-/** The options of a sub-command, for the help of the program: one page tells everything. */
+/** The options of a subcommand, so that the help of the program is complete. */
 export function optionsHelp(command: Command): string {
   const help = command.createHelp();
   const options = help.visibleOptions(command).filter(({ long }) => long !== '--help');

@@ -3,14 +3,14 @@ import { connect } from 'node:net';
 import { StartError } from './start-error.js';
 
 /**
- * Makes way for a listening socket: a socket file that nobody listens on any more is removed.
- * @throws StartError when somebody does, or when something else has that name.
+ * Removes a stale socket file, so that the server can listen on its path.
+ * @throws StartError when a process still listens on it, or when the file is not a socket.
  */
 export async function clearSocketFile(path: string): Promise<void> {
   const status = await lstat(path).catch(() => undefined);
   if (!status) return;
   if (!status.isSocket()) throw new StartError(`cannot listen on ${path}: it is not a socket`);
-  if (await isListening(path)) throw new StartError(`cannot listen on ${path}: another process does`);
+  if (await isListening(path)) throw new StartError(`cannot listen on ${path}: another process is listening on it`);
   await unlink(path);
 }
 
@@ -21,7 +21,7 @@ function isListening(path: string): Promise<boolean> {
       socket.destroy();
       resolve(true);
     });
-    // Only a refusal says that nobody is there; anything else is not ours to remove.
+    // Only ECONNREFUSED proves that the socket is stale.
     socket.once('error', (error: NodeJS.ErrnoException) => resolve(error.code !== 'ECONNREFUSED'));
   });
 }

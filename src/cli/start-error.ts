@@ -1,4 +1,4 @@
-/** The surroundings do not let the program start; the message is one line for the person who tried. */
+/** The environment prevents the program from starting. The message is one line for the user. */
 export class StartError extends Error {
   override readonly name = 'StartError';
 }

@@ -2,8 +2,8 @@ import type { ClientSettings } from '../config/client.settings.js';
 import { parse, type AdminClient } from './admin.client.js';
 import { ProgressLine, sizeText } from './progress.line.js';
 
-/** Images of one request: the most that the mirror takes. */
-const batch = 1_000;
+/** Images per request: the maximum that the server accepts. */
+const batchSize = 1_000;
 
 interface Counted {
   readonly done: number;
@@ -19,7 +19,7 @@ interface Event {
   readonly error?: { readonly code: string; readonly message: string };
 }
 
-/** @returns 1 when an image, or one platform of it, could not be pulled. */
+/** @returns 1 when an image or one of its platforms could not be pulled, otherwise 0. */
 export async function warm(
   client: AdminClient,
   { server, json }: ClientSettings,
@@ -29,8 +29,8 @@ export async function warm(
   const progress = new ProgressLine();
   let failed = 0;
   try {
-    for (let first = 0; first < images.length; first += batch) {
-      const body = { images: images.slice(first, first + batch), platforms };
+    for (let first = 0; first < images.length; first += batchSize) {
+      const body = { images: images.slice(first, first + batchSize), platforms };
       for await (const line of client.lines('/_admin/warm', body)) {
         const event = parse(line, server) as Event;
         if (event.state === 'failed') failed += 1;

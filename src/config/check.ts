@@ -1,16 +1,16 @@
 /** Milliseconds that a check may take. */
 export const checkDeadline = 10_000;
 
-/** What a check has found. The detail is for people and never has a secret. */
+/** The result of a check. The detail is for people and never contains a secret. */
 export interface Finding {
   readonly status: 'ok' | 'warn' | 'fail';
   readonly detail: string;
 }
 
-/** Something that can be wrong with a mirror's surroundings. */
+/** One check of the server's environment. */
 export interface Check {
   readonly name: string;
-  /** @param signal aborts at the deadline; the check releases what it holds in any case. What it throws is a failure. */
+  /** @param signal aborts at the deadline; the check always releases its resources. An exception counts as a failure. */
   readonly run: (signal: AbortSignal) => Promise<Finding>;
 }
 
@@ -20,7 +20,7 @@ export interface CheckResult extends Finding {
   readonly duration: number;
 }
 
-/** Runs a check to its end or its deadline. Never throws. */
+/** Runs a check, at most until its deadline. Never throws. */
 export async function runCheck({ name, run }: Check, deadline = checkDeadline): Promise<CheckResult> {
   const start = performance.now();
   const aborter = new AbortController();

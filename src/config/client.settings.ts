@@ -3,14 +3,14 @@ import { IsFlag, IsSecret, IsServerAddress } from './validation/rules.js';
 import { toSecret, type Secret } from './values/secret.js';
 import { parseBoolean, Setting } from './validation/setting.decorator.js';
 
-/** Options of the commands that talk to a running mirror. */
+/** Options of the commands that control a running server. */
 export class ClientSettings {
   @Setting({
     name: 'server',
     env: 'ADMIN_URL',
     value: 'url',
     default: 'http://127.0.0.1:8081',
-    description: 'where the mirror answers /_admin: an http or https URL, or unix:/path',
+    description: 'address of the admin API of the server: an http or https URL, or unix:/path',
   })
   @IsServerAddress()
   server = 'http://127.0.0.1:8081';
@@ -20,7 +20,7 @@ export class ClientSettings {
     env: 'ADMIN_TOKEN',
     value: 'secret',
     secret: true,
-    description: "the mirror's admin token, for its main address",
+    description: 'admin token of the server, required at its main address',
   })
   @IsOptional()
   @IsSecret('a token', 256)
@@ -33,7 +33,7 @@ export class ClientSettings {
 
   private secret?: Secret | undefined;
 
-  @Setting({ name: 'json', parse: parseBoolean, description: 'print what the mirror says as JSON, for programs' })
+  @Setting({ name: 'json', parse: parseBoolean, description: 'print the results as JSON' })
   @IsFlag()
   json = false;
 }

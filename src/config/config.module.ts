@@ -9,7 +9,7 @@ export const storageSettings = Symbol('StorageSettings');
 /** Injection token of the list of `UpstreamSettings`. */
 export const upstreamSettings = Symbol('UpstreamSettings');
 
-/** Makes checked settings injectable; the environment is read by `cli`, never here. */
+/** Makes validated settings injectable. Only `cli` reads the environment. */
 @Module({})
 export class ConfigModule {
   static register(settings: Settings, clock: Clock = new SystemClock()): DynamicModule {

@@ -1,11 +1,11 @@
-/** One mistake: where it is, what kind of value stands there, and what should. Never the value: it may be a secret. */
+/** One mistake in a configuration: its path, the kind of value found and the reason. Never the value, which may be a secret. */
 export interface Problem {
   readonly path: string;
   readonly kind: string;
   readonly reason: string;
 }
 
-/** Everything that is wrong with a configuration, at once. The program prints it and exits with 2. */
+/** All mistakes in a configuration. The program prints them and exits with code 2. */
 export class ConfigurationError extends Error {
   override readonly name = 'ConfigurationError';
 

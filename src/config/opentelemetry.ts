@@ -1,4 +1,4 @@
-/** Whether the operator wants traces, as OpenTelemetry's own variables say it; its packages read the rest of them. */
+/** Whether OpenTelemetry's standard variables enable traces; its packages read the other variables themselves. */
 export function wantsTraces(environment: NodeJS.ProcessEnv = process.env): boolean {
   const { OTEL_SDK_DISABLED: off, OTEL_TRACES_EXPORTER: exporter } = environment;
   if (off?.toLowerCase() === 'true' || exporter === 'none') return false;

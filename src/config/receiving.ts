@@ -1,7 +1,7 @@
 import type { Agent } from 'node:http';
 import type { OnReadOpts } from 'node:net';
 
-/** Bytes that are read from a connection at once. */
+/** Bytes per read from a connection. */
 const readSize = 128 * 1024;
 
 const buffer = Buffer.allocUnsafeSlow(readSize);
@@ -19,11 +19,11 @@ const onread: OnReadOpts = {
 };
 
 /**
- * Has what arrives on an agent's connections read into the one buffer of this process, instead of one of 64 KiB that is
- * made for each read and left to the garbage collector: of a large body those cost more than hashing it. HTTP's parser,
- * the only one who listens, copies what it passes on before the next read.
+ * Makes an agent's connections read into one buffer per process instead of allocating 64 KiB for each read: for a large
+ * body, collecting those buffers costs more than hashing the body. The HTTP parser, the only consumer, copies the data
+ * before the next read.
  *
- * It is no option of the agent: axios hands those on to the connection to a proxy, to which others listen.
+ * This is not an agent option because axios passes those on to the connection to a proxy, which has other consumers.
  */
 export function receiveIntoOneBuffer<T extends Agent>(agent: T): T {
   const connect = agent.createConnection.bind(agent);

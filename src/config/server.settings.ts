@@ -19,7 +19,7 @@ import { toSecret, type Secret } from './values/secret.js';
 import { parseBoolean, parseInteger, parseList, Setting } from './validation/setting.decorator.js';
 import { IsOptional } from 'class-validator';
 
-/** More than the cores of a large machine: each costs memory of its own. */
+/** Each worker has its own memory, so there is no point in more workers than the cores of a large machine. */
 const maxWorkers = 64;
 
 function parseWorkers(text: string): number | undefined {
@@ -28,14 +28,14 @@ function parseWorkers(text: string): number | undefined {
 
 export const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
 
-/** The settings of the process, each a flag and an environment variable. Durations are in milliseconds. */
+/** Settings of the server, each a flag and an environment variable. Durations are in milliseconds. */
 export class ServerSettings {
   @Setting({
     name: 'listen',
     env: 'LISTEN',
     value: 'address',
     default: '0.0.0.0:8080',
-    description: 'address to listen on: host:port, or unix:/path for a socket file',
+    description: 'address to listen on: host:port, or unix:/path for a Unix socket',
   })
   @IsListenAddress()
   listen = '0.0.0.0:8080';
@@ -45,7 +45,7 @@ export class ServerSettings {
     env: 'DEFAULT_NAMESPACE',
     value: 'host',
     default: 'docker.io',
-    description: 'registry that requests are for when they name none, as those of Docker Engine',
+    description: 'registry for requests that name none, such as those of Docker Engine',
   })
   @IsRegistryHost()
   defaultNamespace = 'docker.io';
@@ -55,8 +55,7 @@ export class ServerSettings {
     env: 'UNKNOWN_NAMESPACES',
     value: 'policy',
     default: 'mirror',
-    description:
-      'what to do with registries that are not configured: mirror (over https, public addresses only) or deny',
+    description: 'policy for unconfigured registries: mirror (over https, public addresses only) or deny',
   })
   @IsOneOf(['mirror', 'deny'])
   unknownNamespaces: 'mirror' | 'deny' = 'mirror';
@@ -65,7 +64,7 @@ export class ServerSettings {
     name: 'upstream-config-file',
     env: 'UPSTREAM_CONFIG_FILE',
     value: 'file',
-    description: 'YAML list of upstream registries, see example.yaml',
+    description: 'YAML file with a list of upstream registries, see example.yaml',
   })
   @IsOptional()
   @IsText('the path of a file')
@@ -76,7 +75,7 @@ export class ServerSettings {
     env: 'UPSTREAM_CREDENTIALS',
     value: 'json',
     secret: true,
-    description: 'JSON map of credentials merged over the file: {"docker.io":{"username":"u","password":"p"}}',
+    description: 'JSON map of credentials to merge into the upstreams: {"docker.io":{"username":"u","password":"p"}}',
   })
   @IsOptional()
   @IsSecret('a JSON map', 1_000_000)
@@ -91,7 +90,7 @@ export class ServerSettings {
     name: 'upstream-credentials-file',
     env: 'UPSTREAM_CREDENTIALS_FILE',
     value: 'file',
-    description: 'file to read that map from, as secrets are mounted',
+    description: 'file that contains that map, such as a mounted secret',
   })
   @IsOptional()
   @IsText('the path of a file', 4096)
@@ -104,8 +103,7 @@ export class ServerSettings {
     env: 'ALLOW_NAMESPACES',
     value: 'patterns',
     parse: parseList,
-    description:
-      'registries that are mirrored without being configured whatever the policy says: ghcr.io,*.example.com',
+    description: 'unconfigured registries to mirror regardless of --unknown-namespaces: ghcr.io,*.example.com',
   })
   @ArePatterns()
   allowNamespaces: string[] = [];
@@ -115,7 +113,7 @@ export class ServerSettings {
     env: 'DENY_NAMESPACES',
     value: 'patterns',
     parse: parseList,
-    description: 'registries that are never mirrored unless they are configured',
+    description: 'unconfigured registries that are never mirrored',
   })
   @ArePatterns()
   denyNamespaces: string[] = [];
@@ -125,7 +123,7 @@ export class ServerSettings {
     env: 'CHECK_CACHE_DIGEST',
     default: 'false',
     parse: parseBoolean,
-    description: 'hash stored content before it is served for the first time after a start',
+    description: 'verify the digest of stored content before it is first served after a start',
   })
   @IsFlag()
   checkCacheDigest = false;
@@ -135,7 +133,7 @@ export class ServerSettings {
     env: 'MAX_SIZE',
     value: 'size',
     parse: parseQuota,
-    description: 'space that content may take, as 50GiB or 80% of the disk; least recently used content makes way',
+    description: 'maximum size of stored content, such as 50GiB or 80% of the disk; the least recently used is evicted',
   })
   @IsOptional()
   @IsQuota()
@@ -147,7 +145,7 @@ export class ServerSettings {
     value: 'duration',
     default: '1h',
     parse: parseDuration,
-    description: 'how often content that is unused for too long, or too much, is removed; 0s only does it when asked',
+    description: 'interval between sweeps, which evict expired and excess content; 0s disables the schedule',
   })
   @IsDuration()
   sweepInterval = 3_600_000;
@@ -158,7 +156,7 @@ export class ServerSettings {
     value: 'duration',
     default: '1h',
     parse: parseDuration,
-    description: 'how long unfinished writes of processes that have gone are kept',
+    description: 'how long unfinished writes of terminated processes are kept',
   })
   @IsDuration()
   orphanAge = 3_600_000;
@@ -169,7 +167,7 @@ export class ServerSettings {
     value: 'duration',
     default: '0s',
     parse: parseDuration,
-    description: 'how often all stored content is compared with its digests in the background; 0s never does it',
+    description: 'interval between scrubs, which verify the digests of all stored content; 0s disables the schedule',
   })
   @IsDuration()
   scrubInterval = 0;
@@ -180,7 +178,7 @@ export class ServerSettings {
     value: 'size',
     default: '20MiB',
     parse: parseSize,
-    description: 'bytes that this reads in a second',
+    description: 'bytes that a scrub reads per second',
   })
   @IsCount(1024, 2 ** 40)
   scrubRate = 20 * 1024 * 1024;
@@ -190,7 +188,7 @@ export class ServerSettings {
     env: 'ADVERTISE_URL',
     value: 'url',
     description:
-      'where other replicas on the same storage reach this one, as http://10.0.0.7:8080; they then share downloads',
+      'URL at which other replicas on the same storage reach this one, such as http://10.0.0.7:8080; enables shared downloads',
   })
   @IsOptional()
   @IsHttpUrl()
@@ -201,7 +199,7 @@ export class ServerSettings {
     env: 'ADMIN_LISTEN',
     value: 'address',
     default: '127.0.0.1:8081',
-    description: 'address on which /_admin answers without a token, as --listen; off for none',
+    description: 'address that serves /_admin without a token, in the form of --listen; off disables it',
   })
   @IsListenAddress('off')
   adminListen = '127.0.0.1:8081';
@@ -211,7 +209,7 @@ export class ServerSettings {
     env: 'ADMIN_TOKEN',
     value: 'secret',
     secret: true,
-    description: 'token with which /_admin answers at the main address too; without one it is not there',
+    description: 'token that enables /_admin at the main address and is required there',
   })
   @IsOptional()
   @IsSecret('a token of 16 to 256 printable characters', 256, 16)
@@ -228,13 +226,18 @@ export class ServerSettings {
     name: 'tls-cert',
     env: 'TLS_CERT',
     value: 'file',
-    description: 'PEM file with the certificate, and those that it was issued by, to serve https with',
+    description: 'PEM file with the certificate chain for serving https',
   })
   @IsOptional()
   @IsText('the path of a file', 4096)
   tlsCert?: string;
 
-  @Setting({ name: 'tls-key', env: 'TLS_KEY', value: 'file', description: 'PEM file with its key' })
+  @Setting({
+    name: 'tls-key',
+    env: 'TLS_KEY',
+    value: 'file',
+    description: 'PEM file with the private key of the certificate',
+  })
   @IsOptional()
   @IsText('the path of a file', 4096)
   tlsKey?: string;
@@ -244,7 +247,7 @@ export class ServerSettings {
     env: 'STATUS_PAGE',
     default: 'true',
     parse: parseBoolean,
-    description: 'show browsers a page about the mirror at /',
+    description: 'serve a status page to browsers at /',
   })
   @IsFlag()
   statusPage = true;
@@ -255,15 +258,15 @@ export class ServerSettings {
     value: 'count',
     default: '1',
     parse: parseWorkers,
-    description: 'processes that serve together, 1 to 64; auto for one on each core, see workers.md',
+    description: 'number of worker processes, 1 to 64; auto starts one per core, see workers.md',
   })
   @IsCount(1, maxWorkers, 'or auto')
   workers = 1;
 
-  /** Which of several workers this process is, from 1; undefined in one that serves alone. Not a setting. */
+  /** Number of this worker, from 1; undefined in a process without workers. Not a setting. */
   worker?: number;
 
-  /** Whether this process does what one of several is enough for: sweeping, scrubbing, the admin address. */
+  /** Whether this process runs the jobs that only one worker may run: sweeps, scrubs, the admin address. */
   get runsJobs(): boolean {
     return this.worker === undefined || this.worker === 1;
   }
@@ -274,7 +277,7 @@ export class ServerSettings {
     value: 'count',
     default: '64',
     parse: parseInteger,
-    description: 'blobs downloaded from upstreams at one time; more wait their turn',
+    description: 'maximum concurrent blob downloads from upstreams; further ones wait in a queue',
   })
   @IsCount(1, 10_000)
   maxDownloads = 64;
@@ -285,7 +288,7 @@ export class ServerSettings {
     value: 'size',
     default: '32MiB',
     parse: parseSize,
-    description: 'memory for records, manifests and blobs up to 64 KiB that were served lately; 0B turns it off',
+    description: 'memory for recently served records, manifests and blobs of up to 64 KiB; 0B disables it',
   })
   @IsSize()
   memoryCache = 32 * 1024 * 1024;
@@ -296,7 +299,7 @@ export class ServerSettings {
     value: 'count',
     default: '10000',
     parse: parseInteger,
-    description: 'connections of clients at one time; more are closed at once',
+    description: 'maximum concurrent client connections; further ones are closed immediately',
   })
   @IsCount(1, 1_000_000)
   maxConnections = 10_000;
@@ -307,7 +310,7 @@ export class ServerSettings {
     value: 'size',
     default: '16KiB',
     parse: parseSize,
-    description: 'largest header of a request',
+    description: 'maximum size of request headers',
   })
   @IsCount(1024, 1_048_576)
   maxHeaderSize = 16 * 1024;
@@ -318,7 +321,7 @@ export class ServerSettings {
     value: 'duration',
     default: '60s',
     parse: parseDuration,
-    description: 'how long a client may take nothing of what it is sent before it is cut off',
+    description: 'idle timeout while sending a response',
   })
   @IsDuration()
   clientTimeout = 60_000;
@@ -329,7 +332,7 @@ export class ServerSettings {
     value: 'duration',
     default: '0s',
     parse: parseDuration,
-    description: 'how long new requests are still taken after SIGTERM, while /readyz already says 503',
+    description: 'how long new requests are accepted after SIGTERM, while /readyz already responds 503',
   })
   @IsDuration()
   drainDelay = 0;
@@ -340,7 +343,7 @@ export class ServerSettings {
     value: 'duration',
     default: '30s',
     parse: parseDuration,
-    description: 'how long running transfers may go on after SIGTERM',
+    description: 'how long running transfers may continue after SIGTERM',
   })
   @IsDuration()
   drainTimeout = 30_000;
@@ -350,7 +353,7 @@ export class ServerSettings {
     env: 'LOG_LEVEL',
     value: 'level',
     default: 'info',
-    description: `least severe log lines to write: ${logLevels.join(', ')}`,
+    description: `minimum severity of log lines: ${logLevels.join(', ')}`,
   })
   @IsOneOf(logLevels)
   logLevel: (typeof logLevels)[number] = 'info';
@@ -359,7 +362,7 @@ export class ServerSettings {
     name: 'log-format',
     env: 'LOG_FORMAT',
     value: 'format',
-    description: 'json or pretty; pretty on a terminal and json elsewhere when not given',
+    description: 'json or pretty; by default pretty on a terminal and json otherwise',
   })
   @IsOptional()
   @IsOneOf(['json', 'pretty'])

@@ -105,7 +105,7 @@ describe('loadSettings', () => {
       '--max-downloads: text: must be a whole number from 1 to 10000',
       '--drain-timeout: text: must be a duration such as 30s, 1h 30m or 14d',
       '--colour: text: is not a known setting',
-      'filesystem --root: empty text: must be the path of a folder',
+      'filesystem --root: empty text: must be the path of a directory',
       'filesystem --size: text: is not a known setting',
       'UPSTREAM_CREDENTIALS[c d]: a map: the key must be a registry host',
       'upstreams[0].host: missing: must be a host name or address with an optional port, without scheme or path',

@@ -6,27 +6,27 @@ import { readSettingFile, readUpstreams } from './upstream-file.js';
 import type { UpstreamSettings } from './upstream.settings.js';
 import { validateSettings } from './validation/validation.js';
 
-/** Everything an instance is started with, checked. */
+/** All validated settings of a server. */
 export interface Settings {
   readonly server: ServerSettings;
   readonly storage: StorageSettings;
   readonly upstreams: readonly UpstreamSettings[];
-  /** Names of the server's settings that somebody gave, and did not leave to their defaults. */
+  /** Names of the server settings that were set explicitly. */
   readonly given?: ReadonlySet<string>;
 }
 
-/** Texts by name; a list of them is of a flag that may be given several times. */
+/** Texts by name; a list comes from a repeatable flag. */
 export type Texts = Readonly<Record<string, string | readonly string[]>>;
 
-/** Settings as text, as a command line gives them; absent ones take their defaults. */
+/** Settings as text from the command line; absent ones keep their defaults. */
 export interface SettingsText {
   readonly server: Texts;
   readonly storage: { readonly name: StorageName; readonly text: Texts };
 }
 
 /**
- * Checks the settings of the command line and the files that they name.
- * @throws ConfigurationError with every mistake found in all of them.
+ * Validates the command-line settings and the files that they name.
+ * @throws ConfigurationError with every mistake in all of them.
  */
 export function loadSettings(text: SettingsText): Settings {
   const problems: Problem[] = [];
@@ -63,6 +63,6 @@ function collect<T>(problems: Problem[], read: () => T): T | undefined {
 function readCredentials({ upstreamCredentials, upstreamCredentialsFile: file }: ServerSettings): string | undefined {
   if (file === undefined) return upstreamCredentials?.reveal();
   if (upstreamCredentials === undefined) return readSettingFile(file, '--upstream-credentials-file');
-  const reason = 'the map and the file of it exclude each other';
+  const reason = 'cannot be combined with --upstream-credentials';
   throw new ConfigurationError([{ path: '--upstream-credentials-file', kind: 'text', reason }]);
 }

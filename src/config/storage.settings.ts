@@ -20,11 +20,11 @@ export class FilesystemSettings {
   @Setting({
     name: 'root',
     env: 'FILESYSTEM_ROOT',
-    value: 'folder',
+    value: 'dir',
     default: './data',
-    description: 'folder to keep content in; made when absent',
+    description: 'directory to store content in; created when absent',
   })
-  @IsText('the path of a folder', 4096)
+  @IsText('the path of a directory', 4096)
   root = './data';
 
   @Setting({
@@ -33,13 +33,13 @@ export class FilesystemSettings {
     value: 'octal',
     default: '077',
     parse: parseUmask,
-    description: 'permissions that files and folders of the store do not get: 077 leaves them to their owner',
+    description: 'permissions to withhold from stored files and directories: 077 restricts access to the owner',
   })
   @IsUmask()
   umask = 0o077;
 }
 
-/** Owners keep their own permissions, or the store could not be read. */
+/** The owner always keeps its permissions, or the server could not read its own files. */
 function parseUmask(text: string): number | undefined {
   return /^0?[0-7]{2,3}$/.test(text) ? Number.parseInt(text, 8) : undefined;
 }
@@ -52,7 +52,7 @@ export class S3Settings {
     name: 'bucket',
     env: 'S3_BUCKET',
     value: 'name',
-    description: 'bucket to keep content in; it has to exist',
+    description: 'bucket to store content in; must exist',
   })
   @IsBucketName()
   bucket!: string;
@@ -62,7 +62,7 @@ export class S3Settings {
     env: 'S3_HOST',
     value: 'url',
     parse: (text) => (/^[a-z]+:\/\//i.test(text) ? text : `https://${text}`),
-    description: 'endpoint of a server that is not Amazon, as http://minio:9000; https when only a host is given',
+    description: 'endpoint of an S3-compatible server, such as http://minio:9000; https unless a scheme is given',
   })
   @IsOptional()
   @IsHttpUrl()
@@ -82,14 +82,20 @@ export class S3Settings {
     name: 'access-key',
     env: 'S3_ACCESS_KEY',
     value: 'id',
-    description: "access key; without one, the usual places are looked at: AWS variables, profiles, the machine's role",
+    description: 'access key; without one, the standard AWS sources are used: variables, profiles, instance role',
   })
   @IsOptional()
   @IsText('an access key', 256)
   @GoesWith('secretKey', '--secret-key')
   accessKey?: string;
 
-  @Setting({ name: 'secret-key', env: 'S3_SECRET_KEY', value: 'secret', secret: true, description: 'its secret' })
+  @Setting({
+    name: 'secret-key',
+    env: 'S3_SECRET_KEY',
+    value: 'secret',
+    secret: true,
+    description: 'secret of the access key',
+  })
   @IsOptional()
   @IsSecret()
   @GoesWith('accessKey', '--access-key')
@@ -106,7 +112,7 @@ export class S3Settings {
     name: 'prefix',
     env: 'S3_PREFIX',
     value: 'path',
-    description: 'what every key begins with, without slashes at its ends; several mirrors can share a bucket',
+    description: 'prefix of every key, without leading or trailing slashes; lets several mirrors share a bucket',
   })
   @IsOptional()
   @IsKeyPrefix()
@@ -116,8 +122,7 @@ export class S3Settings {
     name: 'path-style',
     env: 'S3_PATH_STYLE',
     parse: parseBoolean,
-    description:
-      'put the name of the bucket into the path and not into the host name; so it is with --host when not given',
+    description: 'put the bucket name in the path instead of the host name; the default with --host',
   })
   @IsOptional()
   @IsFlag()
@@ -129,13 +134,13 @@ export class S3Settings {
     default: 'false',
     parse: parseBoolean,
     description:
-      'answer stored blobs with a redirect to a signed URL of the bucket, which clients must be able to reach',
+      'redirect requests for stored blobs to a presigned URL of the bucket, which clients must be able to reach',
   })
   @IsFlag()
   redirect = false;
 }
 
-/** Options of `custom`: a provider written elsewhere. */
+/** Options of `custom`, an external provider. */
 export class CustomSettings {
   readonly provider = 'custom';
 
@@ -155,19 +160,19 @@ export class CustomSettings {
     parse: (text) => parsePairs(parseList(text)),
     parseEach: parsePairs,
     secret: true,
-    description: 'option for that provider, any number of times; separated by commas in the variable',
+    description: 'option for that provider, repeatable; comma-separated in the variable',
   })
   @ArePairs()
   option: Readonly<Record<string, Secret>> = {};
 }
 
-/** Content in memory, for tests only: it is not offered on the command line. */
+/** In-memory storage for tests; not available on the command line. */
 export class MemorySettings {
   readonly provider = 'memory';
 }
 
 export type StorageSettings = FilesystemSettings | S3Settings | CustomSettings | MemorySettings;
 
-/** The storages that the command line offers, each a sub-command. */
+/** The storage subcommands. */
 export const storageClasses = { filesystem: FilesystemSettings, s3: S3Settings, custom: CustomSettings } as const;
 export type StorageName = keyof typeof storageClasses;

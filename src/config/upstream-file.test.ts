@@ -69,7 +69,7 @@ describe('the upstream file', () => {
     expect(local?.credentials?.password.reveal()).toBe('pass');
   });
 
-  it('takes null as unset, as the former program wrote it', () => {
+  it('treats null as unset, as the predecessor wrote it', () => {
     const [upstream] = readUpstreams(
       '- {namespace: docker.io, host: a.b, user_agent: null, username: ~, password:, blob_invalidation_time: null}',
       undefined,
@@ -88,7 +88,7 @@ describe('the upstream file', () => {
     ]);
   });
 
-  it('has every mistake reported at once', () => {
+  it('reports every mistake at once', () => {
     const yaml = `
 - namespace: docker.io
   hosts: registry-1.docker.io
@@ -107,7 +107,7 @@ describe('the upstream file', () => {
         'upstreams[2].host: text: must be a host name or address with an optional port, without scheme or path',
         'upstreams[2].tls: text: must be true, false, 1 or 0',
         'upstreams[2].manifest_invalidation_time: a number: must be a duration such as 30s, 1h 30m or 14d',
-        'upstreams[2].password: missing: username and password go together',
+        'upstreams[2].password: missing: username and password must be set together',
         'UPSTREAM_CREDENTIALS[quay.io]: a number: must be a map with username and password',
         'UPSTREAM_CREDENTIALS[not a host]: a map: the key must be a registry host',
       ].sort(),
@@ -121,7 +121,7 @@ describe('the upstream file', () => {
       ['7', 'a number'],
       ['- {namespace: a.b, host: a.b}\n---\n- {namespace: c.d, host: c.d}', 'a list'],
     ] as const) {
-      expect(mistakes(yaml)).toEqual([`upstreams: ${kind}: the file must be one YAML list of upstreams`]);
+      expect(mistakes(yaml)).toEqual([`upstreams: ${kind}: must be one YAML list of upstreams`]);
     }
   });
 
@@ -136,10 +136,10 @@ describe('the upstream file', () => {
 
   it('has half credentials reported', () => {
     expect(mistakes('- {namespace: a.b, host: a.b, username: u}')).toEqual([
-      'upstreams[0].password: missing: username and password go together',
+      'upstreams[0].password: missing: username and password must be set together',
     ]);
     expect(mistakes('- {namespace: a.b, host: a.b, password: p}')).toEqual([
-      'upstreams[0].username: missing: username and password go together',
+      'upstreams[0].username: missing: username and password must be set together',
     ]);
     expect(mistakes('- {namespace: a.b, host: a.b, username: u, password: ""}')).toEqual([
       'upstreams[0].password: empty text: must be text without control characters',
@@ -152,7 +152,7 @@ describe('the upstream file', () => {
     writeFileSync(bad, 'text');
     const entry = (file: string) => `- {namespace: a.b, host: a.b, ca_file: "${file}"}`;
     expect(mistakes(entry(good))).toEqual([]);
-    expect(mistakes(entry(bad))).toEqual(['upstreams[0].ca_file: a file: has no PEM certificate in it']);
+    expect(mistakes(entry(bad))).toEqual(['upstreams[0].ca_file: a file: contains no PEM certificate']);
     expect(mistakes(entry(join(folder, 'absent')))).toEqual([
       'upstreams[0].ca_file: a file: cannot be read: ENOENT: no such file or directory',
     ]);
@@ -171,7 +171,7 @@ describe('the upstream file', () => {
     ]);
     expect(({} as { polluted?: boolean }).polluted).toBeUndefined();
     expect(({} as { password?: string }).password).toBeUndefined();
-    expect(mistakes('__proto__: []')).toEqual(['upstreams: a map: the file must be one YAML list of upstreams']);
+    expect(mistakes('__proto__: []')).toEqual(['upstreams: a map: must be one YAML list of upstreams']);
   });
 
   it('may use anchors, aliases and multi-line text', () => {
@@ -187,7 +187,7 @@ describe('the upstream file', () => {
 describe('an upstream file that is no YAML', () => {
   it('has reason and line reported', () => {
     expect(mistakes('- namespace: a.b\n  host: "a.b\n')).toEqual([
-      'upstreams: text: is not YAML: deficient indentation at line 3',
+      'upstreams: text: is not valid YAML: deficient indentation at line 3',
     ]);
   });
 
@@ -258,7 +258,7 @@ describe('an upstream file that is no YAML', () => {
     });
   }
 
-  it('does not have a secret repeated, whatever stands around it', () => {
+  it('never repeats a secret in a message, whatever surrounds it', () => {
     const around = fc.string({ unit: fc.constantFrom(...'\n -:?!&*%@`\'"\\{}[],#|<>a~'.split('')), maxLength: 12 });
     fc.assert(
       fc.property(around, around, fc.constantFrom('', '- password: '), (before, after, head) => {
@@ -304,13 +304,13 @@ describe('the credentials map', () => {
 
   it('has half credentials reported, also where the file has the other half', () => {
     expect(mistakes(file, '{"docker.io":{"username":"u"}}')).toEqual([
-      'upstreams[0].password: missing: username and password go together',
+      'upstreams[0].password: missing: username and password must be set together',
     ]);
     expect(mistakes(file, '{"a.b":{"password":"new"}}')).toEqual([
-      'upstreams[1].username: missing: username and password go together',
+      'upstreams[1].username: missing: username and password must be set together',
     ]);
     expect(mistakes(undefined, '{"c.d":{"password":"new"}}')).toEqual([
-      'UPSTREAM_CREDENTIALS[c.d].username: missing: username and password go together',
+      'UPSTREAM_CREDENTIALS[c.d].username: missing: username and password must be set together',
     ]);
   });
 

@@ -4,19 +4,18 @@ import { Namespace } from '../oci/namespace.js';
 import { ConfigurationError, kindOf, type Problem } from './configuration-error.js';
 import { isText } from './validation/rules.js';
 import { EndpointSettings, UpstreamSettings } from './upstream.settings.js';
-import { TagRuleSettings } from './tag-rule.settings.js';
 import { validateSettings, type Values } from './validation/validation.js';
 
 const maxFileBytes = 4 * 1024 * 1024;
 const areMaps = (value: unknown): value is Values[] => Array.isArray(value) && value.every(isMap);
 const isMap = (value: unknown): value is Values => typeof value === 'object' && value !== null && !Array.isArray(value);
 
-/** Host that answers for a namespace that nobody configured. */
+/** Registry host of an unconfigured namespace. */
 export function defaultHost(namespace: Namespace): string {
   return namespace.isDockerHub ? 'registry-1.docker.io' : namespace.toString();
 }
 
-/** @throws ConfigurationError when a setting's file cannot be read; `setting` is what to blame. */
+/** @param setting path of the setting in messages. @throws ConfigurationError when the file cannot be read */
 export function readSettingFile(file: string, setting: string): string {
   try {
     const text = readFileSync(file);
@@ -29,9 +28,9 @@ export function readSettingFile(file: string, setting: string): string {
 }
 
 /**
- * The upstream file with the credentials map merged over it, checked as a whole. A namespace that only the credentials
- * name becomes an upstream of its own.
- * @throws ConfigurationError with every mistake of both.
+ * Merges the credentials map into the upstream file and validates the result. A namespace that appears only in the
+ * credentials becomes an upstream of its own.
+ * @throws ConfigurationError with every mistake in both.
  */
 export function readUpstreams(yaml: string | undefined, credentials: string | undefined): UpstreamSettings[] {
   const problems: Problem[] = [];
@@ -41,10 +40,9 @@ export function readUpstreams(yaml: string | undefined, credentials: string | un
   const upstreams = merged.map(({ values, path }) => {
     const { value, problems: found } = validateSettings(UpstreamSettings, values, (name) => `${path}.${name}`);
     problems.push(...found, ...readPassword(value, path), ...credentialProblems(value, path));
-    readAuthorities(value, path, problems);
+    checkCaFile(value, path, problems);
     if (areMaps(values.fallback_hosts))
       value.fallbackHosts = readFallbacks(values.fallback_hosts, secrets, path, problems);
-    if (areMaps(values.tags)) value.tags = readTagRules(values.tags, `${path}.tags`, problems);
     return value;
   });
   if (problems.length === 0) problems.push(...duplicateNamespaces(upstreams));
@@ -54,17 +52,17 @@ export function readUpstreams(yaml: string | undefined, credentials: string | un
 
 function parseYaml(text: string, problems: Problem[]): unknown[] {
   try {
-    // `load` refuses a file without a document, such as one that has comments only.
+    // `load` rejects a file without a document, for example one with comments only.
     const [document, ...more] = loadAll(text);
     if (more.length === 0 && (document === undefined || document === null)) return [];
     if (more.length === 0 && Array.isArray(document)) return document;
-    problems.push({ path: 'upstreams', kind: kindOf(document), reason: 'the file must be one YAML list of upstreams' });
+    problems.push({ path: 'upstreams', kind: kindOf(document), reason: 'must be one YAML list of upstreams' });
   } catch (error) {
-    // Only place and reason, and of that only what stands before the first quotation mark, colon or tag: js-yaml quotes
-    // the text around a mistake, and a password may stand there.
+    // js-yaml quotes the text around a mistake, which may contain a password, so the reason is cut at the first quote,
+    // colon or tag.
     const place = error instanceof YAMLException && error.mark ? ` at line ${error.mark.line + 1}` : '';
     const reason = error instanceof YAMLException ? error.reason.replace(/["'<!:].*$/s, '…') : 'unreadable';
-    problems.push({ path: 'upstreams', kind: 'text', reason: `is not YAML: ${reason}${place}` });
+    problems.push({ path: 'upstreams', kind: 'text', reason: `is not valid YAML: ${reason}${place}` });
   }
   return [];
 }
@@ -74,7 +72,7 @@ function parseCredentials(text: string, problems: Problem[]): Values {
     const document: unknown = JSON.parse(text);
     if (isMap(document)) return document;
   } catch {
-    // The parser's message quotes the text, which is a secret.
+    // The parser's message quotes the secret text.
   }
   problems.push({
     path: 'UPSTREAM_CREDENTIALS',
@@ -120,7 +118,7 @@ function mergeCredentials(entries: readonly unknown[], secrets: Values, problems
     const { username, password } = secret;
     const known = merged.find(({ values }) => canonicalNamespace(values.namespace)?.equals(canonical));
     if (known) known.values = { ...known.values, username, password };
-    // What stands in for another registry is no registry of its own, for everybody to pull from with its password.
+    // A fallback host must not become a namespace that everybody can pull from with its password.
     else if (!merged.some(({ values }) => hasFallback(values, canonical)))
       merged.push({
         path,
@@ -134,7 +132,7 @@ function hasFallback({ fallback_hosts: fallbacks }: Values, name: Namespace): bo
   return areMaps(fallbacks) && fallbacks.some(({ host }) => canonicalNamespace(host)?.equals(name));
 }
 
-/** Fallback hosts have their own credentials, from the file or under their host's name in the map. */
+/** Fallback hosts have credentials of their own, from the file or from the map under their host name. */
 function readFallbacks(
   entries: readonly Values[],
   secrets: Values,
@@ -153,34 +151,21 @@ function readFallbacks(
     }
     const { value, problems: found } = validateSettings(EndpointSettings, values, (name) => `${path}.${name}`);
     problems.push(...found, ...readPassword(value, path), ...credentialProblems(value, path));
-    readAuthorities(value, path, problems);
+    checkCaFile(value, path, problems);
     return value;
   });
 }
 
-function readTagRules(entries: readonly Values[], path: string, problems: Problem[]): TagRuleSettings[] {
-  return entries.map((entry, index) => {
-    const at = `${path}[${index}]`;
-    const { value, problems: found } = validateSettings(TagRuleSettings, entry, (name) => `${at}.${name}`);
-    const earlier = entries.findIndex(({ pattern }) => pattern === '*' || pattern === entry.pattern);
-    problems.push(...found);
-    if (earlier !== -1 && earlier < index)
-      problems.push({ path: at, kind: 'a map', reason: `can never count: ${path}[${earlier}] comes first` });
-    return value;
-  });
-}
-
-/** Puts the content of the password's file, without the line's end, in the password's place. */
+/** Sets the password to the content of its file, without the trailing newline. */
 function readPassword(settings: EndpointSettings, path: string): readonly Problem[] {
   const { passwordFile } = settings;
   if (typeof passwordFile !== 'string') return [];
   const at = `${path}.password_file`;
-  if (settings.password !== undefined)
-    return [{ path: at, kind: 'text', reason: 'password and password_file exclude each other' }];
+  if (settings.password !== undefined) return [{ path: at, kind: 'text', reason: 'cannot be combined with password' }];
   try {
     const password = readSettingFile(passwordFile, at).replace(/\r?\n$/, '');
     settings.password = password;
-    return isText(password, 65_536) ? [] : [{ path: at, kind: 'a file', reason: 'must hold one line of text' }];
+    return isText(password, 65_536) ? [] : [{ path: at, kind: 'a file', reason: 'must contain one line of text' }];
   } catch (error) {
     if (!(error instanceof ConfigurationError)) throw error;
     return error.problems;
@@ -188,17 +173,17 @@ function readPassword(settings: EndpointSettings, path: string): readonly Proble
 }
 
 function credentialProblems({ username, password, passwordFile }: EndpointSettings, path: string): Problem[] {
-  // What is wrong with its file has been said.
+  // A problem with the password file has already been reported.
   if ((username === undefined) === (password === undefined && passwordFile === undefined)) return [];
   const missing = username === undefined ? 'username' : 'password';
-  return [{ path: `${path}.${missing}`, kind: 'missing', reason: 'username and password go together' }];
+  return [{ path: `${path}.${missing}`, kind: 'missing', reason: 'username and password must be set together' }];
 }
 
-function readAuthorities({ caFile }: EndpointSettings, path: string, problems: Problem[]): void {
+function checkCaFile({ caFile }: EndpointSettings, path: string, problems: Problem[]): void {
   if (typeof caFile !== 'string') return;
   try {
     if (readSettingFile(caFile, `${path}.ca_file`).includes('-----BEGIN CERTIFICATE-----')) return;
-    problems.push({ path: `${path}.ca_file`, kind: 'a file', reason: 'has no PEM certificate in it' });
+    problems.push({ path: `${path}.ca_file`, kind: 'a file', reason: 'contains no PEM certificate' });
   } catch (error) {
     if (!(error instanceof ConfigurationError)) throw error;
     problems.push(...error.problems);

@@ -1,5 +1,4 @@
 import { IsOptional } from 'class-validator';
-import type { TagRuleSettings } from './tag-rule.settings.js';
 import { parseDuration } from './values/duration.js';
 import {
   AreMaps,
@@ -14,12 +13,12 @@ import {
 import { parseBoolean, parseInteger, Setting } from './validation/setting.decorator.js';
 import { toSecret, type Secret } from './values/secret.js';
 
-/** How long a tag is trusted before the upstream is asked again, unless an upstream says otherwise. */
-export const defaultTagFreshness = 600_000;
+/** Default of `tag_ttl` in milliseconds. */
+export const defaultTagTtl = 600_000;
 
-/** Where a registry answers, and what it may be told. */
+/** One host of a registry and how to sign in to it. */
 export class EndpointSettings {
-  @Setting({ name: 'host', description: 'host, with its port where it has one, that answers for this registry' })
+  @Setting({ name: 'host', description: 'host of the registry, with an optional port' })
   @IsRegistryHost()
   host!: string;
 
@@ -27,7 +26,7 @@ export class EndpointSettings {
     name: 'tls',
     default: 'true',
     parse: parseBoolean,
-    description: 'connect by https; false means plain http',
+    description: 'connect with https; false means plain http',
   })
   @IsFlag()
   tls = true;
@@ -36,25 +35,25 @@ export class EndpointSettings {
     name: 'accept_invalid_certs',
     default: 'false',
     parse: parseBoolean,
-    description: 'take any certificate of this registry',
+    description: 'accept any certificate from this registry',
   })
   @IsFlag()
   acceptInvalidCerts = false;
 
   @Setting({
     name: 'ca_file',
-    description: 'PEM file of certificate authorities to trust for this registry besides the usual ones',
+    description: 'PEM file of private CAs to trust for this registry in addition to the public ones',
   })
   @IsOptional()
   @IsText('the path of a PEM file', 4096)
   caFile?: string;
 
-  @Setting({ name: 'user_agent', description: 'User-Agent header to send' })
+  @Setting({ name: 'user_agent', description: 'User-Agent header of requests to this registry' })
   @IsOptional()
   @IsText('text without control characters')
   userAgent?: string;
 
-  @Setting({ name: 'username', description: 'user to sign in with; needs a password' })
+  @Setting({ name: 'username', description: 'user to sign in with; requires a password' })
   @IsOptional()
   @IsText('text without control characters')
   username?: string;
@@ -69,7 +68,7 @@ export class EndpointSettings {
     this.secret = toSecret(value);
   }
 
-  @Setting({ name: 'password_file', description: 'file to read the password from, as secrets are mounted' })
+  @Setting({ name: 'password_file', description: 'file that contains the password, such as a mounted secret' })
   @IsOptional()
   @IsText('the path of a file', 4096)
   passwordFile?: string;
@@ -78,7 +77,7 @@ export class EndpointSettings {
     name: 'token_realms',
     default: '[]',
     description:
-      'further hosts that credentials of this registry may be sent to for a token, at one port or without it at any',
+      'additional hosts that may receive the credentials of this registry in exchange for a token; without a port, any port',
   })
   @AreRegistryHosts()
   tokenRealms: string[] = [];
@@ -86,14 +85,14 @@ export class EndpointSettings {
   @Setting({
     name: 'redirect_hosts',
     default: '[]',
-    description: 'further hosts, also at private addresses, that this registry may redirect downloads to',
+    description: 'additional hosts that this registry may redirect downloads to, at private addresses too',
   })
   @AreRegistryHosts()
   redirectHosts: string[] = [];
 
   private secret?: Secret | undefined;
 
-  /** Both halves, or undefined for anonymous access. */
+  /** Undefined for anonymous access. */
   get credentials(): { readonly username: string; readonly password: Secret } | undefined {
     if (this.username === undefined || this.password === undefined) return undefined;
     return { username: this.username, password: this.password };
@@ -102,7 +101,7 @@ export class EndpointSettings {
 
 /** One entry of the upstream file. Durations are in milliseconds. */
 export class UpstreamSettings extends EndpointSettings {
-  @Setting({ name: 'namespace', description: 'registry as image references name it' })
+  @Setting({ name: 'namespace', description: 'registry host as it appears in image references' })
   @IsRegistryHost()
   namespace!: string;
 
@@ -111,25 +110,16 @@ export class UpstreamSettings extends EndpointSettings {
     alias: 'manifest_invalidation_time',
     default: '10m',
     parse: parseDuration,
-    description: 'how long a tag is answered from the store before the upstream is asked whether it moved',
+    description: 'how long a cached tag is served before it is revalidated with the upstream',
   })
   @IsDuration()
-  tagTtl = defaultTagFreshness;
-
-  @Setting({
-    name: 'tags',
-    default: '[]',
-    description:
-      'rules for certain tags in place of tag_ttl: maps with pattern, in which * stands for any characters, and ttl, which is immutable, always or a duration; the first whose pattern matches counts',
-  })
-  @AreMaps()
-  tags: TagRuleSettings[] = [];
+  tagTtl = defaultTagTtl;
 
   @Setting({
     name: 'unused_content_ttl',
     alias: 'blob_invalidation_time',
     parse: parseDuration,
-    description: 'how long content may be unused before it is removed; without it, only want of space removes content',
+    description: 'how long unused content is kept; without it, content is only evicted to stay within max-size',
   })
   @IsOptional()
   @IsDuration()
@@ -139,7 +129,8 @@ export class UpstreamSettings extends EndpointSettings {
     name: 'stale_while_revalidate',
     default: '0s',
     parse: parseDuration,
-    description: 'how long after that a tag is still answered at once, while the upstream is asked behind it',
+    description:
+      'how long after tag_ttl a cached tag is still served immediately while it is revalidated in the background',
   })
   @IsDuration()
   staleWhileRevalidate = 0;
@@ -148,7 +139,7 @@ export class UpstreamSettings extends EndpointSettings {
     name: 'max_stale',
     parse: parseDuration,
     description:
-      'how long after its invalidation a tag may be answered from the store during an outage; no bound unless given',
+      'how long after tag_ttl a cached tag may be served while the upstream is unavailable; unlimited unless set',
   })
   @IsOptional()
   @IsDuration()
@@ -159,7 +150,7 @@ export class UpstreamSettings extends EndpointSettings {
     default: '1h',
     parse: parseDuration,
     description:
-      'how long content that needed a password is served before the registry is asked whether it still may be',
+      'how long cached content that required credentials is served before the registry must confirm access again',
   })
   @IsDuration()
   accessRecheckTime = 3_600_000;
@@ -168,7 +159,8 @@ export class UpstreamSettings extends EndpointSettings {
     name: 'max_connections',
     default: '64',
     parse: parseInteger,
-    description: 'connections to this registry at one time; requests wait for one, in turn by repository',
+    description:
+      'maximum concurrent connections to this registry; waiting requests are served round-robin by repository',
   })
   @IsCount(2, 1000)
   maxConnections = 64;
@@ -177,7 +169,7 @@ export class UpstreamSettings extends EndpointSettings {
     name: 'fallback_hosts',
     default: '[]',
     description:
-      'hosts to ask, in this order, while this one cannot answer or limits us: maps with the keys from host to redirect_hosts',
+      'hosts to try in this order while this one is unavailable or rate-limited: maps with the keys from host to redirect_hosts',
   })
   @AreMaps()
   fallbackHosts: EndpointSettings[] = [];

@@ -14,7 +14,7 @@ const alive: HttpResponse = {
   body: 'ok\n',
 };
 
-/** The version check that clients begin with (end-1), and an answer at `/` for probes. */
+/** The version check that clients begin with (end-1), and `/` for probes. */
 @Controller()
 export class BaseController {
   @Get('v2')

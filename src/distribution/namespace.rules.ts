@@ -2,7 +2,7 @@ import type { Settings } from '../config/settings.js';
 import { Namespace } from '../oci/namespace.js';
 import type { NamespaceRules } from './request-target.js';
 
-/** What the settings say about the namespaces of requests. */
+/** The rules that resolve a request's namespace, from the settings. */
 export function namespaceRules({ server, upstreams }: Settings): NamespaceRules {
   const configured = new Set(upstreams.map(({ namespace }) => Namespace.parse(namespace).toString()));
   return { defaultNamespace: server.defaultNamespace, configured };

@@ -8,10 +8,10 @@ import type { Requester } from '../registry/requester.js';
 import type { Conditions } from './responses/blob.response.js';
 import { originForm } from './request-target.js';
 
-/** Largest page that may be asked for (DESIGN §9). */
+/** Largest page that a request may ask for. */
 const maxPage = 1000;
 
-/** The request's target is folded before routes are looked for, see `foldTarget`. */
+/** `foldTarget` has put the repository into one segment. */
 export const Repository = () => Param('repository', { transform: (text: string) => RepositoryRef.parse(text) });
 export const DigestOf = () => Param('digest', { transform: (text: string) => Digest.parse(text) });
 export const ReferenceOf = () => Param('reference', { transform: (text: string) => parseReference(text) });
@@ -24,19 +24,19 @@ export const ConditionsOf = createParamDecorator((_: undefined, context: Executi
   return { range, ifRange: typeof ifRange === 'string' ? ifRange : undefined, ifNoneMatch };
 });
 
-/** Another replica says who it is; which one does not matter. */
+/** Replicas identify themselves; which one it is does not matter. */
 export const RequesterOf = createParamDecorator((_: undefined, context: ExecutionContext): Requester =>
   requestOf(context).headers['oci-registry-follower'] === undefined ? 'client' : 'replica',
 );
 
-/** A list request: its path as the client sent it, all of its query, and the part that is passed on. */
+/** A list request: its path as the client sent it, its whole query, and the part that goes upstream. */
 export interface ListQuery {
   readonly path: string;
   readonly query: URLSearchParams;
   readonly passed: URLSearchParams;
 }
 
-/** @throws OciError REQUEST_INVALID when `n` is no number; more than 1000 counts as 1000. */
+/** @throws OciError REQUEST_INVALID when `n` is not a number; more than 1000 counts as 1000. */
 export const ListQueryOf = createParamDecorator((names: readonly string[], context: ExecutionContext): ListQuery => {
   const [path = '', text = ''] = originForm(requestOf(context).originalUrl).split('?', 2);
   const query = new URLSearchParams(text);

@@ -11,10 +11,10 @@ export interface NamespaceRules {
 /**
  * Folds the repository of a distribution request into one path segment, so that ordinary routes match:
  * `/v2/<namespace>%2F<name>/manifests/<reference>`. The five shapes in which clients name a namespace (`?ns=`, host as
- * first path component, host before `/v2/`, both, none) give one and the same target. Everything is decoded exactly
- * once, before any check; what names no repository keeps its malformed text, which the parameter pipes refuse.
- * A path that is no distribution endpoint stays one: it is encoded anew, so that the router, which decodes too and ends
- * a path at `#`, cannot read the folded form out of what a client wrote.
+ * first path component, host before `/v2/`, both, none) give the same target. Everything is decoded exactly once, before
+ * any check; text that names no repository stays malformed, and the parameter pipes refuse it.
+ * A path of no distribution endpoint is encoded again: the router decodes too and ends a path at `#`, and must not read
+ * a folded target out of what a client wrote.
  */
 export function foldTarget(url: string, rules: NamespaceRules): string {
   const target = originForm(url);
@@ -29,12 +29,12 @@ export function foldTarget(url: string, rules: NamespaceRules): string {
   return `${root}/${segment(repository)}/${endpoint.noun}/${segment(endpoint.reference)}${query}`;
 }
 
-/** Path and query of a request target; a server takes the absolute form too (RFC 9112 §3.2.2). */
+/** Path and query of a request target; servers must accept the absolute form too (RFC 9112 §3.2.2). */
 export function originForm(url: string): string {
   return url.startsWith('/') ? url : url.replace(/^https?:\/\/[^/?#]*/i, '');
 }
 
-/** Under it, repositories are named as under `/v2/`, to be removed. */
+/** Removal routes below it name repositories as `/v2/` does. */
 const adminRoot = '/_admin';
 
 /** What follows `/v2/`, and the host before it when there is one (`/ghcr.io/v2/…`, Docker's registry-mirrors with a path). */
@@ -45,7 +45,7 @@ function splitRoot(path: string, rules: NamespaceRules): { root?: string; host?:
   return host !== undefined && isHost(host, rules) ? { host, rest } : {};
 }
 
-/** An endpoint below a repository, found from the right: names may have components called like endpoints. */
+/** The endpoint below a repository, searched from the right: a name may contain the name of an endpoint. */
 function endpointOf(rest: string): { name: string; noun: string; reference: string } | undefined {
   const [, name, noun, reference] = /^(.+)\/(manifests|blobs|referrers|tags(?=\/list$))\/([^/]*)$/s.exec(rest) ?? [];
   return name === undefined || noun === undefined || reference === undefined ? undefined : { name, noun, reference };
@@ -54,7 +54,7 @@ function endpointOf(rest: string): { name: string; noun: string; reference: stri
 function repositoryOf(name: string, host: string | undefined, ns: string | undefined, rules: NamespaceRules): string {
   const fromQuery = ns === undefined ? undefined : canonical(ns);
   if (host !== undefined) {
-    // Two different registries in one request: nobody can tell which is meant.
+    // Two different registries in one request are ambiguous.
     const isAmbiguous = fromQuery !== undefined && fromQuery !== canonical(host);
     return `${isAmbiguous ? malformed : canonical(host)}/${name}`;
   }
@@ -62,13 +62,13 @@ function repositoryOf(name: string, host: string | undefined, ns: string | undef
   const first = slash === -1 ? '' : name.slice(0, slash);
   const remainder = name.slice(slash + 1);
   if (fromQuery !== undefined) {
-    // BuildKit and override_path name the host twice; it is stripped once.
+    // BuildKit and override_path name the host twice; strip it once.
     return `${fromQuery}/${first !== '' && canonical(first) === fromQuery ? remainder : name}`;
   }
   return isHost(first, rules) ? `${canonical(first)}/${remainder}` : `${canonical(rules.defaultNamespace)}/${name}`;
 }
 
-/** Refused by every parser; stands for text that names nothing. */
+/** Every parser refuses it; stands for text that names nothing. */
 const malformed = '!';
 
 function isHost(component: string, { configured }: NamespaceRules): boolean {
@@ -90,14 +90,14 @@ function namespaceOf(query: string): string | undefined {
   return all.length > 1 ? malformed : all[0];
 }
 
-/** Longest text that can name a repository, a tag or a digest; the router takes no longer segment than three times this. */
+/** Longest text that can name a repository, a tag or a digest; encoded, it must fit into the router's `maxParamLength`. */
 const longestSegment = 600;
 
 function segment(text: string): string {
   return encodeURIComponent(text.length > longestSegment ? malformed : text);
 }
 
-/** A component that decodes to one with a slash names nothing: `%2F` is no separator. */
+/** A component with an encoded slash names nothing: `%2F` is no separator. */
 function decodePath(path: string): string {
   if (!path.includes('%')) return path;
   return path

@@ -3,8 +3,8 @@ import type { FastifyRequest } from 'fastify';
 import { pathOf } from './logging/request.path.js';
 
 /**
- * Lets only the one spelling of a path through: whoever forbids `/metrics` in front of the mirror must not be evaded by
- * `/%6detrics`. Everything else is not there.
+ * Admits one spelling of a path only: a proxy that denies `/metrics` must not be bypassed with `/%6detrics`. Every other
+ * spelling is 404.
  */
 @Injectable()
 export class ExactPathGuard implements CanActivate {

@@ -7,7 +7,7 @@ import { UsageService } from '../registry/eviction/usage.service.js';
 import { CachedRepositories } from './status/cached.repositories.js';
 import { StatusService } from './status/status.service.js';
 
-/** What operators and their tools look at: metrics, health and the status page. */
+/** Metrics, health and the status page. */
 @Module({})
 export class ObservabilityModule {
   static register(registry: DynamicModule): DynamicModule {

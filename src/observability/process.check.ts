@@ -1,19 +1,19 @@
 import { readFile } from 'node:fs/promises';
 import type { Finding } from '../config/check.js';
 
-/** Milliseconds that clocks may differ: certificates, tokens and S3 signatures bear minutes, and S3 no more than 15. */
+/** Milliseconds of clock skew: certificates, tokens and S3 signatures tolerate minutes, S3 at most 15. */
 const noticeable = 60_000;
 const harmful = 600_000;
-/** Before it was written, it cannot be: a machine without a clock begins at 1970. */
+/** No earlier time is possible; a machine without a clock starts at 1970. */
 const earliest = Date.UTC(2025, 0);
 /** Descriptors besides those of clients: files, upstreams, listeners. */
 const others = 256;
 
-/** @param seen what others say the time is; `skew` is how far this machine is ahead of them, in milliseconds. */
+/** @param seen clocks of others; `skew` is how far this machine is ahead of them, in milliseconds. */
 export function checkClock(seen: readonly { readonly host: string; readonly skew: number }[]): Finding {
   const now = new Date();
-  if (now.getTime() < earliest) return { status: 'fail', detail: `it cannot be ${now.toISOString()}` };
-  // The median: one upstream with a wrong clock says nothing of ours.
+  if (now.getTime() < earliest) return { status: 'fail', detail: `impossible time: ${now.toISOString()}` };
+  // The median, because one upstream may have a wrong clock.
   const middle = [...seen].sort((a, b) => a.skew - b.skew)[Math.floor(seen.length / 2)];
   if (!middle) return { status: 'ok', detail: `${now.toISOString()}; no upstream to compare it with` };
   const off = Math.abs(middle.skew);
@@ -21,11 +21,11 @@ export function checkClock(seen: readonly { readonly host: string; readonly skew
   return { status: off > harmful ? 'fail' : off > noticeable ? 'warn' : 'ok', detail };
 }
 
-/** @param maxConnections clients that the server would take at one time. */
+/** @param maxConnections that the server would accept. */
 export async function checkOpenFiles(maxConnections: number): Promise<Finding> {
   const limits = await readFile('/proc/self/limits', 'utf8').catch(() => '');
   const [, soft] = /^Max open files\s+(\d+|unlimited)/m.exec(limits) ?? [];
-  if (soft === undefined) return { status: 'ok', detail: 'this system does not tell of it' };
+  if (soft === undefined) return { status: 'ok', detail: 'unknown on this system' };
   if (soft === 'unlimited') return { status: 'ok', detail: soft };
   const wanted = maxConnections + others;
   if (Number(soft) >= wanted) return { status: 'ok', detail: `${soft} descriptors` };

@@ -7,8 +7,8 @@ export interface ByteRange {
 export type RangeResult = ByteRange | 'whole' | 'unsatisfiable';
 
 /**
- * What a Range header asks of content of `size` bytes (RFC 9110 §14). Several ranges, other units and malformed
- * headers are answered with the whole content, which the RFC allows and every client takes.
+ * Applies a Range header to content of `size` bytes (RFC 9110 §14). Multiple ranges, other units and malformed headers
+ * give the whole content, which the RFC allows and every client accepts.
  */
 export function parseRange(header: string | undefined, size: number): RangeResult {
   const [, first = '', last = ''] = /^bytes=\s*(\d{0,15})-(\d{0,15})\s*$/i.exec(header ?? '') ?? [];
@@ -25,13 +25,14 @@ function suffix(length: number, size: number): RangeResult {
   return length >= size ? { offset: 0, length: size } : { offset: size - length, length };
 }
 
-/** Where a 206 body starts and how large the whole is; undefined when the header is malformed or of another unit. */
+/** The range of a 206 response and the size of the whole content, if known. */
 export interface ContentRange {
   readonly first: number;
   readonly last: number;
   readonly size: number | undefined;
 }
 
+/** Undefined when the header is malformed or uses another unit. */
 export function parseContentRange(header: string | undefined): ContentRange | undefined {
   const match = /^bytes (\d{1,15})-(\d{1,15})\/(\d{1,15}|\*)$/.exec(header ?? '');
   if (!match) return undefined;

@@ -1,4 +1,4 @@
-/** One challenge of a WWW-Authenticate header; scheme and parameter names in lower case. */
+/** A challenge of a WWW-Authenticate header; scheme and parameter names are in lower case. */
 export interface Challenge {
   readonly scheme: string;
   readonly parameters: ReadonlyMap<string, string>;
@@ -9,8 +9,8 @@ const token = /[!#$%&'*+\-.^_`|~0-9A-Za-z]+/y;
 const token68 = /[A-Za-z0-9\-._~+/]+=*(?=\s*(?:,|$))/y;
 
 /**
- * All challenges of all WWW-Authenticate headers, several in one header included (RFC 9110 §11.6.1; Forgejo sends
- * Bearer and Basic in one). Reading stops at the first malformed place and keeps what came before it. Linear time.
+ * Parses all challenges of all WWW-Authenticate headers. One header may have several (RFC 9110 §11.6.1; Forgejo sends
+ * Bearer and Basic in one). Parsing a header stops at the first error and keeps what came before. Linear time.
  */
 export function parseChallenges(headers: readonly string[]): Challenge[] {
   return headers.flatMap((header) => [...readHeader(header.slice(0, maxHeaderLength))]);
@@ -31,7 +31,7 @@ function* readHeader(text: string): Generator<Challenge> {
   }
 }
 
-/** Reads `name=value`; leaves the reader untouched when the next word is the scheme of another challenge. */
+/** Reads `name=value`; leaves the position unchanged when the next word is the scheme of another challenge. */
 function readParameter(reader: Reader, parameters: Map<string, string>): boolean {
   const start = reader.position;
   const name = reader.match(token);
@@ -65,12 +65,12 @@ class Reader {
     return true;
   }
 
-  /** Returns whether at least one space was there. */
+  /** Returns whether there was at least one space. */
   skipSpaces(): boolean {
     return this.match(/[ \t]+/y) !== undefined;
   }
 
-  /** Returns whether anything is left. */
+  /** Returns whether there is more text. */
   skipSeparators(): boolean {
     this.match(/[ \t,]+/y);
     return this.position < this.text.length;

@@ -1,14 +1,14 @@
 import { Digest } from './digest.js';
 import { JsonError, readJson, type JsonShape } from './json/json.js';
 
-/** Descriptors looked at in one manifest; real ones have a few dozen. */
+/** Descriptors read from one manifest; real ones have a few dozen. */
 const maxDescribed = 1_000;
 
 const descriptor: JsonShape = { fields: { digest: 'value' } };
 const descriptors: JsonShape = { items: descriptor, max: maxDescribed };
 const shape: JsonShape = { fields: { config: descriptor, layers: descriptors, manifests: descriptors } };
 
-/** What a manifest says it consists of. */
+/** The digests that a manifest refers to. */
 export interface Described {
   /** Configuration and layers. */
   readonly blobs: readonly Digest[];
@@ -16,7 +16,7 @@ export interface Described {
   readonly manifests: readonly Digest[];
 }
 
-/** Reads descriptors as far as they can be read: a document that is no manifest describes nothing. */
+/** Reads all valid descriptors; a document that is not a manifest has none. */
 export function findDescribed(body: Buffer): Described {
   let document: unknown;
   try {

@@ -3,11 +3,11 @@ import { OciError } from './error.js';
 
 export type DigestAlgorithm = 'sha256' | 'sha512';
 
-/** Length of the encoded part in characters; the image specification registers these two algorithms. */
+/** Length of the hexadecimal part; the image specification registers these two algorithms. */
 const hexLength: Record<DigestAlgorithm, number> = { sha256: 64, sha512: 128 };
 const isAlgorithm = (text: string): text is DigestAlgorithm => Object.hasOwn(hexLength, text);
 
-/** A content address, `algorithm:hex`. Only `parse` and `of` make one, so a Digest is always well-formed. */
+/** A content address, `algorithm:hex`, always well-formed. */
 export class Digest {
   private constructor(
     readonly algorithm: DigestAlgorithm,
@@ -15,8 +15,8 @@ export class Digest {
   ) {}
 
   /**
-   * @throws OciError DIGEST_INVALID unless the text is `sha256:` or `sha512:` and exactly as many lower-case hexadecimal
-   * digits as the algorithm gives (image specification, "Digests"; shorter or longer ones became file paths elsewhere).
+   * @throws OciError DIGEST_INVALID unless the text is `sha256:` or `sha512:` followed by the algorithm's exact number of
+   * lower-case hexadecimal digits (image specification, "Digests"). Digests become file paths.
    */
   static parse(text: string): Digest {
     const digest = Digest.find(text);
@@ -38,7 +38,7 @@ export class Digest {
     return createHash(this.algorithm);
   }
 
-  /** Whether the hash, which stays usable, has arrived at this digest. */
+  /** Whether the hash's current value is this digest; the hash stays usable. */
   matches(hash: Hash): boolean {
     return hash.copy().digest('hex') === this.hex;
   }

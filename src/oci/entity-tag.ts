@@ -1,11 +1,11 @@
 import type { Digest } from './digest.js';
 
-/** Content is named by its digest, so its digest is its strong entity tag (RFC 9110 §8.8.3). */
+/** The strong entity tag of content is its digest (RFC 9110 §8.8.3). */
 export function entityTag(digest: Digest): string {
   return `"${digest.toString()}"`;
 }
 
-/** Whether an If-None-Match header names this content (RFC 9110 §13.1.2); comparison is weak, as the RFC asks. */
+/** Whether an If-None-Match header matches this content, by weak comparison (RFC 9110 §13.1.2). */
 export function matchesEntityTag(header: string | undefined, digest: Digest): boolean {
   if (header === undefined) return false;
   const tags = header

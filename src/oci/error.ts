@@ -1,7 +1,7 @@
 /**
- * The one error table: every code a client can meet, with its status and default message.
- * Codes are those of the distribution specification (code-1 … code-14); UNAVAILABLE, UPSTREAM_ERROR,
- * TIMEOUT and UNKNOWN are registry-defined, which the specification allows.
+ * Every error code that a client can receive, with its status and default message.
+ * Codes are those of the distribution specification (code-1 … code-14); the others, as UNAVAILABLE, UPSTREAM_ERROR,
+ * TIMEOUT and UNKNOWN, are registry-defined, which the specification allows.
  */
 const table = {
   BLOB_UNKNOWN: [404, 'blob unknown to registry'],
@@ -20,23 +20,23 @@ const table = {
   REQUEST_INVALID: [400, 'the request is malformed'],
   TOOMANYREQUESTS: [429, 'too many requests'],
   UNKNOWN: [500, 'unknown error'],
-  UPSTREAM_ERROR: [502, 'the upstream registry gave a wrong answer'],
+  UPSTREAM_ERROR: [502, 'the upstream registry sent an invalid response'],
   UNAVAILABLE: [503, 'temporarily unavailable'],
-  TIMEOUT: [504, 'the upstream registry did not answer in time'],
+  TIMEOUT: [504, 'the upstream registry did not respond in time'],
 } as const satisfies Record<string, readonly [number, string]>;
 
 export type ErrorCode = keyof typeof table;
 
 export interface OciErrorOptions {
-  /** Overrides the table's status, for codes that stand for more than one. */
+  /** Overrides the table's status, for codes with more than one. */
   readonly status?: number;
   readonly detail?: unknown;
-  /** Seconds after which the client may ask again. */
+  /** Seconds after which the client may retry. */
   readonly retryAfter?: number;
   readonly cause?: unknown;
 }
 
-/** What every room throws and the exception filter renders. Messages are shown to clients: no secret, no internal address. */
+/** The error that the exception filter renders. Clients see the message: it has no secrets and no internal addresses. */
 export class OciError extends Error {
   override readonly name = 'OciError';
   readonly status: number;
@@ -61,7 +61,7 @@ export function errorDocument(error: OciError): string {
   return JSON.stringify({ errors: [detail === undefined ? { code, message } : { code, message, detail }] });
 }
 
-/** The code that stands for a status where nothing better is known, as for errors of the HTTP framework. */
+/** The code for a status when only the status is known, as for errors of the HTTP framework. */
 export function codeOfStatus(status: number): ErrorCode {
   const entry = Object.entries(table).find(([code, [value]]) => value === status && !code.endsWith('_UNKNOWN'));
   if (status === 400 || entry === undefined) return status < 500 ? 'REQUEST_INVALID' : 'UNKNOWN';

@@ -10,21 +10,21 @@ import {
   blobMediaType,
 } from './media-type.js';
 
-/** Largest manifest in bytes; the specification asks registries for at least 4 MiB, and containerd takes no more. */
+/** Largest manifest in bytes; the specification requires at least 4 MiB, and containerd accepts no more. */
 export const maxManifestBytes = 4 * 1024 * 1024;
 
-/** A manifest as a registry sent it, checked as far as serving it needs. */
+/** A manifest as a registry sent it, validated as far as serving it requires. */
 export interface Manifest {
   readonly body: Buffer;
   readonly mediaType: string;
   /** Computed from the body, or for schema 1 from its signed payload. */
   readonly digest: Digest;
   readonly subject?: Digest;
-  /** Schema 1 is passed through and not kept: its digest is not that of its bytes. */
+  /** False for schema 1, which is not stored because its digest is not that of its bytes. */
   readonly storable: boolean;
 }
 
-/** What is looked at here; the rest is the client's business. */
+/** The fields that are read; clients interpret the others. */
 const shape: JsonShape = {
   fields: {
     schemaVersion: 'value',
@@ -39,18 +39,17 @@ const shape: JsonShape = {
 };
 const protectedShape: JsonShape = { fields: { formatLength: 'value', formatTail: 'value' } };
 
-/** Why a document is no manifest to serve; the caller knows whom to blame. */
+/** The reason why a document is not a valid manifest. */
 export class ManifestError extends Error {
   override readonly name = 'ManifestError';
 }
 
 /**
- * @param contentType the Content-Type header it came with: a label, which the document itself overrules.
- * @param algorithm that of the digest it was requested by.
- * @param expected the digest that the document is known by. A JSON object with that digest is a manifest whatever its
- * type: the digest vouches for it.
- * @throws ManifestError when it is no JSON object, nothing says that it is a manifest, or it could be read as two kinds
- * at once (CVE-2021-41190).
+ * @param contentType the response's Content-Type header, which the document's own media type overrides.
+ * @param algorithm the algorithm of the requested digest.
+ * @param expected the requested digest. A JSON object with that digest is a manifest whatever its media type.
+ * @throws ManifestError when the body is not a JSON object, has no manifest media type, or is ambiguous between two kinds
+ * (CVE-2021-41190).
  */
 export function parseManifest(
   body: Buffer,
@@ -62,10 +61,10 @@ export function parseManifest(
   const digest = Digest.of(body, algorithm);
   const isVouchedFor = expected?.equals(digest) === true;
   const mediaType = mediaTypeOf(document, contentType) ?? (isVouchedFor ? labelOf(contentType) : undefined);
-  if (mediaType === undefined) throw new ManifestError('the response is not of a manifest media type');
+  if (mediaType === undefined) throw new ManifestError('the response does not have a manifest media type');
   const foreign = isIndex(mediaType) ? ['layers', 'config', 'fsLayers'] : ['manifests'];
   if (foreign.some((field) => isPresent(document, field))) {
-    throw new ManifestError('the document has fields of another kind of manifest');
+    throw new ManifestError('the document has fields of another manifest type');
   }
   if (isSchema1(mediaType)) {
     return { body, mediaType, digest: Digest.of(schema1Payload(body, document), algorithm), storable: false };
@@ -93,15 +92,15 @@ function parseObject(body: Buffer, wanted: JsonShape): Record<string, unknown> {
 }
 
 /**
- * The type that the document itself states, else its label, else the one whose shape it has. A label of another known
- * type is wrong: Harbor and Artifactory have sent OCI indexes as Docker lists, object stores everything as binary data.
+ * The document's own media type, else that of its Content-Type, else the one that matches its structure. A contradicting
+ * Content-Type is wrong: Harbor and Artifactory have sent OCI indexes as Docker lists, object stores send binary data.
  */
 function mediaTypeOf(document: Record<string, unknown>, contentType: string | undefined): string | undefined {
   const sent = parseMediaType(contentType);
   const stated = typeof document.mediaType === 'string' ? parseMediaType(document.mediaType) : undefined;
-  // A type nobody here knows, as of an ORAS artifact, counts when both agree or nothing else is said.
-  const isOwnWord = stated !== undefined && mayLabelManifest(stated);
-  if (isOwnWord && (isManifestMediaType(stated) || stated === sent || isGeneric(sent))) return stated;
+  // An unknown type, as that of an ORAS artifact, counts when both agree or the Content-Type is generic.
+  const isUsable = stated !== undefined && mayLabelManifest(stated);
+  if (isUsable && (isManifestMediaType(stated) || stated === sent || isGeneric(sent))) return stated;
   if (sent !== undefined && isManifestMediaType(sent)) return sent;
   if (document.schemaVersion !== 2) return undefined;
   if (Array.isArray(document.manifests)) return manifestMediaTypes.ociIndex;
@@ -109,7 +108,7 @@ function mediaTypeOf(document: Record<string, unknown>, contentType: string | un
   return isObject(document.config) && hasLayers ? manifestMediaTypes.ociManifest : undefined;
 }
 
-/** Whether a label says nothing of what is in a JSON document. */
+/** Whether a Content-Type says nothing about the kind of a JSON document. */
 function isGeneric(sent: string | undefined): boolean {
   return sent === undefined || sent === blobMediaType || sent === 'application/json' || sent === 'text/plain';
 }
@@ -120,7 +119,7 @@ function labelOf(contentType: string | undefined): string {
 }
 
 /**
- * The bytes that a signed schema 1 manifest's digest is over: the document up to `formatLength`, then `formatTail`
+ * The signed payload of a schema 1 manifest, which its digest covers: the document up to `formatLength`, then `formatTail`
  * (Docker image manifest v2 schema 1, "Signed Manifests").
  */
 function schema1Payload(body: Buffer, document: Record<string, unknown>): Buffer {

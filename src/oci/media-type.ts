@@ -1,4 +1,4 @@
-/** Media types of manifests, in the order in which the mirror offers them to upstreams. */
+/** Media types of manifests, in the order of the Accept header sent to upstreams. */
 export const manifestMediaTypes = {
   ociIndex: 'application/vnd.oci.image.index.v1+json',
   ociManifest: 'application/vnd.oci.image.manifest.v1+json',
@@ -12,7 +12,7 @@ export const manifestMediaTypes = {
 
 const all: ReadonlySet<string> = new Set(Object.values(manifestMediaTypes));
 
-/** Every type, always: some registries answer 404 to an index asked for without its type (upstreams.md, ghcr.io and ACR). */
+/** Always has every type: some registries (ghcr.io, ACR) respond with 404 when the type of an index is missing. */
 export const acceptManifests = `${Object.values(manifestMediaTypes).join(', ')}, */*;q=0.1`;
 
 export const blobMediaType = 'application/octet-stream';

@@ -12,20 +12,20 @@ const label = /^[a-z0-9](?:[a-z0-9-]*[a-z0-9])?$/;
 export const nameComponent = /^[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*$/;
 const authority = /^(\[[0-9a-f:.]+\]|[^:[\]]+)(?::(\d{1,5}))?$/;
 
-/** A registry's canonical host, with its port unless that is 443: the first half of a repository's identity. */
+/** A registry's canonical host, with its port unless that is 443. */
 export class Namespace {
   private constructor(
-    /** Host name or address, without port; an IPv6 address keeps its brackets. */
+    /** Host name or address without the port; an IPv6 address keeps its brackets. */
     readonly host: string,
     readonly port: number | undefined,
   ) {}
 
   /**
    * Canonical form: lower case, no trailing dot, no `:443`, one name for Docker Hub.
-   * @throws OciError NAME_INVALID when the text is no host name or address with an optional port.
+   * @throws OciError NAME_INVALID when the text is not a host name or address with an optional port.
    */
   static parse(text: string): Namespace {
-    // Only ASCII is made lower case: there are letters outside it whose lower case is inside.
+    // Non-ASCII text is rejected first: some letters outside ASCII have an ASCII lower case.
     const isAscii = text.length <= 260 && /^[!-~]+$/.test(text);
     const [, host = '', port] = (isAscii && authority.exec(text.toLowerCase())) || [];
     const name = host.endsWith('.') ? host.slice(0, -1) : host;
@@ -37,8 +37,8 @@ export class Namespace {
   }
 
   /**
-   * A first path component is a host when it has a dot or a colon, or is `localhost`, as in every client's reference
-   * parser, unless no host can be called so and a repository can: `x.y_z` is a component of a name.
+   * Whether clients take a first path component for a host: it has a dot or a colon, or is `localhost`, unless it is valid
+   * in a repository name but not as a host, as `x.y_z` is.
    */
   static looksLikeHost(component: string): boolean {
     if (component.toLowerCase() === 'localhost') return true;
@@ -50,7 +50,7 @@ export class Namespace {
     return this.host === dockerHub && this.port === undefined;
   }
 
-  /** A name that public DNS can answer: at least two labels, no address. */
+  /** A name that public DNS can resolve: at least two labels, not an address. */
   get isDomainName(): boolean {
     return this.host.includes('.') && !this.isAddress;
   }

@@ -18,10 +18,10 @@ export class Tag {
   }
 }
 
-/** What names a manifest in a repository. */
+/** Identifies a manifest in a repository. */
 export type Reference = Tag | Digest;
 
-/** @throws OciError DIGEST_INVALID for text with a colon, which no tag has; TAG_INVALID for the rest. */
+/** @throws OciError DIGEST_INVALID for text with a colon, which no tag has; TAG_INVALID otherwise. */
 export function parseReference(text: string): Reference {
   return text.includes(':') ? Digest.parse(text) : Tag.parse(text);
 }

@@ -1,10 +1,10 @@
 import { nameComponent, Namespace } from './namespace.js';
 import { OciError } from './error.js';
 
-/** Longest repository name in characters, without the namespace. */
+/** Longest repository name in characters, excluding the namespace. */
 export const maxNameLength = 255;
 
-/** Which repository a request is about: a registry's canonical host and a repository name of that registry. */
+/** A repository: a registry's canonical host and a name within that registry. */
 export class RepositoryRef {
   private constructor(
     readonly namespace: Namespace,
@@ -12,12 +12,13 @@ export class RepositoryRef {
   ) {}
 
   /**
-   * @throws OciError NAME_INVALID when the name breaks the grammar of the distribution specification ("Pulling manifests")
-   * or is longer than 255 characters. Docker Hub's official images gain their `library/`.
+   * Adds `library/` to the names of Docker Hub's official images.
+   * @throws OciError NAME_INVALID when the name violates the grammar of the distribution specification ("Pulling
+   * manifests") or is longer than 255 characters.
    */
   static of(namespace: Namespace, name: string): RepositoryRef {
     const full = namespace.isDockerHub && !name.includes('/') ? `library/${name}` : name;
-    // The length comes first: it bounds the work of everything after it.
+    // Checking the length first bounds the cost of the pattern.
     if (full.length > maxNameLength || !full.split('/').every((part) => nameComponent.test(part))) {
       throw new OciError('NAME_INVALID');
     }

@@ -5,7 +5,7 @@ import { checkClock, checkOpenFiles } from '../observability/process.check.js';
 import { checkStorage } from '../storage/storage.check.js';
 import { checkUpstreams } from '../upstream/upstream.check.js';
 
-/** Looks at everything that a mirror with these settings would need, without serving anything. */
+/** Checks everything that a mirror with these settings needs, without serving. */
 export async function* doctor({ server, storage, upstreams }: Settings): AsyncGenerator<CheckResult> {
   const seen: { host: string; skew: number }[] = [];
   yield* checkStorage(storage, server.maxSize);

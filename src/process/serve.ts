@@ -20,22 +20,22 @@ import { StorageError } from '../storage/storage-error.js';
 import { adminServerOf } from './admin.server.js';
 import type { SiblingServer } from './sibling.server.js';
 
-/** What a process that serves together with others gets from who started it. */
+/** What distinguishes a worker from a process that serves alone. */
 export interface WorkerContext {
-  /** Where the others reach this one. */
+  /** The server through which the other workers reach this one. */
   readonly sibling: SiblingServer;
-  /** In place of signals. Resolves with the name of one. */
+  /** Replaces signals. Resolves with the name of one. */
   readonly stopped: Promise<string>;
 }
 
-/** Serves until SIGTERM or SIGINT, then lets running transfers end. @throws StartError */
+/** Serves until SIGTERM or SIGINT, then drains. @throws StartError */
 export async function serve(settings: Settings, context?: WorkerContext): Promise<void> {
   const app = await open(settings);
   const logger = new Logger('Server');
   logger.log(startLine(settings));
   const admin = adminServerOf(app);
   const stopped = context?.stopped ?? stopSignal();
-  context?.sibling.leadTo(app.getHttpServer());
+  context?.sibling.forwardTo(app.getHttpServer());
   const { tlsCert } = settings.server;
   // Without a certificate it ends the program, as it does when a terminal is closed.
   if (tlsCert !== undefined) process.on('SIGHUP', () => app.get(CertificateService).look());
@@ -45,9 +45,9 @@ export async function serve(settings: Settings, context?: WorkerContext): Promis
     logger.log(`${await stopped} received, finishing ${app.get(DrainService).count} transfers`);
     app.get(ReadinessService).startDraining();
     app.get(WarmService).stop();
-    // A connection that stays open would be closed under a client that is just asking over it.
+    // A connection kept open would be closed just as a client sends its next request.
     app.get(DrainService).announce();
-    // Balancers find out first, and send nothing more to a process that is about to refuse it.
+    // Lets load balancers notice before connections are refused.
     await sleep(settings.server.drainDelay);
     context?.sibling.close();
     const isDrained = await drain(app, settings.server.drainTimeout);
@@ -80,12 +80,12 @@ async function open(settings: Settings): Promise<NestFastifyApplication> {
   }
 }
 
-/** Two mirrors on one machine must both start when nobody has thought of the admin address. */
+/** A default admin address that is in use is a warning: two mirrors on one machine must both start without a setting. */
 async function listenForAdmins(server: Server, { server: settings, given }: Settings, logger: Logger): Promise<void> {
   const { adminListen } = settings;
   if (adminListen === 'off') return;
   try {
-    logger.log(`answering /_admin at ${await listenAt(adminListen, (address) => listenPlainly(server, address))}`);
+    logger.log(`serving /_admin at ${await listenAt(adminListen, (address) => listenPlainly(server, address))}`);
   } catch (error) {
     if (!(error instanceof StartError) || given?.has('admin-listen') === true) throw error;
     logger.warn(`there is no admin address: ${error.message}`);
@@ -93,7 +93,7 @@ async function listenForAdmins(server: Server, { server: settings, given }: Sett
 }
 
 async function listenPlainly(server: Server, address: ListenAddress): Promise<string> {
-  // With several workers, this is of the one that asks, and not of all of them.
+  // Otherwise the cluster module would share the address among all workers.
   server.listen({ ...address, exclusive: true });
   await once(server, 'listening');
   const bound = server.address();
@@ -101,12 +101,12 @@ async function listenPlainly(server: Server, address: ListenAddress): Promise<st
   return `http://${bound.family === 'IPv6' ? `[${bound.address}]` : bound.address}:${bound.port}`;
 }
 
-/** @returns where, with the port that the system chose when it was asked for port 0 */
+/** @returns the address, with the port that the system chose for port 0 */
 function listen(app: NestFastifyApplication, { listen: text, worker }: ServerSettings): Promise<string> {
   return listenAt(text, (address) => app.getHttpAdapter().getInstance().listen(address), worker !== undefined);
 }
 
-/** @param isShared whether the supervisor listens, which has also made way for it. */
+/** @param isShared whether the supervisor listens; it has removed a stale socket file. */
 async function listenAt(
   text: string,
   begin: (address: ListenAddress) => Promise<string>,
@@ -124,7 +124,7 @@ async function listenAt(
   }
 }
 
-/** Resolves with the first signal's name. A second one ends the process at once. */
+/** Resolves with the name of the first signal. A second one exits at once. */
 function stopSignal(): Promise<string> {
   return new Promise((resolve) => {
     for (const signal of ['SIGTERM', 'SIGINT'] as const) {
@@ -139,7 +139,7 @@ function stopSignal(): Promise<string> {
   });
 }
 
-/** Stops accepting, and waits for what is being sent and downloaded. @returns whether all of it ended in time */
+/** Stops accepting and waits for responses and downloads in progress. @returns whether all of them ended in time */
 async function drain(app: NestFastifyApplication, timeout: number): Promise<boolean> {
   const server = app.getHttpServer();
   server.close();

@@ -4,8 +4,8 @@ import { respondToClientError } from '../distribution/server/client.error.js';
 import { serverLimits } from '../distribution/server/server.options.js';
 
 /**
- * Where the other workers of this machine reach one of them: they share a socket, so that the main address leads to any.
- * It listens before there is an app, which has to know the address; until then it answers 503.
+ * Lets the other workers of this machine reach this one: workers share a socket, so the main address leads to any of
+ * them. It listens before the app exists, because the app needs its address; until then it responds with 503.
  */
 export class SiblingServer {
   readonly server: Server;
@@ -21,12 +21,12 @@ export class SiblingServer {
     this.server.on('checkExpectation', (request, response) => this.server.emit('request', request, response));
   }
 
-  /** Answers as the main server does from now on. */
-  leadTo(main: Server): void {
+  /** Forwards requests to the main server from now on. */
+  forwardTo(main: Server): void {
     this.main = main;
   }
 
-  /** Takes no more connections; those that there are get their answers. */
+  /** Accepts no more connections; open ones get their responses. */
   close(): void {
     this.server.close();
     this.server.closeIdleConnections();

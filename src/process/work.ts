@@ -5,21 +5,21 @@ import type { ServerSettings } from '../config/server.settings.js';
 import type { Settings } from '../config/settings.js';
 import { serve } from './serve.js';
 import { SiblingServer } from './sibling.server.js';
-import type { Order } from './supervise.js';
+import type { WorkerMessage } from './supervise.js';
 
-/** Milliseconds that the supervisor may take to let a worker go. */
+/** Milliseconds to wait for the supervisor's channel to close. */
 const disconnectTimeout = 2_000;
 
-/** Serves as one of several workers until the supervisor says that it is over. @returns 0 @throws StartError */
+/** Serves as one of several workers until the supervisor says to stop. @returns 0 @throws StartError */
 export async function work(settings: Settings, place: number): Promise<number> {
   const sibling = new SiblingServer(settings.server);
   try {
     sibling.server.listen({ host: '127.0.0.1', port: 0, exclusive: true });
     await once(sibling.server, 'listening');
     const bound = sibling.server.address();
-    if (typeof bound === 'string' || bound === null) throw new Error('the port for the other workers has no number');
+    if (typeof bound === 'string' || bound === null) throw new Error('the sibling server has no port');
     const server = settingsOfWorker(settings.server, place, `http://127.0.0.1:${bound.port}`);
-    await serve({ ...settings, server }, { sibling, stopped: stopOrder() });
+    await serve({ ...settings, server }, { sibling, stopped: stopMessage() });
     return 0;
   } finally {
     sibling.server.close();
@@ -28,7 +28,7 @@ export async function work(settings: Settings, place: number): Promise<number> {
   }
 }
 
-/** @param url where the others reach this one, unless an address is configured that leads to all of them. */
+/** @param url at which the other workers reach this one, unless an address of all of them is configured. */
 function settingsOfWorker(server: ServerSettings, place: number, url: string): ServerSettings {
   const copy = Object.assign(Object.create(Object.getPrototypeOf(server) as object) as ServerSettings, server);
   copy.worker = place;
@@ -38,20 +38,20 @@ function settingsOfWorker(server: ServerSettings, place: number, url: string): S
 }
 
 /**
- * Resolves with the signal that the supervisor got. A terminal and a service manager send theirs to every process, and
- * a second one ends a process at once; so what is sent here does not count.
+ * Resolves with the signal that the supervisor got. The worker ignores signals of its own: a terminal and a service
+ * manager send theirs to every process, and a second one would end this process at once.
  */
-function stopOrder(): Promise<string> {
+function stopMessage(): Promise<string> {
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => undefined);
   return new Promise((resolve) => {
-    process.on('message', (order: Order) => {
-      if (order.signal === 'SIGHUP') process.emit('SIGHUP');
-      else resolve(order.signal);
+    process.on('message', (message: WorkerMessage) => {
+      if (message.signal === 'SIGHUP') process.emit('SIGHUP');
+      else resolve(message.signal);
     });
   });
 }
 
-/** The channel to the supervisor would keep the process. It is closed in the one way that Node takes for no accident. */
+/** Closes the channel to the supervisor, which would keep the process running, in the way that Node treats as voluntary. */
 async function leave(): Promise<void> {
   const { worker } = cluster;
   if (!worker?.isConnected()) return;

@@ -1,5 +1,7 @@
 /**
- * Where an answer came from: the store; the upstream; the store although the upstream should have been asked and could
- * not be; the store after the upstream agreed.
+ * - HIT: from the store
+ * - MISS: from the upstream
+ * - STALE: from the store, because the upstream could not revalidate it
+ * - REVALIDATED: from the store, after the upstream confirmed it
  */
 export type CacheStatus = 'HIT' | 'MISS' | 'STALE' | 'REVALIDATED';

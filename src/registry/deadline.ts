@@ -1,10 +1,10 @@
 import { OciError } from '../oci/error.js';
 
-/** Milliseconds within which every request has its answer's head (P4): clients give up at 30 s. */
+/** Milliseconds until the response headers are sent (P4): clients give up after 30 s. */
 export const responseDeadline = 25_000;
 
 /**
- * The value, if it comes in time. What was asked for goes on without this caller.
+ * Waits for the value until the deadline. The operation itself continues after that.
  * @throws OciError TIMEOUT
  */
 export async function within<T>(value: Promise<T>, deadline = responseDeadline): Promise<T> {
@@ -19,10 +19,10 @@ export async function within<T>(value: Promise<T>, deadline = responseDeadline):
   }
 }
 
-/** Milliseconds that somebody with something older to answer with waits for the upstream (P6: 2 s). */
+/** Milliseconds to wait for the upstream when a stale response is available (P6: 2 s). */
 const patience = 1_800;
 
-/** The value, or undefined when it takes longer than somebody with something older should wait. */
+/** The value, or undefined when it takes longer than a caller with a stale response waits. */
 export async function inTime<T>(value: Promise<T>): Promise<T | undefined> {
   try {
     return await within(value, patience);

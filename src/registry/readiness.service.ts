@@ -2,18 +2,18 @@ import { Inject, Injectable } from '@nestjs/common';
 import { Clock } from '../config/clock/clock.js';
 import { StorageProbe } from '../storage/storage.probe.js';
 
-/** Milliseconds that a finding holds: however often it is asked, the storage is not written to more often. */
-const holds = 5_000;
-/** Milliseconds in which the storage has to take a small object. */
+/** Milliseconds that a result is reused, so that frequent probes do not cause frequent writes. */
+const resultLifetime = 5_000;
+/** Milliseconds within which the storage must write a small object. */
 const deadline = 3_000;
 
-/** Whether new requests should come here; upstreams have no say in it, since what is stored is served without them. */
+/** Whether this process should receive new requests. Upstreams do not matter: stored content is served without them. */
 export interface Readiness {
   readonly status: 'ready' | 'draining' | 'unavailable';
   readonly reason?: string;
 }
 
-/** Tells balancers whether to send requests to this process. */
+/** Readiness for load balancers. */
 @Injectable()
 export class ReadinessService {
   private isDraining = false;
@@ -25,7 +25,7 @@ export class ReadinessService {
     @Inject(Clock) private readonly clock: Clock,
   ) {}
 
-  /** From now on no new requests are wanted, though those that come are served. */
+  /** Reports `draining` from now on. Requests that still arrive are served. */
   startDraining(): void {
     this.isDraining = true;
   }
@@ -38,16 +38,16 @@ export class ReadinessService {
 
   private async findFailure(): Promise<string | undefined> {
     const { known } = this;
-    if (known && this.clock.monotonic() - known.at < holds) return known.failure;
-    // A storage that hangs is asked once, and everybody who waits for it gives up in time.
-    this.checking ??= this.look().finally(() => (this.checking = undefined));
+    if (known && this.clock.monotonic() - known.at < resultLifetime) return known.failure;
+    // One probe at a time, also while the storage hangs; each caller gives up at its deadline.
+    this.checking ??= this.probeOnce().finally(() => (this.checking = undefined));
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<'late'>((resolve) => (timer = setTimeout(() => resolve('late'), deadline)));
     const first = await Promise.race([this.checking, late]).finally(() => clearTimeout(timer));
-    return first === 'late' ? 'it does not answer' : this.known?.failure;
+    return first === 'late' ? 'no response' : this.known?.failure;
   }
 
-  private async look(): Promise<void> {
+  private async probeOnce(): Promise<void> {
     const failure = await this.probe.findFailure();
     this.known = { failure, at: this.clock.monotonic() };
   }

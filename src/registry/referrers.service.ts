@@ -11,7 +11,7 @@ export class ReferrersService {
 
   /**
    * @param query `artifactType`, and what pages need.
-   * @throws OciError; MANIFEST_UNKNOWN where the registry has no referrers, so that clients look for the tag.
+   * @throws OciError; MANIFEST_UNKNOWN where the registry has no referrers, so that clients try the referrers tag.
    */
   list(repository: RepositoryRef, digest: Digest, query: URLSearchParams): Promise<ReferrersPage> {
     return this.mirrored.referrers(repository, digest, query);

@@ -23,7 +23,7 @@ import { ReplicasService } from './mirrored/replicas/replicas.service.js';
 import { RequestLock } from './mirrored/replicas/request.lock.js';
 import { TagResolver } from './mirrored/tag.resolver.js';
 
-/** The use cases, where storage and upstream meet. */
+/** The use cases. They combine storage and upstream. */
 @Module({})
 export class RegistryModule {
   static register(upstream: DynamicModule): DynamicModule {

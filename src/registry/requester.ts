@@ -1,2 +1,2 @@
-/** Who wants a blob: a client, or another replica for its clients. */
+/** Who requests a blob: a client, or another replica on behalf of its clients. */
 export type Requester = 'client' | 'replica';

@@ -18,7 +18,7 @@ function pending() {
 }
 
 describe('SingleFlight', () => {
-  it('runs one action for all who ask meanwhile, and gives all of them its result', async () => {
+  it('runs one action for concurrent callers, and gives all of them its result', async () => {
     const flight = new SingleFlight<string>();
     const { action, calls, resolve } = pending();
     const results = [flight.run('key', action), flight.run('key', action), flight.run('key', action)];
@@ -29,7 +29,7 @@ describe('SingleFlight', () => {
     expect([flight.size, flight.find('key')]).toEqual([0, undefined]);
   });
 
-  it('gives all of them its error, and begins anew for the next', async () => {
+  it('gives all of them its error, and starts again for the next', async () => {
     const flight = new SingleFlight<string>();
     const first = pending();
     const results = [flight.run('key', first.action), flight.run('key', first.action)];
@@ -46,7 +46,7 @@ describe('SingleFlight', () => {
     expect(await Promise.all([run('a'), run('b')])).toEqual(['a', 'b']);
   });
 
-  it('is free again when those who waited go on', async () => {
+  it('has finished before its callers continue', async () => {
     const flight = new SingleFlight<string>();
     await flight.run('key', () => Promise.resolve('first'));
     expect(await flight.run('key', () => Promise.resolve('second'))).toBe('second');

@@ -1,4 +1,4 @@
-/** Runs one action for all who ask for the same key while it runs; they share its result or its error. */
+/** Runs one action per key at a time. Callers that arrive while it runs share its result or its error. */
 export class SingleFlight<T> {
   private readonly running = new Map<string, Promise<T>>();
 
@@ -6,7 +6,7 @@ export class SingleFlight<T> {
     return this.running.size;
   }
 
-  /** What runs for the key now. */
+  /** The action that is running for the key. */
   find(key: string): Promise<T> | undefined {
     return this.running.get(key);
   }

@@ -2,27 +2,30 @@ import { createHash } from 'node:crypto';
 import { Digest } from '../oci/digest.js';
 import type { Tag } from '../oci/reference.js';
 import type { RepositoryRef } from '../oci/repository.js';
+import { StorageError } from './storage-error.js';
 
 /*
+ * Storage layout:
+ *
  * blobs/<algorithm>/<first two hex>/<hex>                    content: layers, configs and manifests, once per digest
  * repositories/<namespace>/<name>/_blobs/<algorithm>/<hex>       this repository contains that content
  * repositories/<namespace>/<name>/_manifests/<algorithm>/<hex>   { mediaType, size, subject? }
  * repositories/<namespace>/<name>/_tags/<tag>                    { tag, digest, mediaType, size, checkedAt }
  * repositories/<namespace>/<name>/_lists/<slot>                a page of tags or referrers, as the upstream sent it
- * health/probe                                               written to see whether the storage takes writes
+ * health/probe                                               written to check that the storage accepts writes
  * leases/<algorithm>/<first two hex>/<hex>-<epoch>           which replica downloads that content for all of them
  * leases/tags/<first two hex>/<hex>-<epoch>                  which one asks about a tag; hex is of the tag's key
  * leases/manifests/<first two hex>/<hex>-<epoch>             which one gets a manifest; hex is of the record's key
- * damaged/<former key>                                       what is not what it should be, set aside for a week
- * state/<name>                                               what this program remembers of its own work
- * ingest/<id>                                                being written; a provider's own, never a key
+ * damaged/<former key>                                       quarantined objects, kept for a week
+ * state/<name>                                               results of earlier sweeps and scrubs
+ * ingest/<id>                                                being written; internal to the provider, never a key
  *
- * Different arguments always give different keys. Components of names never begin with `_`, so `_blobs` ends a name;
- * what is not `[a-z0-9.-]` in a namespace or a tag is escaped with `_`, which keeps keys apart on file systems that
+ * Different arguments always give different keys. Components of names never begin with `_`, so `_blobs` ends a name.
+ * Characters outside `[a-z0-9.-]` in a namespace or tag are escaped with `_`, so keys stay distinct on file systems that
  * fold case.
  */
 
-/** Longest escaped tag or namespace kept readable; file systems take 255 bytes in a component. */
+/** Longest readable escaped tag or namespace; file systems limit a component to 255 bytes. */
 const longestComponent = 200;
 
 export const keys = {
@@ -39,19 +42,19 @@ export const keys = {
   tagLeases: (repository: RepositoryRef, tag: Tag) => leasesOf('tags', keys.tag(repository, tag)),
   manifestLeases: (repository: RepositoryRef, digest: Digest) =>
     leasesOf('manifests', keys.manifest(repository, digest)),
-  /** @param leases what one of the above gave; the epochs of one thing are not below it, but beside each other. */
+  /** @param leases from one of the three functions above; it is a prefix, not a folder. */
   lease: (leases: string, epoch: number) => `${leases}-${String(epoch).padStart(8, '0')}`,
   damaged: (key: string) => `damaged/${key}`,
   state: (name: 'usage' | 'scrub') => `state/${name}`,
 };
 
-/** What a record is about, as its key tells. */
+/** The subject of a record, parsed from its key. */
 export interface RecordKey {
   readonly kind: 'blob' | 'manifest' | 'tag' | 'list';
-  /** The namespace; one that is too long for a key is only known by its hash. */
+  /** The namespace, or its hash when it is too long for a key. */
   readonly namespace: string;
   readonly name: string;
-  /** Of blobs and manifests. */
+  /** Set for blobs and manifests. */
   readonly digest?: Digest;
 }
 
@@ -60,7 +63,7 @@ const recordKinds = { blobs: 'blob', manifests: 'manifest', tags: 'tag', lists: 
 const recordPattern =
   /^repositories\/([^/]+)\/([^/_][^/]*(?:\/[^/_][^/]*)*)\/_(blobs|manifests|tags|lists)\/(?:(sha256|sha512)\/)?([^/]+)$/;
 
-/** Undefined for what is no record of this program. */
+/** Undefined for keys that are not records of this program. */
 export function parseRecordKey(key: string): RecordKey | undefined {
   const match = recordPattern.exec(key);
   if (!match) return undefined;
@@ -72,14 +75,14 @@ export function parseRecordKey(key: string): RecordKey | undefined {
   return digest && { ...place, digest };
 }
 
-/** Undefined for what is no content of this program. */
+/** Undefined for keys that are not content of this program. */
 export function parseContentKey(key: string): Digest | undefined {
   const [, algorithm, hex = ''] = /^blobs\/(sha256|sha512)\/[0-9a-f]{2}\/([0-9a-f]+)$/.exec(key) ?? [];
   const digest = Digest.find(`${algorithm}:${hex}`);
   return digest && keys.content(digest) === key ? digest : undefined;
 }
 
-/** Every folder of content, a part of all digests each. */
+/** All content folders, which partition the digests. */
 export function contentFolders(): string[] {
   const starts = Array.from({ length: 256 }, (_, index) => index.toString(16).padStart(2, '0'));
   return ['sha256', 'sha512'].flatMap((algorithm) => starts.map((start) => `blobs/${algorithm}/${start}`));
@@ -90,13 +93,13 @@ function leasesOf(folder: string, key: string): string {
   return `leases/${folder}/${hex.slice(0, 2)}/${hex}`;
 }
 
-/** One of 64 slots: names of lists come from clients, and must not fill a disk. The record has the name itself. */
+/** One of 64 slots, since clients choose the names of lists and must not fill the disk. The record has the name itself. */
 function slotOf(name: string): string {
   const [first = 0] = createHash('sha256').update(name).digest();
   return String(first % 64);
 }
 
-/** A too long text becomes its hash behind `_-`, which no escape begins with; a tag's record has the tag itself. */
+/** Replaces text that is too long with `_-` and its hash; no escape begins with `_-`. */
 function component(text: string): string {
   const escaped = escape(text);
   return escaped.length <= longestComponent ? escaped : `_-${createHash('sha256').update(text).digest('hex')}`;
@@ -111,7 +114,7 @@ function escape(text: string): string {
   });
 }
 
-/** Undoes `escape`; a hash stays what it is. */
+/** Reverses `escape`; a hash stays unchanged. */
 function unescape(text: string): string {
   if (text.startsWith('_-')) return text;
   return text.replace(/_(?:0([0-9a-f]{1,4})\.|([a-z_]))/g, (_, code: string | undefined, character: string) =>
@@ -123,7 +126,17 @@ function unescape(text: string): string {
   );
 }
 
-/** Whether a provider may use the key as it is. */
+/** The key itself. @throws StorageError `failed` when it is malformed */
+export function checkKey(key: string): string {
+  if (!isKey(key)) throw malformedKey();
+  return key;
+}
+
+export function malformedKey(): StorageError {
+  return new StorageError('failed', 'the key is malformed');
+}
+
+/** Whether the key is well-formed. */
 export function isKey(key: string): boolean {
   const parts = key.length <= 1024 ? key.split('/') : [];
   return (

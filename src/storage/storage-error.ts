@@ -1,6 +1,6 @@
 export type StorageErrorKind = 'not-found' | 'too-large' | 'full' | 'damaged' | 'newer-version' | 'failed';
 
-/** What every provider throws. Only `not-found` means absence; everything else is trouble. */
+/** The error that every provider throws. Only `not-found` means a missing object; every other kind is a failure. */
 export class StorageError extends Error {
   override readonly name = 'StorageError';
 
@@ -12,7 +12,7 @@ export class StorageError extends Error {
     super(message, cause === undefined ? undefined : { cause });
   }
 
-  /** A provider of another package throws the error of its own copy of this one, which means the same. */
+  /** Compares by name: a provider in another package may throw the class of its own copy of this module. */
   static override [Symbol.hasInstance](value: unknown): boolean {
     return value instanceof Error && value.name === 'StorageError' && 'kind' in value && typeof value.kind === 'string';
   }
@@ -22,7 +22,12 @@ export class StorageError extends Error {
   }
 }
 
-/** The value, or undefined when the object is absent; trouble stays trouble. */
+/** The error for an object that does not exist. */
+export function notFound(cause?: unknown): StorageError {
+  return new StorageError('not-found', 'there is no such object', cause);
+}
+
+/** The value, or undefined when the object does not exist. Other errors are rethrown. */
 export async function orAbsent<T>(value: Promise<T>): Promise<T | undefined> {
   try {
     return await value;

@@ -7,13 +7,13 @@ import { orAbsent } from './storage-error.js';
 import { openStorage } from './storage.module.js';
 import type { StorageProvider } from './storage.provider.js';
 
-/** Bytes written to try it: more than one block of any disk. */
-const trial = 256 * 1024;
-/** Part of a disk, and bytes, that should be free: less is worth a word. */
-const fewShare = 0.05;
-const fewBytes = 2 ** 30;
+/** Size of the test object in bytes: more than one block of any disk. */
+const testSize = 256 * 1024;
+/** Free share of the disk, and free bytes, below which the check warns. */
+const lowShare = 0.05;
+const lowBytes = 2 ** 30;
 
-/** Whether the storage can be used, by using it: what is written for that is removed again. */
+/** Tests the storage by using it, and removes the test objects afterwards. */
 export async function* checkStorage(
   settings: StorageSettings,
   maxSize: Quota | undefined,
@@ -28,7 +28,7 @@ export async function* checkStorage(
   });
   yield opened;
   if (opened.status === 'fail') {
-    // It may still open after its deadline.
+    // The storage may still open after the deadline.
     opening.then((late) => late.close()).catch(() => undefined);
     return;
   }
@@ -44,7 +44,7 @@ export async function* checkStorage(
 
 async function* checkObjects(provider: StorageProvider, folder: string): AsyncGenerator<CheckResult> {
   const [written, claimed] = [`${folder}/written`, `${folder}/claimed`];
-  const content = randomBytes(trial);
+  const content = randomBytes(testSize);
   const checks: Check[] = [
     { name: 'storage: write', run: () => checkWrite(provider, written, content) },
     { name: 'storage: read back', run: () => checkRead(provider, written, content) },
@@ -55,49 +55,49 @@ async function* checkObjects(provider: StorageProvider, folder: string): AsyncGe
     for (const check of checks) {
       const result = await runCheck(check);
       yield result;
-      // Where nothing can be written, there is nothing to read.
+      // Without a written object there is nothing to read.
       if (result.status === 'fail' && check === checks[0]) break;
     }
   } finally {
-    // Reported as a check of its own; also when nobody listens any more, nothing is left behind.
+    // In `finally`, so that the test objects are removed even when the caller stops iterating.
     yield await runCheck({ name: 'storage: delete', run: () => checkDelete(provider, [written, claimed]) });
   }
 }
 
 async function checkWrite(provider: StorageProvider, key: string, content: Buffer): Promise<Finding> {
   await provider.write(key, content);
-  return { status: 'ok', detail: `${content.length} bytes, whole and durable` };
+  return { status: 'ok', detail: `${content.length} bytes, durable` };
 }
 
 async function checkRead(provider: StorageProvider, key: string, content: Buffer): Promise<Finding> {
-  const read = await provider.read(key, trial);
-  if (read.equals(content)) return { status: 'ok', detail: 'the same bytes' };
-  return { status: 'fail', detail: 'other bytes than were written' };
+  const read = await provider.read(key, testSize);
+  if (read.equals(content)) return { status: 'ok', detail: 'same bytes' };
+  return { status: 'fail', detail: 'the bytes differ from those written' };
 }
 
 async function checkList(provider: StorageProvider, folder: string, key: string): Promise<Finding> {
   for await (const entry of provider.list(folder)) {
-    if (entry.key === key && entry.size === trial) return { status: 'ok', detail: 'what was written is listed' };
+    if (entry.key === key && entry.size === testSize) return { status: 'ok', detail: 'lists the test object' };
   }
-  return { status: 'fail', detail: 'what was written is not listed' };
+  return { status: 'fail', detail: 'does not list the test object' };
 }
 
 async function checkExclusive(provider: StorageProvider, key: string): Promise<Finding> {
   if (!provider.isExclusive) {
-    return { status: 'warn', detail: 'not supported: replicas each download for themselves' };
+    return { status: 'warn', detail: 'not supported: each replica downloads separately' };
   }
-  const tries = await Promise.all(['a', 'b', 'c'].map((text) => provider.create(key, Buffer.from(text))));
-  const winners = tries.filter(Boolean).length;
-  if (winners === 1) return { status: 'ok', detail: 'of three at once, one won' };
-  return { status: 'fail', detail: `of three at once, ${winners} won` };
+  const attempts = await Promise.all(['a', 'b', 'c'].map((text) => provider.create(key, Buffer.from(text))));
+  const winners = attempts.filter(Boolean).length;
+  if (winners === 1) return { status: 'ok', detail: 'one of three concurrent writes succeeded' };
+  return { status: 'fail', detail: `${winners} of three concurrent writes succeeded` };
 }
 
 async function checkDelete(provider: StorageProvider, keys: readonly string[]): Promise<Finding> {
   for (const key of keys) {
     await provider.delete(key);
-    if (await orAbsent(provider.stat(key))) return { status: 'fail', detail: 'what was deleted is still there' };
+    if (await orAbsent(provider.stat(key))) return { status: 'fail', detail: 'a deleted object still exists' };
   }
-  return { status: 'ok', detail: 'nothing is left behind' };
+  return { status: 'ok', detail: 'the test objects are gone' };
 }
 
 async function checkSpace(
@@ -108,26 +108,27 @@ async function checkSpace(
   const capacity = await provider.capacity();
   const bound = boundOf(maxSize, capacity);
   if (capacity === undefined) {
-    if (typeof maxSize === 'object') return { status: 'fail', detail: '--max-size is a part of an unknown whole' };
-    return { status: 'ok', detail: `no bound that is known; ${bound}` };
+    if (typeof maxSize === 'object')
+      return { status: 'fail', detail: '--max-size is a percentage, but the size of this storage is unknown' };
+    return { status: 'ok', detail: `size unknown; ${bound}` };
   }
   const free = settings.provider === 'filesystem' ? await freeOf(settings.root) : undefined;
   const detail = `${free === undefined ? '' : `${text(free)} free of `}${text(capacity)}; ${bound}`;
   if (free === 0) return { status: 'fail', detail };
   if (typeof maxSize === 'number' && maxSize > capacity) {
-    return { status: 'warn', detail: `${detail}, which is more than there is` };
+    return { status: 'warn', detail: `${detail}, which exceeds the disk` };
   }
-  const isLittle = free !== undefined && free < Math.min(capacity * fewShare, fewBytes);
-  return { status: isLittle ? 'warn' : 'ok', detail };
+  const isLow = free !== undefined && free < Math.min(capacity * lowShare, lowBytes);
+  return { status: isLow ? 'warn' : 'ok', detail };
 }
 
 function boundOf(maxSize: Quota | undefined, capacity: number | undefined): string {
-  if (maxSize === undefined) return 'no --max-size: nothing makes way for new content';
+  if (maxSize === undefined) return 'no --max-size: nothing is evicted for new content';
   if (typeof maxSize === 'number') return `--max-size is ${text(maxSize)}`;
   return `--max-size is ${text(Math.floor((capacity ?? 0) * maxSize.share))}`;
 }
 
-/** Bytes that this process may still write. */
+/** Bytes available to this process. */
 async function freeOf(root: string): Promise<number> {
   const { bavail, bsize } = await statfs(root);
   return bavail * bsize;

@@ -18,10 +18,10 @@ import { StorageProbe } from './storage.probe.js';
 import { StorageProvider } from './storage.provider.js';
 import { TagStore } from './stores/tag.store.js';
 
-/** Milliseconds that something read is remembered where other replicas may remove or replace it. */
+/** Milliseconds for which values are cached when other replicas may replace or remove them. */
 const sharedLifetime = 30_000;
 
-/** One line for each provider, loaded only when it is chosen. */
+/** Each provider is loaded only when it is selected. */
 const providers: {
   [Name in StorageSettings['provider']]: (settings: StorageSettings & { provider: Name }) => Promise<StorageProvider>;
 } = {
@@ -33,7 +33,7 @@ const providers: {
   memory: async () => new (await import('./providers/memory/memory.provider.js')).MemoryProvider(),
 };
 
-/** @throws StorageError when the storage cannot be used, with a message for the person who started the program. */
+/** @throws StorageError when the storage cannot be used, with a message for the operator. */
 export async function openStorage(settings: StorageSettings): Promise<StorageProvider> {
   const open = providers[settings.provider] as (settings: StorageSettings) => Promise<StorageProvider>;
   const provider = await open(settings);
@@ -53,7 +53,7 @@ class StorageCloser implements OnApplicationShutdown {
 @Global()
 @Module({})
 export class StorageModule {
-  /** @param replacement a provider to use instead of the configured one, as tests do; it is initialized here. */
+  /** @param replacement a provider that tests use instead of the configured one; it is initialized here. */
   static register(replacement?: StorageProvider): DynamicModule {
     const provider = {
       provide: StorageProvider,

@@ -4,13 +4,13 @@ import type { StorageProvider } from './storage.provider.js';
 
 const content = Buffer.from('{"version":1}');
 
-/** Finds out whether the storage takes writes, by one. */
+/** Checks that the storage accepts writes by writing an object. */
 export class StorageProbe {
   constructor(private readonly provider: StorageProvider) {}
 
   /**
-   * A full storage counts as usable: pulls pass through, and eviction, or its owner, makes room.
-   * @returns what is wrong, or undefined.
+   * A full storage counts as usable, since pulls still pass through and eviction can free space.
+   * @returns the failure, or undefined.
    */
   async findFailure(): Promise<string | undefined> {
     try {

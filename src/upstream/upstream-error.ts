@@ -1,10 +1,10 @@
 /**
- * - missing: the upstream says that there is no such thing
- * - unauthorized, denied: it will not give it to us
- * - refused: we will not ask, the namespace is not for us
- * - unresolved: DNS has no such host
- * - rate-limited, unavailable, timeout: it cannot answer now
- * - wrong: it answered with something that is not what it claims
+ * - missing: the upstream does not have the content
+ * - unauthorized, denied: the upstream refuses access
+ * - refused: no request is sent, because the namespace is not mirrored here
+ * - unresolved: the host name does not exist
+ * - rate-limited, unavailable, timeout: the upstream cannot respond now
+ * - wrong: the response is invalid
  */
 export type UpstreamErrorKind =
   | 'missing'
@@ -19,29 +19,29 @@ export type UpstreamErrorKind =
 
 const definitive: ReadonlySet<UpstreamErrorKind> = new Set(['missing', 'unauthorized', 'denied', 'refused']);
 
-/** Why an upstream gave no usable answer. Messages name registries and statuses, never a URL's path, query or address. */
+/** Why there is no usable upstream response. Messages name hosts and statuses, never a URL's path or query, or an IP address. */
 export class UpstreamError extends Error {
   override readonly name = 'UpstreamError';
 
   constructor(
     readonly kind: UpstreamErrorKind,
     message: string,
-    /** Seconds after which the upstream may be asked again, when it said so. */
+    /** Seconds from the upstream's Retry-After. */
     readonly retryAfter?: number,
     cause?: unknown,
   ) {
     super(message, cause === undefined ? undefined : { cause });
   }
 
-  /** An answer that must reach the client even when something older is stored (P7); the rest is an outage (P6). */
+  /** Whether the error must reach the client even when a stale copy is cached (P7); others are outages (P6). */
   get isDefinitive(): boolean {
     return definitive.has(this.kind);
   }
 }
 
-/** The error that a status of an upstream stands for. */
+/** The error for an upstream's response status. */
 export function errorOfStatus(status: number, host: string, retryAfter?: number): UpstreamError {
-  const message = `${host} answered ${status}`;
+  const message = `${host} responded with ${status}`;
   if (status === 401) return new UpstreamError('unauthorized', message);
   if (status === 403) return new UpstreamError('denied', message);
   if (status === 404 || status === 410) return new UpstreamError('missing', message);

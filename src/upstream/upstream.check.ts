@@ -12,12 +12,12 @@ import { checkRateLimit, checkSignIn, type SeenDate } from './sign-in/sign-in.ch
 import { TokenService } from './sign-in/token.service.js';
 import { Upstream } from './upstream.js';
 
-/** Upstreams looked at at one time. */
+/** Upstreams checked concurrently. */
 const concurrency = 8;
 
 /**
- * Whether each upstream, and each of its fallbacks, can be reached and signed in to.
- * @param seen is told what time each of them says it is.
+ * Checks that each upstream and each of its fallbacks is reachable and accepts the sign-in.
+ * @param seen called with the clock difference to each of them.
  */
 export async function* checkUpstreams(
   settings: readonly UpstreamSettings[],
@@ -37,7 +37,7 @@ export async function* checkUpstreams(
   }
 }
 
-/** One thing after the other, until one fails that the rest needs. */
+/** Runs the steps in order and stops at the first failure. */
 async function check(
   upstream: Upstream,
   session: RegistrySession,
@@ -88,7 +88,7 @@ function checkConnection({ hostname, port }: URL, signal: AbortSignal): Promise<
     const socket = connectPlainly({ host: hostname.replace(/^\[|\]$/g, ''), port: Number(port) || 80, signal });
     socket.once('connect', () => {
       socket.destroy();
-      resolve({ status: 'ok', detail: 'plain http: what is pulled can be read on the way' });
+      resolve({ status: 'ok', detail: 'plain http: transfers are not encrypted' });
     });
     socket.once('error', (error) => resolve({ status: 'fail', detail: `cannot be reached (${codeOf(error)})` }));
   });

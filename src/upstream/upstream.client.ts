@@ -19,15 +19,15 @@ import type { RequestKind } from './health/upstream.health.js';
 import { stateOf, type UpstreamState } from './health/upstream.state.js';
 import { UpstreamsService } from './upstreams.service.js';
 
-/** Bytes of a tag list or a referrers index. */
+/** Maximum bytes of a tag list or a referrers index. */
 const maxListBytes = 4 * 1024 * 1024;
 
-/** Where an answer came from when it was not the upstream's own host: the fallback's. */
+/** Which fallback host responded; undefined for the upstream's own host. */
 export interface Sourced {
   readonly fallback: string | undefined;
 }
 
-/** What a HEAD tells of a manifest. Registries differ in what they leave out. */
+/** Headers of a manifest. Registries differ in which they omit. */
 export interface ManifestHead extends Sourced {
   readonly digest: Digest | undefined;
   readonly mediaType: string | undefined;
@@ -36,11 +36,11 @@ export interface ManifestHead extends Sourced {
 
 export interface ListPage {
   readonly body: Buffer;
-  /** Target of the upstream's link to the next page, as it wrote it. */
+  /** Target of the upstream's link to the next page, verbatim. */
   readonly next: string | undefined;
 }
 
-/** The endpoints of the distribution specification, asked of the upstream of a repository's namespace. */
+/** Client for the endpoints of the distribution specification. Requests go to the upstream of the repository's namespace. */
 @Injectable()
 export class UpstreamClient implements OnApplicationShutdown {
   private readonly agents: Agents;
@@ -61,7 +61,7 @@ export class UpstreamClient implements OnApplicationShutdown {
 
   async headManifest(repository: RepositoryRef, reference: Reference): Promise<ManifestHead> {
     const path = `manifests/${reference.toString()}`;
-    const response = await this.ask('manifest-head', repository, path, { accept: acceptManifests });
+    const response = await this.request('manifest-head', repository, path, { accept: acceptManifests });
     discardBody(response.body, '0');
     if (response.status !== 200) throw this.errorOf(response);
     const mediaType = parseMediaType(response.headers['content-type']);
@@ -73,39 +73,38 @@ export class UpstreamClient implements OnApplicationShutdown {
     };
   }
 
-  /** A manifest whose bytes have been checked against its digest, as far as there is one. */
+  /** Returns a manifest, verified against the digest if one is known. */
   async getManifest(repository: RepositoryRef, reference: Reference): Promise<Manifest & Sourced> {
     const path = `manifests/${reference.toString()}`;
-    const response = await this.ask('manifest-get', repository, path, { accept: acceptManifests });
+    const response = await this.request('manifest-get', repository, path, { accept: acceptManifests });
     if (response.status !== 200) throw this.refuse(response);
     const body = await this.read(repository, response, maxManifestBytes);
     const stated = Digest.find(single(response.headers['docker-content-digest']) ?? '');
     const expected = reference instanceof Digest ? reference : stated;
     try {
       const manifest = parseManifest(body, response.headers['content-type'], expected?.algorithm ?? 'sha256', expected);
-      if (expected && !manifest.digest.equals(expected))
-        throw new ManifestError('the document does not have its digest');
+      if (expected && !manifest.digest.equals(expected)) throw new ManifestError('it does not match its digest');
       return { ...manifest, fallback: response.fallback };
     } catch (error) {
       if (!(error instanceof ManifestError)) throw error;
-      throw new UpstreamError('wrong', `${response.host} sent no valid manifest: ${error.message}`);
+      throw new UpstreamError('wrong', `${response.host} sent an invalid manifest: ${error.message}`);
     }
   }
 
-  /** Whether the repository has the blob, and its size when the upstream says it, without fetching it. */
+  /** Confirms that the repository has the blob, and returns its size if the upstream states it. */
   async headBlob(repository: RepositoryRef, digest: Digest): Promise<{ readonly size: number | undefined }> {
     const path = `blobs/${digest.toString()}`;
-    const response = await this.ask('blob-head', repository, path, {});
+    const response = await this.request('blob-head', repository, path, {});
     discardBody(response.body, '0');
     if (response.status === 200) return { size: lengthOf(response.headers) };
-    // Signed download URLs are for GET only, and some registries refuse every HEAD of a blob (upstreams.md).
+    // Signed download URLs only allow GET, and some registries refuse every HEAD of a blob (upstreams.md).
     if (![400, 401, 403, 405, 501].includes(response.status)) throw this.errorOf(response);
     const { size, body } = await this.openBlob(repository, digest);
     body.destroy();
     return { size };
   }
 
-  /** @param from where to go on after a cut, and the entity tag that the bytes before it had. */
+  /** @param from where to resume, and the entity tag of the bytes before. */
   async openBlob(
     repository: RepositoryRef,
     digest: Digest,
@@ -114,7 +113,7 @@ export class UpstreamClient implements OnApplicationShutdown {
     const headers: Record<string, string> = {};
     if (from) headers.range = `bytes=${from.offset}-`;
     if (from?.entityTag !== undefined) headers['if-range'] = from.entityTag;
-    const response = await this.ask('blob', repository, `blobs/${digest.toString()}`, headers);
+    const response = await this.request('blob', repository, `blobs/${digest.toString()}`, headers);
     const body = findBlobBody(response, from?.offset);
     if (!body) throw this.refuse(response);
     const tag = response.headers.etag;
@@ -122,9 +121,9 @@ export class UpstreamClient implements OnApplicationShutdown {
     return { ...body, counts, entityTag: tag?.startsWith('"') ? tag : undefined };
   }
 
-  /** @param query `n` and `last` as the client sent them. */
+  /** @param query `n` and `last` of the client's request. */
   async listTags(repository: RepositoryRef, query: URLSearchParams): Promise<ListPage> {
-    const response = await this.ask('tag-list', repository, withQuery('tags/list', query), {
+    const response = await this.request('tag-list', repository, withQuery('tags/list', query), {
       accept: 'application/json',
     });
     if (response.status !== 200) throw this.refuse(response);
@@ -135,8 +134,8 @@ export class UpstreamClient implements OnApplicationShutdown {
   }
 
   /**
-   * @param query `artifactType` as the client sent it.
-   * @param isKnown the upstream has listed them before: something else with 200 is then damage, and no absence.
+   * @param query `artifactType` of the client's request.
+   * @param isKnown whether the upstream has listed referrers before: an invalid 200 is then an error, not an absence.
    */
   async listReferrers(
     repository: RepositoryRef,
@@ -145,13 +144,13 @@ export class UpstreamClient implements OnApplicationShutdown {
     isKnown: boolean,
   ): Promise<ListPage & { readonly filters: string | undefined }> {
     const path = withQuery(`referrers/${digest.toString()}`, query);
-    const response = await this.ask('referrers', repository, path, { accept: manifestMediaTypes.ociIndex });
-    // Registries without the endpoint answer 404 or 405 and worse; clients then look for the tag (end-12a).
+    const response = await this.request('referrers', repository, path, { accept: manifestMediaTypes.ociIndex });
+    // Registries without the endpoint respond 404, 405 or otherwise; clients then use the tag schema (end-12a).
     if (response.status !== 200 || parseMediaType(response.headers['content-type']) !== manifestMediaTypes.ociIndex) {
       if (response.status === 401 || response.status === 403) throw this.refuse(response);
       response.body.destroy();
       const kind = isKnown && response.status === 200 ? 'wrong' : 'missing';
-      throw new UpstreamError(kind, `${response.host} lists no referrers`);
+      throw new UpstreamError(kind, `${response.host} has no referrers list`);
     }
     return {
       body: await this.read(repository, response, maxListBytes),
@@ -164,23 +163,23 @@ export class UpstreamClient implements OnApplicationShutdown {
     this.agents.close();
   }
 
-  /** Whether the upstream has kept somebody waiting just now: those who have something older need not wait as well. */
+  /** Whether a request recently waited too long, so that those with a cached response need not wait. */
   isSlow(repository: RepositoryRef): boolean {
     return this.dispatcher.healthOf(this.upstreams.get(repository.namespace)).isSlow;
   }
 
-  /** Says that the upstream keeps somebody waiting. */
+  /** Records that a request has waited too long. */
   noteSlow(repository: RepositoryRef): void {
     this.dispatcher.healthOf(this.upstreams.get(repository.namespace)).noteSlow();
   }
 
-  /** Whether the pull limit is known to be used up, with nobody else to ask: only what does not count makes sense then. */
+  /** Whether the pull limit is known to be exhausted and there is no fallback, so that only uncounted requests are useful. */
   hasNoPullsLeft(repository: RepositoryRef): boolean {
     const upstream = this.upstreams.get(repository.namespace);
     return upstream.fallbacks.length === 0 && this.dispatcher.healthOf(upstream).rateLimit?.remaining === 0;
   }
 
-  /** What is known of the configured upstreams, in the order of the configuration. */
+  /** Health of the configured upstreams, in configuration order. */
   get states(): UpstreamState[] {
     return [...this.upstreams.all].map((upstream) => stateOf(upstream, this.dispatcher.healthOf(upstream)));
   }
@@ -195,13 +194,13 @@ export class UpstreamClient implements OnApplicationShutdown {
     return content;
   }
 
-  private ask(
+  private request(
     kind: RequestKind,
     repository: RepositoryRef,
     path: string,
     headers: Record<string, string>,
   ): Promise<DispatchedResponse> {
-    return this.dispatcher.ask(kind, {
+    return this.dispatcher.send(kind, {
       upstream: this.upstreams.get(repository.namespace),
       repository: repository.name,
       method: kind === 'manifest-head' || kind === 'blob-head' ? 'HEAD' : 'GET',

@@ -6,7 +6,7 @@ import { UpstreamsService } from './upstreams.service.js';
 
 @Module({})
 export class UpstreamModule {
-  /** @param resolver how hosts are looked up; replaced in tests. */
+  /** @param resolver replaced in tests. */
   static register(resolver: Resolver = new SystemResolver()): DynamicModule {
     return {
       module: UpstreamModule,

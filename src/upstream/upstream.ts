@@ -3,22 +3,22 @@ import { UpstreamSettings, type EndpointSettings } from '../config/upstream.sett
 import { Namespace } from '../oci/namespace.js';
 import { UpstreamCounts } from './health/upstream.counts.js';
 
-/** A registry that is mirrored: where it is and what it may be told. */
+/** A mirrored registry: its address, its credentials and the hosts that it may refer to. */
 export class Upstream {
   readonly namespace: Namespace;
   /** `https://host` or `http://host`, of the registry itself. */
   readonly base: URL;
-  /** Certificates to trust besides the usual ones, PEM. */
-  readonly authorities: string | undefined;
+  /** Private CAs to trust in addition to the public ones, PEM. */
+  readonly certificateAuthorities: string | undefined;
   private readonly trusted: ReadonlySet<string>;
   private readonly realms: ReadonlySet<string>;
-  /** Hosts to ask, in this order, while this one cannot answer. */
+  /** Hosts to try in this order while this one is unavailable. */
   readonly fallbacks: readonly Upstream[];
 
   /**
-   * @param isConfigured an operator named it: its host may be at a private address.
-   * @param isFallback it answers for another host of the same namespace.
-   * @param counts what is asked of it; those of strangers are counted together, so that their names fill nothing.
+   * @param isConfigured whether the configuration names it, so that it may be at a private address.
+   * @param isFallback whether it is a fallback of another host of the same namespace.
+   * @param counts shared by all unconfigured upstreams, so that their number does not matter.
    */
   constructor(
     readonly settings: Readonly<UpstreamSettings>,
@@ -28,7 +28,7 @@ export class Upstream {
   ) {
     this.namespace = Namespace.parse(settings.namespace);
     this.base = new URL(`${settings.tls ? 'https' : 'http'}://${settings.host}`);
-    this.authorities = settings.caFile === undefined ? undefined : readFileSync(settings.caFile, 'utf8');
+    this.certificateAuthorities = settings.caFile === undefined ? undefined : readFileSync(settings.caFile, 'utf8');
     this.realms = new Set(settings.tokenRealms.map(placeOf));
     this.trusted = isConfigured
       ? new Set([
@@ -42,23 +42,23 @@ export class Upstream {
     );
   }
 
-  /** Unique among upstreams; part of every cache key that concerns credentials. */
+  /** Unique among upstreams; part of every cache key that depends on credentials. */
   get id(): string {
     return this.isFallback ? `${this.namespace.toString()} at ${this.base.host}` : this.namespace.toString();
   }
 
-  /** Whether the operator vouches for the host: it may be private, and this upstream's TLS settings hold for it. */
+  /** Whether the configuration names the host: it may be private, and this upstream's TLS settings apply to it. */
   trusts(url: URL): boolean {
     return this.trusted.has(url.hostname);
   }
 
-  /** Whether the operator allowed credentials for this host: at the port that stands in the list, or at any without one. */
+  /** Whether `token_realms` lists this host, with this port or without a port. */
   listsRealm(url: URL): boolean {
     return this.realms.has(url.hostname) || this.realms.has(`${url.hostname}:${url.port || defaultPort(url)}`);
   }
 }
 
-/** A fallback has its own address and credentials, and the policies of the upstream that it stands in for. */
+/** A fallback has an address and credentials of its own and inherits the other settings of its upstream. */
 function settingsOf(main: UpstreamSettings, fallback: EndpointSettings): UpstreamSettings {
   const { namespace, tagTtl, maxConnections } = main;
   return Object.assign(new UpstreamSettings(), fallback, { namespace, tagTtl, maxConnections });
@@ -68,7 +68,7 @@ function hostnameOf(host: string): string {
   return new URL(`https://${host}`).hostname;
 }
 
-/** The canonical host, with the port that was given, also when that is the usual one. */
+/** The canonical host with the given port, even if that is the default port. */
 function placeOf(host: string): string {
   const port = /:(\d+)$/.exec(host)?.[1];
   return port === undefined ? hostnameOf(host) : `${hostnameOf(host)}:${Number(port)}`;

@@ -36,8 +36,8 @@ function isServed(service: UpstreamsService, name: string): boolean {
   }
 }
 
-describe('a registry that is not configured', () => {
-  it('is asked by https at its own name, and vouched for by nobody', () => {
+describe('an unconfigured registry', () => {
+  it('is reached by https at its own name, and trusted at no private address', () => {
     const upstream = serviceOf().get(Namespace.parse('GHCR.io.:443'));
     expect([upstream.base.href, upstream.isConfigured]).toEqual(['https://ghcr.io/', false]);
     expect(upstream.trusts(new URL('https://ghcr.io/'))).toBe(false);
@@ -62,7 +62,7 @@ describe('a registry that is not configured', () => {
       expect(isServed(serviceOf(flags), name)).toBe(false);
   });
 
-  it('is not served when unknown ones are denied, other than those that are configured or built in', () => {
+  it('is refused when unknown namespaces are denied, unlike configured and built-in ones', () => {
     const service = serviceOf({ 'unknown-namespaces': 'deny', 'default-namespace': 'quay.io' }, [
       { namespace: 'Registry.Test', host: '10.0.0.1:5000', tls: false },
     ]);
@@ -111,7 +111,7 @@ describe('patterns', () => {
     expect(isServed(serviceOf({ 'allow-namespaces': '*', 'deny-namespaces': '*' }), 'ghcr.io')).toBe(false);
   });
 
-  it('that deny say nothing of what is configured or built in', () => {
+  it('that deny do not apply to configured or built-in registries', () => {
     const service = serviceOf({ 'deny-namespaces': '*' }, [{ namespace: 'registry.test', host: '10.0.0.1' }]);
     for (const name of ['docker.io', 'registry.test']) expect(isServed(service, name)).toBe(true);
   });
@@ -132,46 +132,46 @@ describe('patterns', () => {
   });
 });
 
-describe('behind a proxy, which connects where nobody can check,', () => {
+describe('behind a proxy', () => {
   beforeEach(() => void vi.stubEnv('HTTPS_PROXY', 'http://user:planted@proxy.test:3128'));
 
-  it('a registry that is not configured is not served', () => {
+  it('an unconfigured registry is refused', () => {
     expect(isServed(serviceOf(), 'ghcr.io')).toBe(false);
   });
 
-  it.each(['https_proxy', 'ALL_PROXY', 'all_proxy'])('and the proxy is found in %s too', (variable) => {
+  it.each(['https_proxy', 'ALL_PROXY', 'all_proxy'])('an unconfigured registry is refused with %s, too', (variable) => {
     vi.stubEnv('HTTPS_PROXY', '');
     expect(isServed(serviceOf(), 'ghcr.io')).toBe(true);
     vi.stubEnv(variable, 'http://proxy.test:3128');
     expect(isServed(serviceOf(), 'ghcr.io')).toBe(false);
   });
 
-  it('it is served when a pattern allows it and none denies it', () => {
+  it('an unconfigured registry is served when a pattern allows it and none denies it', () => {
     const service = serviceOf({ 'allow-namespaces': 'ghcr.io,*.example.com', 'deny-namespaces': 'b.example.com' });
     const names = ['ghcr.io', 'a.example.com', 'b.example.com', 'quay.io'];
     expect(names.filter((name) => isServed(service, name))).toEqual(['ghcr.io', 'a.example.com']);
   });
 
-  it('it is served when the proxy is not used for it', () => {
+  it('an unconfigured registry is served when NO_PROXY covers it', () => {
     vi.stubEnv('NO_PROXY', 'ghcr.io,.example.com');
     const names = ['ghcr.io', 'a.example.com', 'quay.io'];
     expect(names.filter((name) => isServed(serviceOf(), name))).toEqual(['ghcr.io', 'a.example.com']);
   });
 
-  it('what is configured and built in is served', () => {
+  it('configured and built-in registries are served', () => {
     const service = serviceOf({}, [{ namespace: 'registry.test', host: '10.0.0.1' }]);
     for (const name of ['docker.io', 'registry.test']) expect(isServed(service, name)).toBe(true);
   });
 
-  it('the refusal does not tell of the proxy', () => {
+  it('the refusal does not reveal the proxy', () => {
     expect(() => serviceOf().get(Namespace.parse('ghcr.io'))).toThrow(/^ghcr\.io is not mirrored here$/);
   });
 });
 
-describe('5,000 names that nobody configured', () => {
+describe('5,000 unconfigured names', () => {
   const upstreamOf = (service: UpstreamsService, index: number) => service.get(Namespace.parse(`n${index}.test`));
 
-  it('are remembered as far as 1,000, those that are used before the others', () => {
+  it('have state for the 1,000 most recently used', () => {
     const service = serviceOf();
     const used = service.get(Namespace.parse('used.test'));
     const all = Array.from({ length: 5_000 }, (_, index) => {
@@ -185,7 +185,7 @@ describe('5,000 names that nobody configured', () => {
     expect(upstreamOf(service, 0)).not.toBe(all[0]);
   });
 
-  it('that are refused are not remembered, and push out none that is served', () => {
+  it('that are refused have no state, and displace none that is served', () => {
     const service = serviceOf({ 'deny-namespaces': '*.denied.test' });
     const used = service.get(Namespace.parse('used.test'));
     for (let index = 0; index < 5_000; index += 1) {

@@ -10,14 +10,14 @@ import { Upstream } from './upstream.js';
 import { UpstreamCounts } from './health/upstream.counts.js';
 import { UpstreamError } from './upstream-error.js';
 
-/** Unconfigured namespaces remembered at one time; the least recently used is forgotten first. */
+/** Maximum number of unconfigured namespaces with state; the least recently used is dropped first. */
 const maxUnconfigured = 1000;
 
-/** Which upstream answers for a namespace. */
+/** Maps namespaces to upstreams. */
 @Injectable()
 export class UpstreamsService {
   private readonly configured: ReadonlyMap<string, Upstream>;
-  /** What is asked of all unconfigured upstreams together. */
+  /** Requests to all unconfigured upstreams together. */
   readonly unconfiguredCounts = new UpstreamCounts();
   private readonly unconfigured = new LRUCache<string, Upstream>({ max: maxUnconfigured });
 
@@ -34,7 +34,7 @@ export class UpstreamsService {
     return this.configured.get(namespace.toString()) ?? this.getUnconfigured(namespace);
   }
 
-  /** Those that the configuration names, Docker Hub and the default one included: their number never changes. */
+  /** The configured upstreams, including Docker Hub and the default namespace. Their number never changes. */
   get all(): Iterable<Upstream> {
     return this.configured.values();
   }
@@ -45,7 +45,7 @@ export class UpstreamsService {
     if (!namespace.isDomainName || namespace.port !== undefined) {
       throw new UpstreamError(
         'refused',
-        `${name} is not mirrored here: only DNS names without a port are, unless configured`,
+        `${name} is not mirrored here: unconfigured registries must be DNS names without a port`,
       );
     }
     const known = this.unconfigured.get(name);
@@ -55,7 +55,7 @@ export class UpstreamsService {
     return upstream;
   }
 
-  /** Behind a proxy nobody can check which address a stranger is at, so there only allowed ones are mirrored. */
+  /** Behind a proxy the address of a host cannot be checked, so only allowed namespaces are mirrored. */
   private isAdmitted(name: string): boolean {
     const { allowNamespaces, denyNamespaces, unknownNamespaces } = this.server;
     if (denyNamespaces.some((pattern) => matches(pattern, name))) return false;
@@ -71,7 +71,7 @@ export class UpstreamsService {
   }
 }
 
-/** `*` is every name, `*.example.com` every name below example.com, anything else itself, however it is spelled. */
+/** `*` matches every name, `*.example.com` every subdomain, anything else only itself in canonical form. */
 function matches(pattern: string, name: string): boolean {
   if (pattern === '*') return true;
   const canonical = Namespace.parse(pattern.replace('*', 'x')).toString();

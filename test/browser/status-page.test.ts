@@ -84,11 +84,11 @@ describe('the status page in Chromium', () => {
     const { page } = await open(busyView);
     const focused = () => page.evaluate<string>("document.activeElement.textContent.trim().replace(/\\s+/g, ' ')");
     await page.keyboard.press('Tab');
-    expect(await focused()).toBe('Skip to the content');
+    expect(await focused()).toBe('Skip to content');
     expect(await page.evaluate('document.activeElement.getBoundingClientRect().left')).toBe(0);
     await page.keyboard.press('Enter');
     await page.keyboard.press('Tab');
-    expect(await focused()).toBe('The same by the hour');
+    expect(await focused()).toBe('Hourly figures');
 
     const reached = new Set<string>();
     for (let count = 0; count < 60; count += 1) {
@@ -115,12 +115,12 @@ describe('the status page in Chromium', () => {
     expect(named('contentinfo')).toHaveLength(1);
     expect(named('navigation')).toEqual(['Sections']);
     const titles = ['Overview', 'Registries', 'Downloads', 'Storage', 'Repositories', 'Configure clients'];
-    expect(named('heading')).toEqual(expect.arrayContaining(['Registry mirror', ...titles, 'The last 24 hours']));
+    expect(named('heading')).toEqual(expect.arrayContaining(['Registry mirror', ...titles, 'Last 24 hours']));
     expect(named('region')).toEqual(expect.arrayContaining(titles));
     expect(named('table')).toEqual([
-      'Registries that are configured, and all others together',
-      'Blobs that are being downloaded',
-      'Repositories that can be pulled without a password',
+      'Configured registries, and all others together',
+      'Downloads in progress',
+      'Public repositories',
     ]);
     expect(
       named('progressbar')
@@ -128,17 +128,17 @@ describe('the status page in Chromium', () => {
         .sort(),
     ).toEqual(['Download of sha256', 'Download of sha256', 'Storage in use']);
     const [chart] = tree.filter(({ role }) => role === 'image');
-    expect(chart?.name).toContain('In the last 24 hours clients got');
+    expect(chart?.name).toContain('In the last 24 hours clients received');
     const interactive = tree.filter(({ role }) => /link|button|progressbar|table|DisclosureTriangle/.test(role));
     expect(interactive.filter(({ name }) => name === '')).toEqual([]);
     expect(await page.title()).toBe('Registry mirror: status');
     expect(await page.getAttribute('html', 'lang')).toBe('en');
   });
 
-  it('hides the repository of a download that takes a password', async () => {
+  it('hides the repository of a private download', async () => {
     const { page } = await open(busyView);
     expect(await page.locator('#downloads tbody tr').nth(1).locator('td').first().textContent()).toBe(
-      'takes a password',
+      'private repository',
     );
   });
 

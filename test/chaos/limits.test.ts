@@ -57,7 +57,7 @@ describe('with no pulls left', () => {
       await scene.see(tag);
     }
     const lines = () => scene.log.filter(({ context }) => context === 'Upstream').map(({ msg }) => msg);
-    expect(lines()).toEqual([expect.stringContaining('no pulls left of 100 in 21600 s')]);
+    expect(lines()).toEqual([expect.stringContaining('no pulls left of its limit of 100 in 21600 s')]);
     scene.registry.behaviour.rateLimit = undefined;
     expect(await scene.see(tag)).toMatchObject({ cache: 'STALE' });
     scene.clock.pass(21_600);

@@ -337,7 +337,7 @@ describe('the settings', () => {
       'a password and its file',
       entry(`password: ${secrets.password}, password_file: DIR/password`),
       {},
-      'upstreams[0].password_file: password and password_file exclude each other',
+      'upstreams[0].password_file: cannot be combined with password',
     ],
     [
       'a file that is absent',
@@ -355,19 +355,19 @@ describe('the settings', () => {
       'a file of two lines',
       entry('password_file: DIR/two-lines'),
       {},
-      'upstreams[0].password_file: must hold one line of text',
+      'upstreams[0].password_file: must contain one line of text',
     ],
     [
       'a file without a line',
       entry('password_file: DIR/empty'),
       {},
-      'upstreams[0].password_file: must hold one line of text',
+      'upstreams[0].password_file: must contain one line of text',
     ],
     [
       'a file and no user',
       '- {namespace: a.test, host: a.test, password_file: DIR/password}',
       {},
-      'upstreams[0].username: username and password go together',
+      'upstreams[0].username: username and password must be set together',
     ],
     [
       'a map and its file',
@@ -376,7 +376,7 @@ describe('the settings', () => {
         'upstream-credentials': `{"m.test":{"username":"u","password":"${secrets.mapPassword}"}}`,
         'upstream-credentials-file': 'DIR/map.json',
       },
-      '--upstream-credentials-file: the map and the file of it exclude each other',
+      '--upstream-credentials-file: cannot be combined with --upstream-credentials',
     ],
     [
       'a map that is absent',

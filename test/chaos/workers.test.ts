@@ -202,7 +202,7 @@ describe('several workers', () => {
 
   it('sweep once, not once each', async () => {
     await using program = await start(2, '127.0.0.1:0', '--sweep-interval', '200ms');
-    const sweeps = () => program.log.filter(({ msg }) => String(msg).startsWith('sweeping'));
+    const sweeps = () => program.log.filter(({ msg }) => String(msg).startsWith('sweep started'));
     await until('there were some sweeps', () => sweeps().length > 5);
     expect(new Set(sweeps().map(({ worker }) => worker))).toEqual(new Set([1]));
   });
@@ -228,7 +228,7 @@ describe('several workers', () => {
   it('have one admin address, at the first of them', async () => {
     const port = await freePort();
     await using program = await start(2, '127.0.0.1:0', '--admin-listen', `127.0.0.1:${port}`);
-    const lines = program.log.filter(({ msg }) => String(msg).startsWith('answering /_admin'));
+    const lines = program.log.filter(({ msg }) => String(msg).startsWith('serving /_admin'));
     expect(lines.map(({ worker }) => worker)).toEqual([1]);
     expect((await request(`http://127.0.0.1:${port}/_admin/usage`)).status).toBe(200);
   });

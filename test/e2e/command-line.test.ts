@@ -379,7 +379,7 @@ describe('a socket file', inParallel, () => {
     const lines = expectMistakeButLog(
       await Program.run([...args, 'filesystem', '--root', 'other'], { cwd: folder.path }),
     );
-    expect(lines).toEqual([`cannot listen on ${socket}: another process does`]);
+    expect(lines).toEqual([`cannot listen on ${socket}: another process is listening on it`]);
     expect(await get(socket, '/v2/')).toBe(200);
     expect(program.isRunning).toBe(true);
   });

@@ -98,7 +98,7 @@ describe('options', { concurrent: true, timeout: 60_000 }, () => {
   it.each(['planted', '=planted', '1=planted', '__proto__=planted'])('like %s are a mistake', async (option) => {
     const { code, stdout, stderr } = await Program.run(['custom', '--module', './x.mjs', '--option', option]);
     expect([code, stdout]).toEqual([2, '']);
-    expect(stderr).toMatch(/^custom --option: a list: must be name=value/);
+    expect(stderr).toMatch(/^custom --option: a list: must be comma-separated name=value pairs/);
     expect(stderr).not.toContain('planted');
   });
 });
@@ -116,18 +116,18 @@ describe('a module that is none', { concurrent: true, timeout: 60_000 }, () => {
     [
       'has a class that is no provider',
       'export default class {}',
-      `m.mjs gives no storage provider: it lacks ${lacks}`,
+      `m.mjs does not provide a storage provider: it lacks ${lacks}`,
     ],
     [
       'has a function that gives nothing',
       'export default () => {}',
-      `m.mjs gives no storage provider: it lacks ${lacks}`,
+      `m.mjs does not provide a storage provider: it lacks ${lacks}`,
     ],
     ['rejects', 'export default async ({ key }) => { throw key }', 'm.mjs cannot be opened: ***'],
     [
       'lacks something',
       'export default class { initialize() {} read() {} write() {} create() {} move() {} touch() {} capacity() {} urlOf() {} open() {} stat() {} list() {} createIngest() {} sweepIngests() {} close() {} }',
-      'm.mjs gives no storage provider: it lacks isExclusive, delete',
+      'm.mjs does not provide a storage provider: it lacks isExclusive, delete',
     ],
     [
       'cannot be used',

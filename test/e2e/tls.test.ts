@@ -59,13 +59,17 @@ describe('a certificate', () => {
   });
 
   it.concurrent.each<[string, Partial<{ cert: string; key: string }>, RegExp]>([
-    ['of another key', { key: makeCertificate().key }, /^--tls-cert: a file: does not belong to the key/],
-    ['that has expired', makeCertificate(undefined, [-9, -1]), /^--tls-cert: a file: has expired at 20/],
+    ['of another key', { key: makeCertificate().key }, /^--tls-cert: a file: does not match the private key/],
+    ['that has expired', makeCertificate(undefined, [-9, -1]), /^--tls-cert: a file: expired at 20/],
     ['that is not valid yet', makeCertificate(undefined, [1, 9]), /^--tls-cert: a file: is not valid before 20/],
-    ['that is none', { cert: 'planted' }, /^--tls-cert: a file: holds no certificate/],
-    ['that is empty', { cert: '' }, /^--tls-cert: a file: holds no certificate/],
-    ['that is cut', { cert: cutCertificate(makeCertificate().cert) }, /^--tls-cert: a file: holds no certificate/],
-    ['with a key that is none', { key: 'planted' }, /^--tls-key: a file: holds no private key/],
+    ['that is none', { cert: 'planted' }, /^--tls-cert: a file: contains no PEM certificate/],
+    ['that is empty', { cert: '' }, /^--tls-cert: a file: contains no PEM certificate/],
+    [
+      'that is cut',
+      { cert: cutCertificate(makeCertificate().cert) },
+      /^--tls-cert: a file: contains no PEM certificate/,
+    ],
+    ['with a key that is none', { key: 'planted' }, /^--tls-key: a file: contains no PEM private key/],
     ['with a key that has a passphrase', { key: encrypted }, /^--tls-key: a file: is encrypted/],
   ])('%s ends the start with one line', async (_, wrong, line) => {
     await using folder = await Folder.make();
@@ -284,7 +288,7 @@ describe('another certificate', { concurrent: true, timeout: 60_000 }, () => {
     program.kill('SIGHUP');
     await sleep(2_500);
     expect(errors()).toHaveLength(1);
-    expect(errors()[0]!['msg']).toMatch(/does not belong to the key/);
+    expect(errors()[0]!['msg']).toMatch(/does not match the private key/);
     expect(await isServed(program.url, pair.cert)).toBe(true);
     await writeFile(pair.server.tlsKey, other.key);
     await until('the right one is served', () => isServed(program.url, other.cert), 15_000);

@@ -27,11 +27,11 @@ beforeEach(async () => {
   proxy = await FaultyProxy.start(server.url);
   provider = new S3Provider(bucket.settings({ host: proxy.url }), {
     firstPart: 5 * mebibyte,
-    stall: 1_000,
-    deadline: 5_000,
-    pause: 20,
+    idleTimeout: 1_000,
+    requestTimeout: 5_000,
+    retryDelay: 20,
     // Its circuit has tests of its own: here every request is to reach the server.
-    outage: Infinity,
+    minOutage: Infinity,
   });
   await provider.initialize();
   proxy.requests.length = 0;

@@ -84,8 +84,8 @@ describe('a mirror whose bucket is out of order', () => {
     } finally {
       await server.restart();
     }
-    expect(mirror.log).toMatch(/the bucket does not answer \(ECONN\w+\)/);
-    expect(mirror.log).toContain('the bucket answers again after');
+    expect(mirror.log).toMatch(/the bucket is unavailable \(ECONN\w+\)/);
+    expect(mirror.log).toContain('the bucket is available again after');
   });
 
   it.each<Fate>([500, 'cut'])('and while it answers: %s', async (fate) => {
@@ -109,7 +109,7 @@ describe('the circuit of a bucket', () => {
 
   async function withProvider(body: (provider: S3Provider, proxy: FaultyProxy) => Promise<void>): Promise<void> {
     await using proxy = await FaultyProxy.start(server.url);
-    const tuning = { stall: 1_000, pause: 20, outage: 200, rest: 100, longestRest: 100 };
+    const tuning = { idleTimeout: 1_000, retryDelay: 20, minOutage: 200, probeDelay: 100, maxProbeDelay: 100 };
     const provider = new S3Provider(bucket.settings({ host: proxy.url }), tuning);
     await provider.initialize();
     try {

@@ -50,7 +50,7 @@ describe('the program on a bucket that it cannot use', () => {
 
   it('says that the secret is another, without saying which', async () => {
     expect(await refusal({ S3_SECRET_KEY: 'planted-other' })).toMatch(
-      /the secret key is not that of the access key \(SignatureDoesNotMatch\)$/,
+      /the secret key does not match the access key \(SignatureDoesNotMatch\)$/,
     );
   });
 
@@ -74,27 +74,29 @@ describe('the program on a bucket that it cannot use', () => {
   });
 
   it('says that half of the credentials is missing', async () => {
-    expect(await refusal({ S3_SECRET_KEY: '' })).toBe(
-      's3 --access-key: text: has to be given together with --secret-key',
-    );
+    expect(await refusal({ S3_SECRET_KEY: '' })).toBe('s3 --access-key: text: must be set together with --secret-key');
     const { stderr, code } = await Program.run(['s3', '--bucket', bucket.name, '--access-key', accessKey]);
     expect({ stderr, code }).toEqual({
       code: 2,
-      stderr: 's3 --access-key: text: has to be given together with --secret-key\n',
+      stderr: 's3 --access-key: text: must be set together with --secret-key\n',
     });
     const other = await Program.run(['s3', '--bucket', bucket.name], { env: { S3_SECRET_KEY: secretKey } });
     expect(other).toMatchObject({
       code: 2,
-      stderr: 's3 --secret-key: text: has to be given together with --access-key\n',
+      stderr: 's3 --secret-key: text: must be set together with --access-key\n',
     });
   });
 
   it('says that it may not write, and that it may not delete', async () => {
     await using proxy = await FaultyProxy.start(server.url);
     proxy.fate = (line) => (line.startsWith('PUT') ? 403 : 'pass');
-    expect(await refusal({ S3_HOST: proxy.url })).toMatch(/^cannot write to .* is not permitted to \(AccessDenied\)$/);
+    expect(await refusal({ S3_HOST: proxy.url })).toMatch(
+      /^cannot write to .* the access key does not have permission \(AccessDenied\)$/,
+    );
     proxy.fate = (line) => (line.startsWith('DELETE') ? 403 : 'pass');
-    expect(await refusal({ S3_HOST: proxy.url })).toMatch(/^cannot delete from .* permitted to \(AccessDenied\)$/);
+    expect(await refusal({ S3_HOST: proxy.url })).toMatch(
+      /^cannot delete from .* the access key does not have permission \(AccessDenied\)$/,
+    );
   });
 });
 
@@ -134,7 +136,7 @@ describe('the program without a key of its own', () => {
 describe('a bound that is a part of the whole', () => {
   it('is refused at start, for nobody knows how large a bucket is', async () => {
     expect(await refusal({ MAX_SIZE: '80%' })).toBe(
-      '--max-size: the size of this storage is not known, so give bytes and no percentage',
+      '--max-size: the size of this storage is unknown: give bytes instead of a percentage',
     );
   });
 });

@@ -11,7 +11,7 @@ import { TextStream } from '../text.stream.js';
 import { readWarmRequest } from './warm.request.js';
 import { WarmService } from './warm.service.js';
 
-/** Pulls images ahead of those who will want them. */
+/** Pulls images before clients need them. */
 @Controller('_admin/warm')
 @UseGuards(AdminGuard)
 export class WarmController {
@@ -26,19 +26,19 @@ export class WarmController {
     this.rules = { defaultNamespace: server.defaultNamespace, configured };
   }
 
-  /** Answers with one event a line, as things happen; it ends when the client leaves. */
+  /** Sends one event per line as it happens; stops when the client leaves. */
   @Post()
   async warm(@Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
-    const asked = await readWarmRequest(request.raw, this.rules);
+    const wanted = await readWarmRequest(request.raw, this.rules);
     this.warming.enter();
     start(reply, 200, { 'content-type': 'application/x-ndjson' });
     const stream = new TextStream(reply);
     try {
-      await this.warming.warm(asked, (event) => stream.write(`${JSON.stringify(event)}\n`), stream.signal);
+      await this.warming.warm(wanted, (event) => stream.write(`${JSON.stringify(event)}\n`), stream.signal);
       stream.end();
     } catch (error) {
       stream.break();
-      // A client that left is not an error of anybody.
+      // A client that left is no error.
       if (!stream.signal.aborted) throw error;
     }
   }

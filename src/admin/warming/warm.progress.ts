@@ -1,7 +1,7 @@
 import { OciError } from '../../oci/error.js';
 import type { Entry } from '../image-content.js';
 
-/** Milliseconds between two events while nothing but bytes change. Clients may take a longer silence for a lost server. */
+/** Milliseconds between events while only byte counts change; clients may take a longer silence for a dead server. */
 const interval = 500;
 
 interface Counted {
@@ -9,21 +9,21 @@ interface Counted {
   readonly total: number;
 }
 
-/** One line of the answer. An image has one series for each of its platforms. */
+/** One line of the response. An image has a series of events for each of its platforms. */
 export interface WarmEvent {
   readonly image: string;
   readonly platform?: string;
   readonly state: 'pulling' | 'done' | 'failed';
   readonly blobs: Counted;
-  /** The total is what the manifest says. */
+  /** The total is from the manifest. */
   readonly bytes: Counted;
   readonly error?: { readonly code: string; readonly message: string };
 }
 
-/** Takes an event, and waits until whoever asked has it. @throws when they have left */
+/** Sends an event and waits until the client has it. @throws when the client has left */
 export type Report = (event: WarmEvent) => Promise<void>;
 
-/** How far an image of one platform has been pulled. */
+/** Progress of an image of one platform. */
 export class WarmProgress {
   private readonly bytes: number;
   private doneBytes = 0;
@@ -41,7 +41,7 @@ export class WarmProgress {
     this.doneBytes += bytes;
   }
 
-  /** Another blob is here. */
+  /** One more blob is complete. */
   finish(): void {
     this.doneBlobs += 1;
   }
@@ -57,18 +57,18 @@ export class WarmProgress {
     };
   }
 
-  /** Only what is meant for clients is told; anything else is a fault of ours. */
+  /** Only errors meant for clients are reported; anything else is a fault of the program. */
   failed(error: unknown): WarmEvent {
     const { code, message } = error instanceof OciError ? error : new OciError('UNKNOWN');
     return { ...this.event('failed'), error: { code, message } };
   }
 
-  /** Reports again and again, one event at a time. @returns stops it, and waits for the last one */
+  /** Reports at intervals, one event at a time. @returns a function that stops it and waits for the last report */
   tick(report: Report): () => Promise<void> {
     let reporting: Promise<void> | undefined;
     const timer = setInterval(() => {
       reporting ??= report(this.event('pulling'))
-        // Who has left is noticed by what they asked for.
+        // The pull itself notices that the client has left.
         .catch(() => undefined)
         .finally(() => (reporting = undefined));
     }, interval);

@@ -3,12 +3,12 @@ import { OciError } from '../../oci/error.js';
 import { parseImageReference, type ImageReference, type ImageRules } from '../../oci/image-reference.js';
 import { parsePlatform, type Platform } from '../platform.js';
 
-/** Bytes of a request's body. */
+/** Bytes of a request body. */
 const maxBody = 1024 * 1024;
 const maxImages = 1_000;
 const maxPlatforms = 32;
 
-/** One image as the request names it, and what that means; or why it means nothing. */
+/** An image as the request names it, and its reference or why it has none. */
 export interface WarmImage {
   readonly text: string;
   readonly image: ImageReference | OciError;
@@ -16,13 +16,13 @@ export interface WarmImage {
 
 export interface WarmRequest {
   readonly images: readonly WarmImage[];
-  /** None means every one that an index has. */
+  /** Empty means every platform of an index. */
   readonly platforms: readonly Platform[];
 }
 
 /**
- * Reads the body. An image that is malformed does not keep the others from being pulled.
- * @throws OciError REQUEST_INVALID when it is no such document, SIZE_INVALID when it is longer than 1 MiB or lists more
+ * Reads the body. A malformed image does not stop the others.
+ * @throws OciError REQUEST_INVALID if the document is malformed, SIZE_INVALID if it is longer than 1 MiB or lists more
  * than 1,000 images.
  */
 export async function readWarmRequest(request: IncomingMessage, rules: ImageRules): Promise<WarmRequest> {
@@ -48,7 +48,7 @@ function readPlatform(text: string): Platform {
   return platform;
 }
 
-/** The server's own deadline for requests ends one that never does. */
+/** The server's request timeout bounds it. */
 async function readBody(request: IncomingMessage): Promise<string> {
   const chunks: Buffer[] = [];
   let size = 0;
@@ -59,7 +59,7 @@ async function readBody(request: IncomingMessage): Promise<string> {
       chunks.push(chunk);
     }
   } catch (cause) {
-    throw new OciError('REQUEST_INVALID', 'the body broke off', { cause });
+    throw new OciError('REQUEST_INVALID', 'the body is incomplete', { cause });
   }
   if (size > maxBody) throw new OciError('SIZE_INVALID', `the body has more than ${maxBody} bytes`);
   return Buffer.concat(chunks).toString('utf8');

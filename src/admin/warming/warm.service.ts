@@ -11,24 +11,24 @@ import { matchesPlatform, platformText, type Platform } from '../platform.js';
 import { WarmProgress, type Report } from './warm.progress.js';
 import type { WarmImage, WarmRequest } from './warm.request.js';
 
-/** Blobs pulled at one time for one request. */
+/** Blobs pulled concurrently for one request. */
 const concurrency = 4;
-/** Requests at one time; more are told to come back. */
+/** Concurrent requests; more get 503 with Retry-After. */
 const maxRuns = 4;
-/** Indexes within indexes (DESIGN §9). */
+/** Depth of nested indexes. */
 const maxDepth = 8;
-/** Images that one reference may lead to. */
+/** Images of one index, nested ones included. */
 const maxParts = 1_000;
-/** Milliseconds from the last byte of a blob to its being kept. */
+/** Milliseconds between the last byte of a blob and its commit. */
 const keepDeadline = 60_000;
 
-/** An image of one platform: what is pulled together. */
+/** An image of one platform. */
 interface Part {
   readonly platform: string | undefined;
   readonly blobs: readonly Entry[];
 }
 
-/** Pulls images as a client would, so that they are here when clients come. */
+/** Pulls images as a client would, so that they are stored when clients need them. */
 @Injectable()
 export class WarmService {
   private runs = 0;
@@ -39,26 +39,26 @@ export class WarmService {
     private readonly blobs: BlobsService,
   ) {}
 
-  /** Ends what runs and takes nothing more, because the process ends. */
+  /** Ends running requests and refuses further ones, because the process stops. */
   stop(): void {
     this.aborter.abort(new OciError('UNAVAILABLE', 'the server is shutting down'));
   }
 
-  /** @throws OciError when no further run is taken now. The place is given back by `warm`. */
+  /** Takes one of the places for requests, which `warm` gives back. @throws OciError if none is free. */
   enter(): void {
     this.aborter.signal.throwIfAborted();
     if (this.runs >= maxRuns) {
-      throw new OciError('UNAVAILABLE', `${maxRuns} requests to warm run already`, { retryAfter: 30 });
+      throw new OciError('UNAVAILABLE', `${maxRuns} warm requests are running already`, { retryAfter: 30 });
     }
     this.runs += 1;
   }
 
   /**
-   * Pulls one image after the other; what fails is reported and does not keep the rest from being pulled. Call `enter`
-   * before. @throws what `report` or the signal says when nobody listens any more
+   * Pulls one image after the other; a failure is reported and does not stop the rest. Call `enter` before.
+   * @throws the reason of `report` or of the signal when the client has left
    */
-  async warm({ images, platforms }: WarmRequest, report: Report, listening: AbortSignal): Promise<void> {
-    const signal = AbortSignal.any([listening, this.aborter.signal]);
+  async warm({ images, platforms }: WarmRequest, report: Report, connected: AbortSignal): Promise<void> {
+    const signal = AbortSignal.any([connected, this.aborter.signal]);
     try {
       for (const image of images) await this.warmImage(image, platforms, report, signal);
     } finally {
@@ -88,7 +88,7 @@ export class WarmService {
     }
   }
 
-  /** The images of an index that were asked for, and those of the indexes in it. @param missing loses what was found */
+  /** The requested images of an index and of its nested indexes. @param missing loses the platforms found */
   private async *partsOf(
     repository: RepositoryRef,
     root: ManifestContent,
@@ -104,12 +104,12 @@ export class WarmService {
       const { manifest, platform, depth } = next;
       const content = contentOf(manifest.body, manifest.mediaType);
       if ('blobs' in content) {
-        // A reference to one image is that image, whatever platform was asked for: so clients pull it.
+        // Clients pull a reference to a single image whatever the platform.
         if (depth === 0) missing.clear();
         yield { platform: platform && platformText(platform), blobs: content.blobs };
         continue;
       }
-      if (depth === maxDepth) throw new OciError('MANIFEST_INVALID', `more than ${maxDepth} indexes in each other`);
+      if (depth === maxDepth) throw new OciError('MANIFEST_INVALID', `more than ${maxDepth} nested indexes`);
       for (const entry of content.manifests) {
         if (!isChosen(entry, platforms, missing)) continue;
         if ((count += 1) > maxParts) throw new OciError('MANIFEST_INVALID', `more than ${maxParts} images in an index`);
@@ -171,26 +171,26 @@ export class WarmService {
     progress.finish();
   }
 
-  /** The last byte comes before the content is kept, and with a full storage it never is. */
+  /** The commit follows the last byte, and never happens on a full storage. */
   private async assertKept(repository: RepositoryRef, { digest }: Entry, signal: AbortSignal): Promise<void> {
     const end = performance.now() + keepDeadline;
     while (this.blobs.isDownloading(repository, digest) && performance.now() < end)
       await sleep(10, undefined, { signal });
     const { cache } = await this.blobs.head(repository, digest);
-    if (cache !== 'HIT') throw new OciError('UNAVAILABLE', 'a blob was passed through and could not be kept');
+    if (cache !== 'HIT') throw new OciError('UNAVAILABLE', 'a blob was passed through and could not be stored');
   }
 }
 
 function isChosen({ platform }: Entry, platforms: readonly Platform[], missing: Set<Platform>): boolean {
   if (platforms.length === 0) return true;
-  // An index within an index need not say what its images run on.
+  // A nested index may have no platform of its own.
   if (!platform) return false;
-  const matching = platforms.filter((asked) => matchesPlatform(platform, asked));
-  for (const asked of matching) missing.delete(asked);
+  const matching = platforms.filter((wanted) => matchesPlatform(platform, wanted));
+  for (const wanted of matching) missing.delete(wanted);
   return matching.length > 0;
 }
 
-/** @throws the first error, when everything begun has ended */
+/** @throws the first error, after everything started has ended */
 async function inParallel<T>(items: readonly T[], limit: number, action: (item: T) => Promise<void>): Promise<void> {
   const waiting = [...items];
   const failures: unknown[] = [];

@@ -1,16 +1,16 @@
 import type { Clock } from './clock.js';
 
-/** Milliseconds of time of day gained or lost against the clock that only goes forward, that count as a jump. */
-const jump = 3_600_000;
-/** Milliseconds after a jump in which no age is believed: what is in use is used again meanwhile. */
-const caution = 86_400_000;
+/** Difference in milliseconds between the wall clock and the monotonic clock that counts as a jump. */
+const jumpThreshold = 3_600_000;
+/** Milliseconds after a jump for which ages are not trusted: whatever is in use is used again in that time. */
+const settlingTime = 86_400_000;
 
-/** Watches the time of day for jumps: what seems old after one may not be. */
+/** Detects jumps of the wall clock, after which stored timestamps say little about age. */
 export class ClockJumps {
   private offset: number;
-  private cautiousUntil = 0;
+  private untrustedUntil = 0;
 
-  /** @param onJump told of each. */
+  /** @param onJump called for each jump. */
   constructor(
     private readonly clock: Clock,
     private readonly onJump: () => void,
@@ -18,15 +18,15 @@ export class ClockJumps {
     this.offset = this.clock.now() - this.clock.monotonic();
   }
 
-  /** Whether ages mean anything: not for a day after the time of day was set. To be asked from time to time. */
+  /** False for a day after a jump of the wall clock. Detects a jump only when called, so call it regularly. */
   areAgesTrusted(): boolean {
     const monotonic = this.clock.monotonic();
     const offset = this.clock.now() - monotonic;
-    if (Math.abs(offset - this.offset) > jump) {
-      this.cautiousUntil = monotonic + caution;
+    if (Math.abs(offset - this.offset) > jumpThreshold) {
+      this.untrustedUntil = monotonic + settlingTime;
       this.onJump();
     }
     this.offset = offset;
-    return monotonic >= this.cautiousUntil;
+    return monotonic >= this.untrustedUntil;
   }
 }

@@ -1,8 +1,8 @@
-/** Time, so that a test can move it. */
+/** The time. Injected, so that tests can control it. */
 export abstract class Clock {
-  /** Wall-clock time in milliseconds since 1970: for what is stored. It may jump. */
+  /** Wall-clock time in milliseconds since 1970: for stored timestamps. May jump. */
   abstract now(): number;
-  /** Milliseconds since some fixed moment, never going back: for deadlines and expiry. */
+  /** Milliseconds since an arbitrary moment, never decreasing: for deadlines and expiry. */
   abstract monotonic(): number;
 }
 

@@ -6,7 +6,7 @@ import { parseListenAddress } from '../values/listen-address.js';
 const rule = (name: string, message: string, isValid: (value: unknown) => boolean, options: ValidationOptions = {}) =>
   ValidateBy({ name, validator: { validate: isValid, defaultMessage: () => message } }, options);
 
-/** The texts of the rules are complete sentences without the property's name: the path stands before them. */
+/** Rule messages complete a sentence that begins with the path of the setting. */
 export const IsDuration = () =>
   rule(
     'isDuration',
@@ -32,7 +32,7 @@ export const IsSecret = (what = 'text without control characters', maxLength = 6
 export const ArePatterns = () =>
   rule(
     'arePatterns',
-    'must be host names separated by commas, each with *. before it for all below it, or *',
+    'must be comma-separated host names, *.suffixes or *',
     (value) =>
       Array.isArray(value) &&
       value.every((pattern) => pattern === '*' || isHost(String(pattern).replace(/^\*\.(?=.)/, 'x.'))),
@@ -41,24 +41,24 @@ export const ArePatterns = () =>
 export const IsBucketName = () =>
   rule(
     'isBucketName',
-    'must be the name of a bucket: 3 to 63 of a-z, 0-9, dot and dash',
+    'must be a bucket name: 3 to 63 characters of a-z, 0-9, dot and dash',
     (value) => typeof value === 'string' && /^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/.test(value),
   );
 
-/** Half of a pair. @param property where the other half is. @param setting what it is called */
+/** For settings that are only valid as a pair. @param property the other property. @param setting its name in messages */
 export const GoesWith = (property: string, setting: string) =>
   ValidateBy({
     name: 'goesWith',
     validator: {
       validate: (_, half) => half !== undefined && Reflect.get(half.object, property) !== undefined,
-      defaultMessage: () => `has to be given together with ${setting}`,
+      defaultMessage: () => `must be set together with ${setting}`,
     },
   });
 
 export const IsKeyPrefix = () =>
   rule(
     'isKeyPrefix',
-    'must be parts of a-z, 0-9, dot, dash and underscore joined by slashes',
+    'must be path segments of a-z, 0-9, dot, dash and underscore, joined by slashes',
     (value) =>
       typeof value === 'string' &&
       value.length <= 256 &&
@@ -66,23 +66,23 @@ export const IsKeyPrefix = () =>
   );
 
 export const IsHttpUrl = () =>
-  rule('isHttpUrl', 'must be an http or https URL without credentials, query and fragment', isHttpUrl);
+  rule('isHttpUrl', 'must be an http or https URL without credentials, query or fragment', isHttpUrl);
 
 export const IsServerAddress = () =>
   rule(
     'isServerAddress',
-    'must be an http or https URL without credentials, query and fragment, or unix:/path',
+    'must be an http or https URL without credentials, query or fragment, or unix:/path',
     (value) => isHttpUrl(value) || (typeof value === 'string' && /^unix:./.test(value)),
   );
 
 export const ArePairs = () =>
   rule(
     'arePairs',
-    'must be name=value, separated by commas',
+    'must be comma-separated name=value pairs',
     (value) => typeof value === 'object' && value !== null && !Array.isArray(value),
   );
 
-/** A number of bytes, or a part of the disk between 0 and 1 that is not counted in bytes: `{ share: 0.8 }`. */
+/** A number of bytes, or a fraction of the disk: `{ share: 0.8 }`. */
 export const IsQuota = () =>
   rule('isQuota', 'must be a size such as 50GiB, or a percentage of the disk such as 80%', (value) => {
     if (typeof value === 'number') return Number.isSafeInteger(value) && value > 0;
@@ -93,27 +93,17 @@ export const IsQuota = () =>
 export const IsUmask = () =>
   rule(
     'isUmask',
-    'must be octal, from 000 to 077',
+    'must be an octal number from 000 to 077',
     (value) => Number.isInteger(value) && Number(value) >= 0 && Number(value) <= 0o077,
   );
 
-/** @param or what else may be written, in words. */
+/** @param or an additional valid value, for the message. */
 export const IsCount = (least: number, most: number, or?: string) =>
   rule(
     'isCount',
     `must be a whole number from ${least} to ${most}${or === undefined ? '' : `, ${or}`}`,
     (value) => Number.isInteger(value) && Number(value) >= least && Number(value) <= most,
   );
-
-export const IsTagPattern = () =>
-  rule(
-    'isTagPattern',
-    'must be a tag in which * stands for any characters, in quotes where YAML would read a number',
-    (value) => typeof value === 'string' && /^[a-zA-Z0-9_.*-]{1,128}$/.test(value),
-  );
-
-export const IsTagTtl = () =>
-  rule('isTagTtl', 'must be immutable, always, or a duration such as 10m', (value) => typeof value === 'number');
 
 export const IsOneOf = (values: readonly string[]) =>
   rule(
@@ -141,7 +131,7 @@ export const AreMaps = () =>
       value.every((entry) => typeof entry === 'object' && entry !== null && !Array.isArray(entry)),
   );
 
-/** @param none a word that says that there is no such address. */
+/** @param none a keyword that disables listening. */
 export const IsListenAddress = (none?: string) =>
   rule(
     'isListenAddress',

@@ -1,24 +1,24 @@
 import 'reflect-metadata';
 import { Secret } from '../values/secret.js';
 
-/** What a settings class says about one of its properties, besides its class-validator rules. */
+/** Declares one setting; class-validator rules on the same property validate its value. */
 export interface SettingOptions {
-  /** Name in a file (`accept_invalid_certs`) or of a flag without its dashes (`check-cache-digest`). */
+  /** Key in a file (`accept_invalid_certs`), or flag without its leading dashes (`check-cache-digest`). */
   readonly name: string;
   /** An earlier name, which stays valid in files. Giving both names is a mistake. */
   readonly alias?: string;
-  /** Environment variable, for settings of the command line. */
+  /** Environment variable, for command-line settings. */
   readonly env?: string;
-  /** What `--help` shows in place of the value; absent for booleans. */
+  /** Placeholder for the value in `--help`; absent for booleans. */
   readonly value?: string;
   readonly description: string;
-  /** Shown as it would be written; the property's initial value is what counts. */
+  /** The default as a user would write it; the property's initial value is the effective one. */
   readonly default?: string;
-  /** From text to the property's type; undefined when the text is none, which the property's rule then reports. */
+  /** Converts text to the property's type; undefined for invalid text, which the property's rule then reports. */
   readonly parse?: (text: string) => unknown;
-  /** The flag may be given any number of times; this then gets all its texts, and `parse` that of the variable. */
+  /** For repeatable flags: converts all values of the flag, while `parse` converts that of the variable. */
   readonly parseEach?: (texts: readonly string[]) => unknown;
-  /** A secret's default and value are never shown. */
+  /** The default and the value of a secret are never shown. */
   readonly secret?: boolean;
 }
 
@@ -29,7 +29,7 @@ export interface Setting extends SettingOptions {
 type SettingsClass = abstract new () => object;
 const key = Symbol('settings');
 
-/** Declares a setting: its rule, its default and its documentation stand on one property. */
+/** Declares a setting, so that its rules, default and documentation are in one place. */
 export function Setting(options: SettingOptions): PropertyDecorator {
   return (target, property) => {
     const settings = settingsOf(target.constructor as SettingsClass);
@@ -37,7 +37,7 @@ export function Setting(options: SettingOptions): PropertyDecorator {
   };
 }
 
-/** The settings of a class in the order of their declaration. */
+/** The settings of a class in declaration order. */
 export function settingsOf(type: SettingsClass): readonly Setting[] {
   return (Reflect.getMetadata(key, type) as Setting[] | undefined) ?? [];
 }
@@ -53,7 +53,7 @@ export function parseBoolean(text: string): boolean | undefined {
   return booleans.get(text.toLowerCase());
 }
 
-/** Items separated by commas; spaces around them do not count. */
+/** Splits at commas and trims each item. */
 export function parseList(text: string): string[] {
   return text
     .split(',')
@@ -65,7 +65,7 @@ export function parseInteger(text: string): number | undefined {
   return /^\d{1,15}$/.test(text) ? Number(text) : undefined;
 }
 
-/** From `a=b` to a map of secrets, the last of a name counts; undefined when one has no name. */
+/** Converts `a=b` items to a map of secrets; the last value of a name wins. Undefined when an item has no name. */
 export function parsePairs(items: readonly string[]): Record<string, Secret> | undefined {
   const pairs = items.map((item) => /^([a-zA-Z][\w.-]*)=(.*)$/s.exec(item));
   if (pairs.some((pair) => pair === null)) return undefined;

@@ -9,7 +9,7 @@ export interface Validated<T> {
   readonly problems: readonly Problem[];
 }
 
-/** A file's numbers and booleans are read as their text is, so that `10` is no duration there either. */
+/** Numbers and booleans of a file are parsed like text, so that a bare `10` is not a duration there either. */
 function parseScalar(parse: (text: string) => unknown, raw: unknown): unknown {
   const text = String(raw);
   return parse(text) ?? text;
@@ -21,9 +21,9 @@ function parsed({ parse, parseEach }: Setting, raw: unknown): unknown {
 }
 
 /**
- * Fills a settings class from values as a file or a command line gives them, and checks it.
- * Absent and null values keep the property's default; every mistake is reported, unknown names too.
- * @param at how a setting's path is written in a problem, `--listen` or `upstreams[2].host`.
+ * Creates a settings object from the values of a file or command line and validates it.
+ * Absent and null values keep the default. Every mistake is reported, including unknown names.
+ * @param at formats the path of a setting in a problem, such as `--listen` or `upstreams[2].host`.
  */
 export function validateSettings<T extends object>(
   type: new () => T,

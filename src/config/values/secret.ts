@@ -1,6 +1,6 @@
 import { inspect } from 'node:util';
 
-/** A value that prints as `***` wherever it ends up; only `reveal`, where it is put on the wire, gives it back. */
+/** A value that prints as `***` everywhere. Call `reveal` only where the value is sent. */
 export class Secret {
   readonly #value: string;
 
@@ -25,7 +25,7 @@ export class Secret {
   }
 }
 
-/** Wraps text; anything else is left for the rules to refuse. */
+/** Wraps text; leaves anything else for the rules to reject. */
 export function toSecret(value: Secret | string | undefined): Secret | undefined {
   return typeof value === 'string' ? new Secret(value) : value;
 }

@@ -10,14 +10,14 @@ const units: Record<string, number> = {
   TiB: 2 ** 40,
 };
 
-/** Bytes of `32MiB`, `1.5 GB` or `0B`; undefined for anything else, a number without unit included. */
+/** Bytes of `32MiB`, `1.5 GB` or `0B`; undefined for anything else, including a number without a unit. */
 export function parseSize(text: string): number | undefined {
   const [, count, unit = ''] = /^\s*(\d{1,9}(?:\.\d{1,3})?)\s*([kKMGT]i?B|B)\s*$/.exec(text) ?? [];
   const factor = Object.hasOwn(units, unit) ? units[unit] : undefined;
   return count === undefined || factor === undefined ? undefined : Math.round(Number(count) * factor);
 }
 
-/** Bytes, or a part of the disk between 0 and 1. */
+/** Bytes, or a fraction of the disk between 0 and 1. */
 export type Quota = number | { readonly share: number };
 
 /** `50GiB` or `80%`; undefined for anything else. */

@@ -14,14 +14,14 @@ export interface Conditions {
   readonly ifNoneMatch: string | undefined;
 }
 
-/** The answer to a HEAD of a blob (end-2). */
+/** HEAD of a blob (end-2). */
 export function blobHeadResponse(repository: RepositoryRef, blob: BlobHead, { ifNoneMatch }: Conditions): HttpResponse {
   const headers = headersOf(repository, blob);
   if (matchesEntityTag(ifNoneMatch, blob.digest)) return { status: 304, headers };
   return { status: 200, headers: { ...headers, ...typeOf, ...lengthOf(blob.size) } };
 }
 
-/** The answer to a GET of a blob (end-2), or of one range of it. */
+/** GET of a blob (end-2), or of one range of it. */
 export function blobResponse(
   repository: RepositoryRef,
   blob: OpenBlob,
@@ -30,13 +30,13 @@ export function blobResponse(
   const headers = headersOf(repository, blob);
   const close = () => blob.close();
   if (matchesEntityTag(ifNoneMatch, blob.digest)) return { status: 304, headers, close };
-  // The whole and every range: clients ask there for what they asked here.
+  // Ranges too: clients repeat their request, with its range, at the new location.
   if (blob.location !== undefined) return { ...redirection(headers, blob.location), close };
   const body = (part: ByteRange) => bodyOf(blob, part);
   const { size } = blob;
   if (size === undefined)
     return { status: 200, headers: { ...headers, ...typeOf }, body: body({ offset: 0, length: Infinity }), close };
-  // If-Range with another tag asks for the whole (RFC 9110 §13.1.5).
+  // If-Range with another tag requests the whole (RFC 9110 §13.1.5).
   const part = parseRange(ifRange === undefined || ifRange === entityTag(blob.digest) ? range : undefined, size);
   if (part === 'whole') {
     return {
@@ -75,13 +75,13 @@ function headersOf(repository: RepositoryRef, { digest, cache }: BlobHead): Reco
     'oci-namespace': repository.namespace.toString(),
     'accept-ranges': 'bytes',
     etag: entityTag(digest),
-    // The name of the content is in the URL, so it may be kept for ever.
+    // The digest is in the URL, so the content never changes.
     'cache-control': 'max-age=31536000, immutable',
     'x-cache': cache,
   };
 }
 
-/** The URL stops working after a while, so that nobody may keep the answer. */
+/** The URL expires, so nobody may cache the redirect. */
 function redirection(headers: Readonly<Record<string, string>>, location: string): HttpResponse {
   return { status: 307, headers: { ...headers, 'cache-control': 'no-store', location, 'content-length': 0 } };
 }

@@ -3,7 +3,7 @@ import type { RepositoryRef } from '../../oci/repository.js';
 import type { ReferrersPage, TagPage } from '../../registry/list-page.js';
 import { commonHeaders, type HttpResponse } from './http.response.js';
 
-/** The answer to a tag list (end-8). @param path of the request as the client sent it, for the link to the next page */
+/** A tag list (end-8). @param path of the request as the client sent it, for the link to the next page */
 export function tagsResponse(
   repository: RepositoryRef,
   page: TagPage,
@@ -14,7 +14,7 @@ export function tagsResponse(
   return listResponse(repository, body, 'application/json', page, nextLink(path, query, page.next));
 }
 
-/** The answer to a list of referrers (end-12). */
+/** A list of referrers (end-12). */
 export function referrersResponse(
   repository: RepositoryRef,
   page: ReferrersPage,
@@ -54,7 +54,7 @@ function listResponse(
   };
 }
 
-/** A relative link (RFC 8288): it holds behind any proxy. The namespace of the request goes along. */
+/** A relative link (RFC 8288), which is right behind any proxy. It keeps the request's namespace. */
 function nextLink(path: string, query: URLSearchParams, next: URLSearchParams | undefined): Record<string, string> {
   if (next === undefined) return {};
   const ns = query.get('ns');

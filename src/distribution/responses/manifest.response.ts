@@ -3,7 +3,7 @@ import type { RepositoryRef } from '../../oci/repository.js';
 import type { ManifestContent, ManifestHead } from '../../registry/manifest.js';
 import { commonHeaders, type HttpResponse } from './http.response.js';
 
-/** The answer to a HEAD (end-3) or, with a body, a GET of a manifest; the stored media type, verbatim. */
+/** A manifest (end-3), with its stored media type; GET has a body, HEAD has none. */
 export function manifestResponse(
   repository: RepositoryRef,
   manifest: ManifestHead | ManifestContent,

@@ -1,18 +1,18 @@
 import type { ServerResponse } from 'node:http';
 
-/** How often waiting chunks are looked at; one timer serves all responses. */
+/** Milliseconds between checks for slow clients; one timer serves all responses. */
 const watchInterval = 5_000;
 
 const waiting = new Set<ResponseSink>();
 let watch: NodeJS.Timeout | undefined;
 
-/** Writes to a response and waits until the kernel has the bytes, so that a buffer can be used again at once. */
+/** Writes to a response and waits until the kernel has the bytes, so that the caller can reuse its buffer. */
 export class ResponseSink {
   private readonly aborter = new AbortController();
   private reject: ((error: Error) => void) | undefined;
   private since = 0;
 
-  /** @param timeout milliseconds that a client may take for one chunk, of 256 KiB at most, before it is cut off. */
+  /** @param timeout milliseconds that a client may take for one chunk, of 256 KiB at most, before it is disconnected. */
   constructor(
     private readonly response: ServerResponse,
     private readonly timeout: number,
@@ -35,7 +35,7 @@ export class ResponseSink {
       this.reject = reject;
       this.since = performance.now();
       startWatching(this);
-      // The callback also comes with an error, but not when the response closes before it was its turn.
+      // Node does not call back when a pipelined response closes before its first byte was sent.
       this.response.write(chunk, (error) => {
         waiting.delete(this);
         if (error) reject(error);
@@ -44,7 +44,7 @@ export class ResponseSink {
     });
   }
 
-  /** Cuts a client that has taken nothing for too long. */
+  /** Disconnects a client that has taken nothing for too long. */
   cutIfSlow(now: number): void {
     if (now - this.since > this.timeout) this.response.destroy();
   }

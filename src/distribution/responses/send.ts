@@ -1,24 +1,24 @@
 import type { FastifyReply } from 'fastify';
 import type { NamespaceTraffic, TrafficCounts } from '../../registry/statistics/traffic.counts.js';
 import type { HttpResponse, BodySink } from './http.response.js';
-import type { PreparedResponses } from './prepared.responses.js';
+import type { CachedResponses } from './cached.responses.js';
 import { ResponseSink } from './response.sink.js';
 
 /**
- * Writes an answer straight to the response: a body chunk by chunk with its buffer reused, not through a Readable
- * (DESIGN §5). When the body cannot be finished the connection is reset, so that no client takes a part for the whole.
+ * Sends a response: a streamed body chunk by chunk, without a Readable, so that its buffer is reused. When the body
+ * cannot be finished the connection is reset, so that no client takes a part for the whole.
  */
-export async function send(reply: FastifyReply, answer: HttpResponse): Promise<void> {
-  if (answer.validity) reply.server.getDecorator<PreparedResponses>('prepared').keep(reply.request, answer);
+export async function send(reply: FastifyReply, response: HttpResponse): Promise<void> {
+  if (response.validity) reply.server.getDecorator<CachedResponses>('cachedResponses').set(reply.request, response);
   reply.hijack();
-  const response = reply.raw;
+  const { raw } = reply;
   try {
-    // Set, not only written, so that the request log can read them.
-    for (const [name, value] of Object.entries(answer.headers)) response.setHeader(name, value);
-    response.writeHead(answer.status);
-    await sendBody(reply, answer);
+    // Set before they are written, so that the request log can read them.
+    for (const [name, value] of Object.entries(response.headers)) raw.setHeader(name, value);
+    raw.writeHead(response.status);
+    await sendBody(reply, response);
   } finally {
-    await answer.close?.();
+    await response.close?.();
   }
 }
 
@@ -29,14 +29,14 @@ async function sendBody(reply: FastifyReply, { status, headers, body }: HttpResp
     response.end();
     return;
   }
-  // Content has a namespace; refusals and the like are no traffic that a cache could save.
+  // Only content has a namespace; errors are not traffic that a cache could save.
   const traffic = namespace === undefined ? undefined : trafficOf(reply).of(String(namespace));
   if (typeof body === 'string' || body instanceof Uint8Array) {
     if (traffic) traffic.sent += Buffer.byteLength(body);
     response.end(body);
     return;
   }
-  // The head leaves before the first byte of a slow upstream: clients wait for it with a deadline.
+  // Clients wait for the header with a deadline, which a slow upstream's first byte could exceed.
   response.flushHeaders();
   const sink = new ResponseSink(response, reply.server.getDecorator('clientTimeout'));
   try {
@@ -45,14 +45,14 @@ async function sendBody(reply: FastifyReply, { status, headers, body }: HttpResp
   } catch (error) {
     response.socket?.resetAndDestroy();
     response.destroy();
-    // A client that left is not an error of anybody.
+    // A client that left is no error.
     if (!sink.signal.aborted) throw error;
   } finally {
     sink.close();
   }
 }
 
-/** Counts each chunk when it is given to the connection, so that a long transfer is seen while it runs. */
+/** Counts each chunk as it is sent, so that metrics show a long transfer while it runs. */
 function counting(sink: ResponseSink, traffic: NamespaceTraffic | undefined): BodySink {
   if (!traffic) return (chunk) => sink.write(chunk);
   return (chunk) => {

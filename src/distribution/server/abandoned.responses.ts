@@ -3,8 +3,8 @@ import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 
 /**
- * Ends the answers of a connection that is gone. Node ends only the one that was being sent; those of requests that came
- * behind it on the same connection (RFC 9112 §9.3.2) would wait for their turn for ever, with all that they hold.
+ * Closes the responses of a closed connection. Node closes only the one being sent; those of pipelined requests behind
+ * it (RFC 9112 §9.3.2) would stay open for ever, with everything they hold.
  */
 export function endAbandonedResponses(fastify: FastifyInstance): void {
   const pending = new WeakMap<Socket, Set<ServerResponse>>();

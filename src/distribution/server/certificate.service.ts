@@ -7,14 +7,14 @@ import { ConfigurationError } from '../../config/configuration-error.js';
 import { checkKeyPair, readKeyPair, type KeyPair, type KeyPairFiles } from '../../config/key-pair.js';
 import { secureOptions } from './secure.options.js';
 
-/** Milliseconds between looks at the files where the system tells of no change: network file systems, replaced folders. */
+/** Milliseconds between checks of the files, for systems that report no change: network file systems, replaced folders. */
 const lookInterval = 30_000;
-/** Milliseconds after a change before the files are read, and after which a pair that is still wrong is called wrong. */
+/** Milliseconds between a change and the read; a pair that still does not match after it is an error. */
 const settleTime = 1_000;
 
 /**
- * Takes up the certificate and key that the files have after a change, for new connections; those that there are keep
- * theirs. A pair that cannot be served with is told once, and the one before stays.
+ * Reloads the certificate and key when their files change. New connections use the new pair, open ones keep theirs. An
+ * unusable pair is logged once, and the previous one stays in use.
  */
 @Injectable()
 export class CertificateService implements OnApplicationShutdown {
@@ -24,11 +24,11 @@ export class CertificateService implements OnApplicationShutdown {
   private files: KeyPairFiles | undefined;
   private interval: NodeJS.Timeout | undefined;
   private timer: NodeJS.Timeout | undefined;
-  /** What was found when something was last made of it, and what was found wrong since. */
+  /** Fingerprint of the last pair that was used or rejected, and of one that did not match since. */
   private settled = '';
   private suspect = '';
 
-  /** @param pair what the server was started with. */
+  /** @param pair that the server started with. */
   watch(server: Server, files: KeyPairFiles, pair: KeyPair): void {
     this.server = server;
     this.files = files;
@@ -40,7 +40,7 @@ export class CertificateService implements OnApplicationShutdown {
     }, lookInterval).unref();
   }
 
-  /** Reads the files now. Does nothing without any. */
+  /** Reads the files now. Does nothing without TLS. */
   look(): void {
     if (!this.files || !this.server) return;
     let found = '';
@@ -66,7 +66,7 @@ export class CertificateService implements OnApplicationShutdown {
     for (const watcher of this.watchers.values()) watcher.close();
   }
 
-  /** Between the writes of a certificate and its key they do not fit; only what stays wrong is an error. */
+  /** Between the writes of a certificate and its key they do not match; only a lasting mismatch is an error. */
   private reportMismatch(found: string, error: ConfigurationError): void {
     if (found === this.settled) return;
     if (found !== this.suspect) {
@@ -75,7 +75,9 @@ export class CertificateService implements OnApplicationShutdown {
       return;
     }
     this.settled = found;
-    this.logger.error(`the new certificate is not used, the one before stays: ${error.message.replaceAll('\n', '; ')}`);
+    this.logger.error(
+      `the new certificate is not used, the previous one stays: ${error.message.replaceAll('\n', '; ')}`,
+    );
   }
 
   private lookLater(): void {
@@ -86,8 +88,8 @@ export class CertificateService implements OnApplicationShutdown {
   }
 
   /**
-   * The folders, not the files: those are replaced, not written to, and a mounted secret of Kubernetes by renaming a
-   * link beside them. A folder that cannot be watched, or not any more, is left to the interval.
+   * The folders, not the files: files are replaced, not written to, and Kubernetes updates a mounted secret by renaming
+   * a link beside it. The interval covers a folder that cannot be watched.
    */
   private watchFolders(): void {
     const { tlsCert, tlsKey } = this.files ?? {};

@@ -4,7 +4,7 @@ import { OciError } from '../../oci/error.js';
 import { errorResponse } from '../responses/error.response.js';
 import { send } from '../responses/send.js';
 
-/** Answers what Node's HTTP parser refused before there was a request, in the words of the specification. */
+/** Responds with the specification's error document to what Node's HTTP parser refused. */
 export function respondToClientError(error: Error & { code?: string }, socket: Socket): void {
   if (error.code === 'ECONNRESET' || !socket.writable || !isOfHttp(error.code)) {
     socket.destroy();
@@ -17,7 +17,7 @@ export function respondToClientError(error: Error & { code?: string }, socket: S
   );
 }
 
-/** What breaks below HTTP, as a handshake that is none, leaves nothing to answer through: not even plain http at a TLS port. */
+/** An error below HTTP, such as a failed TLS handshake, leaves no way to respond. */
 function isOfHttp(code: string | undefined): boolean {
   return code === undefined || code.startsWith('HPE_') || code.startsWith('ERR_HTTP_');
 }

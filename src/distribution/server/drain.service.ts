@@ -4,10 +4,10 @@ import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-/** Milliseconds in which a client may use a connection once more that an earlier answer said would stay open. */
+/** Milliseconds for one more request on a connection that an earlier response promised to keep open. */
 const linger = 200;
 
-/** Knows which answers are still being sent, so that the process can stop without breaking one (P11). */
+/** Tracks responses in progress, so that the process can stop without cutting one. */
 @Injectable()
 export class DrainService {
   private readonly active = new Set<ServerResponse>();
@@ -15,7 +15,7 @@ export class DrainService {
   private idle: (() => void) | undefined;
   private isDraining = false;
 
-  /** Answers being prepared or sent. */
+  /** Responses being prepared or sent. */
   get count(): number {
     return this.active.size;
   }
@@ -27,7 +27,7 @@ export class DrainService {
     });
     fastify.addHook('onRequest', (_request, reply, done) => {
       const response = reply.raw;
-      // Connections that stay open would keep the process: each gets one more answer.
+      // An open connection would keep the process running: each gets one more response.
       if (this.isDraining) response.shouldKeepAlive = false;
       this.active.add(response);
       response.once('close', () => {
@@ -38,23 +38,23 @@ export class DrainService {
     });
   }
 
-  /** From now on connections close after their answer, which says so: clients go elsewhere with their next request. */
+  /** From now on responses close their connections, so that the next request goes to another process. */
   announce(): void {
     this.isDraining = true;
     for (const response of this.active) response.shouldKeepAlive = false;
   }
 
-  /** Announces, and resolves when nothing is being sent, and nothing more comes over what is still open. */
+  /** Announces, and resolves when no response is in progress and no open connection brings another request. */
   async drain(): Promise<void> {
     this.announce();
     do {
       if (this.active.size > 0) await new Promise<void>((resolve) => (this.idle = resolve));
-      // An answer that was begun before the announcement has promised an open connection.
+      // A response that began before the announcement has promised an open connection.
       if (this.sockets.size > 0) await sleep(linger);
     } while (this.active.size > 0);
   }
 
-  /** Ends every connection. Node's `closeAllConnections` leaves those that are still at the handshake of TLS. */
+  /** Destroys every connection. Node's `closeAllConnections` leaves those that are still in the TLS handshake. */
   cut(): void {
     for (const socket of this.sockets) socket.destroy();
   }

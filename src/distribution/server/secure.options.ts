@@ -1,7 +1,7 @@
 import type { TlsOptions } from 'node:tls';
 import type { KeyPair } from '../../config/key-pair.js';
 
-/** Only suites with forward secrecy and authenticated encryption; whatever speaks TLS 1.2 to registries has one of them. */
+/** Only suites with forward secrecy and authenticated encryption; every registry client with TLS 1.2 supports one. */
 const ciphers = [
   'TLS_AES_128_GCM_SHA256',
   'TLS_AES_256_GCM_SHA384',
@@ -14,7 +14,7 @@ const ciphers = [
   'ECDHE-RSA-CHACHA20-POLY1305',
 ].join(':');
 
-/** All of what a server's TLS is made of: `setSecureContext` takes what it is not given for a default of Node. */
+/** Complete, because `setSecureContext` resets every option that it is not given to Node's default. */
 export function secureOptions({ cert, key }: KeyPair): TlsOptions {
   return { cert, key, ciphers, minVersion: 'TLSv1.2', honorCipherOrder: true };
 }

@@ -1,6 +1,6 @@
 import type { MirrorAddress } from './mirror-address.js';
 
-/** `resolve` and `pull` only: without them containerd would push to the mirror too. */
+/** `resolve` and `pull` only: without `capabilities` containerd would push to the mirror too. */
 export function hostsToml({ url }: MirrorAddress, namespace?: string): string {
   const host = namespace === 'docker.io' ? 'registry-1.docker.io' : namespace;
   return [

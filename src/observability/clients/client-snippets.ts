@@ -5,19 +5,19 @@ export type SnippetLanguage = 'json' | 'toml' | 'yaml' | 'sh';
 
 /** Ready-to-paste configuration of one client. */
 export interface ClientSnippet {
-  /** Name of the client, and with `.md` of its page in docs/clients. */
+  /** Name of the client, and of its page in docs/clients. */
   readonly client: string;
   readonly title: string;
-  /** Path of the file that the text is the content of; undefined when it is a command. */
+  /** Path of the file with this text; undefined if the text is a command. */
   readonly file: string | undefined;
   readonly language: SnippetLanguage;
   /** Ends with a newline. */
   readonly text: string;
-  /** A command, or the lines of one, that shows whether it works. */
+  /** A command that shows whether it works. */
   readonly check: string;
 }
 
-/** The configuration of every client for a mirror, in the order of a menu. The pages in docs/clients show the same. */
+/** The configuration of every client, in the order of the status page. The pages in docs/clients show the same. */
 export function clientSnippets(mirror: MirrorAddress): ClientSnippet[] {
   return [
     ...docker(mirror),
@@ -191,7 +191,7 @@ const crane = (mirror: MirrorAddress): ClientSnippet =>
     check: (name) => `crane digest${mirror.isTls ? '' : ' --insecure'} ${name('org/app')}:1.0`,
   });
 
-/** regctl names a mirror once for each registry, because the path before the repository belongs to the name. */
+/** regctl needs a mirror entry per registry, because the path prefix is part of the entry. */
 const regctl = (mirror: MirrorAddress): ClientSnippet => ({
   client: 'regctl',
   title: 'regctl: its registries',
@@ -206,13 +206,13 @@ interface Command {
   readonly check: (name: (repository: string) => string) => string;
 }
 
-/** For clients without mirrors of their own: the mirror stands before the name. */
+/** For clients without mirror support: the mirror is part of the image name. */
 function command(mirror: MirrorAddress, client: string, title: string, { text, check }: Command): ClientSnippet {
   const name = (repository: string) => `${mirror.host}/${example(mirror)}/${repository}`;
   return { client, title, file: undefined, language: 'sh', text: `${text(name)}\n`, check: check(name) };
 }
 
-/** The registry that single examples show: not Docker Hub when there is another, whose names have the registry in them. */
+/** The registry in examples: not Docker Hub if there is another, because the names of others show the registry. */
 function example({ namespaces }: MirrorAddress): string {
   return namespaces.find((namespace) => namespace !== 'docker.io') ?? namespaces[0] ?? 'docker.io';
 }

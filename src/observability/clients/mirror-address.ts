@@ -1,19 +1,19 @@
 import { Namespace } from '../../oci/namespace.js';
 
-/** Where clients reach the mirror, and what they pull through it. */
+/** The address at which clients reach the mirror, and the registries that they pull through it. */
 export interface MirrorAddress {
-  /** Base URL, without a slash at its end. */
+  /** Base URL, without a trailing slash. */
   readonly url: string;
-  /** `host[:port]` as it is written before the name of an image. */
+  /** `host[:port]`, as in an image name. */
   readonly host: string;
   readonly isTls: boolean;
-  /** Registries that are pulled through it, at least one; for clients that take one entry for each. */
+  /** Registries, at least one, for clients that need an entry for each. */
   readonly namespaces: readonly string[];
 }
 
 /**
- * The address that a `Host` header names. It is taken only when it is a host name or address with an optional port:
- * nothing else may get into a configuration that somebody pastes.
+ * The address in a `Host` header, if it is a host name or IP address with an optional port: nothing else may get into a
+ * configuration that somebody pastes.
  */
 export function mirrorAddress(
   host: string | undefined,
@@ -36,7 +36,7 @@ function canonicalHost(text: string): string | undefined {
   }
 }
 
-/** Clients take a first component without dot and colon for a user of Docker Hub; the port makes it a host. */
+/** Clients take a first component without dot and colon for a Docker Hub user; a port makes it a host. */
 function hostInNames(host: string, isTls: boolean): string {
   return Namespace.looksLikeHost(host) ? host : `${host}:${isTls ? 443 : 80}`;
 }

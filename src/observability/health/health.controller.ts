@@ -3,13 +3,13 @@ import type { FastifyReply } from 'fastify';
 import { ReadinessService, type Readiness } from '../../registry/readiness.service.js';
 import { ExactPathGuard } from '../exact-path.guard.js';
 
-/** Probes of orchestrators and balancers. Upstreams play no part: without them what is stored is still served. */
+/** Probes of orchestrators and load balancers. Upstreams do not count: stored content is served without them. */
 @Controller()
 @UseGuards(ExactPathGuard)
 export class HealthController {
   constructor(private readonly readiness: ReadinessService) {}
 
-  /** Answered as long as the process can answer at all. */
+  /** 200 as long as the event loop runs. */
   @Get('healthz')
   @Header('cache-control', 'no-store')
   live(): { readonly status: 'alive' } {

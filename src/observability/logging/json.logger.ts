@@ -1,11 +1,11 @@
 import type { LoggerService } from '@nestjs/common';
 import pino, { type DestinationStream, type Logger } from 'pino';
 
-/** Writes one JSON object a line. Nest's own chatter about its start is left out. */
+/** Writes one JSON object per line. Nest's own start-up messages have level debug. */
 export class JsonLogger implements LoggerService {
   readonly pino: Logger;
 
-  /** @param worker which of several processes says it, as a field of every line. */
+  /** @param worker number of the process, as a field of every line. */
   constructor(level: string, destination?: DestinationStream, worker?: number) {
     const base = worker === undefined ? null : { worker };
     const options = { level, base, timestamp: pino.stdTimeFunctions.isoTime };
@@ -48,7 +48,7 @@ export class JsonLogger implements LoggerService {
   }
 }
 
-/** `ExceptionHandler` is another one: what stops a start is also thrown, and told by whoever started it. */
+/** `ExceptionHandler` has level debug too: its errors are also thrown, and the caller reports them. */
 const frameworkContexts = new Set([
   'NestFactory',
   'InstanceLoader',

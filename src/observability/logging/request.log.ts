@@ -2,13 +2,13 @@ import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { Logger } from 'pino';
 import { pathOf } from './request.path.js';
 
-/** Probes and scrapes come every few seconds and say nothing about pulls. */
+/** Probes and scrapes are frequent and say nothing about pulls. */
 const quietPaths: ReadonlySet<string> = new Set(['/healthz', '/readyz', '/metrics']);
 
 /** Characters of a path in a log line. */
 const longestPath = 256;
 
-/** Every answer tells the id that its log line has. */
+/** Sends the id of each request's log line with its response. */
 export function identifyRequests(fastify: FastifyInstance): void {
   fastify.addHook('onRequest', (request, reply, done) => {
     reply.raw.setHeader('x-request-id', request.id);
@@ -16,7 +16,7 @@ export function identifyRequests(fastify: FastifyInstance): void {
   });
 }
 
-/** One line for each request when its answer has left or broken off. Headers and queries, where secrets are, stay out. */
+/** Logs one line for each response that was sent or cut off, without headers and queries, which may hold secrets. */
 export function logRequests(fastify: FastifyInstance, logger: Logger): void {
   if (!logger.isLevelEnabled('info')) return;
   fastify.addHook('onRequest', (request, reply, done) => {
@@ -48,7 +48,7 @@ export function logRequests(fastify: FastifyInstance, logger: Logger): void {
   });
 }
 
-/** Why the request was refused, when the exception filter said it. */
+/** Why the request was refused, if the exception filter set it. */
 function refusalOf(request: FastifyRequest): string | undefined {
   const { refusal } = request as FastifyRequest & { readonly refusal?: unknown };
   return typeof refusal === 'string' ? refusal : undefined;

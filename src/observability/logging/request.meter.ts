@@ -1,17 +1,17 @@
 import { Injectable } from '@nestjs/common';
 import type { FastifyInstance } from 'fastify';
 
-/** What requests are counted by. Fixed sets: nothing that a client writes becomes a label (P17). */
+/** Labels of request counts. The sets are fixed: nothing that a client sends becomes a label. */
 export const endpoints = ['base', 'manifests', 'blobs', 'tags', 'referrers', 'other'] as const;
 export const methods = ['GET', 'HEAD', 'other'] as const;
-/** `aborted`: the connection closed before the answer was whole. */
+/** `aborted`: the connection closed before the response was complete. */
 export const outcomes = ['aborted', '1xx', '2xx', '3xx', '4xx', '5xx'] as const;
 /** Seconds: upper bounds of the histogram, from a warm manifest to a large layer. */
 export const durationBounds = [0.001, 0.005, 0.025, 0.1, 0.5, 2.5, 10, 60, 300] as const;
 
-/** How long answers of one endpoint took, from the request's header to the answer's last byte. */
+/** Durations of one endpoint's responses, from the request's header to the last byte of the response. */
 export class Durations {
-  /** Answers up to each bound, and beyond the last. */
+  /** Responses per bucket, the last one for those beyond all bounds. */
   readonly counts = new Float64Array(durationBounds.length + 1);
   /** Seconds. */
   sum = 0;
@@ -24,13 +24,13 @@ export class Durations {
   }
 }
 
-/** Counts requests: a few increments for each, all of them in arrays made beforehand. */
+/** Counts requests, in preallocated arrays. */
 @Injectable()
 export class RequestMeter {
-  /** Answers by endpoint, method and outcome, in one row; see `indexOf`. */
+  /** Responses by endpoint, method and outcome, flattened; see `indexOf`. */
   readonly responses = new Float64Array(endpoints.length * methods.length * outcomes.length);
   readonly durations = endpoints.map(() => new Durations());
-  /** Requests that are being answered. */
+  /** Requests in progress. */
   active = 0;
 
   watch(fastify: FastifyInstance): void {

@@ -4,8 +4,8 @@ import { parseTraceContext } from '../../oci/trace-context.js';
 import type { Tracing } from './tracing.js';
 
 /**
- * Lets requests to upstreams belong to the trace of the client's request, when it has one, or to the span of ours.
- * @param tracing makes the spans, where they are wanted.
+ * Passes the trace context of a client's request, or of its span here, on to upstream requests.
+ * @param tracing creates spans, if tracing is configured.
  */
 export function followTraces(fastify: FastifyInstance, tracing?: Tracing): void {
   if (tracing) fastify.addHook('onClose', () => tracing.close());

@@ -3,25 +3,25 @@ import type { FastifyRequest } from 'fastify';
 import type { ServerResponse } from 'node:http';
 import type { TraceContext } from '../../oci/trace-context.js';
 
-/** A request's span, as far as others need it. */
+/** The span of a request. */
 export interface RequestSpan {
-  /** What requests that are made for this one belong to. */
+  /** Context of upstream requests made for this request. */
   readonly context: TraceContext;
 }
 
 /** Spans of requests, exported in the background. */
 export interface Tracing {
-  /** @param parent the client's, when it has one. Ends with the answer. */
+  /** Starts a span that ends with the response. @param parent of the client, if it sent one. */
   begin(request: FastifyRequest, response: ServerResponse, parent: TraceContext | undefined): RequestSpan;
-  /** Exports what is left, for up to five seconds. Never throws. */
+  /** Exports the remaining spans, for up to five seconds. Never throws. */
   close(): Promise<void>;
 }
 
 const packages = ['api', 'resources', 'sdk-trace-node', 'exporter-trace-otlp-http'].map((n) => `@opentelemetry/${n}`);
 
 /**
- * Loads OpenTelemetry's packages, which are not ours: who wants traces installs them beside the program.
- * @returns undefined, and says what to install, when they are not there.
+ * Loads OpenTelemetry's packages, which users of tracing install beside the program.
+ * @returns undefined, after a warning that says what to install, if they are missing.
  */
 export async function openTracing(warn: (message: string) => void): Promise<Tracing | undefined> {
   try {
@@ -41,7 +41,7 @@ export async function openTracing(warn: (message: string) => void): Promise<Trac
       begin(request, response, parent) {
         const { method } = request;
         const span = tracer.startSpan(
-          `${method} ${nounOf(request)}`,
+          `${method} ${routeOf(request)}`,
           { kind: api.SpanKind.SERVER, attributes: attributesOf(request) },
           parent === undefined
             ? api.ROOT_CONTEXT
@@ -70,7 +70,7 @@ export async function openTracing(warn: (message: string) => void): Promise<Trac
     };
   } catch (error) {
     if (!(error instanceof Error && 'code' in error && error.code === 'ERR_MODULE_NOT_FOUND')) throw error;
-    warn(`there are no traces: install ${packages.join(', ')} beside the program`);
+    warn(`tracing is off: install ${packages.join(', ')} beside the program`);
     return undefined;
   }
 }
@@ -80,18 +80,18 @@ function partsOf({ traceparent }: TraceContext): { traceId: string; spanId: stri
   return { traceId, spanId, traceFlags: Number.parseInt(flags, 16) };
 }
 
-/** What kind of thing was asked for; no name of a client's choice makes a name of a span. */
-function nounOf({ routeOptions }: FastifyRequest): string {
+/** The route: nothing that a client sends becomes the name of a span. */
+function routeOf({ routeOptions }: FastifyRequest): string {
   return routeOptions.url ?? 'unknown';
 }
 
-/** Queries stay out: secrets may be there. */
+/** Without the query, which may hold secrets. */
 function attributesOf(request: FastifyRequest): Attributes {
   const { repository = '' } = (request.params ?? {}) as Partial<Record<string, string>>;
   const slash = repository.indexOf('/');
   return {
     'http.request.method': request.method,
-    'http.route': nounOf(request),
+    'http.route': routeOf(request),
     'oci.request_id': request.id,
     ...(slash > 0 && {
       'oci.namespace': repository.slice(0, slash).slice(0, 255),

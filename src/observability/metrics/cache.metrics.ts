@@ -12,7 +12,7 @@ const byNamespace =
 const responses = (kind: string, namespace: string, counts: CacheCounts): Sample[] =>
   Object.entries(counts).map(([cache, value]) => ({ labels: [namespace, kind, cache.toLowerCase()], value }));
 
-/** What the cache is worth. The first four keep the names that the program before this one gave them. */
+/** Hits, misses and traffic. The first four keep the names of the predecessor. */
 export const cacheMetrics: readonly OfRegistry[] = [
   {
     name: 'manifest_cache_hits',
@@ -45,7 +45,7 @@ export const cacheMetrics: readonly OfRegistry[] = [
   {
     name: 'oci_registry_cache_answers_total',
     type: 'counter',
-    help: 'Answers with manifests, blobs and lists, by their X-Cache',
+    help: 'Responses with manifests, blobs and lists, by their X-Cache',
     labels: ['namespace', 'kind', 'cache'],
     read: ({ namespaces }) =>
       namespaces.flatMap(({ namespace, traffic }) => [
@@ -57,7 +57,7 @@ export const cacheMetrics: readonly OfRegistry[] = [
   {
     name: 'oci_registry_sent_bytes_total',
     type: 'counter',
-    help: 'Bytes of manifests, blobs and lists given to clients',
+    help: 'Bytes of manifests, blobs and lists sent to clients',
     labels: ['namespace'],
     read: byNamespace(({ traffic }) => traffic.sent),
   },
@@ -71,7 +71,7 @@ export const cacheMetrics: readonly OfRegistry[] = [
   {
     name: 'oci_registry_saved_bytes_total',
     type: 'counter',
-    help: 'Bytes that clients got and upstreams did not have to send, less those fetched and not sent',
+    help: 'Bytes sent to clients minus bytes received from upstreams',
     labels: ['namespace'],
     read: byNamespace(({ saved }) => saved),
   },

@@ -4,13 +4,13 @@ export interface Sample {
   readonly value: number;
 }
 
-/** A metric as `/metrics` and its documentation tell it. */
+/** A metric as `/metrics` and its documentation show it. */
 export interface Metric<Source> {
   readonly name: string;
   readonly type: 'counter' | 'gauge';
   readonly help: string;
   readonly labels: readonly string[];
-  /** Samples are made when they are asked for, never when something happens. */
+  /** Reads the samples on each scrape; events only change plain counts. */
   readonly read: (source: Source) => Iterable<Sample>;
 }
 
@@ -26,14 +26,14 @@ export interface HistogramMetric<Source> {
 
 export interface Distribution {
   readonly labels: readonly string[];
-  /** Observations up to each bound and above the one before, and at last those above all. */
+  /** Observations per bucket; the last one is for those above all bounds. */
   readonly counts: ArrayLike<number>;
   readonly sum: number;
 }
 
 export type AnyMetric<Source> = Metric<Source> | HistogramMetric<Source>;
 
-/** What prom-client's registry asks a metric for. */
+/** What prom-client's registry expects of a metric. */
 export interface Family {
   readonly name: string;
   readonly help: string;

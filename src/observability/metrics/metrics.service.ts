@@ -12,14 +12,14 @@ import { upstreamMetrics } from './upstream.metrics.js';
 
 const registryMetrics = [...cacheMetrics, ...upstreamMetrics, ...storageMetrics];
 
-/** Every metric there is, in the order of `/metrics`. */
+/** Every metric, in the order of `/metrics`. */
 export const allMetrics: readonly Pick<AnyMetric<never>, 'name' | 'type' | 'help' | 'labels'>[] = [
   ...registryMetrics,
   ...requestMetrics,
   ...processMetrics,
 ];
 
-/** Reads all counts when Prometheus asks; nothing is loaded or measured before it does for the first time. */
+/** Reads all counts on each scrape; nothing is loaded or measured before the first one. */
 @Injectable()
 export class MetricsService implements OnApplicationShutdown {
   private readonly delay = monitorEventLoopDelay({ resolution: 20 });
@@ -57,7 +57,7 @@ export class MetricsService implements OnApplicationShutdown {
   }
 }
 
-/** The registry asks metrics for their name and for `get`, whatever else its type says. */
+/** prom-client's registry uses only `name` and `get` of a metric, whatever its type says. */
 function add<Source>(registry: Registry, metrics: readonly AnyMetric<Source>[], source: () => Source): void {
   for (const metric of metrics) {
     const read = { name: metric.name, get: () => Promise.resolve(familyOf(metric, source())) };

@@ -7,13 +7,13 @@ export interface ProcessReading {
   readonly memory: NodeJS.MemoryUsage;
   /** Microseconds. */
   readonly cpu: NodeJS.CpuUsage;
-  /** Nanoseconds that timers came late since the scrape before; empty at the first one. */
+  /** Event loop delay in nanoseconds since the previous scrape; empty at the first one. */
   readonly delay: Pick<IntervalHistogram, 'count' | 'percentile'>;
 }
 
 const one = (value: number) => [{ labels: [], value }];
 
-/** The few that are looked at, under the names that dashboards for other programs use. */
+/** The usual few, under prom-client's names, so that existing dashboards work. */
 export const processMetrics: readonly Metric<ProcessReading>[] = [
   {
     name: 'oci_registry_build_info',
@@ -60,14 +60,14 @@ export const processMetrics: readonly Metric<ProcessReading>[] = [
   {
     name: 'nodejs_eventloop_lag_p50_seconds',
     type: 'gauge',
-    help: 'Median delay of the event loop since the scrape before',
+    help: 'Median delay of the event loop since the previous scrape',
     labels: [],
     read: ({ delay }) => one(delay.count === 0 ? 0 : delay.percentile(50) / 1e9),
   },
   {
     name: 'nodejs_eventloop_lag_p99_seconds',
     type: 'gauge',
-    help: '99th percentile of the delay of the event loop since the scrape before',
+    help: '99th percentile of the delay of the event loop since the previous scrape',
     labels: [],
     read: ({ delay }) => one(delay.count === 0 ? 0 : delay.percentile(99) / 1e9),
   },

@@ -1,14 +1,14 @@
 import { durationBounds, endpoints, indexOf, methods, outcomes, type RequestMeter } from '../logging/request.meter.js';
 import type { AnyMetric } from './metric.js';
 
-/** What clients ask, and how long answers take. */
+/** Requests of clients and their durations. */
 export const requestMetrics: readonly AnyMetric<RequestMeter>[] = [
   {
     name: 'oci_registry_http_requests_total',
     type: 'counter',
-    help: 'Requests of clients by the status of their answers; aborted when a connection closed before its answer was whole',
+    help: 'Requests by status class of the response; aborted if the connection closed before the response was complete',
     labels: ['endpoint', 'method', 'status'],
-    // Most combinations never happen, and are left out until they do.
+    // Combinations that have not occurred are left out.
     read: ({ responses }) =>
       endpoints.flatMap((endpoint, e) =>
         methods.flatMap((method, m) =>
@@ -22,7 +22,7 @@ export const requestMetrics: readonly AnyMetric<RequestMeter>[] = [
   {
     name: 'oci_registry_http_request_duration_seconds',
     type: 'histogram',
-    help: 'Seconds from the header of a request to the last byte of its answer',
+    help: 'Seconds from the header of a request to the last byte of its response',
     labels: ['endpoint'],
     bounds: durationBounds,
     read: ({ durations }) =>
@@ -34,7 +34,7 @@ export const requestMetrics: readonly AnyMetric<RequestMeter>[] = [
   {
     name: 'oci_registry_http_requests_active',
     type: 'gauge',
-    help: 'Requests that are being answered',
+    help: 'Requests in progress',
     labels: [],
     read: ({ active }) => [{ labels: [], value: active }],
   },

@@ -8,46 +8,46 @@ const known = (value: number | undefined): Sample[] => (value === undefined ? []
 const byOperation = (counts: Readonly<Record<string, number>>): Sample[] =>
   Object.entries(counts).map(([operation, value]) => ({ labels: [operation], value }));
 
-/** Object keys of a record become the values of one label. */
+/** Keys of a record become values of one label. */
 const results = (counts: Readonly<Record<'done' | 'failed', number>>): Sample[] => [
   { labels: ['done'], value: counts.done },
   { labels: ['failed'], value: counts.failed },
 ];
 
-/** What is done with the storage, and how it is looked after. */
+/** Storage operations, space and maintenance. */
 export const storageMetrics: readonly OfRegistry[] = [
   {
     name: 'oci_registry_storage_operations_total',
     type: 'counter',
-    help: 'Operations of the storage',
+    help: 'Storage operations',
     labels: ['operation'],
     read: ({ storage }) => byOperation(storage.operations),
   },
   {
     name: 'oci_registry_storage_errors_total',
     type: 'counter',
-    help: 'Operations of the storage that met trouble; what is not there is none',
+    help: 'Failed storage operations; an object that does not exist is not a failure',
     labels: ['operation'],
     read: ({ storage }) => byOperation(storage.errors),
   },
   {
     name: 'oci_registry_storage_used_bytes',
     type: 'gauge',
-    help: 'Bytes that stored content takes, as the last sweep measured them and with what was added since',
+    help: 'Bytes of stored content: as measured by the last sweep, plus additions since',
     labels: [],
     read: ({ space }) => known(space.bytes),
   },
   {
     name: 'oci_registry_storage_quota_bytes',
     type: 'gauge',
-    help: 'Bytes that stored content may take, when there is a bound',
+    help: 'Limit on bytes of stored content, if one is set',
     labels: [],
     read: ({ space }) => known(space.quota),
   },
   {
     name: 'oci_registry_sweeps_total',
     type: 'counter',
-    help: 'Sweeps that looked for content to remove',
+    help: 'Finished sweeps',
     labels: ['result'],
     read: ({ maintenance }) => results(maintenance.sweeps),
   },
@@ -68,7 +68,7 @@ export const storageMetrics: readonly OfRegistry[] = [
   {
     name: 'oci_registry_scrubs_total',
     type: 'counter',
-    help: 'Comparisons of all stored content with its digests',
+    help: 'Finished scrubs',
     labels: ['result'],
     read: ({ maintenance }) => results(maintenance.scrubs),
   },
@@ -89,7 +89,7 @@ export const storageMetrics: readonly OfRegistry[] = [
   {
     name: 'oci_registry_scrub_damaged_objects_total',
     type: 'counter',
-    help: 'Objects that scrubs found to differ from their digests',
+    help: 'Objects that did not match their digests',
     labels: [],
     read: ({ maintenance }) => known(maintenance.scrubs.damagedObjects),
   },

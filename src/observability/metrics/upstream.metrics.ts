@@ -1,15 +1,15 @@
 import type { RegistryStatistics } from '../../registry/statistics/registry.statistics.js';
 import type { Metric } from './metric.js';
 
-/** What Prometheus shows of a circuit. */
+/** Metric values of circuit states. */
 const circuitValues = { closed: 0, 'half-open': 1, open: 2 } as const;
 
-/** What is asked of upstreams, and what they say. */
+/** Requests to upstreams and their states. */
 export const upstreamMetrics: readonly Metric<RegistryStatistics>[] = [
   {
     name: 'oci_registry_upstream_requests_total',
     type: 'counter',
-    help: 'Requests to upstreams by how they ended, sign-in, tokens and redirects included',
+    help: 'Requests to upstreams by result, including sign-in, tokens and redirects',
     labels: ['namespace', 'result'],
     read: ({ namespaces }) =>
       namespaces.flatMap(({ namespace, upstream }) =>
@@ -19,7 +19,7 @@ export const upstreamMetrics: readonly Metric<RegistryStatistics>[] = [
   {
     name: 'oci_registry_upstream_circuit_state',
     type: 'gauge',
-    help: 'Whether the upstream answers: 0 it does, 1 it is being probed, 2 it is known not to',
+    help: 'State of the upstream circuit: 0 closed (reachable), 1 half-open (being probed), 2 open (unreachable)',
     labels: ['namespace'],
     read: ({ upstreamStates }) =>
       upstreamStates.map(({ namespace, circuit }) => ({ labels: [namespace], value: circuitValues[circuit] })),
@@ -27,7 +27,7 @@ export const upstreamMetrics: readonly Metric<RegistryStatistics>[] = [
   {
     name: 'oci_registry_upstream_limited_kinds',
     type: 'gauge',
-    help: 'Kinds of requests that the upstream takes none of now, because it limits us',
+    help: 'Kinds of requests that the upstream is rate-limiting now',
     labels: ['namespace'],
     read: ({ upstreamStates }) =>
       upstreamStates.map(({ namespace, limited }) => ({ labels: [namespace], value: limited.length })),
@@ -43,7 +43,7 @@ export const upstreamMetrics: readonly Metric<RegistryStatistics>[] = [
   {
     name: 'oci_registry_upstream_rate_limit',
     type: 'gauge',
-    help: 'Pulls that the upstream allows in its window, while it tells them',
+    help: 'Pulls that the upstream allows per window, if it reports them',
     labels: ['namespace'],
     read: ({ upstreamStates }) =>
       upstreamStates.flatMap(({ namespace, rateLimit }) =>
@@ -53,7 +53,7 @@ export const upstreamMetrics: readonly Metric<RegistryStatistics>[] = [
   {
     name: 'oci_registry_upstream_rate_limit_remaining',
     type: 'gauge',
-    help: 'Pulls left of them',
+    help: 'Pulls remaining in the current window',
     labels: ['namespace'],
     read: ({ upstreamStates }) =>
       upstreamStates.flatMap(({ namespace, rateLimit }) =>
@@ -63,14 +63,14 @@ export const upstreamMetrics: readonly Metric<RegistryStatistics>[] = [
   {
     name: 'oci_registry_token_requests_total',
     type: 'counter',
-    help: 'Tokens asked for at realms of upstreams',
+    help: 'Token requests to realms of upstreams',
     labels: ['result'],
     read: ({ tokenCounts }) => Object.entries(tokenCounts).map(([result, value]) => ({ labels: [result], value })),
   },
   {
     name: 'oci_registry_downloads',
     type: 'gauge',
-    help: 'Downloads of blobs that run, or wait for their turn',
+    help: 'Blob downloads, running or queued',
     labels: ['state'],
     read: ({ downloadGauges: { running, waiting } }) => [
       { labels: ['running'], value: running },
@@ -80,14 +80,14 @@ export const upstreamMetrics: readonly Metric<RegistryStatistics>[] = [
   {
     name: 'oci_registry_download_followers',
     type: 'gauge',
-    help: 'Clients that follow a download',
+    help: 'Clients that follow a running download',
     labels: [],
     read: ({ downloadGauges: { followers } }) => [{ labels: [], value: followers }],
   },
   {
     name: 'oci_registry_downloads_total',
     type: 'counter',
-    help: 'Downloads that ended: kept, passed to clients without being kept, or failed',
+    help: 'Finished downloads: kept, passed through without being kept, or failed',
     labels: ['result'],
     read: ({ downloadCounts }) =>
       Object.entries(downloadCounts).map(([result, value]) => ({ labels: [result], value })),

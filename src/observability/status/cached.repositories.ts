@@ -1,4 +1,4 @@
-/** A repository of which something is stored. */
+/** A repository with stored content. */
 export interface CachedRepository {
   readonly namespace: string;
   readonly name: string;
@@ -6,17 +6,16 @@ export interface CachedRepository {
   /** Bytes. */
   readonly bytes: number;
   readonly usedAt: Date;
-  /** Whether anything of it was got with credentials. */
+  /** Whether any of its content was pulled with credentials. */
   readonly isPrivate: boolean;
 }
 
-/** The walk through them. */
 export interface RepositorySource {
-  /** Takes as long as there are many. Whoever stops iterating stops the walk. */
+  /** Walks through the storage. To stop the walk, stop iterating. */
   repositories(): AsyncIterable<CachedRepository>;
 }
 
-/** Who can tell which repositories are stored. Optional: without one the page has no such section. */
+/** Lists stored repositories. Optional: the page leaves the section out without it. */
 export abstract class CachedRepositories implements RepositorySource {
   abstract repositories(): AsyncIterable<CachedRepository>;
 }

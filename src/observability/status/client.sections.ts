@@ -20,7 +20,7 @@ const names: Record<string, string> = {
 /** Ready-to-paste configuration, one client open at a time. */
 export function clientSections(mirror: MirrorAddress | undefined): Html {
   if (mirror === undefined) {
-    return html`<p>Open this page at the address that clients shall use, and it shows their configuration.</p>`;
+    return html`<p>Open this page at the address that clients use to see their configuration.</p>`;
   }
   const snippets = clientSnippets(mirror);
   const clients = [...new Set(snippets.map(({ client }) => client))];

@@ -1,4 +1,4 @@
-/** Whether an `Accept` header asks for HTML by name, and for no other kind of text more: browsers do, tools do not. */
+/** Whether an `Accept` header names HTML, and prefers no other text type: browsers do, tools do not. */
 export function prefersHtml(accept: string | undefined): boolean {
   const weights = new Map((accept ?? '').slice(0, longestHeader).split(',').map(weightOf));
   const html = Math.max(weights.get('text/html') ?? 0, weights.get('application/xhtml+xml') ?? 0);

@@ -1,12 +1,12 @@
 import type { CachedRepository, RepositorySource } from './cached.repositories.js';
 import type { RepositoriesView, RepositoryView } from './status.view.js';
 
-/** Repositories that the page shows; the others are counted. */
+/** Most repositories on the page; the others are only counted. */
 const longest = 50;
-/** Milliseconds that a listing is good for, so that readers of the page cannot keep the storage busy. */
+/** Milliseconds for which a listing is reused, so that readers of the page cannot load the storage. */
 const lifetime = 300_000;
 
-/** The repositories that were used last, listed in the background while somebody looks at the page. */
+/** The most recently used repositories, listed in the background while somebody views the page. */
 export class RepositoryListing {
   private last: RepositoriesView | undefined;
   private running: Promise<void> | undefined;
@@ -14,20 +14,20 @@ export class RepositoryListing {
 
   constructor(
     private readonly source: RepositorySource,
-    /** Whether repositories of a namespace take a password, whatever is recorded of them. */
-    private readonly takesPassword: (namespace: string) => boolean,
+    /** Whether a namespace has credentials, whatever the records of its repositories say. */
+    private readonly hasCredentials: (namespace: string) => boolean,
     private readonly now: () => number,
     private readonly onError: (error: unknown) => void,
   ) {}
 
-  /** The last listing, undefined before the first; an old one is replaced for the next reader. */
+  /** The last listing, undefined before the first; an old one is refreshed for the next reader. */
   get view(): RepositoriesView | undefined {
     const isOld = this.last === undefined || this.now() - this.last.countedAt >= lifetime;
     if (isOld && !this.isClosed) this.running ??= this.list();
     return this.last;
   }
 
-  /** Resolves when nothing is listed any more. */
+  /** Resolves when no listing is running. */
   close(): Promise<void> {
     this.isClosed = true;
     return this.running ?? Promise.resolve();
@@ -40,7 +40,7 @@ export class RepositoryListing {
       let hidden = 0;
       for await (const repository of this.source.repositories()) {
         if (this.isClosed) return;
-        if (repository.isPrivate || this.takesPassword(repository.namespace)) {
+        if (repository.isPrivate || this.hasCredentials(repository.namespace)) {
           hidden += 1;
           continue;
         }

@@ -6,10 +6,10 @@ import type { StatusView } from './status.view.js';
 import { durationText, ratioText, sizeText, timeText } from './text.js';
 import { trafficChart } from './traffic.chart.js';
 
-/** Not a part of the template: the policy has the hash of exactly this text. */
+/** Outside of the template, because the policy has the hash of exactly this text. */
 const styleElement = Html.trusted(`<style>${statusStyle}</style>`);
 
-/** The whole page, without scripts. */
+/** The page, without scripts. */
 export function statusPage(view: StatusView): string {
   const sections = sectionsOf(view);
   return html`<!doctype html>
@@ -23,7 +23,7 @@ export function statusPage(view: StatusView): string {
         ${styleElement}
       </head>
       <body>
-        <a class="skip" href="#main">Skip to the content</a>
+        <a class="skip" href="#main">Skip to content</a>
         <header>
           <h1>Registry mirror</h1>
           <p class="note">
@@ -38,7 +38,7 @@ export function statusPage(view: StatusView): string {
         </header>
         <main id="main" tabindex="-1">${sections.map(({ id, title, content }) => section(id, title, content))}</main>
         <footer>
-          <p>Counted by this process since its start. The names of repositories that take a password are not shown.</p>
+          <p>Counted by this process since its start. The names of private repositories are not shown.</p>
         </footer>
       </body>
     </html> `.text;
@@ -74,10 +74,10 @@ function section(id: string, title: string, content: Piece): Html {
 function overview({ totals, uptime, history, at }: StatusView): Html {
   const { hits, misses, sent, saved } = totals;
   const figures: [string, string][] = [
-    ['Answers stored here', ratioText(hits, hits + misses)],
-    ['Given to clients', sizeText(sent)],
-    ['Saved from registries', sizeText(saved)],
-    ['Running for', durationText(uptime)],
+    ['Hit ratio', ratioText(hits, hits + misses)],
+    ['Sent to clients', sizeText(sent)],
+    ['Upstream traffic saved', sizeText(saved)],
+    ['Uptime', durationText(uptime)],
   ];
   return html`<dl class="figures">
       ${figures.map(
@@ -88,6 +88,6 @@ function overview({ totals, uptime, history, at }: StatusView): Html {
           </div>`,
       )}
     </dl>
-    <h3>The last 24 hours</h3>
+    <h3>Last 24 hours</h3>
     ${trafficChart(history, at)}`;
 }

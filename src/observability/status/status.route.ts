@@ -6,8 +6,8 @@ import { statusPolicy } from './status.style.js';
 import type { StatusView } from './status.view.js';
 
 /**
- * Answers browsers that ask for `/` with the page about the mirror. Everybody else, and every other path, is left to
- * the routes. A view that cannot be made fails like any other request.
+ * Sends browsers the status page at `/`. Other clients and paths go to the routes. If the view cannot be made, the
+ * request fails like any other.
  */
 export function serveStatusPage(
   fastify: FastifyInstance,
@@ -33,7 +33,7 @@ export function serveStatusPage(
   });
 }
 
-/** Behind a proxy that ends TLS the address is what the proxy was asked for; only the reader sees what it says here. */
+/** Trusts X-Forwarded-Proto of a TLS-terminating proxy: only the reader who sent it sees the result. */
 function addressOf({ headers, protocol }: FastifyRequest, namespaces: readonly string[]): MirrorAddress | undefined {
   return mirrorAddress(headers.host, protocol === 'https' || headers['x-forwarded-proto'] === 'https', namespaces);
 }

@@ -7,7 +7,7 @@ interface Column {
   readonly isNumber?: boolean;
 }
 
-/** A table in a box that scrolls by itself when it is too wide, by keyboard too. The first cell names its row. */
+/** A table in a region that scrolls when it is too wide, by keyboard too. The first cell of a row is its header. */
 function table(id: string, caption: string, columns: readonly Column[], rows: readonly (readonly Piece[])[]): Html {
   const style = (index: number) => (columns[index]?.isNumber === true ? 'number' : '');
   return html`<div class="scroll" role="region" aria-labelledby="${id}" tabindex="0">
@@ -34,21 +34,21 @@ function table(id: string, caption: string, columns: readonly Column[], rows: re
 }
 
 const states: Record<RegistryState, 'good' | 'bad' | ''> = {
-  'not asked yet': '',
-  answers: 'good',
+  'not contacted': '',
+  up: 'good',
   slow: 'bad',
-  'limits us': 'bad',
-  'is tried again': '',
-  'does not answer': 'bad',
+  'rate-limited': 'bad',
+  recovering: '',
+  unreachable: 'bad',
 };
 
 export function registriesSection(registries: readonly RegistryView[]): Html {
   const columns: Column[] = [
     { name: 'Registry' },
     { name: 'State' },
-    { name: 'Pulls left' },
-    { name: 'Stored here', isNumber: true },
-    { name: 'Given to clients', isNumber: true },
+    { name: 'Pulls remaining' },
+    { name: 'Hit ratio', isNumber: true },
+    { name: 'Sent to clients', isNumber: true },
     { name: 'Saved', isNumber: true },
   ];
   const rows = registries.map(({ name, state, rateLimit, hits, misses, sent, saved }) => [
@@ -61,13 +61,13 @@ export function registriesSection(registries: readonly RegistryView[]): Html {
     sizeText(sent),
     sizeText(saved),
   ]);
-  return table('registries-caption', 'Registries that are configured, and all others together', columns, rows);
+  return table('registries-caption', 'Configured registries, and all others together', columns, rows);
 }
 
 export function downloadsSection(downloads: readonly DownloadView[], waiting: number): Html {
-  const queue = waiting === 0 ? undefined : html`<p>${countText(waiting)} more wait for their turn.</p>`;
+  const queue = waiting === 0 ? undefined : html`<p>${countText(waiting)} more are queued.</p>`;
   if (downloads.length === 0)
-    return html`<p>Nothing is being downloaded now.</p>
+    return html`<p>No downloads in progress.</p>
       ${queue}`;
   const columns: Column[] = [
     { name: 'Content' },
@@ -77,14 +77,14 @@ export function downloadsSection(downloads: readonly DownloadView[], waiting: nu
   ];
   const rows = downloads.map(({ digest, repository, received, size, followers }) => [
     html`<code>${shortDigest(digest)}</code>`,
-    repository ?? 'takes a password',
+    repository ?? 'private repository',
     progress(`Download of ${shortDigest(digest)}`, received, size),
     countText(followers),
   ]);
-  return html`${table('downloads-caption', 'Blobs that are being downloaded', columns, rows)}${queue}`;
+  return html`${table('downloads-caption', 'Downloads in progress', columns, rows)}${queue}`;
 }
 
-/** Without a size the bar has no value, and runs. */
+/** Without a size the bar is indeterminate. */
 function progress(label: string, part: number, whole: number | undefined): Html {
   const text = whole === undefined ? sizeText(part) : `${sizeText(part)} of ${sizeText(whole)}`;
   const bar =
@@ -100,13 +100,13 @@ function shortDigest(digest: string): string {
 }
 
 export function storageSection({ used, quota }: StorageView): Html {
-  if (used === undefined) return html`<p>What is stored has not been counted yet.</p>`;
-  if (quota === undefined) return html`<p>${sizeText(used)} are stored; no limit is set.</p>`;
+  if (used === undefined) return html`<p>Not measured yet.</p>`;
+  if (quota === undefined) return html`<p>${sizeText(used)} in use; no limit is set.</p>`;
   return html`<p>${progress('Storage in use', used, quota)} (${ratioText(used, quota)})</p>`;
 }
 
 export function repositoriesSection(repositories: RepositoriesView | 'counting'): Html {
-  if (repositories === 'counting') return html`<p>They are being counted; look again in a moment.</p>`;
+  if (repositories === 'counting') return html`<p>Being listed; refresh in a moment.</p>`;
   const { countedAt, shown, more, hidden } = repositories;
   const columns: Column[] = [
     { name: 'Repository' },
@@ -122,11 +122,11 @@ export function repositoriesSection(repositories: RepositoriesView | 'counting')
   ]);
   const list =
     rows.length === 0
-      ? html`<p>None that can be pulled without a password.</p>`
-      : table('repositories-caption', 'Repositories that can be pulled without a password', columns, rows);
+      ? html`<p>No public repositories.</p>`
+      : table('repositories-caption', 'Public repositories', columns, rows);
   return html`${list}
     <p class="note">
-      ${more > 0 ? `${countText(more)} more that were used longer ago. ` : ''}${countText(hidden)} that take a password.
-      Counted at ${timeText(countedAt)}.
+      ${more > 0 ? `${countText(more)} more, used longer ago. ` : ''}${countText(hidden)} private. Listed at
+      ${timeText(countedAt)}.
     </p>`;
 }

@@ -12,19 +12,19 @@ import { CachedRepositories } from './cached.repositories.js';
 import { RepositoryListing } from './repository.listing.js';
 import type { DownloadView, RegistryState, RegistryView, StatusView } from './status.view.js';
 
-/** Registries that configurations of clients have besides the configured ones, while strangers are mirrored too. */
+/** Registries in client configurations besides the configured ones, if unconfigured registries are mirrored too. */
 const wellKnown = ['docker.io', 'ghcr.io', 'quay.io', 'registry.k8s.io'];
-/** Rows of a table, and entries of a configuration. */
+/** Most rows of a table, and entries of a configuration. */
 const longest = 50;
 
 type UpstreamState = RegistryStatistics['upstreamStates'][number];
 
-/** What the page shows, read at the moment it is asked for. */
+/** Reads what the page shows, on each request. */
 @Injectable()
 export class StatusService implements OnApplicationShutdown {
   private readonly logger = new Logger(StatusService.name);
   private readonly listing: RepositoryListing | undefined;
-  private readonly withPassword: ReadonlySet<string>;
+  private readonly privateNamespaces: ReadonlySet<string>;
 
   constructor(
     private readonly statistics: RegistryStatistics,
@@ -36,13 +36,13 @@ export class StatusService implements OnApplicationShutdown {
   ) {
     const isSignedIn = ({ credentials, fallbackHosts }: UpstreamSettings) =>
       [credentials, ...fallbackHosts.map((host) => host.credentials)].some((each) => each !== undefined);
-    this.withPassword = new Set(upstreams.filter(isSignedIn).map(namespaceOf));
-    const onError = (error: unknown) => this.logger.warn(`the stored repositories were not listed: ${String(error)}`);
-    const takesPassword = (namespace: string) => this.withPassword.has(namespace);
-    this.listing = repositories && new RepositoryListing(repositories, takesPassword, () => clock.now(), onError);
+    this.privateNamespaces = new Set(upstreams.filter(isSignedIn).map(namespaceOf));
+    const onError = (error: unknown) => this.logger.warn(`stored repositories cannot be listed: ${String(error)}`);
+    const hasCredentials = (namespace: string) => this.privateNamespaces.has(namespace);
+    this.listing = repositories && new RepositoryListing(repositories, hasCredentials, () => clock.now(), onError);
   }
 
-  /** Registries that a client's configuration shall name. */
+  /** Registries in a client's configuration. */
   get namespaces(): readonly string[] {
     const { defaultNamespace, unknownNamespaces } = this.server;
     const others = unknownNamespaces === 'mirror' ? wellKnown : [];
@@ -89,7 +89,7 @@ export class StatusService implements OnApplicationShutdown {
   }
 
   private download({ repository, ...rest }: RegistryStatistics['downloading'][number]): DownloadView {
-    const isHidden = this.withPassword.has(repository.slice(0, repository.indexOf('/')));
+    const isHidden = this.privateNamespaces.has(repository.slice(0, repository.indexOf('/')));
     return { ...rest, repository: isHidden ? undefined : repository };
   }
 }
@@ -99,9 +99,9 @@ function namespaceOf({ namespace }: UpstreamSettings): string {
 }
 
 function stateOf({ circuit, limited, isSlow, counts }: UpstreamState): RegistryState {
-  if (circuit === 'open') return 'does not answer';
-  if (circuit === 'half-open') return 'is tried again';
-  if (limited.length > 0) return 'limits us';
+  if (circuit === 'open') return 'unreachable';
+  if (circuit === 'half-open') return 'recovering';
+  if (limited.length > 0) return 'rate-limited';
   if (isSlow) return 'slow';
-  return Object.values(counts.requests).some((count) => count > 0) ? 'answers' : 'not asked yet';
+  return Object.values(counts.requests).some((count) => count > 0) ? 'up' : 'not contacted';
 }

@@ -5,17 +5,17 @@ export interface StatusView {
   readonly at: number;
   /** Milliseconds since the process started. */
   readonly uptime: number;
-  /** Where the reader has reached the mirror; undefined when that cannot stand in a configuration. */
+  /** The address at which the reader reached the mirror; undefined if no configuration can contain it. */
   readonly mirror: MirrorAddress | undefined;
   readonly totals: Totals;
   /** Oldest first, at most a day. */
   readonly history: readonly HistoryEntry[];
   readonly registries: readonly RegistryView[];
   readonly downloads: readonly DownloadView[];
-  /** Downloads that wait for their turn. */
+  /** Queued downloads. */
   readonly waitingDownloads: number;
   readonly storage: StorageView;
-  /** Undefined when nobody counts them. */
+  /** Undefined if they cannot be listed. */
   readonly repositories: RepositoriesView | 'counting' | undefined;
 }
 
@@ -26,7 +26,7 @@ export interface Totals {
   readonly saved: number;
 }
 
-/** What went through in a short period that ended at `at`. */
+/** Traffic of a short period that ended at `at`. */
 export interface HistoryEntry {
   readonly at: number;
   readonly sent: number;
@@ -35,11 +35,11 @@ export interface HistoryEntry {
   readonly misses: number;
 }
 
-export type RegistryState = 'not asked yet' | 'answers' | 'slow' | 'limits us' | 'is tried again' | 'does not answer';
+export type RegistryState = 'not contacted' | 'up' | 'slow' | 'rate-limited' | 'recovering' | 'unreachable';
 
 export interface RegistryView {
   readonly name: string;
-  /** Undefined for all that are not configured. */
+  /** Undefined for the row of unconfigured registries. */
   readonly state: RegistryState | undefined;
   readonly rateLimit: { readonly limit: number; readonly remaining: number; readonly window: number } | undefined;
   readonly hits: number;
@@ -50,7 +50,7 @@ export interface RegistryView {
 
 export interface DownloadView {
   readonly digest: string;
-  /** Undefined for a repository that takes a password: its name is nobody's business. */
+  /** Undefined for a private repository. */
   readonly repository: string | undefined;
   readonly received: number;
   readonly size: number | undefined;
@@ -58,7 +58,7 @@ export interface DownloadView {
 }
 
 export interface StorageView {
-  /** Undefined until it has been counted. */
+  /** Undefined until it has been measured. */
   readonly used: number | undefined;
   readonly quota: number | undefined;
 }
@@ -72,10 +72,10 @@ export interface RepositoryView {
 
 export interface RepositoriesView {
   readonly countedAt: number;
-  /** Those of public content that were used last, newest first. */
+  /** The most recently used public ones, newest first. */
   readonly shown: readonly RepositoryView[];
-  /** How many more of public content there are. */
+  /** Number of further public ones. */
   readonly more: number;
-  /** How many take a password. */
+  /** Number of private ones. */
   readonly hidden: number;
 }

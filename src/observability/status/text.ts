@@ -1,13 +1,13 @@
 const binary = ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB'] as const;
 
-/** `1.5 GiB`: three digits at most, so that columns stay narrow. */
+/** `1.5 GiB`: at most three significant digits, so that columns stay narrow. */
 export function sizeText(bytes: number): string {
   const power = bytes < 1 ? 0 : Math.min(binary.length - 1, Math.floor(Math.log2(bytes) / 10));
   const value = bytes / 1024 ** power;
   return `${power === 0 || value >= 100 ? Math.round(value) : Number(value.toFixed(1))} ${binary[power] ?? ''}`;
 }
 
-/** `97 %`; never 100 while something is missing, never 0 while there is something. */
+/** `97 %`; 100 only for all, 0 only for none. */
 export function ratioText(part: number, whole: number): string {
   if (whole === 0) return '–';
   const percent = Math.round((part / whole) * 100);

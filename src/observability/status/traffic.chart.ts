@@ -3,7 +3,7 @@ import type { HistoryEntry } from './status.view.js';
 import { ratioText, sizeText, timeText } from './text.js';
 
 const hour = 3_600_000;
-/** Bars of half an hour over a day, in the units of the drawing. */
+/** Bars of half an hour over a day, in SVG units. */
 const bars = 48;
 const barLength = hour / 2;
 const step = 15;
@@ -19,14 +19,14 @@ interface Period {
   misses: number;
 }
 
-/** Bytes to clients and from registries over the last day: as a drawing, as one sentence, and as a table by the hour. */
+/** Bytes to clients and from registries over the last day, as a chart, a sentence and an hourly table. */
 export function trafficChart(history: readonly HistoryEntry[], now: number): Html {
   const periods = periodsOf(history, now, barLength, bars);
   const sum = (key: 'sent' | 'received' | 'hits' | 'misses') => periods.reduce((total, each) => total + each[key], 0);
   const top = Math.max(1, ...periods.map(({ sent, received }) => Math.max(sent, received)));
   const summary =
-    `In the last 24 hours clients got ${sizeText(sum('sent'))}, of which ${sizeText(sum('received'))} came from ` +
-    `registries; ${ratioText(sum('hits'), sum('hits') + sum('misses'))} of the answers were stored here.`;
+    `In the last 24 hours clients received ${sizeText(sum('sent'))}, of which ${sizeText(sum('received'))} came from ` +
+    `registries; ${ratioText(sum('hits'), sum('hits') + sum('misses'))} of the responses were cache hits.`;
   return html`<figure>
     <svg viewBox="0 0 ${width} ${height + 22}" role="img" aria-labelledby="chart-title chart-summary">
       <title id="chart-title">Traffic of the last 24 hours</title>
@@ -45,7 +45,7 @@ export function trafficChart(history: readonly HistoryEntry[], now: number): Htm
       <p>${summary}</p>
     </figcaption>
     <details>
-      <summary>The same by the hour</summary>
+      <summary>Hourly figures</summary>
       ${hourly(periodsOf(history, now, hour, 24))}
     </details>
   </figure>`;
@@ -66,7 +66,7 @@ function periodsOf(history: readonly HistoryEntry[], now: number, length: number
   return periods;
 }
 
-/** What is not nothing is at least one unit high, so that it can be seen. */
+/** A value above zero is at least one unit high, so that it is visible. */
 function bar({ sent, received }: Period, x: number, top: number): Html {
   const column = (bytes: number, offset: number, series: 'sent' | 'received') => {
     const size = bytes > 0 ? Math.max(1, Math.round((bytes / top) * height)) : 0;
@@ -85,10 +85,10 @@ function hourly(periods: readonly Period[]): Html {
       </caption>
       <thead>
         <tr>
-          <th scope="col">Hour until</th>
+          <th scope="col">Hour ending</th>
           <th scope="col" class="number">To clients</th>
           <th scope="col" class="number">From registries</th>
-          <th scope="col" class="number">Stored here</th>
+          <th scope="col" class="number">Hit ratio</th>
         </tr>
       </thead>
       <tbody>

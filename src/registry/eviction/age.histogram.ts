@@ -1,15 +1,15 @@
 const minute = 60_000;
 const hour = 60 * minute;
-/** Buckets of a minute for the last hour, then of an hour each; the last one has everything older, about 167 days. */
+/** Buckets of one minute for the last hour, then of one hour each; the last one has everything above 167 days. */
 const minutes = 60;
 const buckets = 4096;
 
-/** How many bytes were last used when, so that the oldest can be found without keeping a list. */
+/** Bytes by the age of their last use. It finds the oldest content without a list. */
 export class AgeHistogram {
   private readonly bytes = new Float64Array(buckets);
   private readonly objects = new Float64Array(buckets);
 
-  /** @param age milliseconds since the last use; less than 0 counts as now. */
+  /** @param age milliseconds since the last use; a negative age counts as 0. */
   add(age: number, bytes: number): void {
     const bucket = bucketOf(age);
     this.bytes[bucket] = (this.bytes[bucket] ?? 0) + bytes;
@@ -17,8 +17,8 @@ export class AgeHistogram {
   }
 
   /**
-   * What has to go, least recently used first, so that `bytes` become free.
-   * @param each bytes that become free with every object, besides its own.
+   * The cutoff that frees `bytes`, least recently used first.
+   * @param each bytes that each object frees besides its own, such as its records.
    */
   oldest(bytes: number, each = 0): EvictionCutoff {
     let left = bytes;
@@ -31,16 +31,16 @@ export class AgeHistogram {
   }
 }
 
-/** A moment, exact to its bucket: everything last used before it goes, and of its own bucket as much as is needed. */
+/** Everything last used before the bucket is evicted; from the bucket itself, only as much as necessary. */
 export class EvictionCutoff {
-  /** @param left bytes that the bucket itself still has to give. @param each as for `oldest` */
+  /** @param left bytes still to be freed from the bucket itself. @param each as for `oldest` */
   constructor(
     private readonly bucket: number,
     private left: number,
     private readonly each = 0,
   ) {}
 
-  /** Whether something goes. To be asked once for each object. */
+  /** Whether to evict an object. Call it once per object. */
   takes(age: number, bytes: number): boolean {
     const bucket = bucketOf(age);
     if (bucket !== this.bucket) return bucket > this.bucket;
@@ -49,7 +49,7 @@ export class EvictionCutoff {
     return true;
   }
 
-  /** Whether it was last used before everything that stays. */
+  /** Whether it was last used before everything that is kept. */
   isBefore(age: number): boolean {
     return bucketOf(age) > this.bucket;
   }

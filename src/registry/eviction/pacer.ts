@@ -1,37 +1,37 @@
 import { performance } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-/** Milliseconds of work between two rests, and of a rest when the process has little to do, or much else. */
+/** Milliseconds of work between two pauses, and of a pause in an idle and in a busy process. */
 const work = 20;
-const shortRest = 20;
-const longRest = 380;
-/** Instead of the long one, for work that others wait for. */
-const urgentRest = 180;
-/** Part of the rest that others use, from which on the process counts as busy. */
+const shortPause = 20;
+const longPause = 380;
+/** Instead of the long pause, for urgent work. */
+const urgentPause = 180;
+/** Event loop utilization during a pause above which the process counts as busy. */
 const busy = 0.25;
 
 /**
- * Lets a long work in the background rest often: it has half of the time of an idle process, and a twentieth of a busy
- * one's; a tenth when it is urgent.
+ * Throttles long background work: it uses half of the time of an idle process and a twentieth of a busy one's, or a
+ * tenth if it is urgent.
  */
 export class Pacer {
   private since = performance.now();
-  private rest = shortRest;
+  private pause = shortPause;
 
   constructor(
     private readonly signal: AbortSignal,
     private readonly isUrgent = false,
   ) {}
 
-  /** To be awaited after each small step. @throws the signal's reason */
+  /** Await it after each small step. @throws the signal's reason */
   async step(): Promise<void> {
     this.signal.throwIfAborted();
     if (performance.now() - this.since < work) return;
     const before = performance.eventLoopUtilization();
-    await sleep(this.rest, undefined, { signal: this.signal });
-    // Nothing of ours ran meanwhile, so all of it was others' work.
+    await sleep(this.pause, undefined, { signal: this.signal });
+    // The background work paused meanwhile, so all of the utilization is other work.
     const isBusy = performance.eventLoopUtilization(before).utilization > busy;
-    this.rest = isBusy ? (this.isUrgent ? urgentRest : longRest) : shortRest;
+    this.pause = isBusy ? (this.isUrgent ? urgentPause : longPause) : shortPause;
     this.since = performance.now();
   }
 }

@@ -7,8 +7,8 @@ import { StoredObjects } from '../../storage/stores/stored.objects.js';
 import { TagStore } from '../../storage/stores/tag.store.js';
 
 /**
- * Takes things away from a repository because a person said so: the next pull asks the upstream. Content goes with the
- * next sweep, when no repository contains it any more: to know that at once would mean to look at all of them.
+ * Removes records of a repository on an operator's request, so that the next pull asks the upstream. The next sweep
+ * removes the content if no repository contains it any more, since finding that out takes a walk over all of them.
  */
 @Injectable()
 export class RemovalService {
@@ -18,8 +18,8 @@ export class RemovalService {
   ) {}
 
   /**
-   * @param reference a tag goes together with the manifest that it points to.
-   * @returns whether there was something. @throws StorageError
+   * @param reference a tag is removed together with its manifest.
+   * @returns whether anything was removed. @throws StorageError
    */
   async removeManifest(repository: RepositoryRef, reference: Reference): Promise<boolean> {
     if (reference instanceof Digest) return this.remove(keys.manifest(repository, reference));
@@ -29,7 +29,7 @@ export class RemovalService {
     return hadTag || hadManifest;
   }
 
-  /** @returns whether there was something. @throws StorageError */
+  /** @returns whether anything was removed. @throws StorageError */
   removeBlob(repository: RepositoryRef, digest: Digest): Promise<boolean> {
     return this.remove(keys.blob(repository, digest));
   }

@@ -9,16 +9,16 @@ import { StoredObjects, type StoredContent } from '../../storage/stores/stored.o
 import { reasonOf } from '../response-error.js';
 import { Timer } from './timer.js';
 
-/** Milliseconds after the start until a scrub that is due. */
+/** Milliseconds after the start until an overdue scrub. */
 const firstDelay = 60_000;
 
 export interface ScrubResult {
-  /** Objects compared with their digests. */
+  /** Objects verified against their digests. */
   readonly seen: number;
   readonly bytes: number;
-  /** Objects that were not what their digests name, and were set aside. */
+  /** Objects that did not match their digests and were set aside. */
   readonly damaged: number;
-  /** Objects that could not be read, which says nothing of them. */
+  /** Objects that could not be read; they are kept. */
   readonly failed: number;
   readonly startedAt: Date;
   /** Milliseconds. */
@@ -34,7 +34,7 @@ export interface ScrubStatus {
   readonly last?: ScrubResult;
 }
 
-/** Compares everything that is stored with its digests, slowly: a disk that forgets bits is found before a client finds it. */
+/** Verifies all stored content against its digests at a low rate, to find bit rot before a client does. */
 @Injectable()
 export class ScrubService implements OnApplicationBootstrap, OnApplicationShutdown {
   private readonly logger = new Logger(ScrubService.name);
@@ -70,7 +70,7 @@ export class ScrubService implements OnApplicationBootstrap, OnApplicationShutdo
     await this.running?.catch(() => undefined);
   }
 
-  /** Scrubs now, or joins the scrub that runs. @throws StorageError when the storage cannot be listed. */
+  /** Starts a scrub, or joins the running one. @throws StorageError when the storage cannot be listed. */
   run(): Promise<ScrubResult> {
     return (this.running ??= this.scrub().finally(() => (this.running = undefined)));
   }
@@ -79,25 +79,25 @@ export class ScrubService implements OnApplicationBootstrap, OnApplicationShutdo
     const startedAt = new Date(this.clock.now());
     const from = this.clock.monotonic();
     this.counts = { seen: 0, bytes: 0, damaged: 0, failed: 0 };
-    this.logger.log('comparing what is stored with its digests');
+    this.logger.log('scrub started');
     try {
-      // In another order each time: when scrubs never come to their end, everything still has its turn.
+      // In random order, so that all content is verified eventually even if no scrub ever completes.
       for await (const content of this.objects.contents(shuffle(this.objects.folders))) await this.check(content);
     } catch (error) {
       this.maintenance.scrubs.failed += 1;
       const level = this.stopped.signal.aborted ? 'debug' : 'warn';
-      this.logger[level](`the scrub ended early: ${reasonOf(error)}`);
+      this.logger[level](`scrub failed: ${reasonOf(error)}`);
       throw error;
     }
     this.last = { ...this.counts, startedAt, duration: this.clock.monotonic() - from };
     this.maintenance.scrubs.done += 1;
     const { seen, bytes, damaged, failed } = this.last;
     this.logger.log(
-      `compared ${seen} objects, ${bytes} bytes, with their digests: ${damaged} damaged, ${failed} unreadable`,
+      `scrub finished: ${seen} objects, ${bytes} bytes verified, ${damaged} damaged, ${failed} unreadable`,
     );
     await this.objects
       .putState('scrub', { finishedAt: this.clock.now() })
-      .catch((error: unknown) => this.logger.warn(`the scrub was not written down: ${reasonOf(error)}`));
+      .catch((error: unknown) => this.logger.warn(`could not record the scrub: ${reasonOf(error)}`));
     return this.last;
   }
 
@@ -116,11 +116,11 @@ export class ScrubService implements OnApplicationBootstrap, OnApplicationShutdo
     } catch (error) {
       if (!(error instanceof StorageError)) throw error;
       this.counts.failed += 1;
-      this.logger.warn(`stored content of ${digest.toString()} could not be checked: ${error.message}`);
+      this.logger.warn(`could not verify stored content of ${digest.toString()}: ${error.message}`);
     }
   }
 
-  /** Undefined when it has gone meanwhile. */
+  /** Undefined when it was removed meanwhile. */
   private async isSound(digest: StoredContent['digest']): Promise<boolean | undefined> {
     const stored = await this.content.open(digest);
     if (!stored) return undefined;
@@ -139,14 +139,14 @@ export class ScrubService implements OnApplicationBootstrap, OnApplicationShutdo
     return digest.matches(hash);
   }
 
-  /** Waits as long as so many bytes may take. */
+  /** Limits the rate. */
   private async pace(bytes: number): Promise<void> {
     this.counts.bytes += bytes;
     this.maintenance.scrubs.checkedBytes += bytes;
     await sleep((bytes * 1000) / this.settings.scrubRate, undefined, { signal: this.stopped.signal });
   }
 
-  /** When the last scrub ended, in milliseconds since 1970. */
+  /** When the last scrub finished, in milliseconds since 1970. */
   private async finishedAt(): Promise<number> {
     try {
       const finishedAt = (await this.objects.state('scrub'))?.finishedAt;

@@ -13,38 +13,38 @@ import { Sweep, type SweepCounts, type SweepPhase } from './sweep.js';
 import { Timer } from './timer.js';
 import { UsesService } from './uses.service.js';
 
-/** Milliseconds after the start until the first sweep: those who pull then come first. */
+/** Milliseconds after the start until the first sweep, so that it does not compete with the first pulls. */
 const firstDelay = 20_000;
-/** Milliseconds between two sweeps for want of space, when the one before could not make enough. */
+/** Milliseconds between two sweeps for lack of space, when the previous one could not free enough. */
 const pressurePause = 60_000;
-/** Part of the quota that may be added before the total is written down again. */
+/** Fraction of the quota that may be added before the total is saved again. */
 const unsavedShare = 1 / 64;
 
 export interface SweepResult extends Readonly<SweepCounts> {
   readonly startedAt: Date;
   /** Milliseconds. */
   readonly duration: number;
-  /** Bytes stored at its end. */
+  /** Bytes stored afterwards. */
   readonly bytes: number;
-  /** Pieces of content stored at its end. */
+  /** Content objects stored afterwards. */
   readonly objects: number;
-  /** Objects set aside. */
+  /** Objects set aside as damaged. */
   readonly damaged: number;
 }
 
 export interface SweepStatus {
   readonly running: boolean;
   readonly phase: SweepPhase;
-  /** Of the sweep that runs, or ran last. */
+  /** Of the running or the last sweep. */
   readonly counts: Readonly<SweepCounts>;
   readonly last?: SweepResult;
-  /** Why the last sweep ended early, when it did. */
+  /** Why the last sweep failed, if it did. */
   readonly lastError?: string;
   readonly usedBytes: number;
   readonly quota?: number;
 }
 
-/** Keeps the storage within its bounds: one sweep at a time, from time to time, when space is short, and on demand. */
+/** Keeps the storage within its bounds. Sweeps run one at a time: on a schedule, when space is short, and on demand. */
 @Injectable()
 export class SweepService implements OnApplicationBootstrap, OnApplicationShutdown {
   private readonly logger = new Logger(SweepService.name);
@@ -109,7 +109,7 @@ export class SweepService implements OnApplicationBootstrap, OnApplicationShutdo
     await this.saving;
   }
 
-  /** Sweeps now, or joins the sweep that runs. @throws StorageError when the storage cannot be listed. */
+  /** Starts a sweep, or joins the running one. @throws StorageError when the storage cannot be listed. */
   run(): Promise<SweepResult> {
     return (this.running ??= this.sweep().finally(() => {
       this.running = undefined;
@@ -117,7 +117,7 @@ export class SweepService implements OnApplicationBootstrap, OnApplicationShutdo
     }));
   }
 
-  /** In the background; `sweep` logs what goes wrong. */
+  /** Starts one in the background; `sweep` logs its failure. */
   private begin(): void {
     this.run().catch(() => undefined);
   }
@@ -146,9 +146,9 @@ export class SweepService implements OnApplicationBootstrap, OnApplicationShutdo
       retention,
       isHeld: (digest: Digest) => this.isHeld(digest),
       enter: (phase: SweepPhase) => (this.phase = phase),
-      onFailure: (error: unknown) => this.logger.warn(`something could not be removed: ${reasonOf(error)}`),
+      onFailure: (error: unknown) => this.logger.warn(`could not remove an object: ${reasonOf(error)}`),
     };
-    this.logger.log(`sweeping what is unused${plan.isShort ? ', because space is short' : ''}`);
+    this.logger.log(`sweep started${plan.isShort ? ': space is short' : ''}`);
     try {
       const sweep = new Sweep(place, plan, this.stopped.signal);
       this.counts = sweep.counts;
@@ -157,7 +157,7 @@ export class SweepService implements OnApplicationBootstrap, OnApplicationShutdo
       this.lastError = reasonOf(error);
       this.maintenance.sweeps.failed += 1;
       const level = this.stopped.signal.aborted ? 'debug' : 'warn';
-      this.logger[level](`the sweep ended early: ${this.lastError}`);
+      this.logger[level](`sweep failed: ${this.lastError}`);
       throw error;
     }
     this.maintenance.sweeps.done += 1;
@@ -179,24 +179,24 @@ export class SweepService implements OnApplicationBootstrap, OnApplicationShutdo
   }
 
   private report({ duration, seen, removedRecords, removedContents, removedBytes, bytes, failed }: SweepResult): void {
-    const removed = `${removedContents} pieces of content and ${removedRecords} records, ${removedBytes} bytes`;
+    const removed = `removed ${removedContents} content objects and ${removedRecords} records (${removedBytes} bytes)`;
     this.logger.log(
-      `looked at ${seen} objects in ${Math.round(duration)} ms: removed ${removed}; ${bytes} bytes are used`,
+      `sweep finished in ${Math.round(duration)} ms: ${seen} objects examined, ${removed}; ${bytes} bytes used`,
     );
-    if (failed > 0) this.logger.warn(`${failed} objects could not be removed`);
-    if (bytes > this.space.high) this.logger.warn('everything that is stored is in use; new content may not be kept');
+    if (failed > 0) this.logger.warn(`could not remove ${failed} objects`);
+    if (bytes > this.space.high) this.logger.warn('all stored content is in use; new content may not be stored');
   }
 
   private isHeld(digest: Digest): boolean {
     return this.content.isOpen(digest) || this.uses.isHeld(digest) || this.downloads.find(digest) !== undefined;
   }
 
-  /** Writes the total down, so that the bound holds from the start of the next process. */
+  /** Saves the total, so that the next process enforces the quota from its start. */
   private save(): void {
     const { bytes, objects, damaged } = this.space;
     this.saved = bytes;
     this.saving = this.saving
       .then(() => this.objects.putState('usage', { bytes, objects, damaged }))
-      .catch((error: unknown) => this.logger.warn(`how much is stored was not written down: ${reasonOf(error)}`));
+      .catch((error: unknown) => this.logger.warn(`could not save the storage usage: ${reasonOf(error)}`));
   }
 }

@@ -7,49 +7,48 @@ import { BloomFilter } from './bloom.filter.js';
 import { Pacer } from './pacer.js';
 import type { Retention } from './retention.js';
 
-/** Milliseconds that an object that was set aside is kept for a person to look at. */
-const damagedKept = 7 * 86_400_000;
-/** Pieces of content to be ready for before they have ever been counted. */
-const usualObjects = 2_000_000;
+/** Milliseconds that damaged objects are kept for inspection. */
+const damagedRetention = 7 * 86_400_000;
+/** Assumed number of content objects before the first count. */
+const defaultObjects = 2_000_000;
 
 export type SweepPhase = 'idle' | 'records' | 'content' | 'eviction' | 'dangling' | 'damaged';
 
-/** Counts of a sweep, while it runs and after it. */
+/** Counts of a running or finished sweep. */
 export interface SweepCounts {
-  /** Objects looked at; some are looked at twice. */
+  /** Objects examined; some are examined twice. */
   seen: number;
   removedRecords: number;
   removedContents: number;
-  /** Bytes of what was removed. */
   removedBytes: number;
   /** Objects that could not be removed. */
   failed: number;
 }
 
-/** What a sweep works on. */
+/** What a sweep depends on. */
 export interface SweepPlace {
   readonly objects: StoredObjects;
   readonly space: SpaceLedger;
   readonly retention: Retention;
-  /** Whether somebody here reads, downloads or is about to pull it. */
+  /** Whether this process reads or downloads it, or expects a pull of it. */
   readonly isHeld: (digest: Digest) => boolean;
   readonly enter: (phase: SweepPhase) => void;
-  /** Told of the first object of a sweep that cannot be removed. */
+  /** Called for the first object that cannot be removed. */
   readonly onFailure: (error: unknown) => void;
 }
 
 export interface SweepPlan {
-  /** Milliseconds that content without a record is kept: one may be on its way. */
+  /** Milliseconds that content without a record is kept: the record may be about to be written. */
   readonly grace: number;
-  /** Clear down to the low-water mark, although the high one may not have been reached. */
+  /** Evict down to the low-water mark even if the high-water mark has not been reached. */
   readonly isShort: boolean;
-  /** Look for records without content, although nothing may have been evicted: an earlier process may have ended halfway. */
+  /** Look for records without content even if nothing is evicted: an earlier process may have been interrupted. */
   readonly isFirst: boolean;
 }
 
 /**
- * One walk through the storage that removes what is unused for too long, belongs to nobody, or has to make way. It keeps
- * no list of anything: two filters of digests and a histogram of ages are all it needs, however much is stored.
+ * One walk over the storage that removes expired records and orphaned content, and evicts content beyond the quota. Its
+ * memory is constant: two filters of digests and a histogram of ages.
  */
 export class Sweep {
   readonly counts: SweepCounts = { seen: 0, removedRecords: 0, removedContents: 0, removedBytes: 0, failed: 0 };
@@ -57,7 +56,7 @@ export class Sweep {
   private readonly areAgesTrusted: boolean;
   private readonly now: number;
   private bytes = 0;
-  /** Of the records that go with their content. */
+  /** Bytes of the records that are evicted together with their content. */
   private recordBytes = 0;
   private contents = 0;
   private damaged = 0;
@@ -78,7 +77,7 @@ export class Sweep {
     this.present = this.emptyFilter();
   }
 
-  /** @throws StorageError when the storage cannot be listed; then nothing was taken for unused that had not been looked at. */
+  /** @throws StorageError when the storage cannot be listed; objects that were not examined are kept. */
   async run(): Promise<void> {
     const { space, enter } = this.place;
     const since = space.added;
@@ -100,7 +99,7 @@ export class Sweep {
     space.measure({ bytes: this.bytes, objects: this.contents, damaged: this.damaged }, since);
   }
 
-  /** Records that are unused for too long go; what the others are about is live. */
+  /** Removes expired records; the content of the others is live. */
   private async sweepRecords(): Promise<void> {
     const { objects, retention, isHeld } = this.place;
     for await (const record of objects.records()) {
@@ -115,7 +114,7 @@ export class Sweep {
     }
   }
 
-  /** Content that no record is about goes; the rest is counted. */
+  /** Removes content without a record; the rest is counted. */
   private async sweepContents(): Promise<void> {
     const { objects, retention, isHeld } = this.place;
     for await (const content of objects.contents()) {
@@ -130,10 +129,10 @@ export class Sweep {
     }
   }
 
-  /** Least recently used content goes, until so many bytes have. */
+  /** Evicts the least recently used content until so many bytes are free. */
   private async evict(bytes: number): Promise<void> {
     const { objects, retention, isHeld } = this.place;
-    // The records of what goes become free as well: of small content they are as much as the content itself.
+    // Records are freed as well; for small content they take as much space as the content itself.
     this.cut = this.ages.oldest(bytes, this.recordBytes / Math.max(1, this.contents));
     this.present = this.live = this.emptyFilter();
     for await (const content of objects.contents()) {
@@ -147,7 +146,7 @@ export class Sweep {
     }
   }
 
-  /** Records of content that is not there go, and tags and lists as old as what was evicted. */
+  /** Removes records without content, and tags and lists as old as the evicted content. */
   private async sweepDangling(): Promise<void> {
     const { objects, retention } = this.place;
     for await (const record of objects.records()) {
@@ -163,7 +162,7 @@ export class Sweep {
     const { objects, retention } = this.place;
     for await (const entry of objects.damaged()) {
       await this.next();
-      const isOver = this.areAgesTrusted && retention.ageOf(entry, this.now) > damagedKept;
+      const isOver = this.areAgesTrusted && retention.ageOf(entry, this.now) > damagedRetention;
       if (isOver && (await this.remove(entry, 0))) continue;
       this.bytes += spaceOf(entry.size);
       this.damaged += 1;
@@ -181,19 +180,19 @@ export class Sweep {
     return isRemoved;
   }
 
-  /** Not what was used since it was listed, by another replica for example. */
+  /** Keeps content that was used since it was listed, for example by another replica. */
   private async removeContent(content: StoredContent): Promise<boolean> {
     const { objects, isHeld } = this.place;
     const now = await objects.find(content.key).catch(() => undefined);
     if (now && now.usedAt > content.usedAt) return false;
-    // Somebody may have begun to read it while we looked.
+    // A read may have begun meanwhile.
     if (isHeld(content.digest)) return false;
     const isRemoved = await this.remove(content, 1);
     if (isRemoved) this.counts.removedContents += 1;
     return isRemoved;
   }
 
-  /** One object that cannot be removed does not keep the others. */
+  /** An object that cannot be removed does not stop the sweep. */
   private async remove(entry: ObjectEntry, contents: number): Promise<boolean> {
     try {
       await this.place.objects.remove(entry, contents);
@@ -208,7 +207,7 @@ export class Sweep {
 
   private emptyFilter(): BloomFilter {
     const { isMeasured, objects } = this.place.space;
-    // A filter that proves too small only keeps a few things until the next sweep, which knows how many there are.
-    return new BloomFilter(isMeasured ? objects * 1.5 : usualObjects);
+    // A filter that is too small only keeps some objects until the next sweep, which knows their number.
+    return new BloomFilter(isMeasured ? objects * 1.5 : defaultObjects);
   }
 }

@@ -1,11 +1,11 @@
-/** Milliseconds: a longer one would fire at once. */
+/** Milliseconds: Node fires a longer timeout at once. */
 const longestTimeout = 2 ** 31 - 1;
 
-/** Calls something from time to time, until it is stopped. It keeps no process alive. */
+/** Calls a function at an interval until it is stopped. It does not keep the process alive. */
 export class Timer {
   private timer: NodeJS.Timeout | undefined;
 
-  /** @param first milliseconds until the first call. @param interval between two calls, 24 days at most. */
+  /** @param first milliseconds until the first call. @param interval milliseconds between calls, at most 24 days. */
   start(first: number, interval: number, call: () => void): void {
     const wait = (delay: number) => {
       this.timer = setTimeout(

@@ -5,15 +5,15 @@ import { StoredObjects, type StoredRecord } from '../../storage/stores/stored.ob
 /** Records read at one time. */
 const batch = 16;
 
-/** What is stored altogether, as far as it is known without counting. */
+/** Total usage, as known without counting. */
 export interface Usage {
-  /** Bytes of disk, records included. */
+  /** Bytes on disk, including records. */
   readonly bytes: number;
-  /** Pieces of content. */
+  /** Content objects. */
   readonly objects: number;
-  /** Bytes that may be used. */
+  /** Bytes. */
   readonly quota?: number;
-  /** Objects that were set aside. */
+  /** Objects that were set aside as damaged. */
   readonly damaged: number;
 }
 
@@ -22,15 +22,15 @@ export interface RepositoryUsage {
   readonly name: string;
   readonly manifests: number;
   readonly blobs: number;
-  /** Bytes of its manifests and blobs. What repositories share is counted for each of them. */
+  /** Bytes of its manifests and blobs. Content that repositories share counts for each of them. */
   readonly bytes: number;
-  /** When anything of it was last used, exact to an hour. */
+  /** Time of the last use, to within an hour. */
   readonly usedAt: Date;
-  /** Whether anything of it took credentials, or may have. */
+  /** Whether any of it was, or may have been, obtained with credentials. */
   readonly isPrivate: boolean;
 }
 
-/** How much is stored, and for whom. */
+/** How much is stored, in total and per repository. */
 @Injectable()
 export class UsageService {
   constructor(
@@ -38,18 +38,18 @@ export class UsageService {
     private readonly space: SpaceLedger,
   ) {}
 
-  /** What was counted last, and what has come and gone since. */
+  /** The last count, updated by what was written and removed since. */
   usage(): Promise<Usage> {
     const { bytes, objects, damaged, quota } = this.space;
     return Promise.resolve({ bytes, objects, damaged, ...(quota !== undefined && { quota }) });
   }
 
   /**
-   * Every repository, one after the other, while the storage is walked through: it reads each record once, so that it
-   * takes long where there are many. Whoever stops iterating stops the walk.
+   * Yields every repository while it walks the storage. It reads each record once, which takes long where there are
+   * many. The walk ends when the caller stops iterating.
    */
   async *repositories(): AsyncGenerator<RepositoryUsage> {
-    // Repositories lie inside others, so those around the current one are not complete yet.
+    // Repository names nest, so the repositories that enclose the current one are not complete yet.
     const open: Tally[] = [];
     let pending: { tally: Tally; record: StoredRecord }[] = [];
     const count = async () => {
@@ -104,7 +104,7 @@ class Tally {
   get usage(): RepositoryUsage {
     const { manifests, blobs, bytes, usedAt } = this;
     const { namespace, name } = this.repository;
-    // Of a repository with nothing but tags nobody knows.
+    // A repository that has only tags may be private.
     const isPrivate = this.isPrivate || manifests + blobs === 0;
     return { namespace, name, manifests, blobs, bytes, usedAt, isPrivate };
   }

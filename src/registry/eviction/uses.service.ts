@@ -10,23 +10,23 @@ import { StoredObjects } from '../../storage/stores/stored.objects.js';
 import { reasonOf } from '../response-error.js';
 import { useGranularity } from './retention.js';
 
-/** Uses remembered, and digests held, at one time. */
+/** Recorded uses remembered, and digests held, at one time. */
 const maxNoted = 100_000;
-/** By size, not by count: the cache would set aside memory for the largest count at once. */
+/** By size, because the cache preallocates memory for a maximum count. */
 const bounded = { maxSize: maxNoted, sizeCalculation: () => 1 };
-/** Objects whose use waits to be recorded; more are recorded when they are used the next time but one. */
+/** Queued uses; beyond that they are dropped, and recorded by a later use. */
 const maxWaiting = 20_000;
-/** Requests to the storage at one time. */
+/** Concurrent storage requests. */
 const concurrency = 4;
 
 /**
- * Records what is used, so that what is not can make way: at most one small write for each object and hour, behind the
- * answers. What was used within the last hour is not removed by this process.
+ * Records when objects are used, so that unused ones can be evicted: at most one small write per object and hour, in
+ * the background. This process removes nothing that it used within the last hour.
  */
 @Injectable()
 export class UsesService implements OnApplicationShutdown {
   private readonly logger = new Logger(UsesService.name);
-  /** When the use of a record was noted last, and whether what its manifest describes was noted with it. */
+  /** When the use of a record was last noted, and whether the content that its manifest describes was noted too. */
   private readonly noted = new LRUCache<string, { readonly at: number; readonly whole: boolean }>(bounded);
   private readonly held = new LRUCache<string, number>(bounded);
   private readonly waiting: string[] = [];
@@ -37,14 +37,14 @@ export class UsesService implements OnApplicationShutdown {
     @Inject(Clock) private readonly clock: Clock,
   ) {}
 
-  /** A stored blob was given to a client. */
+  /** Notes that a stored blob was served. */
   blob(repository: RepositoryRef, digest: Digest): void {
     const key = keys.blob(repository, digest);
     if (this.isKnown(key)) return;
     this.record(digest, key);
   }
 
-  /** @param body given with a GET: what it describes is about to be pulled, and is held as well. */
+  /** @param body for GET: the content it describes is about to be pulled and is held as well. */
   manifest(repository: RepositoryRef, digest: Digest, body?: Buffer): void {
     const key = keys.manifest(repository, digest);
     const known = this.noted.get(key);
@@ -63,18 +63,18 @@ export class UsesService implements OnApplicationShutdown {
     if (!this.isKnown(key)) this.enqueue(key);
   }
 
-  /** Whether it was used, or described by a manifest that was pulled, within the last hour. */
+  /** Whether it was used, or described by a pulled manifest, within the last hour. */
   isHeld(digest: Digest): boolean {
     const at = this.held.peek(digest.toString());
     return at !== undefined && this.isRecent(at);
   }
 
-  /** Waits until every use so far is recorded. */
+  /** Waits until every noted use is recorded. */
   async settled(): Promise<void> {
     while (this.running.size > 0) await Promise.all(this.running);
   }
 
-  /** What still waits is lost, which costs an hour's exactness. */
+  /** Drops queued uses, which makes ages wrong by an hour at most. */
   async onApplicationShutdown(): Promise<void> {
     this.waiting.length = 0;
     await this.settled();
@@ -110,7 +110,7 @@ export class UsesService implements OnApplicationShutdown {
       try {
         await this.objects.use(key, this.clock.now(), useGranularity);
       } catch (error) {
-        this.logger.debug(`a use of ${key} was not recorded: ${reasonOf(error)}`);
+        this.logger.debug(`could not record a use of ${key}: ${reasonOf(error)}`);
       }
     }
   }

@@ -23,14 +23,14 @@ import { StoredMeanwhileError } from './replicas/replicated.source.js';
 import { SingleFlight } from '../single-flight.js';
 import { TrafficCounts } from '../statistics/traffic.counts.js';
 
-/** Milliseconds to wait for the whole of a small blob before its headers leave. */
+/** Milliseconds to wait for all of a small blob before the response headers are sent. */
 const smallBlobPatience = 1_000;
-/** Seconds for which a client may read stored content from the storage itself: the slowest pull of the largest layer. */
+/** Seconds that a client may read stored content from the storage itself: enough for a slow pull of a large layer. */
 const redirectSeconds = 20 * 60;
-/** Digests remembered as checked since the start. */
+/** Digests remembered as verified since the start. */
 const maxChecked = 100_000;
 
-/** Blobs of repositories: from the store, from a download that runs, or from the upstream. */
+/** Blobs of mirrored repositories: from the store, from a running download, or from the upstream. */
 @Injectable()
 export class MirroredBlobsService {
   private readonly logger = new Logger('Blobs');
@@ -49,18 +49,18 @@ export class MirroredBlobsService {
     private readonly traffic: TrafficCounts,
   ) {}
 
-  /** Tells of a blob without downloading it. @throws OciError */
+  /** Describes a blob without downloading it. @throws OciError */
   head(repository: RepositoryRef, digest: Digest): Promise<BlobHead> {
     return this.responding(this.findHead(repository, digest));
   }
 
   /**
-   * @param requester another replica never gets what this one gets from a replica, so that nobody waits for itself.
-   * @throws OciError before anything has been sent
+   * @param requester a replica never receives bytes that this process receives from a replica, so that no cycle forms.
+   * @throws OciError before the first byte
    */
   async open(repository: RepositoryRef, digest: Digest, requester: Requester = 'client'): Promise<OpenBlob> {
     if (requester === 'replica' && this.downloads.isFollowing(digest)) {
-      throw new OciError('UNAVAILABLE', 'another replica downloads it', { retryAfter: 1 });
+      throw new OciError('UNAVAILABLE', 'another replica is downloading it', { retryAfter: 1 });
     }
     const opening = this.openAny(repository, digest, requester);
     try {
@@ -69,7 +69,7 @@ export class MirroredBlobsService {
       blobs[blob.cache] += 1;
       return blob.validity ? { ...blob, validity: counted(blob.validity, blobs) } : blob;
     } catch (error) {
-      // It may still open after its deadline.
+      // It may still open after the deadline.
       opening.then((blob) => blob.close()).catch(() => undefined);
       throw error;
     }
@@ -100,7 +100,7 @@ export class MirroredBlobsService {
     );
   }
 
-  /** Somebody may have begun it while we looked; if that was for another repository, the upstream has to be asked first. */
+  /** A download may have begun meanwhile; if it is for another repository, the upstream must agree first. */
   private openNew(repository: RepositoryRef, digest: Digest, requester: Requester): Promise<OpenBlob> {
     const running = this.downloads.find(digest);
     if (!running) return this.follow(this.downloads.start(repository, digest, requester), repository, requester);
@@ -132,7 +132,7 @@ export class MirroredBlobsService {
     );
   }
 
-  /** Content that is here, or on its way, for another repository: the upstream has to agree that this one has it too. */
+  /** Content that is stored or being downloaded for another repository, once the upstream agrees. */
   private async openAgreed(
     repository: RepositoryRef,
     digest: Digest,
@@ -155,7 +155,7 @@ export class MirroredBlobsService {
     return stored;
   }
 
-  /** The record, unless the upstream takes it back when it is asked again. */
+  /** The record, unless the upstream revokes it when permission is rechecked. */
   private async findRecord(repository: RepositoryRef, digest: Digest): Promise<BlobRecord | undefined> {
     const record = await this.content.findLink(repository, digest);
     if (!record || !this.permissions.isDue(repository, record)) return record;
@@ -168,25 +168,25 @@ export class MirroredBlobsService {
     return record;
   }
 
-  /** A record that cannot be written costs another question next time, not this answer. */
+  /** A record that cannot be written costs another upstream request later; this response is unaffected. */
   private async link(repository: RepositoryRef, digest: Digest, size: number): Promise<void> {
     await this.content
       .link(repository, digest, { size, ...this.permissions.permission(repository) })
       .catch((error: unknown) => {
         this.logger.warn(
-          `${repository.toString()} was not recorded to contain ${digest.toString()}: ${reasonOf(error)}`,
+          `could not record that ${repository.toString()} contains ${digest.toString()}: ${reasonOf(error)}`,
         );
       });
   }
 
-  /** Content that clients may read from the storage itself, as it should be; anything else is for `openContent` to judge. */
+  /** Content that clients may read from the storage itself; undefined leaves it to `openContent`. */
   private async locate(digest: Digest, size: number): Promise<OpenBlob | undefined> {
     const location = await this.content.urlOf(digest, redirectSeconds);
     const isCheckDue = this.settings.checkCacheDigest && !this.checked.has(digest.toString());
     if (location === undefined || isCheckDue || (await this.content.findSize(digest)) !== size) return undefined;
     const copy: OpenBlob['copy'] = async (range, sink, signal) => {
       const blob = await this.openContent(digest, size, 'HIT');
-      if (!blob) throw new OciError('UNAVAILABLE', 'stored content has gone');
+      if (!blob) throw new OciError('UNAVAILABLE', 'the stored content was removed');
       await blob.copy(range, sink, signal).finally(() => blob.close());
     };
     return { digest, size, cache: 'HIT', location, copy, close: () => Promise.resolve() };
@@ -211,7 +211,7 @@ export class MirroredBlobsService {
     return { digest, size: stored.size, cache, copy, close: () => stored.close() };
   }
 
-  /** Content that turns out to be shorter than it was fails this answer, and no other one. @throws the error */
+  /** Discards truncated content, so that only this response fails. @throws the error */
   private async discardDamaged(digest: Digest, error: unknown): Promise<never> {
     if (error instanceof StorageError && error.kind === 'damaged') {
       this.logger.warn(`stored content of ${digest.toString()} is damaged and will be fetched again`);
@@ -220,7 +220,7 @@ export class MirroredBlobsService {
     throw error;
   }
 
-  /** Damaged content is set aside, so that it is fetched again (P18). */
+  /** Sets damaged content aside, so that it is downloaded again (P18). */
   private async isSound(stored: StoredObject, digest: Digest, size: number | undefined): Promise<boolean> {
     const isSound = (size === undefined || stored.size === size) && (await this.hasDigest(stored, digest));
     if (!isSound) {
@@ -232,7 +232,7 @@ export class MirroredBlobsService {
 
   private async hasDigest(stored: StoredObject, digest: Digest): Promise<boolean> {
     if (!this.settings.checkCacheDigest || this.checked.has(digest.toString())) return true;
-    // Once for all who come meanwhile; whoever began it keeps its own content open until it is done.
+    // Once for all concurrent requests; the first keeps its content open until the check ends.
     return this.checks.run(digest.toString(), () => this.check(stored, digest));
   }
 
@@ -255,7 +255,7 @@ export class MirroredBlobsService {
     } catch (error) {
       await follower.close();
       if (error instanceof StoredMeanwhileError) return this.openAny(repository, digest, requester);
-      // What another repository's credentials could not get says nothing of this one.
+      // A failure under another repository's credentials does not apply to this repository.
       if (!download.repository.equals(repository)) return this.openNew(repository, digest, requester);
       throw error;
     }
@@ -264,7 +264,7 @@ export class MirroredBlobsService {
     return { digest, size, cache: 'MISS', copy, close: () => follower.close() };
   }
 
-  /** Asks the upstream, under the repository's own credentials, whether it has the blob; its size when it says it. */
+  /** Asks the upstream, with the repository's credentials, whether it has the blob. @returns its size, if stated */
   private agree(repository: RepositoryRef, digest: Digest): Promise<number | undefined> {
     const key = keyOf(repository, digest);
     return this.agreements.run(key, () =>

@@ -16,7 +16,7 @@ import { NegativeCache } from './freshness/negative.cache.js';
 import { SingleFlight } from '../single-flight.js';
 import { TrafficCounts } from '../statistics/traffic.counts.js';
 
-/** Milliseconds that a list is answered from the store: somebody may have pushed. */
+/** Milliseconds that a stored list is fresh. Short, because pushes change it. */
 const listFreshness = 30_000;
 
 interface ListResult {
@@ -24,23 +24,23 @@ interface ListResult {
   readonly cache: CacheStatus;
 }
 
-/** What is asked for, what its absence means, and how the upstream is asked. */
+/** A kind of list: its name, the code for its absence, and how to request it. */
 interface Listing {
   readonly name: string;
   readonly missing: 'NAME_UNKNOWN' | 'MANIFEST_UNKNOWN';
   /**
-   * @param isKnown the upstream has had such a list before.
-   * @throws UpstreamError `wrong` when the answer is no such list.
+   * @param isKnown the upstream has returned this list before.
+   * @throws UpstreamError `wrong` when the response is not such a list.
    */
   readonly ask: (isKnown: boolean) => Promise<Omit<ListRecord, 'checkedAt'>>;
 }
 
-/** Lists that only the upstream can make, tags (end-8) and referrers (end-12): kept for 30 s, and for outages. */
+/** Tag lists (end-8) and referrers (end-12) from the upstream, cached for 30 s and for outages. */
 @Injectable()
 export class MirroredListsService {
   private readonly logger = new Logger('Lists');
   private readonly flights = new SingleFlight<ListResult>();
-  /** Questions that somebody has waited too long for: nobody else who has something older waits for them. */
+  /** Requests that exceeded the patience of a caller: later callers with a stale list do not wait for them. */
   private readonly late = new Set<string>();
 
   constructor(
@@ -54,7 +54,7 @@ export class MirroredListsService {
 
   /** @param query `n` and `last`. @throws OciError */
   async tags(repository: RepositoryRef, query: URLSearchParams): Promise<TagPage> {
-    const responded = await this.resultOf(repository, {
+    const result = await this.resultOf(repository, {
       name: `tags?${query.toString()}`,
       missing: 'NAME_UNKNOWN',
       ask: async () => {
@@ -62,27 +62,27 @@ export class MirroredListsService {
         return { body: tagsOf(page.body), next: nextQuery(page, ['n', 'last']) };
       },
     });
-    return { ...this.page(responded), tags: JSON.parse(responded.record.body) as string[] };
+    return { ...this.page(result), tags: JSON.parse(result.record.body) as string[] };
   }
 
   /**
    * @param query `artifactType`.
-   * @throws OciError; MANIFEST_UNKNOWN where the upstream has no referrers, so that clients look for the tag.
+   * @throws OciError; MANIFEST_UNKNOWN where the upstream has no referrers, so that clients try the referrers tag.
    */
   async referrers(repository: RepositoryRef, digest: Digest, query: URLSearchParams): Promise<ReferrersPage> {
-    const responded = await this.resultOf(repository, {
+    const result = await this.resultOf(repository, {
       name: `referrers/${digest.toString()}?${query.toString()}`,
       missing: 'MANIFEST_UNKNOWN',
       ask: async (isKnown) => {
         const page = await this.upstream.listReferrers(repository, digest, query, isKnown);
         if (!isReferrersIndex(page.body)) {
-          throw new UpstreamError('wrong', 'the upstream sent no index of referrers');
+          throw new UpstreamError('wrong', 'the upstream sent no referrers index');
         }
         return { body: page.body.toString('utf8'), next: nextQuery(page), filters: page.filters };
       },
     });
-    const { body, filters } = responded.record;
-    return { ...this.page(responded), body, filters };
+    const { body, filters } = result.record;
+    return { ...this.page(result), body, filters };
   }
 
   private page({ record, cache }: ListResult): Pick<TagPage, 'next' | 'cache' | 'age'> {
@@ -92,9 +92,9 @@ export class MirroredListsService {
 
   private async resultOf(repository: RepositoryRef, listing: Listing): Promise<ListResult> {
     try {
-      const responded = await within(this.resolve(repository, listing));
-      this.traffic.of(repository.namespace.toString()).lists[responded.cache] += 1;
-      return responded;
+      const result = await within(this.resolve(repository, listing));
+      this.traffic.of(repository.namespace.toString()).lists[result.cache] += 1;
+      return result;
     } catch (error) {
       throw toResponseError(error, listing.missing);
     }
@@ -110,11 +110,11 @@ export class MirroredListsService {
     const asking = this.flights.run(key, () => this.ask(key, repository, listing, record, freshness));
     if (!record || freshness === 'expired') return asking;
     const isLate = this.late.has(key) || this.upstream.isSlow(repository);
-    const responded = isLate ? undefined : await inTime(asking);
-    if (responded) return responded;
+    const result = isLate ? undefined : await inTime(asking);
+    if (result) return result;
     this.late.add(key);
     asking
-      .catch((error: unknown) => this.logger.debug(`${key} was not had: ${reasonOf(error)}`))
+      .catch((error: unknown) => this.logger.debug(`could not refresh ${key}: ${reasonOf(error)}`))
       .finally(() => this.late.delete(key));
     return { record, cache: 'STALE' };
   }
@@ -140,14 +140,14 @@ export class MirroredListsService {
   private async fetch(repository: RepositoryRef, { name, ask }: Listing, known?: ListRecord): Promise<ListResult> {
     const record = { ...(await ask(known !== undefined)), checkedAt: this.clock.now() };
     await this.lists.put(repository, name, record).catch((error: unknown) => {
-      this.logger.warn(`a list of ${repository.toString()} was not kept: ${reasonOf(error)}`);
+      this.logger.warn(`could not store a list of ${repository.toString()}: ${reasonOf(error)}`);
     });
     return { record, cache: 'MISS' };
   }
 
   private async forget(repository: RepositoryRef, { name }: Listing): Promise<void> {
     await this.lists.remove(repository, name).catch((error: unknown) => {
-      this.logger.warn(`a list of ${repository.toString()} was not removed: ${reasonOf(error)}`);
+      this.logger.warn(`could not remove a list of ${repository.toString()}: ${reasonOf(error)}`);
     });
   }
 }
@@ -156,7 +156,7 @@ export class MirroredListsService {
 function tagsOf(body: Buffer): string {
   const tags = sound(() => findStringArray(body, 'tags'));
   if (tags === null) return '[]';
-  if (tags === undefined) throw new UpstreamError('wrong', 'the upstream sent no list of tags');
+  if (tags === undefined) throw new UpstreamError('wrong', 'the upstream sent no tag list');
   return Buffer.from(tags).toString('utf8');
 }
 
@@ -175,7 +175,7 @@ function sound<T>(read: () => T): T | undefined {
   }
 }
 
-/** Only the query of the upstream's link counts: its path and host are the upstream's, ours are the client's. */
+/** Only the query of the upstream's link is kept: the client's own path and host replace the upstream's. */
 function nextQuery({ next }: ListPage, names?: readonly string[]): string | undefined {
   if (next === undefined || !URL.canParse(next, 'http://upstream')) return undefined;
   const query = new URL(next, 'http://upstream').searchParams;

@@ -19,7 +19,7 @@ import { SingleFlight } from '../single-flight.js';
 import { TrafficCounts } from '../statistics/traffic.counts.js';
 import { TagResolver } from './tag.resolver.js';
 
-/** Manifests of repositories, by tag and by digest. HEAD and GET go through one resolver, so that they never disagree. */
+/** Manifests of mirrored repositories. HEAD and GET share one resolver, so that they never disagree. */
 @Injectable()
 export class MirroredManifestsService {
   private readonly logger = new Logger('Manifests');
@@ -82,10 +82,10 @@ export class MirroredManifestsService {
       return { ...resolved, body: resolved.body };
     }
     const manifest = await this.getDigest(repository, digest);
-    // The tag is what was asked for, so its state is what the answer tells, unless the content had to be fetched.
+    // The request was for the tag, so its cache status counts, unless the content had to be fetched.
     const status = manifest.cache === 'HIT' ? cache : manifest.cache;
     const validity = status === 'HIT' && manifest.validity ? both(resolved.validity, manifest.validity) : undefined;
-    // Size and media type are the manifest's own: those of the tag are what a HEAD said, which no digest vouches for.
+    // Size and media type are those of the manifest: the tag has those of a HEAD, which no digest verifies.
     return { ...manifest, cache: status, age, fallback, validity };
   }
 
@@ -95,7 +95,7 @@ export class MirroredManifestsService {
     return response;
   }
 
-  /** Content that a digest names does not expire. */
+  /** Manifests by digest do not expire. */
   private async findDigest(repository: RepositoryRef, digest: Digest): Promise<ManifestContent> {
     const record = await this.findRecord(repository, digest);
     const body = record && (await this.manifests.findBody(digest));
@@ -104,7 +104,7 @@ export class MirroredManifestsService {
     return this.fetches.run(key, () => this.refusals.guard(key, () => this.fetchOnce(repository, digest)));
   }
 
-  /** Another replica may get it just now: registries count what is got. */
+  /** Another replica may be fetching it, and registries count GETs against pull limits. */
   private fetchOnce(repository: RepositoryRef, digest: Digest): Promise<ManifestContent> {
     const find = async (): Promise<ManifestContent | undefined> => {
       const record = await this.manifests.reread(repository, digest);
@@ -126,7 +126,7 @@ export class MirroredManifestsService {
     return { digest, mediaType, size, cache: 'HIT', validity };
   }
 
-  /** The record, unless the upstream takes it back when it is asked again. */
+  /** The record, unless the upstream revokes it when permission is rechecked. */
   private async findRecord(repository: RepositoryRef, digest: Digest): Promise<ManifestRecord | undefined> {
     const record = await this.manifests.find(repository, digest);
     if (!record || !this.permissions.isDue(repository, record)) return record;
@@ -140,15 +140,15 @@ export class MirroredManifestsService {
     return record;
   }
 
-  /** A record that cannot be written costs another question next time, not this answer. */
+  /** A record that cannot be written costs another upstream request later; this response is unaffected. */
   private async link(repository: RepositoryRef, digest: Digest, record: ManifestRecord): Promise<void> {
     const renewed = { ...record, ...this.permissions.permission(repository) };
     await this.manifests.link(repository, digest, renewed).catch((error: unknown) => {
-      this.logger.warn(`a manifest of ${repository.toString()} was not recorded: ${reasonOf(error)}`);
+      this.logger.warn(`could not record a manifest of ${repository.toString()}: ${reasonOf(error)}`);
     });
   }
 
-  /** Returns when the upstream still lets the repository have the manifest. */
+  /** Returns when the upstream still serves the manifest to the repository. */
   private async agree(repository: RepositoryRef, digest: Digest): Promise<void> {
     if (!(await this.headUpstream(repository, digest))) await this.upstream.getManifest(repository, digest);
   }
@@ -161,7 +161,7 @@ export class MirroredManifestsService {
     return { digest, mediaType, size: body.length, body, cache: agreed ? 'REVALIDATED' : 'MISS' };
   }
 
-  /** A manifest that is here for another repository: a HEAD tells whether this one has it, and costs no pull (P14). */
+  /** A manifest that is stored for another repository, confirmed by a HEAD, which costs no pull (P14). */
   private async agreed(repository: RepositoryRef, digest: Digest): Promise<Manifest | undefined> {
     const body = await this.manifests.findBody(digest);
     if (!body) return undefined;
@@ -175,7 +175,7 @@ export class MirroredManifestsService {
     }
   }
 
-  /** Undefined when the registry does not answer HEAD: it is then asked by GET, whose answer counts. */
+  /** Undefined when the registry does not support HEAD: a GET then decides. */
   private async headUpstream(repository: RepositoryRef, digest: Digest): Promise<UpstreamManifestHead | undefined> {
     try {
       return await this.upstream.headManifest(repository, digest);
@@ -188,7 +188,7 @@ export class MirroredManifestsService {
   private async keep(repository: RepositoryRef, manifest: Manifest): Promise<void> {
     if (!manifest.storable) return;
     await this.manifests.put(repository, manifest, this.permissions.permission(repository)).catch((error: unknown) => {
-      this.logger.warn(`a manifest of ${repository.toString()} was not kept: ${reasonOf(error)}`);
+      this.logger.warn(`could not store a manifest of ${repository.toString()}: ${reasonOf(error)}`);
     });
   }
 
@@ -204,7 +204,7 @@ export class MirroredManifestsService {
   }
 }
 
-/** A tag's manifest is the same while the tag is, and the manifest. */
+/** A response for a tag is valid while both the tag and the manifest are. */
 function both(tag: ValidityCheck | undefined, manifest: ValidityCheck): ValidityCheck | undefined {
   return tag && (() => (manifest() ? tag() : undefined));
 }

@@ -16,7 +16,7 @@ let clock: HandClock;
 let settings: UpstreamSettings;
 let permissions: PermissionService;
 let isSlow: boolean;
-/** What became of the question: `asked`, `kept`, `forgotten`. */
+/** The steps of the recheck: `asked`, `kept`, `forgotten`. */
 let events: string[];
 
 beforeEach(() => {
@@ -63,7 +63,7 @@ describe('a record', () => {
     expect(permissions.isDue(repository, record)).toBe(true);
   });
 
-  it('is due at once when it is from the future, or when every answer is to be asked for', () => {
+  it('is due at once when it is from the future, or when the recheck time is 0', () => {
     expect(permissions.isDue(repository, { isPrivate: true, agreedAt: clock.now() + 1 })).toBe(true);
     settings.accessRecheckTime = 0;
     expect(permissions.isDue(repository, permissions.permission(repository))).toBe(true);
@@ -88,7 +88,7 @@ describe('a record', () => {
   });
 });
 
-describe('a question asked again', () => {
+describe('a recheck', () => {
   it('is asked and recorded once for all who want to know', async () => {
     let agree: (() => void) | undefined;
     const responses = Array.from({ length: 50 }, () =>
@@ -102,7 +102,7 @@ describe('a question asked again', () => {
   });
 
   it.each(['unauthorized', 'denied', 'missing'] as const)(
-    'takes the content away when the answer is %s',
+    'removes the record when the upstream says %s',
     async (kind) => {
       const responses = Array.from({ length: 50 }, () => recheck(refusing(kind)));
       const outcomes = await Promise.allSettled(responses);
@@ -112,7 +112,7 @@ describe('a question asked again', () => {
   );
 
   it.each(['unavailable', 'timeout', 'rate-limited', 'wrong', 'unresolved'] as const)(
-    'changes nothing when the upstream cannot answer: %s',
+    'changes nothing during an outage: %s',
     async (kind) => {
       await recheck(refusing(kind));
       expect(events).toEqual(['asked']);
@@ -128,26 +128,26 @@ describe('a question asked again', () => {
     const warned = vi.spyOn(Logger.prototype, 'warn').mockReturnValue();
     const full = () => Promise.reject(new Error('the disk is full'));
     await expect(recheck(refusing('denied'), full)).rejects.toMatchObject({ kind: 'denied' });
-    expect(warned).toHaveBeenCalledWith('content was not forgotten: the disk is full');
+    expect(warned).toHaveBeenCalledWith('could not remove the record of content: the disk is full');
   });
 
-  it('passes on what no upstream has answered', async () => {
+  it('passes on other errors', async () => {
     await expect(recheck(() => Promise.reject(new TypeError('a mistake')))).rejects.toThrow('a mistake');
     expect(events).toEqual(['asked']);
   });
 
-  it('is not waited for by anybody while the upstream is slow, and nobody asks then', async () => {
+  it('is skipped while the upstream is slow', async () => {
     isSlow = true;
     await recheck(refusing('denied'));
     expect(events).toEqual([]);
   });
 });
 
-describe('an answer that nobody has waited for', () => {
+describe('a late response', () => {
   beforeEach(() => void vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] }));
   afterEach(() => void vi.useRealTimers());
 
-  it('counts for those who come later', async () => {
+  it('applies to later requests', async () => {
     for (const outcome of ['kept', 'forgotten']) {
       events = [];
       isSlow = false;

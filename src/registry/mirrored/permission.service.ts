@@ -9,19 +9,19 @@ import { reasonOf } from '../response-error.js';
 import { inTime } from '../deadline.js';
 import { SingleFlight } from '../single-flight.js';
 
-/** Something stored that the upstream is asked about again. */
+/** Stored content whose permission is rechecked. */
 export interface Recheck {
-  /** Names it among all that are asked about. */
+  /** Identifies it among all rechecks. */
   readonly key: string;
-  /** @throws UpstreamError when the upstream did not agree */
+  /** @throws UpstreamError when the upstream did not confirm it */
   readonly ask: () => Promise<unknown>;
-  /** Records that the upstream has agreed; it must not throw. */
+  /** Records the confirmation; it must not throw. */
   readonly keep: () => Promise<void>;
-  /** Takes it away from the repository. */
+  /** Removes it from the repository. */
   readonly forget: () => Promise<void>;
 }
 
-/** Whether what is stored may still be served: content that took credentials is asked about again from time to time (P14). */
+/** Rechecks at intervals whether content that was obtained with credentials may still be served (P14). */
 @Injectable()
 export class PermissionService {
   private readonly logger = new Logger(PermissionService.name);
@@ -33,13 +33,13 @@ export class PermissionService {
     @Inject(Clock) private readonly clock: Clock,
   ) {}
 
-  /** What is recorded when the upstream has just let the repository have something. */
+  /** The permission to record when the upstream has just served something to the repository. */
   permission({ namespace }: RepositoryRef): Permission {
     const { credentials } = this.upstreams.get(namespace).settings;
     return { isPrivate: credentials !== undefined, agreedAt: this.clock.now() };
   }
 
-  /** Whether the upstream has to be asked again. A record from the future is not trusted. */
+  /** Whether the upstream must be asked again. A record from the future is not trusted. */
   isDue({ namespace }: RepositoryRef, { isPrivate, agreedAt }: Permission): boolean {
     const { credentials, accessRecheckTime } = this.upstreams.get(namespace).settings;
     const age = this.clock.now() - agreedAt;
@@ -47,9 +47,9 @@ export class PermissionService {
   }
 
   /**
-   * Asks again, once for all who want to know. An upstream that cannot answer now has not taken anything back; what it
-   * answers later counts for those who come later.
-   * @throws UpstreamError when it definitely refused.
+   * Asks the upstream, once for all concurrent callers. An outage revokes nothing; a response that arrives late applies
+   * to later requests.
+   * @throws UpstreamError when the upstream definitively refused.
    */
   async recheck(repository: RepositoryRef, recheck: Recheck): Promise<void> {
     if (this.upstream.isSlow(repository)) return;
@@ -66,9 +66,11 @@ export class PermissionService {
     try {
       await ask();
     } catch (error) {
-      const isTakenBack = error instanceof UpstreamError && error.isDefinitive && error.kind !== 'refused';
-      if (isTakenBack) {
-        await forget().catch((cause: unknown) => this.logger.warn(`${key} was not forgotten: ${reasonOf(cause)}`));
+      const isRevoked = error instanceof UpstreamError && error.isDefinitive && error.kind !== 'refused';
+      if (isRevoked) {
+        await forget().catch((cause: unknown) =>
+          this.logger.warn(`could not remove the record of ${key}: ${reasonOf(cause)}`),
+        );
       }
       throw error;
     }

@@ -6,7 +6,6 @@ import type { Digest } from '../../oci/digest.js';
 import type { Manifest } from '../../oci/manifest.js';
 import type { Reference, Tag } from '../../oci/reference.js';
 import type { RepositoryRef } from '../../oci/repository.js';
-import { ttlOf } from '../../config/tag-rule.settings.js';
 import { keys } from '../../storage/keys.js';
 import { ManifestStore } from '../../storage/stores/manifest.store.js';
 import { TagStore, type TagRecord } from '../../storage/stores/tag.store.js';
@@ -24,7 +23,7 @@ import { isHeadRefusal } from './head-refusal.js';
 import { RequestLock } from './replicas/request.lock.js';
 import { SingleFlight } from '../single-flight.js';
 
-/** Repositories remembered for refusing HEAD and answering GET. */
+/** Repositories remembered as supporting GET but not HEAD. */
 const maxHeadless = 1_000;
 
 export interface ResolvedTag {
@@ -33,16 +32,16 @@ export interface ResolvedTag {
   /** Bytes of the manifest. */
   readonly size: number;
   readonly cache: CacheStatus;
-  /** Seconds since the upstream confirmed it. */
+  /** Seconds since the upstream last confirmed it. */
   readonly age: number;
-  /** The fallback host that named the digest, when it was not the upstream's own. */
+  /** The fallback host that resolved the tag, if it was not the upstream's own host. */
   readonly fallback: string | undefined;
-  /** The manifest, when resolving brought it. */
+  /** The manifest, if it was fetched to resolve the tag. */
   readonly body?: Buffer;
   readonly validity?: ValidityCheck;
 }
 
-/** What tags point to: from the record while it is fresh, else from the upstream, else from the record again. */
+/** Resolves tags: from a fresh record, else from the upstream, else from the stale record. */
 @Injectable()
 export class TagResolver {
   private readonly logger = new Logger('Tags');
@@ -61,22 +60,22 @@ export class TagResolver {
   ) {}
 
   /**
-   * @param method a HEAD for an unknown tag is answered by a HEAD, which does not count against pull limits.
+   * @param method HEAD of an unknown tag sends a HEAD upstream, which does not count against pull limits.
    * @throws UpstreamError, StorageError
    */
   async resolve(repository: RepositoryRef, tag: Tag, method: 'GET' | 'HEAD'): Promise<ResolvedTag> {
     const { settings } = this.upstreams.get(repository.namespace);
     const record = await this.tags.find(repository, tag);
-    const freshness = freshnessOf(record, policyOf(settings, tag, record), this.clock.now());
+    const freshness = freshnessOf(record, policyOf(settings, record), this.clock.now());
     if (record && freshness === 'fresh') return this.hit(repository, tag, record, settings);
     const key = `${repository.toString()}:${tag.name}`;
     const asking = this.flights.run(key, () => this.ask(repository, tag, method, record, freshness));
     if (!record || freshness === 'expired') return asking;
-    const responded = freshness === 'ageing' || this.upstream.isSlow(repository) ? undefined : await inTime(asking);
-    if (responded) return responded;
-    // The question goes on behind this answer, for the next who ask.
+    const result = freshness === 'ageing' || this.upstream.isSlow(repository) ? undefined : await inTime(asking);
+    if (result) return result;
+    // The request continues in the background, for later requests.
     if (freshness !== 'ageing') this.upstream.noteSlow(repository);
-    asking.catch((error: unknown) => this.logger.debug(`${key} was not revalidated: ${reasonOf(error)}`));
+    asking.catch((error: unknown) => this.logger.debug(`could not revalidate ${key}: ${reasonOf(error)}`));
     return this.resultOf(record, 'STALE');
   }
 
@@ -101,23 +100,23 @@ export class TagResolver {
       if (record && (error.kind === 'unauthorized' || error.kind === 'denied'))
         await this.distrustManifest(repository, record);
       if (decision !== 'serve-stale' || !record) throw error;
-      this.logger.debug(`${key} is answered stale: ${error.message}`);
+      this.logger.debug(`${key} is served stale: ${error.message}`);
       return this.resultOf(record, 'STALE');
     }
   }
 
-  /** Another replica may have asked just now, or be about to. */
+  /** Another replica may have sent the same request, or be about to. */
   private once(repository: RepositoryRef, tag: Tag, ask: () => Promise<ResolvedTag>): Promise<ResolvedTag> {
     const { settings } = this.upstreams.get(repository.namespace);
     const find = async () => {
       const record = await this.tags.reread(repository, tag);
-      const isFresh = freshnessOf(record, policyOf(settings, tag, record), this.clock.now()) === 'fresh';
+      const isFresh = freshnessOf(record, policyOf(settings, record), this.clock.now()) === 'fresh';
       return record && isFresh ? this.resultOf(record, 'HIT') : undefined;
     };
     return this.lock.run(keys.tagLeases(repository, tag), { ask, find });
   }
 
-  /** Asks by HEAD, and gets the manifest only when it is new here: a pull limit is then spent on real change only. */
+  /** Sends HEAD, and GET only if the manifest is not stored: pull limits are spent on changes only. */
   private async confirm(repository: RepositoryRef, tag: Tag, record: TagRecord): Promise<ResolvedTag> {
     const head = await this.head(repository, tag);
     if (head instanceof UpstreamError || head.digest === undefined) return this.fetch(repository, tag, record, head);
@@ -136,7 +135,7 @@ export class TagResolver {
     return this.resultOf(await this.keep(repository, tag, { digest, mediaType, size, fallback }), 'MISS');
   }
 
-  /** What HEAD says of a tag, or how it was refused. */
+  /** The result of a HEAD, or its refusal. */
   private async head(repository: RepositoryRef, tag: Tag): Promise<ManifestHead | UpstreamError> {
     try {
       const head = await this.upstream.headManifest(repository, tag);
@@ -148,7 +147,7 @@ export class TagResolver {
     }
   }
 
-  /** @param head what HEAD has said: the digest to get, or a refusal that a GET has to clear up. */
+  /** @param head result of a HEAD: the digest to fetch, or a refusal that a GET must confirm. */
   private async fetch(
     repository: RepositoryRef,
     tag: Tag,
@@ -159,21 +158,21 @@ export class TagResolver {
       ? this.getRefused(repository, tag, record, head)
       : this.getManifest(repository, head?.digest ?? tag, record));
     const { mediaType, body } = manifest;
-    // The tag comes from whoever named the digest, wherever the content is from.
+    // The host that resolved the tag counts, not the host that sent the content.
     const fallback = head instanceof UpstreamError || head?.digest === undefined ? manifest.fallback : head.fallback;
     const resolved = { digest: manifest.digest, mediaType, size: body.length, fallback };
-    // Schema 1 is passed through: its digest does not name its bytes, so nothing could be stored under it.
+    // Schema 1 is passed through: its digest is not that of its bytes, so it cannot be stored.
     if (!manifest.storable) return { ...resolved, cache: 'MISS', age: 0, body };
     await this.manifests.put(repository, manifest, this.permissions.permission(repository)).catch((error: unknown) => {
-      this.logger.warn(`a manifest of ${repository.toString()} was not kept: ${reasonOf(error)}`);
+      this.logger.warn(`could not store a manifest of ${repository.toString()}: ${reasonOf(error)}`);
     });
     const isSame = record?.digest.equals(manifest.digest) === true;
     return { ...this.resultOf(await this.keep(repository, tag, resolved), isSame ? 'REVALIDATED' : 'MISS'), body };
   }
 
   /**
-   * After 401 or 403 to HEAD, which some registries say because they do not do HEAD: when a GET cannot clear that up it
-   * stands, and no fallback may contradict it (P7), unless this repository is known for refusing nothing but HEAD.
+   * Some registries return 401 or 403 because they do not support HEAD, so a GET confirms the refusal. If it fails, the
+   * refusal stands, and no fallback may override it (P7), unless the repository is known to refuse HEAD only.
    */
   private async getRefused(
     repository: RepositoryRef,
@@ -194,7 +193,7 @@ export class TagResolver {
     return manifest;
   }
 
-  /** With no pulls left, what can be answered from the store is not worth a GET that would be refused and counted. */
+  /** With the pull limit used up, a stale record is better than a GET that would be refused and counted. */
   private getManifest(
     repository: RepositoryRef,
     reference: Reference,
@@ -204,7 +203,7 @@ export class TagResolver {
     return Promise.reject(new UpstreamError('rate-limited', 'the pull limit is used up'));
   }
 
-  /** The record with the time of its confirmation. One that cannot be written costs another question next time. */
+  /** Records the confirmation. A record that cannot be written costs another upstream request later. */
   private async keep(
     repository: RepositoryRef,
     tag: Tag,
@@ -214,30 +213,30 @@ export class TagResolver {
     const { isPrivate, agreedAt: checkedAt } = this.permissions.permission(repository);
     const record = { digest, mediaType, size, checkedAt, fallback, ...(isPrivate && { isPrivate }) };
     await this.tags.put(repository, tag, record).catch((error: unknown) => {
-      this.logger.warn(`the tag ${repository.toString()}:${tag.name} was not kept: ${reasonOf(error)}`);
+      this.logger.warn(`could not store the tag ${repository.toString()}:${tag.name}: ${reasonOf(error)}`);
     });
     return record;
   }
 
   private async forget(repository: RepositoryRef, tag: Tag): Promise<void> {
     await this.tags.remove(repository, tag).catch((error: unknown) => {
-      this.logger.warn(`the tag ${repository.toString()}:${tag.name} was not removed: ${reasonOf(error)}`);
+      this.logger.warn(`could not remove the tag ${repository.toString()}:${tag.name}: ${reasonOf(error)}`);
     });
   }
 
-  /** What took a password to get may not be had any more either: the upstream is asked before it is served again. */
+  /** A manifest obtained with credentials may be revoked too: its permission is rechecked before the next response. */
   private async distrustManifest(repository: RepositoryRef, { digest }: TagRecord): Promise<void> {
     try {
       const manifest = await this.manifests.find(repository, digest);
       if (manifest?.isPrivate === true) await this.manifests.link(repository, digest, { ...manifest, agreedAt: 0 });
     } catch (error) {
-      this.logger.warn(`a manifest of ${repository.toString()} will not be asked about yet: ${reasonOf(error)}`);
+      this.logger.warn(`could not schedule a recheck of a manifest of ${repository.toString()}: ${reasonOf(error)}`);
     }
   }
 
   private hit(repository: RepositoryRef, tag: Tag, record: TagRecord, settings: UpstreamSettings): ResolvedTag {
     const isKept = this.tags.watch(repository, tag, record);
-    const policy = policyOf(settings, tag, record);
+    const policy = policyOf(settings, record);
     const validity: ValidityCheck = () => {
       const now = this.clock.now();
       return isKept() && freshnessOf(record, policy, now) === 'fresh' ? { age: ageOf(record, now) } : undefined;
@@ -250,16 +249,9 @@ export class TagResolver {
   }
 }
 
-/**
- * What a password gave is asked about as often as access is, however long tags are trusted otherwise, and no answer goes
- * before the question then.
- */
-function policyOf(settings: UpstreamSettings, tag: Tag, record: TagRecord | undefined): FreshnessPolicy {
-  const { credentials, accessRecheckTime, maxStale } = settings;
-  const rule = ttlOf(settings.tags, tag.name);
-  const tagTtl = rule ?? settings.tagTtl;
-  // `always` promises that the upstream is asked before the response, and not behind it.
-  const staleWhileRevalidate = rule === 0 ? 0 : settings.staleWhileRevalidate;
+/** Tags obtained with credentials are revalidated at least as often as permission is rechecked. */
+function policyOf(settings: UpstreamSettings, record: TagRecord | undefined): FreshnessPolicy {
+  const { credentials, accessRecheckTime, tagTtl, staleWhileRevalidate, maxStale } = settings;
   if (!credentials && record?.isPrivate !== true) return { tagTtl, staleWhileRevalidate, maxStale };
   const time = Math.min(tagTtl, accessRecheckTime);
   return {

@@ -10,27 +10,27 @@ import { UpstreamsService } from '../../upstream/upstreams.service.js';
 import { DownloadsService, type DownloadCounts } from '../mirrored/downloads/downloads.service.js';
 import { hitsOf, otherNamespaces, TrafficCounts, type NamespaceTraffic } from './traffic.counts.js';
 
-/** A download that runs, or waits for its turn. */
+/** A running or queued download. */
 export interface DownloadProgress {
   readonly digest: string;
   readonly repository: string;
   /** Bytes. */
   readonly received: number;
-  /** Bytes; undefined while the upstream has not said it. */
+  /** Bytes; undefined while unknown. */
   readonly size: number | undefined;
   readonly followers: number;
 }
 
 export interface NamespaceStatistics {
-  /** A configured namespace, or `other` for all that are not. */
+  /** A configured namespace, or `other` for all unconfigured ones. */
   readonly namespace: string;
   readonly traffic: NamespaceTraffic;
   readonly upstream: UpstreamCounts;
-  /** Bytes that clients got and upstreams did not have to send, net of what was fetched and not sent. Never decreases. */
+  /** Bytes sent to clients minus bytes received from upstreams. Never decreases. */
   readonly saved: number;
 }
 
-/** What this process has done and is doing, read at one moment: for `/metrics` and the status page. */
+/** Counters and gauges of this process, for `/metrics` and the status page. */
 @Injectable()
 export class RegistryStatistics {
   private readonly savings = new Map<string, number>();
@@ -40,15 +40,15 @@ export class RegistryStatistics {
     private readonly downloads: DownloadsService,
     private readonly upstream: UpstreamClient,
     private readonly upstreams: UpstreamsService,
-    /** Operations of the storage and their errors. */
+    /** Storage operations and errors. */
     readonly storage: StorageCounts,
     /** Sweeps and scrubs. */
     readonly maintenance: MaintenanceCounts,
-    /** What is stored, and what may be. */
+    /** Space used, and the quota. */
     readonly space: SpaceLedger,
   ) {}
 
-  /** By namespace, always the same ones, `other` last. */
+  /** By namespace, `other` last. The namespaces never change. */
   get namespaces(): NamespaceStatistics[] {
     const counts = new Map([...this.upstreams.all].map(({ id, counts: own }) => [id, own]));
     counts.set(otherNamespaces, this.upstreams.unconfiguredCounts);
@@ -70,7 +70,7 @@ export class RegistryStatistics {
     return totals;
   }
 
-  /** Configured upstreams only: the state of a stranger's is no operator's concern. */
+  /** Configured upstreams only. */
   get upstreamStates(): UpstreamState[] {
     return this.upstream.states;
   }
@@ -83,14 +83,14 @@ export class RegistryStatistics {
     return this.downloads.counts;
   }
 
-  /** Downloads that run or wait, those of one digest once. */
+  /** Running and queued downloads. */
   get downloading(): DownloadProgress[] {
     return [...this.downloads.all].map(({ digest, repository, received, size, followers }) => {
       return { digest: digest.toString(), repository: repository.toString(), received, size, followers };
     });
   }
 
-  /** Downloads that run, those that wait for their turn, and the clients that follow either. */
+  /** Running downloads, queued downloads, and the clients that follow them. */
   get downloadGauges(): { running: number; waiting: number; followers: number } {
     const { count, waiting, all } = this.downloads;
     let followers = 0;
@@ -98,7 +98,7 @@ export class RegistryStatistics {
     return { running: Math.max(0, count - waiting), waiting, followers };
   }
 
-  /** The most that was saved up to now: what is fetched ahead of its clients takes nothing back. */
+  /** The highest value so far, so that bytes fetched ahead of their clients do not decrease it. */
   private savedOf(namespace: string, now: number): number {
     const saved = Math.max(this.savings.get(namespace) ?? 0, now);
     this.savings.set(namespace, saved);

@@ -2,25 +2,25 @@ import { Injectable } from '@nestjs/common';
 import { UpstreamsService } from '../../upstream/upstreams.service.js';
 import type { CacheStatus } from '../cache-status.js';
 
-/** Answers by where they came from. */
+/** Responses by cache status. */
 export type CacheCounts = Record<CacheStatus, number>;
 
 const none = (): CacheCounts => ({ HIT: 0, MISS: 0, STALE: 0, REVALIDATED: 0 });
 
-/** What clients were answered of one namespace since the start. Numbers only: the hot path adds to them (DESIGN §9). */
+/** Responses of one namespace since the start. Plain numbers, because the hot path increments them (DESIGN §9). */
 export class NamespaceTraffic {
   readonly manifests = none();
-  /** GETs only: a HEAD of a blob reads none. */
+  /** GET only: a HEAD of a blob transfers nothing. */
   readonly blobs = none();
   readonly lists = none();
-  /** Bytes of manifests, blobs and lists given to clients' connections. */
+  /** Bytes of manifests, blobs and lists written to clients' connections. */
   sent = 0;
 }
 
-/** Label of all namespaces that the configuration does not name: what clients ask for must not add series (P17). */
+/** Label of all unconfigured namespaces: requests must not add time series (P17). */
 export const otherNamespaces = 'other';
 
-/** Traffic of each configured namespace, and of all others together. */
+/** Traffic per configured namespace, and the total of all others. */
 @Injectable()
 export class TrafficCounts {
   private readonly other = new NamespaceTraffic();
@@ -34,13 +34,13 @@ export class TrafficCounts {
     return this.configured.get(namespace) ?? this.other;
   }
 
-  /** By label, `other` last; always the same labels. */
+  /** By label, `other` last. The labels never change. */
   get all(): [label: string, traffic: NamespaceTraffic][] {
     return [...this.configured, [otherNamespaces, this.other]];
   }
 }
 
-/** Answers that were read from the store, whether or not the upstream was asked about them. */
+/** Responses that were served from the store, with or without revalidation. */
 export function hitsOf({ HIT, STALE, REVALIDATED }: CacheCounts): number {
   return HIT + STALE + REVALIDATED;
 }

@@ -2,11 +2,11 @@ import { Inject, Injectable, type OnApplicationBootstrap, type OnApplicationShut
 import { Clock } from '../../config/clock/clock.js';
 import { RegistryStatistics } from './registry.statistics.js';
 
-/** Milliseconds of one entry, and how many are kept: a day. */
+/** Milliseconds per entry, and the number of entries: a day. */
 const period = 300_000;
 const maxEntries = 288;
 
-/** What went through in one period of five minutes. */
+/** Traffic in one period of five minutes. */
 export interface TrafficEntry {
   /** End of the period, milliseconds since 1970. */
   readonly at: number;
@@ -19,7 +19,7 @@ export interface TrafficEntry {
 
 type Totals = Omit<TrafficEntry, 'at'>;
 
-/** The last day in periods of five minutes, in memory, for the status page. */
+/** Traffic of the last day in periods of five minutes. In memory, for the status page. */
 @Injectable()
 export class TrafficHistory implements OnApplicationBootstrap, OnApplicationShutdown {
   private readonly past: TrafficEntry[] = [];
@@ -31,7 +31,7 @@ export class TrafficHistory implements OnApplicationBootstrap, OnApplicationShut
     @Inject(Clock) private readonly clock: Clock,
   ) {}
 
-  /** Oldest first, the period that runs now last. */
+  /** Oldest first; the current period is the last. */
   get entries(): readonly TrafficEntry[] {
     return [...this.past, this.current()];
   }

@@ -8,14 +8,14 @@ describe('CopyBuffers', () => {
   it('gives few copies 256 KiB', () => {
     const buffers = new CopyBuffers();
     buffers.enter();
-    expect(buffers.take(large).length).toBe(256 * kibibyte);
+    expect(buffers.acquire(large).length).toBe(256 * kibibyte);
   });
 
   it('gives many copies less, down to 16 KiB, so that all of them together stay bounded', () => {
     const buffers = new CopyBuffers();
     const sizeWith = (copies: number) => {
       const leave = Array.from({ length: copies }, () => buffers.enter());
-      const { length } = buffers.take(large);
+      const { length } = buffers.acquire(large);
       for (const left of leave) buffers.leave(left);
       return length;
     };
@@ -35,10 +35,10 @@ describe('CopyBuffers', () => {
       const many = Array.from({ length: 500 }, () => buffers.enter());
       for (const slow of many) slow.sending();
       const fast = buffers.enter();
-      expect(buffers.take(large, fast).length).toBe(16 * kibibyte);
+      expect(buffers.acquire(large, fast).length).toBe(16 * kibibyte);
       vi.advanceTimersByTime(1_500);
-      expect(buffers.take(large, fast).length).toBe(256 * kibibyte);
-      for (const slow of many) expect(buffers.take(large, slow).length).toBe(16 * kibibyte);
+      expect(buffers.acquire(large, fast).length).toBe(256 * kibibyte);
+      for (const slow of many) expect(buffers.acquire(large, slow).length).toBe(16 * kibibyte);
       const reader = many[0]!;
       reader.sent(16 * kibibyte);
       expect(reader.isSlow).toBe(true);
@@ -89,34 +89,34 @@ describe('CopyBuffers', () => {
   it('gives 16 KiB only while those who have become slow hold 24 MiB', () => {
     const buffers = new CopyBuffers();
     const copy = buffers.enter();
-    const taken = Array.from({ length: 96 }, () => buffers.take(large, copy));
-    expect(buffers.take(large, copy).length).toBe(16 * kibibyte);
-    for (const buffer of taken) buffers.give(buffer);
-    expect(buffers.take(large, copy).length).toBe(256 * kibibyte);
+    const taken = Array.from({ length: 96 }, () => buffers.acquire(large, copy));
+    expect(buffers.acquire(large, copy).length).toBe(16 * kibibyte);
+    for (const buffer of taken) buffers.release(buffer);
+    expect(buffers.acquire(large, copy).length).toBe(256 * kibibyte);
   });
 
   it('gives no more than twice what is still to be copied, and never less than 16 KiB', () => {
     const buffers = new CopyBuffers();
-    expect(buffers.take(1).length).toBe(16 * kibibyte);
+    expect(buffers.acquire(1).length).toBe(16 * kibibyte);
     for (const remaining of [16 * kibibyte, 40_000, 100_000, 131_072, 200_000]) {
-      const { length } = buffers.take(remaining);
+      const { length } = buffers.acquire(remaining);
       expect(length).toBeLessThanOrEqual(2 * remaining);
     }
   });
 
   it('gives a returned buffer again, to one taker only', () => {
     const buffers = new CopyBuffers();
-    const first = buffers.take(large);
-    buffers.give(first);
-    expect(buffers.take(large)).toBe(first);
-    expect(buffers.take(large)).not.toBe(first);
+    const first = buffers.acquire(large);
+    buffers.release(first);
+    expect(buffers.acquire(large)).toBe(first);
+    expect(buffers.acquire(large)).not.toBe(first);
   });
 
   it('keeps at most 1 MiB of idle buffers', () => {
     const buffers = new CopyBuffers();
-    const taken = Array.from({ length: 100 }, () => buffers.take(large));
-    for (const buffer of taken) buffers.give(buffer);
-    const again = Array.from({ length: 100 }, () => buffers.take(large));
+    const taken = Array.from({ length: 100 }, () => buffers.acquire(large));
+    for (const buffer of taken) buffers.release(buffer);
+    const again = Array.from({ length: 100 }, () => buffers.acquire(large));
     expect(again.filter((buffer) => taken.includes(buffer))).toHaveLength(4);
   });
 });

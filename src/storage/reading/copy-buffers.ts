@@ -2,67 +2,66 @@ const kibibyte = 1024;
 const smallest = 16 * kibibyte;
 const largest = 256 * kibibyte;
 
-/** Bytes that all running copies to clients should hold together; each copy has two buffers, of 16 to 256 KiB. */
-const forReaders = 4 * 1024 * kibibyte;
-/** Bytes in buffers, those that slow readers still have included, beyond which all new ones are of the smallest size. */
-const takenBudget = 24 * 1024 * kibibyte;
+/** Target for the buffers of all running copies to clients, in bytes; each copy has two buffers of 16 to 256 KiB. */
+const defaultBudget = 4 * 1024 * kibibyte;
+/** Bytes in acquired buffers, including those of slow readers, beyond which new buffers have the smallest size. */
+const acquiredBudget = 24 * 1024 * kibibyte;
 /** Bytes of idle buffers kept for the next copies. */
 const idleBudget = 1024 * kibibyte;
 
 /** Bytes a second below which a reader is slow. */
 const slowRate = 128 * kibibyte;
-/** Bytes in a second that no reader takes whose connection is slow: more than the kernel takes for it. */
-const proof = 8 * 1024 * kibibyte;
-/** Milliseconds after which a chunk that nobody has taken makes its reader slow. */
-const stalled = 1_000;
+/** Bytes sent within a second that prove a fast connection: more than the kernel buffers for a slow one. */
+const fastBytes = 8 * 1024 * kibibyte;
+/** Milliseconds after which an unsent chunk marks its reader as slow. */
+const stallTime = 1_000;
 
-/** One running copy, and how fast its reader is. */
+/** A running copy and the speed of its reader. */
 export class Copy {
-  /** Offset of what it reads next. */
+  /** Offset of the next read. */
   position = 0;
   private since: number | undefined;
   private stall: (() => void) | undefined;
   private slow = false;
   private proven = false;
-  /** From when on, and how many bytes, are counted for the reader's rate. */
+  /** Start and bytes of the current rate measurement. */
   private start = performance.now();
   private bytes = 0;
 
-  /** Slow readers get small buffers of their own, and are not counted. */
+  /** Slow readers get small private buffers and do not count towards the budget's shares. */
   get isSlow(): boolean {
     return this.slow;
   }
 
-  /** Whether it has shown that it is fast. */
+  /** Whether the reader has proved to be fast. */
   get isProven(): boolean {
     return this.proven;
   }
 
-  /** A chunk is on its way. @param stall called when that takes very long */
+  /** Called when a chunk is handed to the sink. @param stall called when sending it stalls */
   sending(stall?: () => void): void {
     this.since = performance.now();
     this.stall = stall;
   }
 
   /**
-   * The reader has taken it. The kernel takes much at once after having taken nothing for long, so that only the rate
-   * over some time tells anything.
-   * @param bytes its size
+   * Called when the sink has taken the chunk. The kernel accepts bytes in bursts, so the rate is measured over a second.
+   * @param bytes size of the chunk
    */
   sent(bytes: number): void {
     const now = performance.now();
     this.since = undefined;
     this.bytes += bytes;
-    if (this.bytes >= proof) this.proven = true;
+    if (this.bytes >= fastBytes) this.proven = true;
     const passed = now - this.start;
-    if (passed < stalled) return;
+    if (passed < stallTime) return;
     this.slow = this.bytes / passed < slowRate / 1000;
     this.start = now;
     this.bytes = 0;
   }
 
-  look(now: number): void {
-    if (this.since === undefined || now - this.since <= stalled) return;
+  checkStall(now: number): void {
+    if (this.since === undefined || now - this.since <= stallTime) return;
     this.slow = true;
     this.proven = false;
     this.stall?.();
@@ -70,63 +69,63 @@ export class Copy {
 }
 
 /**
- * Reusable buffers for copying content. Few copies get large buffers, which is fastest; many get small ones, so that
- * memory grows by a constant of at most 32 KiB for each copy beyond the budget. Slow readers take nothing from the fast.
+ * Reusable buffers for copying content. A few copies get large buffers, which is fastest. Many copies get small ones, so
+ * memory grows by at most 32 KiB per copy beyond the budget. Slow readers do not reduce the share of fast ones.
  */
 export class CopyBuffers {
   private readonly idle = new Map<number, Buffer[]>();
   private idleBytes = 0;
-  private takenBytes = 0;
+  private acquiredBytes = 0;
   private readonly copies = new Set<Copy>();
-  private watch: NodeJS.Timeout | undefined;
+  private timer: NodeJS.Timeout | undefined;
   private fast = 0;
 
-  /** @param budget bytes that all running copies should hold together. */
-  constructor(private readonly budget = forReaders) {}
+  /** @param budget target for the buffers of all running copies, in bytes. */
+  constructor(private readonly budget = defaultBudget) {}
 
-  /** Counts a copy in. */
+  /** Registers a copy. */
   enter(): Copy {
     const copy = new Copy();
     this.copies.add(copy);
     this.fast += 1;
-    this.watch ??= setInterval(() => this.look(), stalled / 4).unref();
+    this.timer ??= setInterval(() => this.checkStalls(), stallTime / 4).unref();
     return copy;
   }
 
-  /** Counts it out. */
+  /** Removes a copy that has ended. */
   leave(copy: Copy): void {
     if (this.copies.delete(copy) && !copy.isSlow) this.fast = Math.max(0, this.fast - 1);
     if (this.copies.size > 0) return;
-    clearInterval(this.watch);
-    this.watch = undefined;
+    clearInterval(this.timer);
+    this.timer = undefined;
     this.fast = 0;
   }
 
-  private look(): void {
+  private checkStalls(): void {
     const now = performance.now();
     this.fast = 0;
     for (const copy of this.copies) {
-      copy.look(now);
+      copy.checkStall(now);
       if (!copy.isSlow) this.fast += 1;
     }
   }
 
-  /** A buffer for the next chunk of a copy that has `remaining` bytes to go; between 16 and 256 KiB. */
-  take(remaining: number, copy?: Copy): Buffer {
-    const isPlenty = copy?.isSlow !== true && this.takenBytes < takenBudget;
-    const share = isPlenty ? this.budget / (2 * Math.max(1, this.fast)) : smallest;
+  /** A buffer of 16 to 256 KiB for the next chunk of a copy with `remaining` bytes left. */
+  acquire(remaining: number, copy?: Copy): Buffer {
+    const isWithinBudget = copy?.isSlow !== true && this.acquiredBytes < acquiredBudget;
+    const share = isWithinBudget ? this.budget / (2 * Math.max(1, this.fast)) : smallest;
     let size = largest;
     while (size > smallest && (size > share || size >= 2 * remaining)) size /= 2;
-    this.takenBytes += size;
+    this.acquiredBytes += size;
     const buffer = this.idle.get(size)?.pop();
     if (buffer === undefined) return Buffer.allocUnsafeSlow(size);
     this.idleBytes -= size;
     return buffer;
   }
 
-  /** Gives a buffer back; nobody may use it afterwards. */
-  give(buffer: Buffer): void {
-    this.takenBytes -= buffer.length;
+  /** Returns a buffer, which the caller must not use afterwards. */
+  release(buffer: Buffer): void {
+    this.acquiredBytes -= buffer.length;
     if (this.idleBytes + buffer.length > idleBudget) return;
     const idle = this.idle.get(buffer.length);
     if (idle) idle.push(buffer);

@@ -5,13 +5,13 @@ import type { PositionedRead } from './positioned-read.js';
 import { StorageError } from '../storage-error.js';
 import type { ChunkSink } from '../storage.provider.js';
 
-const forReaders = new CopyBuffers();
+const clientBuffers = new CopyBuffers();
 
 /**
- * Copies a range chunk by chunk, reading one while the sink has the other, without a Readable: measured at twice its
- * speed and in a third of its memory (DESIGN §5).
- * @param shared the same source for all who read it now; chunks come from there as long as it has room for them.
- * @param buffers of whom this copy is one; those for readers unless given.
+ * Copies a range chunk by chunk and reads the next chunk while the sink takes the current one. Without a Readable it
+ * measured twice as fast in a third of the memory.
+ * @param shared blocks of the same source that concurrent readers share; used while its budget allows.
+ * @param buffers the pool for private buffers; by default that of client reads.
  * @throws StorageError `damaged` when the source ends before the range does.
  */
 export async function copyRange(
@@ -20,7 +20,7 @@ export async function copyRange(
   sink: ChunkSink,
   signal?: AbortSignal,
   shared?: SharedBlocks,
-  buffers = forReaders,
+  buffers = clientBuffers,
 ): Promise<void> {
   const end = range.offset + range.length;
   const copy = buffers.enter();
@@ -33,8 +33,8 @@ export async function copyRange(
     await done?.finally(() => chunk?.release());
   };
   const readOwn = async (position: number): Promise<BorrowedBlock> => {
-    const buffer = buffers.take(end - position, copy);
-    const release = () => buffers.give(buffer);
+    const buffer = buffers.acquire(end - position, copy);
+    const release = () => buffers.release(buffer);
     try {
       const length = Math.min(buffer.length, end - position);
       const count = await read(buffer, length, position);
@@ -48,7 +48,7 @@ export async function copyRange(
   try {
     for (let position = range.offset; position < end;) {
       signal?.throwIfAborted();
-      // A slow reader would keep a block from everybody else for as long as it takes it to read that.
+      // A slow reader would hold a shared block for too long.
       const mayBorrow = !copy.isSlow && (copy.isProven || shared?.isContended === false);
       if (mayBorrow && shared?.isAhead(copy) === true) await settle();
       const borrowed = mayBorrow ? await shared?.borrow(position, end - position) : undefined;
@@ -61,13 +61,13 @@ export async function copyRange(
       });
       copy.sending(chunk.stall);
       const done = sink(chunk.bytes).then(() => copy.sent(chunk.bytes.length));
-      // It may fail while the next chunk is being read and nobody waits for it; `settle` throws it then.
+      // It may fail during the next read, before anything awaits it; `settle` rethrows the error.
       done.catch(() => undefined);
       sending = { chunk, done };
     }
     await settle();
   } finally {
-    // After an error the sink may still have a chunk, which must not be reused before it is done with it.
+    // After an error the sink may still use its chunk, which must not be reused before that ends.
     if (sending) void sending.done.then(sending.chunk.release, sending.chunk.release);
     shared?.leave(copy);
     buffers.leave(copy);

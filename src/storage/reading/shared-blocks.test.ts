@@ -111,7 +111,7 @@ describe('SharedBlocks', () => {
     const others = [];
     for (let index = 48; index < 95; index += 1) others.push(await borrow(index));
     expect(others.every((borrowed) => borrowed !== undefined)).toBe(true);
-    // Somebody else reads the first one, who does not stall.
+    // Another reader, which does not stall, has the first block.
     expect(await borrow(95)).toBeUndefined();
     also?.release();
     for (const borrowed of stalled) borrowed?.release();
@@ -124,7 +124,7 @@ describe('SharedBlocks', () => {
     shared.close();
   });
 
-  it('has another block as soon as only stalled readers have one, whoever left it last', async () => {
+  it('has another block as soon as only stalled readers have one, in any order of leaving', async () => {
     const { shared } = sourceOf(Buffer.alloc(64 * mebibyte));
     const borrow = async (index: number) => shared.borrow(index * 256 * 1024, 1);
     const held = [];

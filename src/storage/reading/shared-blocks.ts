@@ -1,37 +1,37 @@
 import { StorageError } from '../storage-error.js';
 import type { PositionedRead } from './positioned-read.js';
 
-/** Bytes. */
+/** In bytes. */
 export const blockSize = 256 * 1024;
 /**
- * Bytes of blocks in this process, those in use and those kept for the next reader together. More of them are slower:
- * what was read lately is then no longer in the processor's cache (docs/decisions/0004-shared-blocks.md).
+ * Bytes of blocks in this process, both in use and cached. A larger budget is slower because recent blocks drop out of
+ * the processor's cache (docs/decisions/0004-shared-blocks.md).
  */
 const budget = 12 * 1024 * 1024;
 
-/** Bytes by which a reader may be behind and still be waited for. */
-const reach = budget / 2;
+/** Largest distance in bytes at which a reader still waits for one behind it. */
+const maxLag = budget / 2;
 
-/** Where a reader is. */
+/** Position of a reader. */
 export interface Cursor {
   readonly position: number;
   readonly isSlow: boolean;
 }
 
-/** Bytes lent to one reader until it releases them. */
+/** Bytes that one reader may use until it releases them. */
 export interface BorrowedBlock {
   readonly bytes: Uint8Array;
   readonly release: () => void;
-  /** Says that the reader takes very long, as long as it does: a block that only such have is not missed by others. */
+  /** Marks the reader as stalled; a block with only stalled readers does not count towards the budget. */
   readonly stall?: () => void;
 }
 
-/** A block that is filled by whoever appends to the file, and that nobody reads from the file before it is released. */
+/** A block that the writer of a growing file fills. Its range is not read from the file before it is released. */
 export interface FillableBlock {
-  /** Takes bytes that follow those before, as many as there is room for. @returns how many */
+  /** Appends as many bytes as fit. @returns how many */
   fill(bytes: Uint8Array): number;
   readonly isFull: boolean;
-  /** What has been filled in through this room. */
+  /** The bytes that have been filled in. */
   readonly bytes: Uint8Array;
   /** To be called once, when the file has the bytes. */
   release(): void;
@@ -41,18 +41,19 @@ interface Block {
   readonly owner: SharedBlocks;
   readonly index: number;
   readonly buffer: Buffer;
-  /** Bytes that have been read into it. */
+  /** Valid bytes from its start. */
   filled: number;
   readers: number;
-  /** Those of the readers who have said that they take very long. */
+  /** Number of `readers` that are stalled. */
   stalled: number;
-  /** Whether its memory is counted in the budget. */
+  /** Whether its memory counts towards the budget. */
   isCounted: boolean;
   loading: Promise<void> | undefined;
 }
 
-/** The blocks of this process. Beyond the budget there are none, and readers use buffers of their own. */
+/** The blocks of this process. Readers use private buffers once the budget is spent. */
 class BlockPool {
+  /** Blocks without a reader, least recently used first. */
   private readonly idle = new Set<Block>();
   private readonly free: Buffer[] = [];
   private allocated = 0;
@@ -76,12 +77,12 @@ class BlockPool {
     this.idle.delete(block);
   }
 
-  /** Keeps a block that nobody reads for the next reader, until its buffer is needed. */
-  rest(block: Block): void {
+  /** Keeps a block without readers until its buffer is needed. */
+  cache(block: Block): void {
     this.idle.add(block);
   }
 
-  /** A block that only stalled readers have is not counted, up to as many bytes again as the budget has. */
+  /** Exempts a block with only stalled readers from the budget; exempt blocks have a budget of the same size. */
   uncount(block: Block): void {
     if (!block.isCounted || this.uncounted + blockSize > budget) return;
     block.isCounted = false;
@@ -93,7 +94,7 @@ class BlockPool {
     return this.uncounted >= budget / 4;
   }
 
-  /** Counts a block again that nobody reads now. @returns false when others have taken its place */
+  /** Counts a block without readers towards the budget again. @returns false when the budget is spent */
   count(block: Block): boolean {
     if (block.isCounted) return true;
     this.uncounted -= blockSize;
@@ -103,7 +104,7 @@ class BlockPool {
     return true;
   }
 
-  /** Takes back a block whose content nobody can ask for any more. Its memory stays: to get it anew costs more than reading. */
+  /** Takes back a block of a closed file. Its memory is reused, since allocation costs more than reading. */
   discard(block: Block): void {
     this.idle.delete(block);
     this.free.push(block.buffer);
@@ -113,21 +114,21 @@ class BlockPool {
 const pool = new BlockPool();
 
 /**
- * One open file, read once for all who read it at the same time: a thousand clients of one blob cost the reading, and the
- * memory, of a few. The file may grow meanwhile, as an ingest does; what was read of it does not change.
+ * Blocks of one open file that concurrent readers share: a thousand clients of one blob cost the reads and the memory of
+ * a few. The file may grow, as an ingest does, but bytes that have been read do not change.
  */
 export class SharedBlocks {
   private readonly blocks = new Map<number, Block>();
   private readonly cursors = new Set<Cursor>();
   private isClosed = false;
 
-  /** @param size bytes that the file has now. */
+  /** @param size the file's current size in bytes. */
   constructor(
     private readonly read: PositionedRead,
     private readonly size: () => number,
   ) {}
 
-  /** Counts a reader in, who says where it is; `leave` counts it out. */
+  /** Registers a reader's position; `leave` removes it. */
   enter(cursor: Cursor): void {
     this.cursors.add(cursor);
   }
@@ -136,26 +137,26 @@ export class SharedBlocks {
     this.cursors.delete(cursor);
   }
 
-  /** Whether readers who take very long have so many blocks that only those who are known to be fast should get more. */
+  /** Whether stalled readers hold so many blocks that only readers known to be fast should get more. */
   get isContended(): boolean {
     return pool.isContended;
   }
 
   /**
-   * Whether a reader would be the first to need a block while others come close behind: they will find it here when they
-   * catch up, and read it anew when they fall back.
+   * Whether a reader leads others that follow closely. If it waits for them, they share its next block; if they fall
+   * behind, they have to read it again.
    */
   isAhead({ position }: Cursor): boolean {
     if (this.cursors.size < 2 || this.blocks.has(Math.floor(position / blockSize))) return false;
     for (const other of this.cursors) {
       const distance = position - other.position;
-      if (distance > blockSize && distance < reach && !other.isSlow) return true;
+      if (distance > blockSize && distance < maxLag && !other.isSlow) return true;
     }
     return false;
   }
 
   /**
-   * Up to `length` bytes at `position`, as many as one block has; undefined when the budget has no block for them.
+   * Up to `length` bytes at `position` from one block; undefined when the budget is spent.
    * @throws StorageError
    */
   async borrow(position: number, length: number): Promise<BorrowedBlock | undefined> {
@@ -191,7 +192,7 @@ export class SharedBlocks {
     };
   }
 
-  /** Copies as many bytes from `position` on as fit and a block has, without reading any. @returns how many */
+  /** Copies bytes at `position` that a block already has, without reading the file. @returns how many */
   copyInto(target: Uint8Array, position: number): number {
     const index = Math.floor(position / blockSize);
     const start = position - index * blockSize;
@@ -203,8 +204,8 @@ export class SharedBlocks {
   }
 
   /**
-   * A place for bytes that are appended at `position`, the start of a block, for readers to have before they are in the
-   * file. Undefined when the budget has no block for them, or somebody waits for them to come from the file.
+   * A block for bytes appended at `position`, which must be the start of a block; readers see them before they are in the
+   * file. Undefined when the budget is spent or a reader already waits to read them from the file.
    */
   reserve(position: number): FillableBlock | undefined {
     if (this.isClosed || position % blockSize !== 0 || this.blocks.has(position / blockSize)) return undefined;
@@ -229,12 +230,12 @@ export class SharedBlocks {
     };
   }
 
-  /** Forgets a block whose buffer is given to another. */
+  /** Forgets a block whose buffer is reused. */
   drop(block: Block): void {
     if (this.blocks.get(block.index) === block) this.blocks.delete(block.index);
   }
 
-  /** Nobody reads any more. */
+  /** To be called after the last read. */
   close(): void {
     this.isClosed = true;
     for (const block of this.blocks.values()) if (block.readers === 0) pool.discard(block);
@@ -269,6 +270,6 @@ export class SharedBlocks {
     if (block.readers > 0) return;
     if (!pool.count(block)) this.drop(block);
     else if (this.isClosed) pool.discard(block);
-    else pool.rest(block);
+    else pool.cache(block);
   }
 }

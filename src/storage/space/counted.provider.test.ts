@@ -13,7 +13,7 @@ describe('CountedProvider', () => {
 });
 
 describe('a counted provider', () => {
-  it('counts what is done, and trouble apart from absence', async () => {
+  it('counts operations, and failures but not missing objects', async () => {
     const counts = new StorageCounts();
     const provider = new CountedProvider(new MemoryProvider(), counts);
     await provider.write('a/b', Buffer.from('content'));

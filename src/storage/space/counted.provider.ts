@@ -130,7 +130,7 @@ class CountedIngest extends CountedObject implements Ingest {
   }
 }
 
-/** Only looks on: whoever called gets the very promise, so that counting delays nothing. */
+/** Returns the same promise, so that counting adds no delay. */
 function count<T>(counts: StorageCounts, operation: StorageOperation, result: Promise<T>): Promise<T> {
   counts.operations[operation] += 1;
   result.catch((error: unknown) => {
@@ -139,7 +139,7 @@ function count<T>(counts: StorageCounts, operation: StorageOperation, result: Pr
   return result;
 }
 
-/** What a sink throws is not the storage's fault, and neither is an absence or a limit of ours. */
+/** Errors of the sink, absent objects and the caller's size limits are not storage failures. */
 function isFailure(error: unknown): boolean {
   return error instanceof StorageError && error.kind !== 'not-found' && error.kind !== 'too-large';
 }

@@ -4,12 +4,11 @@ import { ClockJumps } from '../../config/clock/clock.jumps.js';
 import { ServerSettings } from '../../config/server.settings.js';
 import { StorageProvider } from '../storage.provider.js';
 
-/** Milliseconds between two looks, at least and at most. */
+/** Bounds of the interval between two sweeps, in milliseconds. */
 const shortestInterval = 60_000;
 const longestInterval = 3_600_000;
 
-/** Removes what killed processes left in the middle of a write, at start and from time to time. An ingest without
- * progress for `--orphan-age` has lost its process. */
+/** Removes orphaned ingests at start and periodically: those without progress for `--orphan-age`, left by killed processes. */
 @Injectable()
 export class IngestSweeper implements OnApplicationBootstrap, OnApplicationShutdown {
   private readonly logger = new Logger(IngestSweeper.name);
@@ -23,7 +22,7 @@ export class IngestSweeper implements OnApplicationBootstrap, OnApplicationShutd
     @Inject(Clock) clock: Clock,
   ) {
     this.jumps = new ClockJumps(clock, () =>
-      this.logger.warn('the time of day has jumped; unfinished writes are not removed for a day'),
+      this.logger.warn('the system clock has jumped: unfinished writes are not removed for a day'),
     );
   }
 
@@ -43,15 +42,13 @@ export class IngestSweeper implements OnApplicationBootstrap, OnApplicationShutd
   }
 
   private async sweep(): Promise<void> {
-    // Another replica may be at what only seems old.
+    // Another replica may still be writing an ingest that only looks old.
     if (!this.jumps.areAgesTrusted()) return;
     try {
       const count = await this.provider.sweepIngests(this.settings.orphanAge);
-      if (count > 0) this.logger.log(`removed ${count} unfinished writes of earlier processes`);
+      if (count > 0) this.logger.log(`removed ${count} unfinished writes of terminated processes`);
     } catch (error) {
-      this.logger.warn(
-        `unfinished writes could not be removed: ${error instanceof Error ? error.message : 'unknown error'}`,
-      );
+      this.logger.warn(`cannot remove unfinished writes: ${error instanceof Error ? error.message : 'unknown error'}`);
     }
   }
 }

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 
-/** What those who look after the stored content have done since the start; `/metrics` and the status page read it. */
+/** Totals of sweeps and scrubs since the start, for `/metrics` and the status page. */
 @Injectable()
 export class MaintenanceCounts {
   readonly sweeps = { done: 0, failed: 0, removedObjects: 0, removedBytes: 0 };

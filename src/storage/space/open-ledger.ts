@@ -7,8 +7,8 @@ import { StorageError } from '../storage-error.js';
 import type { StorageProvider } from '../storage.provider.js';
 
 /**
- * The ledger with what was measured before the last stop, so that the bound holds from the first request.
- * @throws StorageError when the quota is a part of a storage whose size nobody knows.
+ * The ledger, initialized with the last stored measurement so that the quota holds from the first request.
+ * @throws StorageError when the quota is a percentage of a storage of unknown size.
  */
 export async function openLedger(provider: StorageProvider, quota: Quota | undefined): Promise<SpaceLedger> {
   const ledger = new SpaceLedger(await bytesOf(provider, quota));
@@ -17,7 +17,7 @@ export async function openLedger(provider: StorageProvider, quota: Quota | undef
     if (measured) ledger.measure(measured, ledger.added);
   } catch (error) {
     if (!(error instanceof StorageError)) throw error;
-    new Logger(SpaceLedger.name).warn(`what is stored is not known before it has been counted: ${error.message}`);
+    new Logger(SpaceLedger.name).warn(`storage usage is unknown until the next sweep: ${error.message}`);
   }
   return ledger;
 }
@@ -28,7 +28,7 @@ async function bytesOf(provider: StorageProvider, quota: Quota | undefined): Pro
   if (capacity !== undefined) return Math.floor(capacity * quota.share);
   throw new StorageError(
     'failed',
-    '--max-size: the size of this storage is not known, so give bytes and no percentage',
+    '--max-size: the size of this storage is unknown: give bytes instead of a percentage',
   );
 }
 

@@ -1,41 +1,39 @@
 import { StorageError } from '../storage-error.js';
 
-/** Bytes that the smallest file takes on most disks; every object is counted in whole ones. */
+/** Block size of most file systems in bytes; every object counts as whole blocks. */
 const blockBytes = 4096;
 
-/** Parts of the quota at which least recently used content makes way, and down to which it does. */
+/** Shares of the quota at which eviction starts and stops. */
 const highWater = 0.95;
 const lowWater = 0.85;
 
-/** What a walk through the storage found. */
+/** Result of listing the whole storage. */
 export interface Measured {
-  /** Bytes, as `spaceOf` counts them. */
+  /** In bytes, as `spaceOf` counts them. */
   readonly bytes: number;
-  /** Pieces of content; records are not counted. */
+  /** Number of content objects, without records. */
   readonly objects: number;
-  /** Objects that were set aside. */
+  /** Number of quarantined objects. */
   readonly damaged: number;
 }
 
-/** Bytes of disk that an object of so many bytes takes. */
+/** Disk space in bytes for an object of `size` bytes. */
 export function spaceOf(size: number): number {
   return Math.ceil(size / blockBytes) * blockBytes;
 }
 
 /**
- * How much is stored, as far as this process knows: what was measured last, and what it has added and removed since. What
- * it replaces is counted twice until the next measurement, so that the figure is rather too high than too low.
+ * Storage usage as this process knows it: the last measurement plus what it has added and removed since. Replaced objects
+ * count twice until the next measurement, so the figure errs on the high side.
  */
 export class SpaceLedger {
   private counts: Measured = { bytes: 0, objects: 0, damaged: 0 };
   private measured = false;
   private addedBytes = 0;
-  /** Bytes and objects that are counted in and are still being committed. */
-  private pending = { bytes: 0, objects: 0 };
-  /** Told when space is short: `urgent` when something has been refused for it. */
+  /** Called when space is short; `isUrgent` when a write has been refused. */
   onPressure: (isUrgent: boolean) => void = () => undefined;
 
-  /** @param quota bytes that may be used; undefined for no bound. */
+  /** @param quota in bytes; undefined for no limit. */
   constructor(readonly quota?: number) {}
 
   get bytes(): number {
@@ -50,21 +48,22 @@ export class SpaceLedger {
     return this.counts.damaged;
   }
 
-  /** Whether it has ever been measured; until then the figures are what this process has added. */
+  /** Whether the storage has been measured; until then the figures only cover what this process has added. */
   get isMeasured(): boolean {
     return this.measured;
   }
 
-  /** Bytes that this process has ever added: the difference of two moments is what came in between. */
+  /** Total bytes that this process has added; never decreases. */
   get added(): number {
     return this.addedBytes;
   }
 
-  /** More than this, and content makes way. */
+  /** Usage in bytes at which eviction starts. */
   get high(): number {
     return (this.quota ?? Infinity) * highWater;
   }
 
+  /** Usage in bytes at which eviction stops. */
   get low(): number {
     return (this.quota ?? Infinity) * lowWater;
   }
@@ -73,57 +72,35 @@ export class SpaceLedger {
     return this.bytes >= (this.quota ?? Infinity);
   }
 
-  /** @throws StorageError `full` when an object of `size` bytes has no place. */
+  /** @throws StorageError `full` when an object of `size` bytes does not fit. */
   check(size = 0): void {
     const { quota } = this;
     if (quota === undefined || (!this.isFull && this.bytes + spaceOf(size) <= quota)) return;
-    // What would not fit into an empty storage either is no reason to clear it.
+    // An object larger than the quota must not empty the storage.
     if (spaceOf(size) <= quota) this.onPressure(true);
-    throw new StorageError('full', 'the space that --max-size allows is used up');
+    throw new StorageError('full', 'the storage quota (--max-size) is exhausted');
   }
 
-  /** Counts an object in. */
+  /** Adds an object to the usage. */
   add(size: number, objects = 1): void {
     this.addedBytes += spaceOf(size);
     this.change(spaceOf(size), objects);
     if (this.bytes >= this.high) this.onPressure(false);
   }
 
-  /**
-   * Counts content in that is about to be committed. A measurement may or may not see content that is being committed
-   * meanwhile, so it counts as added only once it is settled.
-   * @returns to be called once, when it has been committed or has failed
-   */
-  reserve(size: number): (isCommitted: boolean) => void {
-    const bytes = spaceOf(size);
-    this.pending = { bytes: this.pending.bytes + bytes, objects: this.pending.objects + 1 };
-    this.change(bytes, 1);
-    if (this.bytes >= this.high) this.onPressure(false);
-    return (isCommitted) => {
-      this.pending = { bytes: this.pending.bytes - bytes, objects: this.pending.objects - 1 };
-      if (isCommitted) this.addedBytes += bytes;
-      else this.change(-bytes, -1);
-    };
-  }
-
-  /** Counts an object out. */
+  /** Removes an object from the usage. */
   remove(size: number, objects = 1): void {
     this.change(-spaceOf(size), -objects);
   }
 
-  /** Counts one of the objects as set aside; it still takes its space. */
-  setAside(): void {
+  /** Counts an object as quarantined; it still takes its space. */
+  quarantine(): void {
     this.counts = { ...this.counts, damaged: this.counts.damaged + 1 };
   }
 
-  /** @param since what `added` was when the measurement began: it may have missed what came after. */
+  /** @param since `added` at the start of the measurement, which may have missed later objects. */
   measure({ bytes, objects, damaged }: Measured, since: number): void {
-    const { pending } = this;
-    this.counts = {
-      bytes: bytes + this.addedBytes - since + pending.bytes,
-      objects: objects + pending.objects,
-      damaged,
-    };
+    this.counts = { bytes: bytes + this.addedBytes - since, objects, damaged };
     this.measured = true;
   }
 

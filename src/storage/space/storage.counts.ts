@@ -1,4 +1,4 @@
-/** Operations of the storage port that are counted; `append`, `commit` and `copy` are those of what it opens. */
+/** Counted operations of the storage port; `append`, `commit` and `copy` are those of ingests and open objects. */
 export const storageOperations = [
   'read',
   'write',
@@ -19,7 +19,7 @@ export type StorageOperation = (typeof storageOperations)[number];
 const zeros = () =>
   Object.fromEntries(storageOperations.map((operation) => [operation, 0])) as Record<StorageOperation, number>;
 
-/** How often the storage was used since the start, and how often that was trouble. An absence is none. */
+/** Storage operations and failures since the start. A missing object is not a failure. */
 export class StorageCounts {
   readonly operations = zeros();
   readonly errors = zeros();

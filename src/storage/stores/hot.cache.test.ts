@@ -9,26 +9,26 @@ describe('HotCache', () => {
     const cache = new HotCache(10_000);
     let reads = 0;
     const read = () => Promise.resolve(text(`read ${(reads += 1)}`));
-    await cache.through('a/b', read, bytes);
-    expect((await cache.through('a/b', read, bytes))?.toString()).toBe('read 1');
+    await cache.getOrRead('a/b', read, bytes);
+    expect((await cache.getOrRead('a/b', read, bytes))?.toString()).toBe('read 1');
     expect(reads).toBe(1);
   });
 
   it('does not remember that something is absent', async () => {
     const cache = new HotCache(10_000);
-    await cache.through('a/b', () => Promise.resolve(undefined), bytes);
-    expect((await cache.through('a/b', () => Promise.resolve(text('there')), bytes))?.toString()).toBe('there');
+    await cache.getOrRead('a/b', () => Promise.resolve(undefined), bytes);
+    expect((await cache.getOrRead('a/b', () => Promise.resolve(text('there')), bytes))?.toString()).toBe('there');
   });
 
   it('forgets what is replaced, and does not remember a read that began before the write', async () => {
     const cache = new HotCache(10_000);
     let finish: (value: Buffer) => void = () => undefined;
-    const reading = cache.through('a/b', () => new Promise<Buffer>((resolve) => (finish = resolve)), bytes);
+    const reading = cache.getOrRead('a/b', () => new Promise<Buffer>((resolve) => (finish = resolve)), bytes);
     cache.forget('a/b');
     finish(text('old'));
     await reading;
     expect(cache.get('a/b')).toBeUndefined();
-    await cache.through('a/b', () => Promise.resolve(text('new')), bytes);
+    await cache.getOrRead('a/b', () => Promise.resolve(text('new')), bytes);
     cache.forget('a/b');
     expect(cache.get('a/b')).toBeUndefined();
   });
@@ -36,7 +36,7 @@ describe('HotCache', () => {
   it('holds no more bytes than it may, whatever is read', async () => {
     const cache = new HotCache(10_000);
     for (let index = 0; index < 1_000; index += 1) {
-      await cache.through(`key/${index}`, () => Promise.resolve(Buffer.alloc(index * 13)), bytes);
+      await cache.getOrRead(`key/${index}`, () => Promise.resolve(Buffer.alloc(index * 13)), bytes);
       expect(cache.size).toBeLessThanOrEqual(10_000);
     }
   });
@@ -44,7 +44,7 @@ describe('HotCache', () => {
   it('reads again after its lifetime, and not before', async () => {
     const cache = new HotCache(10_000, 50);
     let reads = 0;
-    const read = () => cache.through('a/b', () => Promise.resolve(text(`read ${(reads += 1)}`)), bytes);
+    const read = () => cache.getOrRead('a/b', () => Promise.resolve(text(`read ${(reads += 1)}`)), bytes);
     await read();
     expect((await read())?.toString()).toBe('read 1');
     await new Promise((resolve) => setTimeout(resolve, 80));
@@ -53,7 +53,7 @@ describe('HotCache', () => {
 
   it('remembers nothing when it may hold nothing', async () => {
     const cache = new HotCache(0);
-    await cache.through('a/b', () => Promise.resolve(text('x')), bytes);
+    await cache.getOrRead('a/b', () => Promise.resolve(text('x')), bytes);
     expect(cache.get('a/b')).toBeUndefined();
   });
 });

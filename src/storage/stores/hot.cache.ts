@@ -1,41 +1,41 @@
 import { LRUCache } from 'lru-cache';
 
-/** Bytes that an entry costs besides its value. */
+/** Fixed cost of an entry in bytes. */
 const overhead = 256;
 
 /**
- * What was read lately, in a bounded number of bytes, so that hot answers do not touch the disk. It never holds what this
- * process has replaced or removed: a read that began before a write is not remembered after it.
+ * Recently read values within a bounded number of bytes, so that frequent responses need no disk access. It never holds
+ * values that this process has replaced or removed: the result of a read that overlaps a write is not cached.
  */
 export class HotCache {
   private readonly entries: LRUCache<string, { readonly value: object | number }> | undefined;
   private writes = 0;
 
   /**
-   * @param bytes 0 remembers nothing.
-   * @param lifetime milliseconds after which it is read again, where others may write too; 0 for no bound.
+   * @param bytes capacity; 0 disables the cache.
+   * @param lifetime milliseconds until an entry expires, for storage that other processes write; 0 for no limit.
    */
   constructor(bytes: number, lifetime = 0) {
     if (bytes > 0) this.entries = new LRUCache({ maxSize: bytes, ttl: lifetime });
   }
 
-  /** Bytes held. */
+  /** In bytes. */
   get size(): number {
     return this.entries?.calculatedSize ?? 0;
   }
 
-  /** The caller knows what it stored under its keys. */
+  /** The caller knows the type of the values under its keys. */
   get(key: string): unknown {
     return this.entries?.get(key)?.value;
   }
 
-  /** Whether the value is still what is remembered under the key. */
+  /** Whether the value is still cached under the key. */
   holds(key: string, value: unknown): boolean {
     return value !== undefined && this.get(key) === value;
   }
 
-  /** Remembers what `read` gives, unless it is undefined or something was written since. */
-  async through<T extends object | number>(
+  /** Caches the result of `read` unless it is undefined or there has been a write since. */
+  async getOrRead<T extends object | number>(
     key: string,
     read: () => Promise<T | undefined>,
     bytesOf: (value: T) => number,
@@ -50,7 +50,7 @@ export class HotCache {
     return value;
   }
 
-  /** To be called before and after the object under the key is replaced or removed. */
+  /** To be called before and after replacing or removing the object. */
   forget(key: string): void {
     this.writes += 1;
     this.entries?.delete(key);

@@ -29,7 +29,7 @@ describe('LeaseStore', () => {
     expect(await store.findNewest(leases)).toEqual({ epoch: 0, lease: undefined });
   });
 
-  it('gives an epoch to exactly one, whoever and however many try', async () => {
+  it('gives an epoch to exactly one of many concurrent calls', async () => {
     const tries = await Promise.all(
       Array.from({ length: 20 }, (_, index) => store.create(lease(1, { holder: String(index) }))),
     );
@@ -78,14 +78,14 @@ describe('LeaseStore', () => {
     expect(await store.findNewest(leases)).toEqual({ epoch: 4, lease: undefined });
   });
 
-  it('sees nothing in files that are none of ours', async () => {
+  it('ignores foreign files', async () => {
     for (const end of ['', '-1', '-000000001', '-0000000x', '/00000001']) {
       await provider.write(`${leases}${end}`, Buffer.from('foreign'));
     }
     expect((await store.findNewest(leases)).epoch).toBe(0);
   });
 
-  it('sweeps leases that nobody has renewed for long, and no foreign files', async () => {
+  it('sweeps leases that have not been renewed, and no foreign files', async () => {
     await store.create(lease(1));
     await provider.write('leases/readme', Buffer.from('foreign'));
     expect(await store.sweep(60_000)).toBe(0);

@@ -3,48 +3,48 @@ import { parseRecord } from './record.store.js';
 import { StorageError } from '../storage-error.js';
 import type { StorageProvider } from '../storage.provider.js';
 
-/** Bytes of a lease; the ones we write have a few hundred. */
+/** Largest lease in bytes; written ones have a few hundred. */
 const maxLeaseBytes = 4 * 1024;
 const maxText = 2 * 1024;
 const version = 1;
-/** What `keys.lease` gives: other files are not ours to remove. */
+/** The keys that `keys.lease` makes; foreign files are never removed. */
 const leaseKey = /^leases\/(?:sha256|sha512|tags|manifests)\/[0-9a-f]{2}\/[0-9a-f]+-\d{8}$/;
 
-/** Who does something for all replicas, until when. */
+/** The exclusive right of one replica to do something for all replicas until it expires. */
 export interface Lease {
-  /** What it is about: `keys.blobLeases`, `tagLeases` or `manifestLeases`. */
+  /** Subject of the lease, as given by `keys.blobLeases`, `tagLeases` or `manifestLeases`. */
   readonly leases: string;
-  /** The highest one counts. */
+  /** The highest epoch is the valid one. */
   readonly epoch: number;
-  /** A process. */
+  /** Id of the holding process. */
   readonly holder: string;
-  /** Where other replicas reach the holder. */
+  /** URL at which other replicas reach the holder. */
   readonly url: string;
   /** On the holder's clock, in milliseconds since 1970. */
   readonly expiresAt: number;
 }
 
-/** The newest epoch of something: 0 when there is none. Its lease is undefined when nobody can read it. */
+/** The newest epoch, 0 when there is none. The lease is undefined when it is missing or invalid. */
 export interface NewestLease {
   readonly epoch: number;
   readonly lease: Lease | undefined;
 }
 
 /**
- * Leases on `StorageProvider.create` alone, since few storages can compare and swap: each epoch is an object of its own
- * that one replica made, and only its maker writes it again. What is damaged, foreign or newer is no lease.
+ * Leases based on `StorageProvider.create` alone, since few storages can compare and swap. Each epoch is a separate
+ * object, and only the replica that created it overwrites it. Damaged, foreign and newer objects are not leases.
  */
 export class LeaseStore {
   constructor(private readonly provider: StorageProvider) {}
 
-  /** Whether the storage can tell who was first. */
+  /** Whether the storage supports exclusive creation. */
   get isExclusive(): boolean {
     return this.provider.isExclusive;
   }
 
-  /** @param least an epoch that has been seen, which a listing may not show yet. */
-  async findNewest(leases: string, least = 0): Promise<NewestLease> {
-    const epoch = Math.max(least, ...(await this.epochs(leases)));
+  /** @param seen an epoch that is known to exist although a listing may not show it yet. */
+  async findNewest(leases: string, seen = 0): Promise<NewestLease> {
+    const epoch = Math.max(seen, ...(await this.epochs(leases)));
     return { epoch, lease: epoch === 0 ? undefined : await this.find(leases, epoch) };
   }
 
@@ -58,17 +58,17 @@ export class LeaseStore {
     }
   }
 
-  /** Whether it is ours: somebody else may have been first. */
+  /** Returns whether the lease was created; false when another replica was first. */
   create(lease: Lease): Promise<boolean> {
     return this.provider.create(keys.lease(lease.leases, lease.epoch), contentOf(lease));
   }
 
-  /** Replaces a lease. Only its holder may. */
+  /** Replaces a lease; reserved to its holder. */
   renew(lease: Lease): Promise<void> {
     return this.provider.write(keys.lease(lease.leases, lease.epoch), contentOf(lease));
   }
 
-  /** Removes a lease, and before it the older ones, which would count again without it. */
+  /** Removes a lease after the older epochs, which would otherwise become valid again. */
   async release({ leases, epoch }: Lease): Promise<void> {
     for (const older of await this.epochs(leases)) {
       if (older < epoch) await this.provider.delete(keys.lease(leases, older));
@@ -76,7 +76,7 @@ export class LeaseStore {
     await this.provider.delete(keys.lease(leases, epoch));
   }
 
-  /** Removes leases that nobody has renewed for `age` milliseconds; returns how many. */
+  /** Removes leases that have not been renewed for `age` milliseconds; returns how many. */
   async sweep(age: number): Promise<number> {
     const oldest = Date.now() - age;
     let swept = 0;

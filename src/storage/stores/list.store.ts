@@ -5,31 +5,31 @@ import type { HotCache } from './hot.cache.js';
 import type { SpaceLedger } from '../space/space.ledger.js';
 import type { StorageProvider } from '../storage.provider.js';
 
-/** Bytes of a record: a list of at most 4 MiB, as JSON text in JSON. */
+/** Largest record in bytes: a list of up to 4 MiB as JSON text within JSON. */
 const maxRecordBytes = 12 * 1024 * 1024;
 
 /** A page of tags or referrers as the upstream sent it. */
 export interface ListRecord {
   /** JSON text. */
   readonly body: string;
-  /** Query of the next page. */
+  /** Query string of the next page. */
   readonly next?: string | undefined;
-  /** What the upstream filtered by. */
+  /** Filters that the upstream applied. */
   readonly filters?: string | undefined;
   /** When the upstream sent it, in milliseconds since 1970. */
   readonly checkedAt: number;
 }
 
-/** The lists of repositories that were asked for, for outages; a bounded number for each repository. */
+/** Requested lists, kept for outages; a bounded number per repository. */
 export class ListStore {
   private readonly records: RecordStore;
 
-  /** Lists are not kept in memory: they are asked for rarely, and large. */
+  /** Lists are large and rarely requested, so they bypass the memory cache. */
   constructor(provider: StorageProvider, _hot?: HotCache, space?: SpaceLedger) {
     this.records = new RecordStore(provider, undefined, maxRecordBytes, space);
   }
 
-  /** @param name what was asked for, its query included. Another list may have taken its place. */
+  /** @param name the requested list with its query; another list may have replaced it in its slot. */
   async find(repository: RepositoryRef, name: string): Promise<ListRecord | undefined> {
     const found = await this.records.find(keys.list(repository, name), readRecord);
     return found?.name === name ? found : undefined;

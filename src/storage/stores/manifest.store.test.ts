@@ -72,7 +72,7 @@ describe('ManifestStore', () => {
     expect(written).toEqual([keys.content(manifest.digest), keys.manifest(repository, manifest.digest)]);
   });
 
-  it('removes a stored body that is not what the digest names, so that it is fetched anew', async () => {
+  it('removes a stored body that does not match its digest, so that it is fetched again', async () => {
     await manifests.put(repository, manifest, permission);
     await provider.write(keys.content(manifest.digest), manifest.body.subarray(1));
     expect(await manifests.findBody(manifest.digest)).toBeUndefined();

@@ -5,15 +5,15 @@ import type { RepositoryRef } from '../../oci/repository.js';
 import { HotCache } from './hot.cache.js';
 import { keys } from '../keys.js';
 import { permissionOf, RecordStore, sizeOf, type Permission, type RecordFields } from './record.store.js';
-import { setAside } from './set-aside.js';
+import { quarantine } from './quarantine.js';
 import { SpaceLedger } from '../space/space.ledger.js';
 import { orAbsent, StorageError } from '../storage-error.js';
 import type { StorageProvider } from '../storage.provider.js';
 
-/** What a repository's record says of a manifest; the media type it was first served with is kept for ever. */
+/** A repository's record of a manifest; the media type it was first served with never changes. */
 export interface ManifestRecord extends Permission {
   readonly mediaType: string;
-  /** Bytes. */
+  /** In bytes. */
   readonly size: number;
   readonly subject?: Digest;
 }
@@ -34,24 +34,21 @@ export class ManifestStore {
     return this.records.find(keys.manifest(repository, digest), readRecord);
   }
 
-  /** As `find`, past what is in memory: another replica may have written it since. */
+  /** As `find`, bypassing the memory cache: another replica may have written it since. */
   reread(repository: RepositoryRef, digest: Digest): Promise<ManifestRecord | undefined> {
     return this.records.reread(keys.manifest(repository, digest), readRecord);
   }
 
-  /**
-   * The stored bytes; undefined when they are absent, too large for a manifest, or not those that the digest names, which
-   * are then set aside.
-   */
+  /** The stored bytes; undefined when absent, too large, or damaged. Damaged bytes are quarantined. */
   findBody(digest: Digest): Promise<Buffer | undefined> {
-    return this.hot.through(
+    return this.hot.getOrRead(
       keys.content(digest),
       () => this.readBody(digest),
       (body) => body.length,
     );
   }
 
-  /** A question that costs no reading: whether these are still the record and the bytes that memory has. */
+  /** Returns a check, without I/O, whether the memory cache still holds this record and these bytes. */
   watch(repository: RepositoryRef, digest: Digest, record: ManifestRecord, body?: Buffer): () => boolean {
     const [recordKey, contentKey] = [keys.manifest(repository, digest), keys.content(digest)];
     return () => this.hot.holds(recordKey, record) && (body === undefined || this.hot.holds(contentKey, body));
@@ -63,11 +60,11 @@ export class ManifestStore {
       throw error;
     });
     if (body === undefined || Digest.of(body, digest.algorithm).equals(digest)) return body;
-    if (await setAside(this.provider, keys.content(digest))) this.space.setAside();
+    if (await quarantine(this.provider, keys.content(digest))) this.space.quarantine();
     return undefined;
   }
 
-  /** Content first, then the record: a record never points to nothing. */
+  /** Writes the content before the record, so that a record never refers to missing content. */
   async put(
     repository: RepositoryRef,
     { body, mediaType, digest, subject }: Manifest,
@@ -79,13 +76,13 @@ export class ManifestStore {
     await this.link(repository, digest, { mediaType, size: body.length, ...(subject && { subject }), ...permission });
   }
 
-  /** Records that the repository contains the manifest, whose content is stored. */
+  /** Records that the repository contains the manifest, whose content must be stored already. */
   async link(repository: RepositoryRef, digest: Digest, record: ManifestRecord): Promise<void> {
     await this.records.put(keys.manifest(repository, digest), { ...record });
     this.space.add(1, 0);
   }
 
-  /** The repository no longer contains the manifest, as far as we know; the content stays. */
+  /** Removes the repository's record of the manifest; the content stays. */
   unlink(repository: RepositoryRef, digest: Digest): Promise<void> {
     return this.records.remove(keys.manifest(repository, digest));
   }

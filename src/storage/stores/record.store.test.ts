@@ -79,7 +79,7 @@ describe('RecordStore', () => {
     expect(await keysUnder(provider, 'damaged')).toEqual([]);
   });
 
-  it('passes on trouble: a record that cannot be read is not absent', async () => {
+  it('rethrows failures: a record that cannot be read is not absent', async () => {
     class Broken extends MemoryProvider {
       override read(): Promise<Buffer> {
         return Promise.reject(new StorageError('failed', 'the storage could not read an object (EIO)'));

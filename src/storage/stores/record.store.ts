@@ -4,20 +4,20 @@ import { HotCache } from './hot.cache.js';
 import { SpaceLedger } from '../space/space.ledger.js';
 import type { StorageProvider } from '../storage.provider.js';
 
-/** Largest record in bytes; the ones we write have a few hundred. */
+/** Largest record in bytes; written ones have a few hundred. */
 const maxRecordBytes = 64 * 1024;
 
-/** Bytes that a record in memory is counted as. */
+/** Estimated cost of a cached record in bytes. */
 const recordCost = 512;
 
-/** The version that this program writes and the newest it reads. */
+/** The record version that this program writes, and the newest it reads. */
 const version = 1;
 
 export type RecordFields = Readonly<Record<string, unknown>>;
 
-/** Small JSON records with a version. A damaged one is set aside and counts as absent, so that it is made anew (P12). */
+/** Small versioned JSON records. A damaged record is quarantined and counts as absent, so that it is created again (P12). */
 export class RecordStore {
-  /** @param limit bytes of the largest record. */
+  /** @param limit size of the largest record in bytes. */
   constructor(
     private readonly provider: StorageProvider,
     private readonly hot = new HotCache(0),
@@ -26,18 +26,18 @@ export class RecordStore {
   ) {}
 
   /**
-   * @param read gives the record its type, or undefined when fields are missing or wrong.
-   * @throws StorageError `newer-version` for a record of a later program: it is neither used nor overwritten.
+   * @param read parses the fields; returns undefined when any are missing or invalid.
+   * @throws StorageError `newer-version` for a record of a later version, which is neither used nor overwritten.
    */
   find<T extends object | number>(key: string, read: (fields: RecordFields) => T | undefined): Promise<T | undefined> {
-    return this.hot.through(
+    return this.hot.getOrRead(
       key,
       () => this.readRecord(key, read),
       () => recordCost,
     );
   }
 
-  /** As `find`, past what is in memory: another replica may have written since. */
+  /** As `find`, bypassing the memory cache: another replica may have written since. */
   reread<T extends object | number>(
     key: string,
     read: (fields: RecordFields) => T | undefined,
@@ -46,7 +46,7 @@ export class RecordStore {
     return this.find(key, read);
   }
 
-  /** @throws StorageError `full` for a new record when there is no space for it; replacing one takes none. */
+  /** @throws StorageError `full` when there is no space for a new record; replacing one needs none. */
   async put(key: string, fields: RecordFields): Promise<void> {
     if (this.space.isFull && !(await orAbsent(this.provider.stat(key)))) this.space.check();
     await this.replacing(key, () => this.provider.write(key, Buffer.from(JSON.stringify({ version, ...fields }))));
@@ -72,12 +72,12 @@ export class RecordStore {
       throw new StorageError('newer-version', `the record ${key} was written by a newer version of this program`);
     }
     const record = fields?.version === version ? read(fields) : undefined;
-    if (record === undefined) await this.setAside(key, content);
+    if (record === undefined) await this.quarantine(key, content);
     return record;
   }
 
-  /** On a full disk the record stays where it is, and is replaced when it is made anew. */
-  private async setAside(key: string, content: Buffer): Promise<void> {
+  /** On a full disk the record stays in place until it is overwritten. */
+  private async quarantine(key: string, content: Buffer): Promise<void> {
     try {
       await this.provider.write(keys.damaged(key), content);
     } catch (error) {
@@ -88,15 +88,15 @@ export class RecordStore {
   }
 }
 
-/** Under which conditions the upstream let a repository have something. */
+/** The upstream's permission for a repository to serve something. */
 export interface Permission {
-  /** Whether it took credentials. */
+  /** Whether the upstream required credentials. */
   readonly isPrivate: boolean;
-  /** When the upstream last agreed, in milliseconds since 1970. */
+  /** When the upstream last granted it, in milliseconds since 1970. */
   readonly agreedAt: number;
 }
 
-/** The fields of `Permission`; a record without them counts as private, and as never confirmed. */
+/** Parses `Permission`. Fields that are missing in an older record count as private and never granted. */
 export function permissionOf({ isPrivate, agreedAt }: RecordFields): Permission {
   return {
     isPrivate: isPrivate !== false,
@@ -104,12 +104,12 @@ export function permissionOf({ isPrivate, agreedAt }: RecordFields): Permission 
   };
 }
 
-/** The field `size`, a number of bytes. */
+/** Parses the field `size`, in bytes. */
 export function sizeOf({ size }: RecordFields): number | undefined {
   return typeof size === 'number' && Number.isSafeInteger(size) && size >= 0 ? size : undefined;
 }
 
-/** The fields of a JSON object; undefined when it is none. */
+/** The fields of a JSON object; undefined for anything else. */
 export function parseRecord(content: Buffer): RecordFields | undefined {
   try {
     const value: unknown = JSON.parse(content.toString('utf8'));

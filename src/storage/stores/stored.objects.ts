@@ -1,20 +1,20 @@
 import type { Digest } from '../../oci/digest.js';
 import { HotCache } from './hot.cache.js';
 import { contentFolders, keys, parseContentKey, parseRecordKey, type RecordKey } from '../keys.js';
-import { permissionOf, RecordStore, sizeOf, type RecordFields } from './record.store.js';
+import { parseRecord, permissionOf, RecordStore, sizeOf, type RecordFields } from './record.store.js';
 import { SpaceLedger } from '../space/space.ledger.js';
 import { orAbsent } from '../storage-error.js';
 import type { ObjectEntry, StorageProvider } from '../storage.provider.js';
 
-/** A record as a list tells of it. */
+/** A listed record. */
 export type StoredRecord = RecordKey & ObjectEntry;
 
-/** Content as a list tells of it. */
+/** Listed content. */
 export interface StoredContent extends ObjectEntry {
   readonly digest: Digest;
 }
 
-/** Everything that is stored, one by one: for those who tidy up, count and check. What is not ours is never given. */
+/** Lists everything stored, for sweeps, scrubs and statistics. Foreign objects are left out. */
 export class StoredObjects {
   private readonly states: RecordStore;
 
@@ -33,7 +33,7 @@ export class StoredObjects {
     }
   }
 
-  /** @param folders where to look, in this order; all when not given. */
+  /** @param folders to list, in this order; all by default. */
   async *contents(folders: readonly string[] = ['blobs']): AsyncGenerator<StoredContent> {
     for (const folder of folders) {
       for await (const entry of this.provider.list(folder)) {
@@ -43,7 +43,7 @@ export class StoredObjects {
     }
   }
 
-  /** The folders that `contents` can begin with. */
+  /** The folders that `contents` accepts. */
   get folders(): string[] {
     return contentFolders();
   }
@@ -52,7 +52,7 @@ export class StoredObjects {
     return this.provider.list('damaged');
   }
 
-  /** How the object is now; undefined when it is not there. */
+  /** The current state of an object; undefined when it does not exist. */
   find(key: string): Promise<ObjectEntry | undefined> {
     return orAbsent(this.provider.stat(key));
   }
@@ -61,25 +61,23 @@ export class StoredObjects {
     return this.find(keys.content(digest));
   }
 
-  /** What a record of a blob or a manifest says: bytes, 0 when it does not, and whether it took credentials, or may have. */
+  /**
+   * Size in bytes (0 when unknown) and privacy from a record of a blob or manifest. A damaged record counts as private.
+   */
   async read({ key }: StoredRecord): Promise<{ readonly size: number; readonly isPrivate: boolean }> {
     const record = await orAbsent(this.provider.read(key, 64 * 1024));
-    try {
-      const fields = JSON.parse(record?.toString('utf8') ?? '{}') as RecordFields;
-      return { size: sizeOf(fields) ?? 0, isPrivate: permissionOf(fields).isPrivate };
-    } catch {
-      return { size: 0, isPrivate: true };
-    }
+    const fields = (record && parseRecord(record)) ?? {};
+    return { size: sizeOf(fields) ?? 0, isPrivate: permissionOf(fields).isPrivate };
   }
 
-  /** Removes an object, here and in memory. */
+  /** Removes an object from the storage and the memory cache. */
   async remove({ key, size }: ObjectEntry, objects = 0): Promise<void> {
     this.hot.forget(key);
     await this.provider.delete(key).finally(() => this.hot.forget(key));
     this.space.remove(size, objects);
   }
 
-  /** Records a use, when the last recorded one is longer ago than `age` milliseconds, or in the future by as much. */
+  /** Records a use unless one was recorded within `age` milliseconds of `now`. */
   async use(key: string, now: number, age: number): Promise<void> {
     const entry = await this.find(key);
     if (entry && Math.abs(now - entry.usedAt.getTime()) > age) await orAbsent(this.provider.touch(key));
@@ -90,7 +88,7 @@ export class StoredObjects {
     return this.states.find(keys.state(name), (fields) => fields);
   }
 
-  /** @throws StorageError `newer-version` when a later program has written one: it is left as it is. */
+  /** @throws StorageError `newer-version` when a later version has written one, which is left unchanged. */
   async putState(name: 'usage' | 'scrub', fields: RecordFields): Promise<void> {
     await this.state(name);
     await this.states.put(keys.state(name), fields);

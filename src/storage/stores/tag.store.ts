@@ -8,21 +8,21 @@ import { RecordStore, sizeOf, type RecordFields } from './record.store.js';
 import type { SpaceLedger } from '../space/space.ledger.js';
 import type { StorageProvider } from '../storage.provider.js';
 
-/** What a tag pointed to when the upstream was last asked. */
+/** What a tag pointed to when the upstream last confirmed it. */
 export interface TagRecord {
   readonly digest: Digest;
   readonly mediaType: string;
-  /** Bytes of the manifest. */
+  /** Size of the manifest in bytes. */
   readonly size: number;
   /** When the upstream last confirmed it, in milliseconds since 1970. */
   readonly checkedAt: number;
-  /** The fallback host that said it, when it was not the upstream's own. */
+  /** The fallback host that resolved the tag, if it was not the upstream itself. */
   readonly fallback?: string | undefined;
-  /** Whether it took credentials. */
+  /** Whether the upstream required credentials. */
   readonly isPrivate?: boolean | undefined;
 }
 
-/** The tags of repositories, as far as they are known here. */
+/** The known tags of repositories. */
 export class TagStore {
   private readonly records: RecordStore;
 
@@ -38,12 +38,12 @@ export class TagStore {
     return this.records.find(keys.tag(repository, tag), readerOf(tag));
   }
 
-  /** As `find`, past what is in memory: another replica may have confirmed it since. */
+  /** As `find`, bypassing the memory cache: another replica may have confirmed it since. */
   reread(repository: RepositoryRef, tag: Tag): Promise<TagRecord | undefined> {
     return this.records.reread(keys.tag(repository, tag), readerOf(tag));
   }
 
-  /** A question that costs no reading: whether this is still the record that memory has. */
+  /** Returns a check, without I/O, whether the memory cache still holds this record. */
   watch(repository: RepositoryRef, tag: Tag, record: TagRecord): () => boolean {
     const key = keys.tag(repository, tag);
     return () => this.hot.holds(key, record);

@@ -7,7 +7,7 @@ import type { ChunkSink, StorageProvider } from '../storage.provider.js';
 
 export const mebibyte = 1024 * 1024;
 
-/** Bytes without a pattern that a wrong offset could hide in; the same for the same seed. */
+/** Pseudo-random bytes, so that a wrong offset is detected; the same for the same seed. */
 export function sample(length: number, seed = 'content'): Buffer {
   const key = createHash('sha256').update(seed).digest();
   return createCipheriv('aes-256-ctr', key, Buffer.alloc(16)).update(Buffer.alloc(length));
@@ -39,16 +39,16 @@ export function assertSame(actual: Buffer, expected: Buffer, what = 'the content
   assert.ok(actual.equals(expected), `${what} has other bytes`);
 }
 
-/** Every other kind is trouble, and `not-found` never is. */
+/** Rejects with a `StorageError` of one of the kinds. */
 export async function rejects(action: Promise<unknown>, ...kinds: StorageErrorKind[]): Promise<void> {
   await assert.rejects(action, (error) => {
-    assert.ok(error instanceof StorageError, `threw ${String(error)}, which is no StorageError`);
+    assert.ok(error instanceof StorageError, `threw ${String(error)}, which is not a StorageError`);
     assert.ok(kinds.includes(error.kind), `is of kind ${error.kind}, not ${kinds.join(' or ')}`);
     return true;
   });
 }
 
-/** Rejects as trouble of any kind. */
+/** Rejects with any kind of failure, but not as `not-found`. */
 export async function rejectsAsFailure(action: Promise<unknown>): Promise<void> {
   await rejects(action, 'failed', 'full', 'damaged', 'too-large');
 }
@@ -66,5 +66,5 @@ export async function keysUnder(provider: StorageProvider, prefix: string): Prom
   return found.sort();
 }
 
-/** Lets everything that is ready run, file reads included. */
+/** Lets pending work run, including file reads. */
 export const settle = (): Promise<void> => delay(20);

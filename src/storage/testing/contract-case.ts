@@ -1,4 +1,4 @@
 import type { StorageProvider } from '../storage.provider.js';
 
-/** Adds one case; the provider is initialized, empty, and closed afterwards. */
+/** Adds a case with an initialized, empty provider, which is closed afterwards. */
 export type ContractCase = (name: string, body: (provider: StorageProvider) => Promise<void>) => void;

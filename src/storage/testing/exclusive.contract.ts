@@ -7,7 +7,7 @@ const key = 'leases/one';
 
 /** `isExclusive` and `create`. */
 export function exclusiveContract(add: ContractCase): void {
-  /** A case for storages that say they can; those that cannot have not promised anything. */
+  /** A case that only applies to storages with exclusive creation. */
   const it = (name: string, body: (provider: StorageProvider) => Promise<void>): void =>
     add(name, async (provider) => {
       if (provider.isExclusive) await body(provider);
@@ -19,7 +19,7 @@ export function exclusiveContract(add: ContractCase): void {
     assert.deepEqual(await keysUnder(provider, 'leases'), [key]);
   });
 
-  it('leaves an object alone that is there, however it came there', async (provider) => {
+  it('does not change an existing object, created or written', async (provider) => {
     await provider.write(key, sample(100, 'written'));
     assert.equal(await provider.create(key, sample(200, 'late')), false);
     assertSame(await provider.read(key, mebibyte), sample(100, 'written'));
@@ -28,12 +28,12 @@ export function exclusiveContract(add: ContractCase): void {
     assert.equal((await provider.stat('leases/two')).size, 0);
   });
 
-  it('lets exactly one of fifty win who try at once, and keeps what it brought', async (provider) => {
+  it('lets exactly one of fifty concurrent calls succeed, and keeps its content', async (provider) => {
     for (const round of [1, 2, 3]) {
       const contested = `leases/contested-${round}`;
       const contents = Array.from({ length: 50 }, (_, index) => sample(1000 + index, `${round} ${index}`));
       const won = await Promise.all(contents.map((content) => provider.create(contested, content)));
-      assert.equal(won.filter(Boolean).length, 1, 'another number than one has won');
+      assert.equal(won.filter(Boolean).length, 1, 'not exactly one call succeeded');
       assertSame(await provider.read(contested, mebibyte), contents[won.indexOf(true)] ?? Buffer.alloc(0));
       assert.equal(await provider.create(contested, sample(1)), false);
     }
@@ -46,13 +46,13 @@ export function exclusiveContract(add: ContractCase): void {
     assertSame(await provider.read(key, 2), sample(2));
   });
 
-  it('can be written over by write, and is then read as that', async (provider) => {
+  it('can be overwritten by write', async (provider) => {
     await provider.create(key, sample(100));
     await provider.write(key, sample(10, 'renewed'));
     assertSame(await provider.read(key, 100), sample(10, 'renewed'));
   });
 
-  add('refuses a malformed key as trouble', async (provider) => {
+  add('fails for a malformed key', async (provider) => {
     await rejectsAsFailure(provider.create('leases/../one', sample(1)));
   });
 }

@@ -17,7 +17,7 @@ const key = 'blobs/one';
 
 /** `createIngest`, `Ingest` and `sweepIngests`. */
 export function ingestContract(add: ContractCase): void {
-  /** A case with an ingest that nothing has been appended to. */
+  /** A case with an empty ingest. */
   const it = (name: string, body: (ingest: Ingest, provider: StorageProvider) => Promise<void>): void =>
     add(name, async (provider) => {
       const ingest = await provider.createIngest();
@@ -37,7 +37,7 @@ export function ingestContract(add: ContractCase): void {
     assert.equal(ingest.size, 15);
   });
 
-  it('lets everything be read that has been appended, at every moment', async (ingest) => {
+  it('makes appended bytes readable at once', async (ingest) => {
     const content = sample(500_000);
     for (let done = 0; done < content.length; done += 99_999) {
       await ingest.append(content.subarray(done, done + 99_999));
@@ -69,7 +69,7 @@ export function ingestContract(add: ContractCase): void {
     await Promise.all([append(), follow(), follow(), follow()]);
   });
 
-  it('lets the caller use an appended chunk again', async (ingest) => {
+  it('lets the caller reuse an appended chunk', async (ingest) => {
     const chunk = Buffer.from(sample(1000));
     await ingest.append(chunk);
     chunk.fill(0);
@@ -81,7 +81,7 @@ export function ingestContract(add: ContractCase): void {
     await rejects(bytesOf(ingest, { offset: 5, length: 6 }), 'damaged');
   });
 
-  it('passes on what the sink throws and the reason of an aborted signal', async (ingest) => {
+  it('rethrows errors of the sink and the reason of an aborted signal', async (ingest) => {
     await ingest.append(sample(10));
     const failure = new Error('the client has left');
     const range = { offset: 0, length: 10 };
@@ -137,7 +137,7 @@ export function ingestContract(add: ContractCase): void {
     assertSame(kept(), content);
   });
 
-  it('replaces what was there in one step, and leaves those who read that alone', async (ingest, provider) => {
+  it('atomically replaces an existing object without affecting its readers', async (ingest, provider) => {
     await provider.write(key, sample(mebibyte, 'old'));
     const before = await provider.open(key);
     await ingest.append(sample(1000));
@@ -148,7 +148,7 @@ export function ingestContract(add: ContractCase): void {
     await before.close();
   });
 
-  it('shows nothing and is aborted when commit fails', async (ingest, provider) => {
+  it('makes nothing visible and is aborted when commit fails', async (ingest, provider) => {
     await ingest.append(sample(10));
     await rejectsAsFailure(ingest.commit('blobs/../one'));
     await rejectsAsFailure(ingest.commit(key));
@@ -171,7 +171,7 @@ export function ingestContract(add: ContractCase): void {
     await assertAbsent(provider, key);
   });
 
-  it('leaves the object alone when it is aborted after commit, also twice', async (ingest, provider) => {
+  it('does not change the object when it is aborted after commit, also twice', async (ingest, provider) => {
     await ingest.append(sample(10));
     await ingest.commit(key);
     await ingest.abort();
@@ -179,7 +179,7 @@ export function ingestContract(add: ContractCase): void {
     assertSame(await provider.read(key, 10), sample(10));
   });
 
-  it('leaves the object alone when it is committed again', async (ingest, provider) => {
+  it('does not change the object when it is committed again', async (ingest, provider) => {
     await ingest.append(sample(10));
     await ingest.commit(key);
     await rejectsAsFailure(ingest.commit(key));
@@ -188,7 +188,7 @@ export function ingestContract(add: ContractCase): void {
     assert.deepEqual(await keysUnder(provider, 'blobs'), [key]);
   });
 
-  it('does not bring back an object that was removed when it is aborted or committed again', async (ingest, provider) => {
+  it('does not restore a removed object when it is aborted or committed again', async (ingest, provider) => {
     await ingest.append(sample(10));
     await ingest.commit(key);
     await provider.delete(key);
@@ -207,11 +207,11 @@ export function ingestContract(add: ContractCase): void {
 
   const large = sample(20 * mebibyte);
   const hints = {
-    'the key that it is committed under was said before': { key },
-    'another key was said before': { key: 'blobs/other' },
-    'a malformed key was said before': { key: 'blobs/../other' },
-    'it was called transient': { isTransient: true },
-    'it was called transient and a key was said': { isTransient: true, key },
+    'the expected key is that of commit': { key },
+    'another key was expected': { key: 'blobs/other' },
+    'the expected key is malformed': { key: 'blobs/../other' },
+    'it is transient': { isTransient: true },
+    'it is transient and has an expected key': { isTransient: true, key },
   };
   for (const [name, options] of Object.entries(hints)) {
     add(`keeps 20 MiB under the key of commit, and nothing else, when ${name}`, async (provider) => {
@@ -228,7 +228,7 @@ export function ingestContract(add: ContractCase): void {
       assert.equal(await provider.sweepIngests(0), 0);
     });
 
-    add(`leaves nothing of 20 MiB that are aborted when ${name}`, async (provider) => {
+    add(`leaves nothing behind of 20 MiB that are aborted when ${name}`, async (provider) => {
       const ingest = await provider.createIngest(options);
       await ingest.append(large);
       await ingest.abort();
@@ -240,7 +240,7 @@ export function ingestContract(add: ContractCase): void {
     });
   }
 
-  add('two ingests for one key do not see each other, and the last commit stays', async (provider) => {
+  add('keeps two ingests for one key separate, and the last commit wins', async (provider) => {
     const [first, second] = [await provider.createIngest(), await provider.createIngest()];
     for (let round = 0; round < 10; round += 1) {
       await Promise.all([first.append(sample(1000, `first ${round}`)), second.append(sample(2000, `second ${round}`))]);
@@ -254,7 +254,7 @@ export function ingestContract(add: ContractCase): void {
     await Promise.all([first.close(), second.close()]);
   });
 
-  add('commits of one key at the same moment leave one of them, whole', async (provider) => {
+  add('leaves the complete content of one of several concurrent commits of one key', async (provider) => {
     const contents = Array.from({ length: 6 }, (_, index) => sample(50_000 + index, `ingest ${index}`));
     await Promise.all(
       contents.map(async (content) => {

@@ -27,13 +27,13 @@ const malformed = {
   'a percent sign': 'a/%2e%2e/b',
   'a letter outside ASCII': 'ä',
   'more than 1024 characters': `${'a/'.repeat(512)}b`,
-  'the place of ingests': 'ingest/one',
+  'the folder of ingests': 'ingest/one',
 };
 
 /** "Keys are paths of `[a-z0-9._-]` components joined by `/`; no component is `.`, `..` or empty." */
 export function keyContract(it: ContractCase): void {
   for (const [name, key] of Object.entries(malformed)) {
-    it(`refuses ${name} as trouble, not as an absence`, async (provider) => {
+    it(`fails for ${name}, not with not-found`, async (provider) => {
       await rejectsAsFailure(provider.read(key, 100));
       await rejectsAsFailure(provider.open(key));
       await rejectsAsFailure(provider.stat(key));
@@ -43,14 +43,14 @@ export function keyContract(it: ContractCase): void {
     });
   }
 
-  it('takes every allowed character, dots at the start included', async (provider) => {
+  it('accepts every allowed character, including leading dots', async (provider) => {
     const wanted = ['a/.hidden', 'a/...', 'a/0-9._-', 'a/_', 'a/-', 'a/b.json'];
     for (const key of wanted) await provider.write(key, Buffer.from(key));
     assert.deepEqual(await keysUnder(provider, 'a'), wanted.sort());
     for (const key of wanted) assert.equal((await provider.read(key, 100)).toString(), key);
   });
 
-  it('takes the longest keys that keys.ts makes', async (provider) => {
+  it('accepts the longest keys that keys.ts makes', async (provider) => {
     const host = `${'a'.repeat(63)}.${'b'.repeat(63)}.${'c'.repeat(63)}.${'d'.repeat(61)}:65535`;
     const repository = RepositoryRef.of(Namespace.parse(host), 'n'.repeat(255));
     const digest = Digest.of(sample(1), 'sha512');

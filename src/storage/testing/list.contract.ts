@@ -9,25 +9,25 @@ async function writeAll(provider: StorageProvider, keys: readonly string[]): Pro
 
 /** `list`. */
 export function listContract(it: ContractCase): void {
-  it('lists nothing under a prefix that has nothing', async (provider) => {
+  it('lists nothing under an unused prefix', async (provider) => {
     await provider.write('a/one', sample(1));
     assert.deepEqual(await keysUnder(provider, 'b'), []);
     assert.deepEqual(await keysUnder(provider, 'a/b/c'), []);
   });
 
-  it('lists what lies below the prefix as a folder, not what only begins with it', async (provider) => {
+  it('lists the objects in the folder of the prefix, not those whose key only begins with it', async (provider) => {
     await writeAll(provider, ['a/one', 'a/b/two', 'a/b/c/three', 'ab/four', 'a-b/five', 'a.b/six', 'b/a/seven']);
     assert.deepEqual(await keysUnder(provider, 'a'), ['a/b/c/three', 'a/b/two', 'a/one']);
     assert.deepEqual(await keysUnder(provider, 'a/b'), ['a/b/c/three', 'a/b/two']);
     assert.deepEqual(await keysUnder(provider, 'ab'), ['ab/four']);
   });
 
-  it('does not list the object that the prefix itself names', async (provider) => {
+  it('does not list an object whose key is the prefix', async (provider) => {
     await provider.write('a/one', sample(1));
     assert.deepEqual(await keysUnder(provider, 'a/one'), []);
   });
 
-  it('tells key, size and time of each object, as stat does', async (provider) => {
+  it('gives key, size and time of each object, as stat does', async (provider) => {
     await provider.write('a/one', sample(123));
     await provider.write('a/two', Buffer.alloc(0));
     for await (const entry of provider.list('a')) {
@@ -42,7 +42,7 @@ export function listContract(it: ContractCase): void {
     assert.deepEqual(await keysUnder(provider, 'many'), keys.sort());
   });
 
-  it('lists what one folder holds together, the folders in it included', async (provider) => {
+  it('lists the contents of a folder, including its subfolders, contiguously', async (provider) => {
     await writeAll(provider, [
       'a/b/one',
       'a/c/one',
@@ -58,7 +58,7 @@ export function listContract(it: ContractCase): void {
     for (const folder of ['a/b/', 'a/c/', 'a/b/d/', 'a/c/d/']) {
       const inside = seen.map((key) => key.startsWith(folder));
       const extent = inside.lastIndexOf(true) - inside.indexOf(true) + 1;
-      assert.equal(extent, inside.filter(Boolean).length, `${folder} is torn apart`);
+      assert.equal(extent, inside.filter(Boolean).length, `${folder} is not contiguous`);
     }
   });
 
@@ -74,14 +74,14 @@ export function listContract(it: ContractCase): void {
     await running.close();
   });
 
-  it('does not list what was removed', async (provider) => {
+  it('does not list removed objects', async (provider) => {
     await writeAll(provider, ['a/one', 'a/two', 'a/b/three']);
     await provider.delete('a/one');
     await provider.delete('a/b/three');
     assert.deepEqual(await keysUnder(provider, 'a'), ['a/two']);
   });
 
-  it('goes on when objects are removed while they are listed', async (provider) => {
+  it('continues when objects are removed during the listing', async (provider) => {
     const keys = Array.from({ length: 60 }, (_, index) => `a/${index % 3}/${index}`);
     await writeAll(provider, keys);
     const seen: string[] = [];
@@ -93,7 +93,7 @@ export function listContract(it: ContractCase): void {
     assert.deepEqual(await keysUnder(provider, 'a'), []);
   });
 
-  it('may be left before its end', async (provider) => {
+  it('may be abandoned before its end', async (provider) => {
     await writeAll(provider, ['a/one', 'a/two', 'a/three']);
     for await (const { key } of provider.list('a')) {
       assert.ok(key.startsWith('a/'));

@@ -15,7 +15,7 @@ const key = 'blobs/one';
 
 /** `move`. */
 export function moveContract(it: ContractCase): void {
-  it('moves an object to another key, whole', async (provider) => {
+  it('moves an object to another key', async (provider) => {
     const content = sample(3 * mebibyte);
     await provider.write(key, content);
     await provider.move(key, 'damaged/blobs/one');
@@ -25,7 +25,7 @@ export function moveContract(it: ContractCase): void {
     assert.deepEqual(await keysUnder(provider, 'damaged'), ['damaged/blobs/one']);
   });
 
-  it('replaces what was at the other key', async (provider) => {
+  it('replaces an object under the other key', async (provider) => {
     await provider.write(key, sample(100));
     await provider.write('blobs/two', sample(5000, 'replaced'));
     await provider.move(key, 'blobs/two');
@@ -33,7 +33,7 @@ export function moveContract(it: ContractCase): void {
     await assertAbsent(provider, key);
   });
 
-  it('moves an empty object, one that was touched, and back', async (provider) => {
+  it('moves an empty and touched object there and back', async (provider) => {
     await provider.write(key, Buffer.alloc(0));
     await provider.touch(key);
     await provider.move(key, 'blobs/two');
@@ -42,14 +42,14 @@ export function moveContract(it: ContractCase): void {
     assert.deepEqual(await keysUnder(provider, 'blobs'), [key]);
   });
 
-  it('leaves an object that is moved to where it is', async (provider) => {
+  it('keeps an object that is moved to its own key', async (provider) => {
     await provider.write(key, sample(100));
     await provider.move(key, key);
     assertSame(await provider.read(key, 100), sample(100));
     assert.deepEqual(await keysUnder(provider, 'blobs'), [key]);
   });
 
-  it('leaves those alone who read the object', async (provider) => {
+  it('does not affect readers of the object', async (provider) => {
     await provider.write(key, sample(mebibyte));
     const reader = await provider.open(key);
     await provider.move(key, 'blobs/two');
@@ -57,13 +57,13 @@ export function moveContract(it: ContractCase): void {
     await reader.close();
   });
 
-  it('says not-found of an absent object and leaves the other key alone', async (provider) => {
+  it('fails with not-found for a missing object and does not change the other key', async (provider) => {
     await provider.write('blobs/two', sample(10));
     await rejects(provider.move(key, 'blobs/two'), 'not-found');
     assertSame(await provider.read('blobs/two', 10), sample(10));
   });
 
-  it('refuses malformed keys as trouble', async (provider) => {
+  it('fails for malformed keys', async (provider) => {
     await provider.write(key, sample(10));
     await rejectsAsFailure(provider.move(key, 'blobs/../two'));
     await rejectsAsFailure(provider.move('blobs/../one', 'blobs/two'));

@@ -7,12 +7,12 @@ const hour = 3_600_000;
 
 /** `initialize`, `read`, `write`, `stat`, `delete`. */
 export function objectContract(it: ContractCase): void {
-  it('a fresh storage has nothing in it', async (provider) => {
+  it('is empty at first', async (provider) => {
     await assertAbsent(provider, key);
     assert.deepEqual(await keysUnder(provider, 'records'), []);
   });
 
-  it('reads what was written as soon as write has returned', async (provider) => {
+  it('reads an object as soon as write has returned', async (provider) => {
     await provider.write(key, sample(1000));
     assertSame(await provider.read(key, mebibyte), sample(1000));
     assert.equal((await provider.stat(key)).size, 1000);
@@ -31,7 +31,7 @@ export function objectContract(it: ContractCase): void {
     assertSame(await provider.read(key, 3 * mebibyte), content);
   });
 
-  it('keeps the object when the caller uses the written or the read buffer again', async (provider) => {
+  it('keeps the object when the caller reuses the written or the read buffer', async (provider) => {
     const content = Buffer.from(sample(100));
     await provider.write(key, content);
     content.fill(0);
@@ -39,21 +39,21 @@ export function objectContract(it: ContractCase): void {
     assertSame(await provider.read(key, mebibyte), sample(100));
   });
 
-  it('reads an object of exactly the limit and refuses a larger one as too large', async (provider) => {
+  it('reads an object of exactly the limit and fails with too-large for a larger one', async (provider) => {
     await provider.write(key, sample(100));
     assertSame(await provider.read(key, 100), sample(100));
     await rejects(provider.read(key, 99), 'too-large');
     await rejects(provider.read(key, 0), 'too-large');
   });
 
-  it('says not-found, and nothing else, of what is absent', async (provider) => {
+  it('fails with not-found for missing objects', async (provider) => {
     await provider.write(key, sample(1));
     await assertAbsent(provider, 'records/two');
     await assertAbsent(provider, 'records/one-more');
     await assertAbsent(provider, 'elsewhere/one');
   });
 
-  it('has no object at the folder of another, nor below one', async (provider) => {
+  it('has no object at the folder of another object or below one', async (provider) => {
     await provider.write('records/folder/one', sample(1));
     await assertAbsent(provider, 'records/folder');
     await assertAbsent(provider, 'records/folder/one/more');
@@ -62,7 +62,7 @@ export function objectContract(it: ContractCase): void {
     assert.deepEqual(await keysUnder(provider, 'records'), ['records/folder/one']);
   });
 
-  it('tells key, size and time of the last change', async (provider) => {
+  it('gives key, size and time of the last change', async (provider) => {
     await provider.write(key, sample(42));
     const entry = await provider.stat(key);
     assert.equal(entry.key, key);
@@ -77,7 +77,7 @@ export function objectContract(it: ContractCase): void {
     }
   });
 
-  it('shows readers the old or the new object while it is replaced, never a part, a mixture or nothing', async (provider) => {
+  it('shows readers either the old or the new object during a replacement', async (provider) => {
     const versions = [sample(300_000, 'old'), sample(200_000, 'new')];
     await provider.write(key, versions[0] ?? Buffer.alloc(0));
     let writing = true;
@@ -90,14 +90,14 @@ export function objectContract(it: ContractCase): void {
         const seen = await provider.read(key, mebibyte);
         assert.ok(
           versions.some((version) => version.equals(seen)),
-          'a reader saw something that was never written',
+          'a reader saw content that was never written',
         );
       }
     };
     await Promise.all([replace(), observe(), observe()]);
   });
 
-  it('keeps one of several objects written under one key at once', async (provider) => {
+  it('keeps one of several objects written under one key concurrently', async (provider) => {
     const versions = Array.from({ length: 8 }, (_, index) => sample(10_000 + index, `writer ${index}`));
     await Promise.all(versions.map((version) => provider.write(key, version)));
     const kept = await provider.read(key, mebibyte);
@@ -105,7 +105,7 @@ export function objectContract(it: ContractCase): void {
     assert.deepEqual(await keysUnder(provider, 'records'), [key]);
   });
 
-  it('keeps all of many objects written at once under new folders', async (provider) => {
+  it('keeps all of many objects written concurrently in new folders', async (provider) => {
     const names = Array.from({ length: 40 }, (_, index) => `new/${index % 4}/folder/${index}`);
     await Promise.all(names.map((name) => provider.write(name, Buffer.from(name))));
     for (const name of names) assert.equal((await provider.read(name, 100)).toString(), name);
@@ -119,7 +119,7 @@ export function objectContract(it: ContractCase): void {
     assert.deepEqual(await keysUnder(provider, 'records'), ['records/one-more']);
   });
 
-  it('removes an absent object without an error, also twice', async (provider) => {
+  it('removes a missing object without an error, also twice', async (provider) => {
     await provider.delete(key);
     await provider.write(key, sample(1));
     await provider.delete(key);
@@ -127,7 +127,7 @@ export function objectContract(it: ContractCase): void {
     await assertAbsent(provider, key);
   });
 
-  it('takes a key again after its object was removed', async (provider) => {
+  it('accepts a key again after its object was removed', async (provider) => {
     await provider.write(key, sample(1));
     await provider.delete(key);
     await provider.write(key, sample(2));

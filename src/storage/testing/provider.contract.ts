@@ -9,16 +9,16 @@ import { objectContract } from './object.contract.js';
 import { storedObjectContract } from './stored-object.contract.js';
 import { useContract } from './use.contract.js';
 
-/** What the suite needs of a test framework; those of vitest, jest and node:test fit as they are. */
+/** What the suite needs from a test framework; those of vitest, jest and node:test can be passed directly. */
 export interface ContractRunner {
   describe(name: string, body: () => void): void;
   it(name: string, body: () => Promise<void>): void;
 }
 
 /**
- * The cases that every storage provider passes, one or more for each sentence of `storage.provider.ts`.
- * @param make gives a provider on an empty storage of its own, not initialized yet; `dispose` removes that storage after
- * the provider has been closed.
+ * The contract that every storage provider must pass, with at least one case for each sentence of `storage.provider.ts`.
+ * @param make creates an uninitialized provider on a separate, empty storage; `dispose` removes the storage after the
+ * provider has been closed.
  */
 export function providerContract(
   runner: ContractRunner,
@@ -41,7 +41,7 @@ export function providerContract(
   runner.describe('ingests', () => ingestContract(add));
   runner.describe('lists', () => listContract(add));
   runner.describe('keys', () => keyContract(add));
-  runner.describe('records of use', () => useContract(add));
+  runner.describe('use times', () => useContract(add));
   runner.describe('exclusive objects', () => exclusiveContract(add));
   runner.describe('moves', () => moveContract(add));
 }

@@ -26,7 +26,7 @@ export function storedObjectContract(add: ContractCase): void {
       }
     });
 
-  it('tells its size', (object) => {
+  it('has its size', (object) => {
     assert.equal(object.size, size);
     return Promise.resolve();
   });
@@ -48,11 +48,11 @@ export function storedObjectContract(add: ContractCase): void {
     });
   }
 
-  it('copies nothing for an empty range, wherever it lies', async (object) => {
+  it('copies nothing for an empty range at any offset', async (object) => {
     for (const offset of [0, 1000, size]) assert.equal((await bytesOf(object, { offset, length: 0 })).length, 0);
   });
 
-  it('copies several ranges at once without mixing them', async (object, content) => {
+  it('copies several ranges concurrently without mixing them', async (object, content) => {
     const offsets = [0, 100_000, mebibyte, 2 * mebibyte - 1];
     const copies = await Promise.all(offsets.map((offset) => bytesOf(object, { offset, length: mebibyte })));
     for (const [index, offset] of offsets.entries()) {
@@ -88,7 +88,7 @@ export function storedObjectContract(add: ContractCase): void {
     assertSame(kept(), content);
   });
 
-  it('leaves a chunk alone until the sink has settled', async (object, content) => {
+  it('does not change a chunk until the sink has settled', async (object, content) => {
     const check = () => {
       let position = 0;
       return async (chunk: Uint8Array) => {
@@ -114,10 +114,10 @@ export function storedObjectContract(add: ContractCase): void {
   it('fails as damaged when the object ends before the range', async (object, content) => {
     const { sink, content: kept } = collector();
     await rejects(object.copy({ offset: size - 10, length: 11 }, sink), 'damaged');
-    assert.ok(content.subarray(-10).includes(kept()), 'bytes beyond the end were made up');
+    assert.ok(content.subarray(-10).includes(kept()), 'bytes beyond the end were invented');
   });
 
-  it('passes on what the sink throws, unchanged, and sends nothing after it', async (object) => {
+  it('rethrows errors of the sink unchanged and sends nothing afterwards', async (object) => {
     const failure = new Error('the client has left');
     const sinks: Record<string, () => Promise<void>> = {
       'at once': () => Promise.reject(failure),
@@ -143,7 +143,7 @@ export function storedObjectContract(add: ContractCase): void {
     assertSame(await bytesOf(object, whole), content);
   });
 
-  it('copies nothing when the signal is aborted already', async (object) => {
+  it('copies nothing when the signal is already aborted', async (object) => {
     const { sink, chunks } = collector();
     const reason = new Error('no longer wanted');
     await assert.rejects(object.copy(whole, sink, AbortSignal.abort(reason)), (error) => error === reason);
@@ -170,14 +170,14 @@ export function storedObjectContract(add: ContractCase): void {
     assertSame(await bytesOf(object, whole), content);
   });
 
-  it('keeps showing the object it opened when another replaces that', async (object, content, provider) => {
+  it('keeps the opened version when the object is replaced', async (object, content, provider) => {
     await provider.write(key, sample(1000, 'another'));
     assert.equal(object.size, size);
     assertSame(await bytesOf(object, whole), content);
     assert.equal((await provider.stat(key)).size, 1000);
   });
 
-  it('stays whole when it is replaced in the middle of a copy', async (object, content, provider) => {
+  it('is copied consistently when it is replaced during the copy', async (object, content, provider) => {
     const { sink, content: kept } = collector();
     let replaced: Promise<void> | undefined;
     await object.copy(whole, async (chunk) => {

@@ -6,7 +6,7 @@ import { assertAbsent, assertSame, keysUnder, rejectsAsFailure, sample } from '.
 import type { ContractCase } from './contract-case.js';
 
 const key = 'blobs/one';
-/** Milliseconds: storages count time in whole seconds, some of them. */
+/** Milliseconds; some storages have a time resolution of a second. */
 const tick = 1_100;
 
 async function usedAt(provider: StorageProvider, sought: string): Promise<number> {
@@ -14,7 +14,7 @@ async function usedAt(provider: StorageProvider, sought: string): Promise<number
   throw new Error(`${sought} is not listed`);
 }
 
-/** Touching what is absent may say so, and may not. */
+/** Touching a missing object may fail with `not-found` or succeed. */
 async function touchAbsent(provider: StorageProvider, absent: string): Promise<void> {
   await provider.touch(absent).catch((error: unknown) => {
     if (!StorageError.isNotFound(error)) throw error;
@@ -23,7 +23,7 @@ async function touchAbsent(provider: StorageProvider, absent: string): Promise<v
 
 /** `touch`, `capacity` and `urlOf`. */
 export function useContract(it: ContractCase): void {
-  it('lists an object with the time when it was touched last, and changes nothing else', async (provider) => {
+  it('lists an object with the time of its last touch, and changes nothing else', async (provider) => {
     await provider.write(key, sample(100));
     await provider.write('blobs/two', sample(100));
     const [one, two] = [await usedAt(provider, key), await usedAt(provider, 'blobs/two')];
@@ -40,7 +40,7 @@ export function useContract(it: ContractCase): void {
     assert.deepEqual(await keysUnder(provider, 'blobs'), [key, 'blobs/two']);
   });
 
-  it('counts a write as a use after a touch', async (provider) => {
+  it('counts a write after a touch as a use', async (provider) => {
     await provider.write(key, sample(100));
     await provider.touch(key);
     const touched = await usedAt(provider, key);
@@ -49,7 +49,7 @@ export function useContract(it: ContractCase): void {
     assert.ok((await usedAt(provider, key)) > touched, 'the time has not moved');
   });
 
-  it('leaves nothing behind when what is touched is absent', async (provider) => {
+  it('leaves nothing behind when a missing object is touched', async (provider) => {
     await touchAbsent(provider, key);
     await assertAbsent(provider, key);
     assert.deepEqual(await keysUnder(provider, 'blobs'), []);
@@ -57,7 +57,7 @@ export function useContract(it: ContractCase): void {
     assert.deepEqual(await keysUnder(provider, 'blobs'), ['blobs/two']);
   });
 
-  it('does not bring back an object that was removed', async (provider) => {
+  it('does not restore a removed object', async (provider) => {
     for (let round = 0; round < 10; round += 1) {
       await provider.write(key, sample(10));
       await Promise.all([provider.delete(key), touchAbsent(provider, key)]);
@@ -67,7 +67,7 @@ export function useContract(it: ContractCase): void {
     }
   });
 
-  it('lists what was used and nothing else below a prefix, however many were touched', async (provider) => {
+  it('lists nothing but objects below a prefix, however many were touched', async (provider) => {
     const names = Array.from({ length: 30 }, (_, index) => `blobs/${index % 3}/${index}`);
     await Promise.all(names.map((name) => provider.write(name, Buffer.from(name))));
     await Promise.all(names.filter((_, index) => index % 2).map((name) => provider.touch(name)));
@@ -82,18 +82,18 @@ export function useContract(it: ContractCase): void {
     );
   });
 
-  it('refuses to touch a malformed key as trouble', async (provider) => {
+  it('fails to touch a malformed key', async (provider) => {
     await rejectsAsFailure(provider.touch('blobs/../one'));
   });
 
-  it('tells a capacity in bytes that does not depend on what is stored, or none', async (provider) => {
+  it('has a capacity in bytes that does not depend on stored objects, or none', async (provider) => {
     const capacity = await provider.capacity();
     await provider.write(key, sample(100_000));
     assert.equal(await provider.capacity(), capacity);
     assert.ok(capacity === undefined || (Number.isSafeInteger(capacity) && capacity > 0), `${String(capacity)} bytes`);
   });
 
-  it('gives no URL, or one at which the object can be read without anything else', async (provider) => {
+  it('gives no URL, or one from which the object can be read without credentials', async (provider) => {
     await provider.write(key, sample(1000));
     const url = await provider.urlOf(key, 60);
     if (url === undefined) return;

@@ -18,14 +18,14 @@ function fail(circuit: Circuit, retryAfter?: number): boolean {
 }
 
 describe('a circuit', () => {
-  it('opens with the third failure in a row, and says so once', () => {
+  it('opens on the third consecutive failure, and reports it once', () => {
     const { circuit } = make();
     const opened = [1, 2, 3, 4].map(() => circuit.fail(circuit.enter()));
     expect(opened).toEqual([false, false, true, false]);
     expect([circuit.isOpen, circuit.isPassable]).toEqual([true, false]);
   });
 
-  it('tells whether it is closed, open, or about to be probed', () => {
+  it('reports whether it is closed, open or half-open', () => {
     const { clock, circuit } = make(1);
     expect(circuit.state).toBe('closed');
     fail(circuit);
@@ -38,7 +38,7 @@ describe('a circuit', () => {
     expect(circuit.state).toBe('closed');
   });
 
-  it('counts failures in a row only', () => {
+  it('counts only consecutive failures', () => {
     const { circuit } = make();
     for (let round = 0; round < 5; round += 1) {
       fail(circuit);
@@ -48,7 +48,7 @@ describe('a circuit', () => {
     expect(circuit.isOpen).toBe(false);
   });
 
-  it('lets one probe through when its pause is over, and nobody else until that one has ended', () => {
+  it('admits one probe after its pause, and no other request until the probe has ended', () => {
     const { clock, circuit } = make(1);
     fail(circuit);
     clock.pass(0.999);
@@ -63,7 +63,7 @@ describe('a circuit', () => {
     expect(circuit.isPassable).toBe(true);
   });
 
-  it('closes with the first probe that succeeds, and says so once', () => {
+  it('closes on the first successful probe, and reports it once', () => {
     const { clock, circuit } = make(1);
     fail(circuit);
     clock.pass(1);
@@ -72,7 +72,7 @@ describe('a circuit', () => {
     expect(circuit.succeed(circuit.enter())).toBe(false);
   });
 
-  it('does not close with the success of one that was under way when it opened', () => {
+  it('does not close on the success of a request that was in flight when it opened', () => {
     const { circuit } = make(1);
     const [limited, lucky] = [circuit.enter(), circuit.enter()];
     circuit.fail(limited, 30);
@@ -80,7 +80,7 @@ describe('a circuit', () => {
     expect([circuit.isPassable, circuit.retryAfter]).toEqual([false, 30]);
   });
 
-  it('waits from 1 s on for twice as long after each probe that failed, and never longer than 60 s', () => {
+  it('doubles its pause from 1 s after each failed probe, up to 60 s', () => {
     const { clock, circuit } = make(1);
     const pauses: number[] = [];
     for (let probe = 0; probe < 20; probe += 1) {
@@ -117,14 +117,14 @@ describe('a circuit', () => {
     }
   });
 
-  it('gives those who were under way when it opened no say in how long it waits', () => {
+  it('ignores requests that were in flight when it opened for the length of its pause', () => {
     const { circuit } = make();
     const underWay = Array.from({ length: 50 }, () => circuit.enter());
     for (const isProbe of underWay) circuit.fail(isProbe);
     expect(circuit.retryAfter).toBe(1);
   });
 
-  it('opens at once when it is asked to wait, and does not ask again before', () => {
+  it('opens at once on a Retry-After, and admits no probe before it has passed', () => {
     const { clock, circuit } = make();
     expect(circuit.fail(circuit.enter(), 30)).toBe(true);
     expect([circuit.isPassable, circuit.retryAfter]).toEqual([false, 30]);
@@ -134,13 +134,13 @@ describe('a circuit', () => {
     expect(circuit.isPassable).toBe(true);
   });
 
-  it('waits the longer of what it is asked to and what it would anyway', () => {
+  it('waits for the longer of Retry-After and its own pause', () => {
     const { circuit } = make(1);
     fail(circuit, 0);
     expect(circuit.retryAfter).toBe(1);
   });
 
-  it('waits no longer than an hour, whatever it is asked', () => {
+  it('obeys Retry-After for at most an hour', () => {
     const { clock, circuit } = make(1);
     fail(circuit, 86_400 * 365);
     expect(circuit.retryAfter).toBe(3_600);
@@ -148,7 +148,7 @@ describe('a circuit', () => {
     expect(circuit.isPassable).toBe(true);
   });
 
-  it('is asked to wait longer by one that was under way as well', () => {
+  it('obeys the Retry-After of a request that was in flight, too', () => {
     const { circuit } = make(1);
     const [first, second] = [circuit.enter(), circuit.enter()];
     circuit.fail(first);

@@ -1,16 +1,16 @@
 import type { Clock } from '../../config/clock/clock.js';
 
-/** Milliseconds before the first probe, and the longest that doubling makes of it. */
+/** Milliseconds before the first probe, and the maximum that back-off doubles it to. */
 const firstPause = 1_000;
 const longestPause = 60_000;
-/** Longest pause, in seconds, that a Retry-After may ask for: an hour, whatever it says. */
+/** Longest Retry-After in seconds that is obeyed. */
 const longestRetryAfter = 3_600;
 
 export type CircuitState = 'closed' | 'half-open' | 'open';
 
 /**
- * Remembers that something is out of order and lets one probe through at a time, with exponential back-off and jitter.
- * Everybody else is answered from memory meanwhile (P8).
+ * A circuit breaker: once open, it admits one probe at a time, with exponential back-off and jitter. All other requests
+ * fail immediately without reaching the upstream (P8).
  */
 export class Circuit {
   private failures = 0;
@@ -19,7 +19,7 @@ export class Circuit {
   private until = 0;
   private isProbing = false;
 
-  /** @param threshold consecutive failures that open it. */
+  /** @param threshold consecutive failures that open the circuit. */
   constructor(
     private readonly threshold: number,
     private readonly clock: Clock,
@@ -30,25 +30,25 @@ export class Circuit {
     return this.failures >= this.threshold;
   }
 
-  /** `half-open`: the next request is a probe, or one is under way. */
+  /** `half-open`: the next request will be a probe, or a probe is in flight. */
   get state(): CircuitState {
     if (!this.isOpen) return 'closed';
     return this.isProbing || this.clock.monotonic() >= this.until ? 'half-open' : 'open';
   }
 
-  /** Seconds until the next probe; what clients are told. At least 1. */
+  /** Seconds until the next probe, for Retry-After. At least 1. */
   get retryAfter(): number {
     return Math.max(1, Math.ceil((this.until - this.clock.monotonic()) / 1000));
   }
 
-  /** Whether a request may go out now. */
+  /** Whether a request may be sent now. */
   get isPassable(): boolean {
     return !this.isOpen || (!this.isProbing && this.clock.monotonic() >= this.until);
   }
 
   /**
-   * Counts a request out, when it is passable; one of the others is called when the request has ended.
-   * @returns whether the request is a probe, which they want to know.
+   * Call before sending a request, when `isPassable`; then call `succeed`, `fail` or `leave` when it has ended.
+   * @returns whether the request is a probe, to be passed to those.
    */
   enter(): boolean {
     this.isProbing ||= this.isOpen;
@@ -56,7 +56,7 @@ export class Circuit {
   }
 
   /**
-   * While it is open only a probe's success counts: one that was under way when it opened tells nothing new.
+   * While open, only the success of a probe counts: other requests were sent before the circuit opened.
    * @returns whether this closed the circuit.
    */
   succeed(isProbe: boolean): boolean {
@@ -68,13 +68,13 @@ export class Circuit {
     return isProbe;
   }
 
-  /** The request ended without telling anything. */
+  /** The request ended without evidence of success or failure. */
   leave(isProbe: boolean): void {
     if (isProbe) this.isProbing = false;
   }
 
   /**
-   * @param retryAfter seconds that the upstream asked to be left alone; obeyed up to an hour, from the first time on.
+   * @param retryAfter seconds from the upstream's Retry-After; opens the circuit at once and is obeyed for up to an hour.
    * @returns whether this opened the circuit.
    */
   fail(isProbe: boolean, retryAfter?: number): boolean {
@@ -82,10 +82,10 @@ export class Circuit {
     this.leave(isProbe);
     const now = this.clock.monotonic();
     const asked = now + Math.min(retryAfter ?? 0, longestRetryAfter) * 1000;
-    // Who asks to be left alone is not asked twice more to see whether it meant it.
+    // An explicit Retry-After needs no further evidence.
     this.failures = asked > now ? this.threshold : Math.min(this.failures + 1, this.threshold);
     if (!this.isOpen) return false;
-    // Requests that were under way when it opened tell nothing new: only a probe makes the pause longer.
+    // Only a probe extends the pause: other requests were sent before the circuit opened.
     if (isProbe || now >= this.until) {
       const pause = Math.min(firstPause * 2 ** this.pauses, longestPause);
       this.pauses = Math.min(this.pauses + 1, 16);

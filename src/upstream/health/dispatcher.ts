@@ -1,6 +1,6 @@
 import type { Clock } from '../../config/clock/clock.js';
 import { discardBody } from '../transport/body.js';
-import type { Question, RegistrySession } from '../sign-in/registry.session.js';
+import type { RegistrySession, UpstreamRequest } from '../sign-in/registry.session.js';
 import { parseRetryAfter } from './retry-after.js';
 import type { Exchange } from '../transport/transport.js';
 import { errorOfStatus, UpstreamError } from '../upstream-error.js';
@@ -8,11 +8,11 @@ import { isOutage, UpstreamHealth, type RequestKind } from './upstream.health.js
 import type { Upstream } from '../upstream.js';
 
 export interface DispatchedResponse extends Exchange {
-  /** The fallback host that answered, when it was not the upstream's own. */
+  /** The fallback host that responded; undefined for the upstream's own host. */
   readonly fallback: string | undefined;
 }
 
-/** Sends questions to an upstream within what its health allows, and to its fallbacks while it cannot answer. */
+/** Sends requests to an upstream as its health permits, and to its fallbacks while it is unavailable. */
 export class Dispatcher {
   private readonly healths = new WeakMap<Upstream, UpstreamHealth>();
 
@@ -21,14 +21,14 @@ export class Dispatcher {
     private readonly clock: Clock,
   ) {}
 
-  /** An answer with a status below 500 that is not 408 or 429 (501 is one, too). @throws UpstreamError */
-  async ask(kind: RequestKind, question: Question): Promise<DispatchedResponse> {
+  /** Returns a response with a status below 500 other than 408 and 429, or 501. @throws UpstreamError */
+  async send(kind: RequestKind, request: UpstreamRequest): Promise<DispatchedResponse> {
     try {
-      return { ...(await this.askHost(kind, question)), fallback: undefined };
+      return { ...(await this.sendToHost(kind, request)), fallback: undefined };
     } catch (error) {
       if (!isOutage(error)) throw error;
-      for (const upstream of question.upstream.fallbacks) {
-        const response = await this.askFallback(kind, { ...question, upstream });
+      for (const upstream of request.upstream.fallbacks) {
+        const response = await this.sendToFallback(kind, { ...request, upstream });
         if (response) return { ...response, fallback: upstream.base.host };
       }
       throw error;
@@ -43,10 +43,10 @@ export class Dispatcher {
     return health;
   }
 
-  /** A fallback's refusals are not those of the registry: they count as no answer. */
-  private async askFallback(kind: RequestKind, question: Question): Promise<Exchange | undefined> {
+  /** Undefined unless the fallback succeeds: its refusals say nothing about the registry itself. */
+  private async sendToFallback(kind: RequestKind, request: UpstreamRequest): Promise<Exchange | undefined> {
     try {
-      const response = await this.askHost(kind, question);
+      const response = await this.sendToHost(kind, request);
       if (response.status < 400) return response;
       discardBody(response.body, response.headers['content-length']);
     } catch (error) {
@@ -55,17 +55,17 @@ export class Dispatcher {
     return undefined;
   }
 
-  private askHost(kind: RequestKind, question: Question): Promise<Exchange> {
-    const health = this.healthOf(question.upstream);
-    return health.run(kind, question.repository, async (release) => {
-      const response = await this.session.ask(question);
+  private sendToHost(kind: RequestKind, request: UpstreamRequest): Promise<Exchange> {
+    const health = this.healthOf(request.upstream);
+    return health.run(kind, request.repository, async (release) => {
+      const response = await this.session.request(request);
       const { status, headers, body, host } = response;
       health.observe(headers);
       if (isFailure(status)) {
         discardBody(body, headers['content-length']);
         throw errorOfStatus(status, host, parseRetryAfter(headers['retry-after'], this.clock.now()));
       }
-      // The connection is in use until the body has been read or given up.
+      // The connection is in use until the body has been read or destroyed.
       if (body.destroyed) release();
       else body.once('close', release);
       return response;
@@ -73,7 +73,7 @@ export class Dispatcher {
   }
 }
 
-/** Not 501: it says that the method is not implemented, which is an answer. */
+/** Excludes 501: the method is not implemented, but the server works. */
 function isFailure(status: number): boolean {
   return status === 408 || status === 429 || (status >= 500 && status !== 501);
 }

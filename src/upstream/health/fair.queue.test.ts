@@ -19,7 +19,7 @@ async function settle(): Promise<void> {
 }
 
 describe('a fair queue', () => {
-  it('gives out its places at once, and no more', async () => {
+  it('grants its slots at once, and no more', async () => {
     const queue = new FairQueue(3);
     const served: string[] = [];
     for (let count = 0; count < 5; count += 1) void ask(queue, 'app', served);
@@ -27,7 +27,7 @@ describe('a fair queue', () => {
     expect([served.length, queue.waiting]).toEqual([3, 2]);
   });
 
-  it('takes repositories in turn, however many places one of them asks for', async () => {
+  it('serves repositories round-robin, however many slots one of them requests', async () => {
     const queue = new FairQueue(1);
     const served: string[] = [];
     const holder = await queue.enter('first', patience);
@@ -45,7 +45,7 @@ describe('a fair queue', () => {
     expect([served.length, queue.waiting]).toEqual([103, 0]);
   });
 
-  it('takes those of one repository in the order in which they came', async () => {
+  it('serves the requests of one repository in order of arrival', async () => {
     const queue = new FairQueue(1);
     const holder = await queue.enter('app', patience);
     const order: number[] = [];
@@ -60,7 +60,7 @@ describe('a fair queue', () => {
     expect(order).toEqual([0, 1, 2, 3, 4]);
   });
 
-  it('lets nobody wait beyond the deadline, and takes no place for those who have left', async () => {
+  it('lets no request wait beyond its deadline, and grants no slot to expired ones', async () => {
     const queue = new FairQueue(1);
     const served: string[] = [];
     const holder = await queue.enter('app', patience);
@@ -77,7 +77,7 @@ describe('a fair queue', () => {
     expect(vi.getTimerCount()).toBe(0);
   });
 
-  it('takes a place back once, however often it is given', async () => {
+  it('releases a slot once, however often it is called', async () => {
     const queue = new FairQueue(1);
     const served: string[] = [];
     const holder = await queue.enter('app', patience);
@@ -89,7 +89,7 @@ describe('a fair queue', () => {
     expect([served.length, queue.waiting]).toEqual([1, 1]);
   });
 
-  it('has all its places again after a thousand that came, waited, left or were too late', async () => {
+  it('has all its slots again after a thousand requests that waited, expired or left', async () => {
     const queue = new FairQueue(4);
     let held = 0;
     let most = 0;

@@ -1,68 +1,68 @@
 /**
- * A bounded number of places, given in turn to the repositories that wait: one that asks for a thousand layers does not
- * make another wait for all of them.
+ * A semaphore that serves waiting repositories round-robin, so that a repository with a thousand queued layers does not
+ * delay the others.
  */
 export class FairQueue {
-  private readonly lines = new Map<string, (() => void)[]>();
-  private taken = 0;
+  private readonly queues = new Map<string, (() => void)[]>();
+  private used = 0;
 
-  constructor(private readonly places: number) {}
+  constructor(private readonly slots: number) {}
 
-  /** Requests that wait for a place. */
+  /** Number of waiting requests. */
   get waiting(): number {
-    return [...this.lines.values()].reduce((sum, line) => sum + line.length, 0);
+    return [...this.queues.values()].reduce((sum, queue) => sum + queue.length, 0);
   }
 
   /**
-   * Waits for a place, for at most `deadline` milliseconds.
-   * @returns gives the place back, once; undefined when none came free in time.
+   * Waits for a slot, for at most `deadline` milliseconds.
+   * @returns a function that releases the slot; undefined when none became free in time.
    */
   async enter(repository: string, deadline: number): Promise<(() => void) | undefined> {
-    if (this.taken < this.places) this.taken += 1;
-    // A place that is passed on stays counted as taken.
+    if (this.used < this.slots) this.used += 1;
+    // A slot that is handed over stays counted as used.
     else if (!(await this.wait(repository, deadline))) return undefined;
-    let isGiven = false;
+    let isReleased = false;
     return () => {
-      if (isGiven) return;
-      isGiven = true;
-      this.passOn();
+      if (isReleased) return;
+      isReleased = true;
+      this.handOver();
     };
   }
 
-  /** Resolves to whether a place was passed on in time. */
+  /** Resolves to whether a slot was handed over in time. */
   private wait(repository: string, deadline: number): Promise<boolean> {
     return new Promise((resolve) => {
-      const line = this.lines.get(repository) ?? [];
+      const queue = this.queues.get(repository) ?? [];
       const timer = setTimeout(() => {
-        this.remove(repository, pass);
+        this.remove(repository, grant);
         resolve(false);
       }, deadline);
-      const pass = () => {
+      const grant = () => {
         clearTimeout(timer);
         resolve(true);
       };
-      line.push(pass);
-      this.lines.set(repository, line);
+      queue.push(grant);
+      this.queues.set(repository, queue);
     });
   }
 
-  private passOn(): void {
-    const [next] = this.lines;
+  private handOver(): void {
+    const [next] = this.queues;
     if (!next) {
-      this.taken -= 1;
+      this.used -= 1;
       return;
     }
-    const [repository, line] = next;
-    const pass = line.shift();
-    // The repository goes behind the others that wait.
-    this.lines.delete(repository);
-    if (line.length > 0) this.lines.set(repository, line);
-    pass?.();
+    const [repository, queue] = next;
+    const grant = queue.shift();
+    // The repository moves behind the others that wait.
+    this.queues.delete(repository);
+    if (queue.length > 0) this.queues.set(repository, queue);
+    grant?.();
   }
 
-  private remove(repository: string, pass: () => void): void {
-    const line = this.lines.get(repository)?.filter((other) => other !== pass) ?? [];
-    if (line.length > 0) this.lines.set(repository, line);
-    else this.lines.delete(repository);
+  private remove(repository: string, grant: () => void): void {
+    const queue = this.queues.get(repository)?.filter((other) => other !== grant) ?? [];
+    if (queue.length > 0) this.queues.set(repository, queue);
+    else this.queues.delete(repository);
   }
 }

@@ -7,18 +7,18 @@ const limits = (limit?: string | string[], remaining?: string | string[]) =>
     ...(remaining !== undefined && { 'ratelimit-remaining': remaining }),
   });
 
-describe('the pull limit in an answer', () => {
-  it('is read as Docker Hub writes it', () => {
+describe('the pull limit in a response', () => {
+  it('is parsed in the form that Docker Hub sends', () => {
     expect(limits('100;w=21600', '76;w=21600')).toEqual({ limit: 100, remaining: 76, window: 21_600 });
     expect(limits('200;w=21600', '0;w=21600')).toEqual({ limit: 200, remaining: 0, window: 21_600 });
   });
 
-  it('may have blanks, and no window', () => {
+  it('may contain spaces, and no window', () => {
     expect(limits('100 ; w=60', '5')).toEqual({ limit: 100, remaining: 5, window: 60 });
     expect(limits('100', '5')).toEqual({ limit: 100, remaining: 5, window: 0 });
   });
 
-  it('is none when a half of it is missing or malformed', () => {
+  it('is undefined when one header is missing or malformed', () => {
     for (const [limit, remaining] of [
       [undefined, undefined],
       ['100;w=21600', undefined],
@@ -32,7 +32,7 @@ describe('the pull limit in an answer', () => {
     }
   });
 
-  it('is bounded, whatever the answer says', () => {
+  it('is bounded, whatever the response says', () => {
     const { limit, window } = limits('9'.repeat(400), '0') ?? {};
     expect(limit).toBeLessThan(1e9);
     expect(window).toBe(0);

@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http';
 
-/** What Docker Hub says of its pull limit: `ratelimit-limit: 100;w=21600` and `ratelimit-remaining: 76;w=21600`. */
+/** Docker Hub's pull limit, from `ratelimit-limit: 100;w=21600` and `ratelimit-remaining: 76;w=21600`. */
 export interface RateLimit {
   readonly limit: number;
   readonly remaining: number;
@@ -8,7 +8,7 @@ export interface RateLimit {
   readonly window: number;
 }
 
-/** Undefined when the answer has no limit in it, as for accounts without one. */
+/** Undefined when the response states no limit, as for accounts without one. */
 export function parseRateLimit(headers: IncomingHttpHeaders): RateLimit | undefined {
   const limit = parse(headers['ratelimit-limit']);
   const remaining = parse(headers['ratelimit-remaining']);

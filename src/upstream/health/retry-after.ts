@@ -1,4 +1,4 @@
-/** Longest wait, in seconds, that is believed. */
+/** Longest wait in seconds that is accepted. */
 const longest = 86_400;
 
 /** Seconds of a Retry-After header, given in seconds or as a date (RFC 9110 §10.2.3); undefined when malformed. */

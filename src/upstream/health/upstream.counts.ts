@@ -1,4 +1,4 @@
-/** How requests to upstreams end, sign-in and redirects included. */
+/** Results of upstream requests, including sign-in and redirects. */
 export const exchangeResults = [
   'ok',
   'redirected',
@@ -10,13 +10,13 @@ export const exchangeResults = [
 ] as const;
 export type ExchangeResult = (typeof exchangeResults)[number];
 
-/** What has been asked of one namespace's upstreams since the start. Whoever causes it adds to it. */
+/** Requests to the upstreams of one namespace since the start. The code that sends or receives increments them. */
 export class UpstreamCounts {
   readonly requests = Object.fromEntries(exchangeResults.map((result) => [result, 0])) as Record<
     ExchangeResult,
     number
   >;
-  /** Bytes of manifests, blobs and lists received; those of tokens and of refusals are left out. */
+  /** Bytes of manifests, blobs and lists received, without tokens and error bodies. */
   received = 0;
 }
 

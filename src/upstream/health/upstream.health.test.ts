@@ -27,7 +27,7 @@ interface Ended {
   readonly retryAfter: number | undefined;
 }
 
-/** One request; how it ended, undefined when it was answered. */
+/** Sends one request; undefined when it succeeded, otherwise its error. */
 async function ask(kind: RequestKind, failure?: UpstreamErrorKind | Error, retryAfter?: number) {
   try {
     await health.run(kind, 'app', (release) => {
@@ -52,7 +52,7 @@ async function failThreeTimes(failure: UpstreamErrorKind = 'unavailable'): Promi
 
 describe('an outage', () => {
   it.each(['unavailable', 'timeout', 'unresolved'] as const)(
-    'is known after three answers in a row that are none: %s',
+    'is known after three consecutive failures: %s',
     async (failure) => {
       await ask('manifest-get', failure);
       await ask('blob', failure);
@@ -66,7 +66,7 @@ describe('an outage', () => {
     },
   );
 
-  it('is told as what it is, and never as a deadline that nobody waited for', async () => {
+  it('is reported with its cause, but never as a timeout that did not happen', async () => {
     const told: Partial<Record<UpstreamErrorKind, UpstreamErrorKind | undefined>> = {};
     for (const failure of ['unavailable', 'timeout', 'unresolved'] as const) {
       health = new UpstreamHealth('registry.test', 64, clock);
@@ -76,7 +76,7 @@ describe('an outage', () => {
     expect(told).toEqual({ unavailable: 'unavailable', timeout: 'unavailable', unresolved: 'unresolved' });
   });
 
-  it('is none when the upstream says something, whatever that is', async () => {
+  it('does not begin while the upstream responds, whatever it says', async () => {
     for (const response of ['missing', 'unauthorized', 'denied', 'wrong', 'rate-limited'] as const) {
       await ask('blob', 'unavailable');
       await ask('blob', 'unavailable');
@@ -86,7 +86,7 @@ describe('an outage', () => {
     expect(health.isOut).toBe(false);
   });
 
-  it('is over with the first answer, be it a refusal or 429', async () => {
+  it('ends with the first response, even a refusal or 429', async () => {
     for (const response of [undefined, 'missing', 'denied', 'wrong', 'rate-limited'] as const) {
       await failThreeTimes();
       expect(health.isOut).toBe(true);
@@ -96,7 +96,7 @@ describe('an outage', () => {
     }
   });
 
-  it('is not over because of a mistake of ours, which does not make a probe for ever either', async () => {
+  it('does not end with an internal error, which does not block later probes either', async () => {
     await failThreeTimes();
     clock.pass(1);
     await expect(ask('blob', new Error('a mistake'))).rejects.toThrow('a mistake');
@@ -118,7 +118,7 @@ describe('an outage', () => {
     expect(probes).toEqual([1, 3, 7, 15, 31, 63]);
   });
 
-  it('is known at once, and for as long, when the upstream asks to be left alone', async () => {
+  it('begins at once on a Retry-After, and lasts as long', async () => {
     await ask('manifest-get', 'unavailable', 300);
     expect(await ask('manifest-get')).toEqual({ kind: 'unavailable', retryAfter: 300 });
     clock.pass(100);
@@ -127,10 +127,10 @@ describe('an outage', () => {
     expect(await ask('blob')).toBeUndefined();
   });
 
-  it('is logged when it begins and when it ends, and not for each request', async () => {
+  it('is logged when it begins and when it ends, not for each request', async () => {
     await failThreeTimes();
     for (let count = 0; count < 100; count += 1) await ask('manifest-head', 'unavailable');
-    expect(logged).toEqual(['it failed; what is stored is served until it answers']);
+    expect(logged).toEqual(['it failed; serving cached content until it recovers']);
     for (let probe = 0; probe < 5; probe += 1) {
       clock.pass(60);
       await ask('manifest-head', 'unavailable');
@@ -138,10 +138,10 @@ describe('an outage', () => {
     expect(logged).toHaveLength(1);
     clock.pass(60);
     for (let count = 0; count < 100; count += 1) await ask('manifest-head');
-    expect(logged.slice(1)).toEqual(['registry.test answers again']);
+    expect(logged.slice(1)).toEqual(['registry.test is available again']);
   });
 
-  it('is not told from lists: registries without an endpoint for them answer with all sorts of errors', async () => {
+  it('is not inferred from lists: registries without those endpoints respond with all kinds of errors', async () => {
     for (let count = 0; count < 10; count += 1) {
       expect(await ask('referrers', 'unavailable')).toMatchObject({ kind: 'unavailable' });
     }
@@ -154,7 +154,7 @@ describe('an outage', () => {
 
 describe('a limit', () => {
   it.each(['manifest-head', 'manifest-get', 'blob-head', 'blob', 'tag-list', 'referrers'] as const)(
-    'pauses requests of the kind that it answered and no other: %s',
+    'pauses only requests of the kind that it concerns: %s',
     async (limited) => {
       await ask(limited, 'rate-limited', 60);
       sent = [];
@@ -166,13 +166,13 @@ describe('a limit', () => {
       clock.pass(60);
       expect(await ask(limited)).toBeUndefined();
       expect(logged).toEqual([
-        `it failed; ${limited} requests wait, and what is stored is served`,
-        `registry.test answers ${limited} requests again`,
+        `it failed; ${limited} requests are paused, serving cached content`,
+        `registry.test accepts ${limited} requests again`,
       ]);
     },
   );
 
-  it('stands although one that was under way gets an answer', async () => {
+  it('stays although a request in flight succeeds', async () => {
     let respond: (() => void) | undefined;
     const underWay = health.run('manifest-get', 'app', () => new Promise<void>((resolve) => (respond = resolve)));
     await ask('manifest-get', 'rate-limited', 60);
@@ -181,7 +181,7 @@ describe('a limit', () => {
     expect(await ask('manifest-get')).toEqual({ kind: 'rate-limited', retryAfter: 60 });
   });
 
-  it('of pulls is known from the headers of any answer, for as long as they say', () => {
+  it('of pulls is known from the headers of any response, for as long as they say', () => {
     expect(health.rateLimit).toBeUndefined();
     health.observe({ 'ratelimit-limit': '100;w=21600', 'ratelimit-remaining': '76;w=21600' });
     health.observe({});
@@ -192,16 +192,16 @@ describe('a limit', () => {
     expect(health.rateLimit).toBeUndefined();
   });
 
-  it('of pulls is logged when it is used up, once', () => {
+  it('of pulls is logged once when it is exhausted', () => {
     for (const remaining of [2, 1, 0, 0, 0]) {
       health.observe({ 'ratelimit-limit': '100;w=21600', 'ratelimit-remaining': `${remaining};w=21600` });
     }
-    expect(logged).toEqual(['registry.test has no pulls left of 100 in 21600 s']);
+    expect(logged).toEqual(['registry.test has no pulls left of its limit of 100 in 21600 s']);
   });
 });
 
-describe('an upstream that kept somebody waiting', () => {
-  it('is slow for ten seconds, or until it answers something', async () => {
+describe('a slow upstream', () => {
+  it('is known for ten seconds, or until it responds', async () => {
     health.noteSlow();
     expect(health.isSlow).toBe(true);
     clock.pass(9.9);
@@ -230,7 +230,7 @@ describe('connections to an upstream', () => {
     return releases;
   }
 
-  it.each([2, 3, 8, 24, 64, 200])('are at most the %d that are allowed', async (most) => {
+  it.each([2, 3, 8, 24, 64, 200])('are at most the configured %d', async (most) => {
     health = new UpstreamHealth('registry.test', most, clock);
     const short = await fill('manifest-get', most * 2);
     const long = await fill('blob', most * 2);
@@ -246,7 +246,7 @@ describe('connections to an upstream', () => {
     expect([short.length, long.length]).toEqual([most * 2, most * 2]);
   });
 
-  it('leave some for short requests while blobs hold theirs', async () => {
+  it('are left for short requests while blobs hold theirs', async () => {
     await fill('blob', 100);
     expect(await ask('manifest-get')).toBeUndefined();
     expect(await ask('blob-head')).toBeUndefined();
@@ -267,7 +267,7 @@ describe('connections to an upstream', () => {
     expect(await ask('blob')).toBeUndefined();
   });
 
-  it('are not asked for when the upstream was found to be out of order by those before', async () => {
+  it('are not used when the circuit has opened while waiting', async () => {
     health = new UpstreamHealth('registry.test', 2, clock);
     let fail: ((error: Error) => void) | undefined;
     const first = health.run('blob', 'app', () => new Promise<void>((_, reject) => (fail = reject)));
@@ -279,7 +279,7 @@ describe('connections to an upstream', () => {
     expect(sent).toHaveLength(2);
   });
 
-  it('are waited for no longer than 20 s, which says nothing against the upstream', async () => {
+  it('are awaited for at most 20 s, which does not count against the upstream', async () => {
     vi.useFakeTimers();
     try {
       health = new UpstreamHealth('registry.test', 2, clock);

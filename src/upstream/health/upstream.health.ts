@@ -6,45 +6,45 @@ import { FairQueue } from './fair.queue.js';
 import { parseRateLimit, type RateLimit } from './rate-limit.js';
 import { UpstreamError, type UpstreamErrorKind } from '../upstream-error.js';
 
-/** What is limited apart by registries: Docker Hub counts manifest GETs and leaves the rest alone. */
+/** Requests that registries rate-limit separately: Docker Hub counts only GETs of manifests. */
 export type RequestKind = 'manifest-head' | 'manifest-get' | 'blob-head' | 'blob' | 'tag-list' | 'referrers';
 
-/** Consecutive failures after which an upstream is known to be out of order. */
+/** Consecutive failures that open an upstream's circuit. */
 const outageThreshold = 3;
 /**
- * Places for short requests; blobs, which hold theirs for long, have the rest of `max_connections`. As many requests are
- * lost when an outage begins, and twenty tags may cost no more than 22 with the probes of the first minute (P8).
+ * Connections for short requests; blobs have the rest of `max_connections`. This is also how many requests fail when an
+ * outage begins: twenty tags may cost at most 22 requests, including the probes of the first minute (P8).
  */
-const shortPlaces = 12;
-/** Milliseconds to wait for a place. */
-const placeDeadline = 20_000;
-/** Milliseconds that an upstream counts as slow without being asked again. */
+const shortSlots = 12;
+/** Milliseconds to wait for a connection. */
+const slotDeadline = 20_000;
+/** Milliseconds for which an upstream is considered slow. */
 const slowTime = 10_000;
 
-/** Registries that do not know one of these answer with all sorts of errors; that is no outage. */
+/** Registries without these endpoints respond with all kinds of errors, which are not outages. */
 const lists: ReadonlySet<RequestKind> = new Set(['tag-list', 'referrers']);
 
 const outages: ReadonlySet<UpstreamErrorKind> = new Set(['unavailable', 'timeout', 'unresolved']);
 
-/** Whether an error says that the upstream cannot answer now, so that something else may. */
+/** Whether an error means that the upstream is unavailable, so that a fallback or a cached response may be used. */
 export function isOutage(error: unknown): error is UpstreamError {
   return error instanceof UpstreamError && (outages.has(error.kind) || error.kind === 'rate-limited');
 }
 
-/** Which circuits a request was a probe of. */
+/** The circuits that a request probes. */
 interface Probes {
   readonly outage: boolean;
   readonly limit: boolean;
 }
 
-/** One upstream host as experience has it: whether it answers, which requests it limits, how many it is sent. */
+/** Health of one upstream host: its circuits, its rate limits and its bound on concurrent requests. */
 export class UpstreamHealth {
   private readonly logger = new Logger('Upstream');
   private readonly outage: Circuit;
   private readonly limits: Record<RequestKind, Circuit>;
   private readonly short: FairQueue;
   private readonly long: FairQueue;
-  /** What opened a circuit: what those get who are not let through. */
+  /** What opened each circuit: the error of the requests that it rejects. */
   private readonly causes = new Map<Circuit, UpstreamErrorKind>();
   private slowUntil = 0;
   private seen: (RateLimit & { readonly until: number }) | undefined;
@@ -64,12 +64,12 @@ export class UpstreamHealth {
       'tag-list': limit(),
       referrers: limit(),
     };
-    const places = Math.min(shortPlaces, Math.ceil(maxConnections / 2));
-    this.short = new FairQueue(places);
-    this.long = new FairQueue(Math.max(1, maxConnections - places));
+    const slots = Math.min(shortSlots, Math.ceil(maxConnections / 2));
+    this.short = new FairQueue(slots);
+    this.long = new FairQueue(Math.max(1, maxConnections - slots));
   }
 
-  /** The pull limit that the upstream last told of; undefined when it has none, or its window has passed. */
+  /** The pull limit that the upstream last reported; undefined when it reported none or the window has passed. */
   get rateLimit(): RateLimit | undefined {
     return this.seen && this.clock.monotonic() < this.seen.until ? this.seen : undefined;
   }
@@ -78,34 +78,34 @@ export class UpstreamHealth {
     return this.outage.state;
   }
 
-  /** The kinds of requests that the upstream takes none of now. */
+  /** Kinds of requests that are currently rate-limited. */
   get limited(): RequestKind[] {
     return (Object.keys(this.limits) as RequestKind[]).filter((kind) => this.limits[kind].isOpen);
   }
 
-  /** Requests that wait for a place. */
+  /** Requests that wait for a connection. */
   get waiting(): number {
     return this.short.waiting + this.long.waiting;
   }
 
-  /** Whether the upstream is known not to answer. */
+  /** Whether the upstream is known to be unavailable. */
   get isOut(): boolean {
     return this.outage.isOpen;
   }
 
   /**
-   * Runs one request, if experience lets it, within the bound on connections.
-   * @param action gives what holds the connection, which calls `release` when it is done with it.
-   * @throws UpstreamError `unavailable` or `rate-limited` at once during a known outage or limit, without a request.
+   * Runs one request within the bound on connections, unless a circuit is open.
+   * @param action sends the request and arranges that `release` is called when it no longer needs the connection.
+   * @throws UpstreamError `unavailable` or `rate-limited` immediately during a known outage or limit.
    */
   async run<T>(kind: RequestKind, repository: string, action: (release: () => void) => Promise<T>): Promise<T> {
     this.check(kind);
     const queue = kind === 'blob' ? this.long : this.short;
-    const release = await queue.enter(repository, placeDeadline);
-    if (!release) throw new UpstreamError('unavailable', `${this.host} has too many requests of ours under way`);
+    const release = await queue.enter(repository, slotDeadline);
+    if (!release) throw new UpstreamError('unavailable', `${this.host} has too many requests in flight`);
     let probes: Probes | undefined;
     try {
-      // Those before us in the queue may have found out.
+      // A circuit may have opened in the meantime.
       this.check(kind);
       probes = { outage: this.outage.enter(), limit: this.limits[kind].enter() };
       const result = await action(release);
@@ -118,17 +118,17 @@ export class UpstreamHealth {
     }
   }
 
-  /** Reads what an answer tells of limits. */
+  /** Records the rate limit that a response reports. */
   observe(headers: IncomingHttpHeaders): void {
     const limit = parseRateLimit(headers);
     if (!limit) return;
     if (limit.remaining === 0 && this.rateLimit?.remaining !== 0) {
-      this.logger.warn(`${this.host} has no pulls left of ${limit.limit} in ${limit.window} s`);
+      this.logger.warn(`${this.host} has no pulls left of its limit of ${limit.limit} in ${limit.window} s`);
     }
     this.seen = { ...limit, until: this.clock.monotonic() + Math.max(60, limit.window) * 1000 };
   }
 
-  /** Whether somebody waited too long for an answer a moment ago and nothing has been answered since. */
+  /** Whether a request recently waited too long and no response has arrived since. */
   get isSlow(): boolean {
     return this.clock.monotonic() < this.slowUntil;
   }
@@ -138,14 +138,14 @@ export class UpstreamHealth {
   }
 
   private check(kind: RequestKind): void {
-    this.checkCircuit(this.outage, `${this.host} is not answering`);
-    this.checkCircuit(this.limits[kind], `${this.host} takes no ${kind} requests now`);
+    this.checkCircuit(this.outage, `${this.host} is unavailable`);
+    this.checkCircuit(this.limits[kind], `${this.host} is not accepting ${kind} requests`);
   }
 
   private checkCircuit(circuit: Circuit, message: string): void {
     if (circuit.isPassable) return;
     const cause = this.causes.get(circuit);
-    // Nobody has waited for this answer, so it is not late, whatever the first one was.
+    // This request has not waited, so it has not timed out, even if the first one did.
     throw new UpstreamError(
       cause === undefined || cause === 'timeout' ? 'unavailable' : cause,
       message,
@@ -155,17 +155,17 @@ export class UpstreamHealth {
 
   private succeed(kind: RequestKind, probes: Probes): void {
     this.noteResponse(probes);
-    if (this.limits[kind].succeed(probes.limit)) this.logger.log(`${this.host} answers ${kind} requests again`);
+    if (this.limits[kind].succeed(probes.limit)) this.logger.log(`${this.host} accepts ${kind} requests again`);
   }
 
   private noteResponse({ outage }: Probes): void {
-    if (this.outage.succeed(outage)) this.logger.log(`${this.host} answers again`);
+    if (this.outage.succeed(outage)) this.logger.log(`${this.host} is available again`);
     this.slowUntil = 0;
   }
 
   private fail(kind: RequestKind, error: unknown, probes: Probes): void {
     if (!isOutage(error)) {
-      // Whatever it said, it was there to say it.
+      // An error response also proves that the host is available.
       if (error instanceof UpstreamError) this.succeed(kind, probes);
       this.outage.leave(probes.outage);
       this.limits[kind].leave(probes.limit);
@@ -173,11 +173,11 @@ export class UpstreamHealth {
       if (error.kind === 'rate-limited') this.noteResponse(probes);
       else this.outage.leave(probes.outage);
       const hasOpened = this.failCircuit(this.limits[kind], error, probes.limit);
-      if (hasOpened) this.logger.warn(`${error.message}; ${kind} requests wait, and what is stored is served`);
+      if (hasOpened) this.logger.warn(`${error.message}; ${kind} requests are paused, serving cached content`);
     } else {
       this.limits[kind].leave(probes.limit);
       const hasOpened = this.failCircuit(this.outage, error, probes.outage);
-      if (hasOpened) this.logger.warn(`${error.message}; what is stored is served until it answers`);
+      if (hasOpened) this.logger.warn(`${error.message}; serving cached content until it recovers`);
     }
   }
 

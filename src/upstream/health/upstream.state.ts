@@ -4,18 +4,18 @@ import type { UpstreamCounts } from './upstream.counts.js';
 import type { RequestKind, UpstreamHealth } from './upstream.health.js';
 import type { Upstream } from '../upstream.js';
 
-/** A configured namespace's upstream as experience has it. */
+/** Health of a configured namespace's upstream, for metrics and the status page. */
 export interface UpstreamState {
   readonly namespace: string;
   readonly host: string;
-  /** `open` while the upstream is known not to answer. */
+  /** `open` while the upstream is known to be unavailable. */
   readonly circuit: CircuitState;
-  /** Kinds of requests that it takes none of now. */
+  /** Kinds of requests that are currently rate-limited. */
   readonly limited: readonly RequestKind[];
-  /** Whether somebody waited too long for it a moment ago. */
+  /** Whether a request recently waited too long. */
   readonly isSlow: boolean;
   readonly rateLimit: RateLimit | undefined;
-  /** Requests of ours that wait for a connection. */
+  /** Requests that wait for a connection. */
   readonly waiting: number;
   readonly counts: UpstreamCounts;
 }

@@ -50,7 +50,7 @@ describe('mayReceiveCredentials', () => {
     expect(mayReceiveCredentials(upstreamAt(host), new URL(realm))).toBe(false);
   });
 
-  it('lets them go over http only where the registry itself is plain http', () => {
+  it('allows http only where the registry itself is plain http', () => {
     const realm = new URL('http://auth.example.com/token');
     expect(mayReceiveCredentials(upstreamAt('registry.example.com', { tls: false }), realm)).toBe(true);
     expect(
@@ -58,7 +58,7 @@ describe('mayReceiveCredentials', () => {
     ).toBe(false);
   });
 
-  it('lets them go to the hosts that the operator listed, and only to those', () => {
+  it('allows the listed hosts, and only those', () => {
     const upstream = upstreamAt('registry.example.com', { tokenRealms: ['auth.elsewhere.net'] });
     for (const realm of ['https://auth.elsewhere.net/', 'https://auth.elsewhere.net:8443/'])
       expect(mayReceiveCredentials(upstream, new URL(realm))).toBe(true);
@@ -76,7 +76,7 @@ describe('mayReceiveCredentials', () => {
     expect(mayReceiveCredentials(upstream, new URL(other))).toBe(false);
   });
 
-  it('does not take a place for redirects for a realm', () => {
+  it('does not treat a redirect host as a realm', () => {
     const upstream = upstreamAt('registry.example.com', { redirectHosts: ['cdn.elsewhere.net'] });
     expect(mayReceiveCredentials(upstream, new URL('https://cdn.elsewhere.net/token'))).toBe(false);
   });

@@ -4,8 +4,8 @@ import type { Upstream } from '../upstream.js';
 /**
  * Whether credentials of an upstream may go to a token realm: over https (unless the upstream itself is plain http), to
  * its own origin, to a host of the same registrable domain, or to one that the operator listed. Another port of an
- * address or of a name without such a domain may be somebody else's server. A challenge is an answer of the network, and
- * realms have been used to collect passwords (CVE-2026-33540 and others).
+ * address or of a name without such a domain may be another party's server. Challenges are
+ * untrusted input: realms have been used to collect passwords (CVE-2026-33540 and others).
  */
 export function mayReceiveCredentials(upstream: Upstream, realm: URL): boolean {
   if (realm.protocol !== 'https:' && upstream.settings.tls) return false;

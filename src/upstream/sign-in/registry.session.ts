@@ -11,31 +11,31 @@ import type { Upstream } from '../upstream.js';
 import { resultOf } from '../health/upstream.counts.js';
 
 const maxRedirects = 5;
-/** Remembered ways to sign in, per origin and repository. */
+/** Maximum number of remembered authorizations, per origin and repository. */
 const maxAuthorizations = 10_000;
 
-/** One question to an upstream about one repository. */
-export interface Question {
+/** One request to an upstream about one repository. */
+export interface UpstreamRequest {
   readonly upstream: Upstream;
   readonly repository: string;
   readonly method: 'GET' | 'HEAD';
-  /** Below the registry's base, beginning with `/v2/`. */
+  /** Path that begins with `/v2/`. */
   readonly path: string;
   readonly headers: Readonly<Record<string, string>>;
 }
 
-/** How a server wanted to be asked the last time. */
+/** How a server last required requests to be authorized. */
 type Authorization = { readonly scheme: 'basic' } | { readonly scheme: 'bearer'; readonly challenge: Challenge };
 
-/** Where a request stands: the registry itself, or a server it redirected to. */
+/** One step of a redirect chain: the registry itself or a redirect target. */
 interface Hop {
   readonly url: URL;
   readonly isRegistry: boolean;
 }
 
 /**
- * Asks upstreams, signing in as they want it and following their redirects: the one algorithm that every registry we
- * know of takes (upstreams.md). Credentials and tokens go to the origin that they are for and to no other.
+ * Sends requests to upstreams, signing in and following redirects with an algorithm that works with every known registry
+ * (upstreams.md). Credentials and tokens are only sent to the origin that they are for.
  */
 export class RegistrySession {
   private readonly authorizations = new LRUCache<string, Authorization>({ max: maxAuthorizations });
@@ -45,39 +45,40 @@ export class RegistrySession {
     private readonly tokens: TokenService,
   ) {}
 
-  /** The answer's head, whatever its status, after sign-in and redirects. @throws UpstreamError */
-  async ask(question: Question): Promise<Exchange> {
-    let hop: Hop = { url: new URL(question.path, question.upstream.base), isRegistry: true };
+  /** Returns the response, whatever its status, after sign-in and redirects. @throws UpstreamError */
+  async request(request: UpstreamRequest): Promise<Exchange> {
+    let hop: Hop = { url: new URL(request.path, request.upstream.base), isRegistry: true };
     for (let redirects = 0; ; redirects += 1) {
-      const response = await this.askSignedIn(question, hop);
+      const response = await this.sendSignedIn(request, hop);
       const location = redirectTarget(response);
       if (location === undefined) return response;
       discardBody(response.body, response.headers['content-length']);
-      if (redirects === maxRedirects) throw new UpstreamError('wrong', `${response.host} redirects without end`);
-      hop = nextHop(question.upstream, hop, location);
+      if (redirects === maxRedirects)
+        throw new UpstreamError('wrong', `${response.host} redirects more than ${maxRedirects} times`);
+      hop = nextHop(request.upstream, hop, location);
     }
   }
 
-  /** Sends one request without sign-in or redirects: for tokens. */
+  /** Sends one request without sign-in or redirects. */
   async send(
     upstream: Upstream,
     url: URL,
     headers: Record<string, string>,
     isFirstHop: boolean,
-    question?: Question,
+    request?: UpstreamRequest,
   ): Promise<Exchange> {
     const { userAgent } = upstream.settings;
     try {
       const agent = this.agents.for(url, upstream);
       const response = await exchange({
-        method: question?.method ?? 'GET',
+        method: request?.method ?? 'GET',
         url,
         agent,
         deadline: headDeadline,
         headers: {
           'accept-encoding': 'identity',
           'user-agent': userAgent ?? 'oci-registry',
-          // Only the registry itself learns what its answer is for.
+          // Only the registry itself receives the trace context.
           ...(isFirstHop && contextHeaders()),
           ...headers,
         },
@@ -90,33 +91,33 @@ export class RegistrySession {
     }
   }
 
-  private async askSignedIn(question: Question, hop: Hop): Promise<Exchange> {
-    const key = `${question.upstream.id} ${hop.url.origin} ${question.repository}`;
+  private async sendSignedIn(request: UpstreamRequest, hop: Hop): Promise<Exchange> {
+    const key = `${request.upstream.id} ${hop.url.origin} ${request.repository}`;
     const known = this.authorizations.get(key);
-    const asked = await this.askOnce(question, hop, known);
-    const first = await this.askUnsigned(question, hop, asked);
+    const sent = await this.sendOnce(request, hop, known);
+    const first = await this.retryWithoutToken(request, hop, sent);
     if (first.response.status !== 401) return first.response;
-    return this.answerChallenge(question, hop, key, first);
+    return this.answerChallenge(request, hop, key, first);
   }
 
   /**
-   * Asks again without a token when the one it brought was refused as such: the challenge may then name a realm that is
-   * of no use (nvcr.io, upstreams.md), and only what is said to those who come without one counts.
+   * Sends the request again without a token when its token was refused as invalid. The challenge of such a refusal may
+   * name a realm of no use (nvcr.io, upstreams.md); only that of a request without a token counts.
    */
-  private async askUnsigned(question: Question, hop: Hop, asked: Asked): Promise<Asked> {
-    if (asked.token === undefined || !isInvalidToken(asked.response)) return asked;
-    this.tokens.forget(asked.token);
-    discardBody(asked.response.body, asked.response.headers['content-length']);
-    return this.askOnce(question, hop, undefined);
+  private async retryWithoutToken(request: UpstreamRequest, hop: Hop, sent: Sent): Promise<Sent> {
+    if (sent.token === undefined || !isInvalidToken(sent.response)) return sent;
+    this.tokens.forget(sent.token);
+    discardBody(sent.response.body, sent.response.headers['content-length']);
+    return this.sendOnce(request, hop, undefined);
   }
 
-  /** Signs in once. When a token was refused as such, asks without one before giving up (nvcr.io, upstreams.md). */
-  private async answerChallenge(question: Question, hop: Hop, key: string, refused: Asked): Promise<Exchange> {
+  /** Signs in once. When the new token is refused as invalid, tries once without (nvcr.io, upstreams.md). */
+  private async answerChallenge(request: UpstreamRequest, hop: Hop, key: string, refused: Sent): Promise<Exchange> {
     if (refused.token !== undefined) this.tokens.forget(refused.token);
-    const authorization = await this.readChallenges(question, hop, refused.response);
-    if (authorization === undefined || isUseless(authorization, question.upstream, hop)) return refused.response;
+    const authorization = await this.readChallenges(request, hop, refused.response);
+    if (authorization === undefined || isUnusable(authorization, request.upstream, hop)) return refused.response;
     discardBody(refused.response.body, refused.response.headers['content-length']);
-    const second = await this.askOnce(question, hop, authorization);
+    const second = await this.sendOnce(request, hop, authorization);
     if (second.response.status !== 401) {
       this.authorizations.set(key, authorization);
       return second.response;
@@ -125,26 +126,26 @@ export class RegistrySession {
     this.authorizations.delete(key);
     if (isInvalidToken(second.response)) {
       discardBody(second.response.body, second.response.headers['content-length']);
-      return (await this.askOnce(question, hop, undefined)).response;
+      return (await this.sendOnce(request, hop, undefined)).response;
     }
-    if (isPrivateOrAbsent(second.response, question.upstream)) {
+    if (isPrivateOrAbsent(second.response, request.upstream)) {
       second.response.body.destroy();
-      // Docker Hub gives anybody a token and then says 401 for what is private and for what does not exist alike.
+      // Docker Hub issues a token to anybody and then responds 401 for both private and nonexistent repositories.
       throw new UpstreamError('missing', `${second.response.host} has no such public repository`);
     }
     return second.response;
   }
 
-  private async askOnce(question: Question, hop: Hop, authorization: Authorization | undefined): Promise<Asked> {
-    const { upstream, repository, headers } = question;
+  private async sendOnce(request: UpstreamRequest, hop: Hop, authorization: Authorization | undefined): Promise<Sent> {
+    const { upstream, repository, headers } = request;
     const { url, isRegistry } = hop;
     const credentials = upstream.settings.credentials;
     if (authorization?.scheme === 'basic' && credentials && isRegistry) {
       const value = basic(credentials.username, credentials.password.reveal());
-      return { response: await this.send(upstream, url, { ...headers, authorization: value }, isRegistry, question) };
+      return { response: await this.send(upstream, url, { ...headers, authorization: value }, isRegistry, request) };
     }
     if (authorization?.scheme !== 'bearer')
-      return { response: await this.send(upstream, url, { ...headers }, isRegistry, question) };
+      return { response: await this.send(upstream, url, { ...headers }, isRegistry, request) };
     const { challenge } = authorization;
     const token = await this.tokens.get({ upstream, origin: url.origin, challenge, repository, isRegistry });
     const response = await this.send(
@@ -152,14 +153,14 @@ export class RegistrySession {
       url,
       { ...headers, authorization: `Bearer ${token}` },
       isRegistry,
-      question,
+      request,
     );
     return { response, token };
   }
 
-  /** The best of the challenges; those of `/v2/` when the answer has none (gcr.io once). */
+  /** The best of the challenges; those of `/v2/` when the response has none (as gcr.io once did). */
   private async readChallenges(
-    { upstream }: Question,
+    { upstream }: UpstreamRequest,
     hop: Hop,
     response: Exchange,
   ): Promise<Authorization | undefined> {
@@ -171,13 +172,13 @@ export class RegistrySession {
   }
 }
 
-interface Asked {
+interface Sent {
   readonly response: Exchange;
   readonly token?: string;
 }
 
 function challengesOf({ body }: Exchange): Challenge[] {
-  // Joined headers cannot be told from one header with several challenges; the raw ones can.
+  // Node joins repeated headers, which cannot be told from one header with several challenges.
   return parseChallenges(body.headersDistinct['www-authenticate'] ?? []);
 }
 
@@ -195,7 +196,7 @@ function choose(challenges: readonly Challenge[]): Authorization | undefined {
   return challenges.some(({ scheme }) => scheme === 'basic') ? { scheme: 'basic' } : undefined;
 }
 
-function isUseless({ scheme }: Authorization, { settings }: Upstream, { isRegistry }: Hop): boolean {
+function isUnusable({ scheme }: Authorization, { settings }: Upstream, { isRegistry }: Hop): boolean {
   return scheme === 'basic' && (!isRegistry || settings.credentials === undefined);
 }
 
@@ -207,23 +208,23 @@ function redirectTarget({ status, headers }: Exchange): string | undefined {
   return [301, 302, 303, 307, 308].includes(status) ? headers.location : undefined;
 }
 
-/** @throws UpstreamError `wrong` for a target that is no URL, carries credentials, or leaves https. */
+/** @throws UpstreamError `wrong` for a target that is not a URL, contains credentials or downgrades https. */
 function nextHop(upstream: Upstream, { url, isRegistry }: Hop, location: string): Hop {
   const target = URL.canParse(location, url.href) ? new URL(location, url) : undefined;
   const isSafe = target?.protocol === 'https:' || (target?.protocol === 'http:' && url.protocol === 'http:');
   if (!target || !isSafe || target.username !== '' || target.password !== '') {
-    throw new UpstreamError('wrong', `${url.host} redirects to a place that is not safe to follow`);
+    throw new UpstreamError('wrong', `${url.host} sent an unsafe redirect`);
   }
   return { url: target, isRegistry: isRegistry && target.origin === upstream.base.origin };
 }
 
-/** Blames the namespace for its own host and the upstream for where it sent us. */
+/** Attributes an error to the namespace for its own host, and to the upstream for hosts that it named. */
 function explain(error: unknown, upstream: Upstream, url: URL, isFirstHop: boolean): unknown {
   const refusal =
     error instanceof AddressError ? new UpstreamError('refused', `${url.host} is not at a public address`) : error;
   if (!(refusal instanceof UpstreamError)) return refusal;
   if (refusal.kind === 'refused' && !isFirstHop) {
-    return new UpstreamError('wrong', `${upstream.base.host} sends to ${url.host}, which is not at a public address`);
+    return new UpstreamError('wrong', `${upstream.base.host} refers to ${url.host}, which is not at a public address`);
   }
   if (refusal.kind === 'unresolved' && (upstream.isConfigured || !isFirstHop)) {
     return new UpstreamError('unavailable', refusal.message);

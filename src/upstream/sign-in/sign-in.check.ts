@@ -8,13 +8,13 @@ import { basic, parseToken } from './token.service.js';
 import type { Exchange } from '../transport/transport.js';
 import type { Upstream } from '../upstream.js';
 
-/** Bytes of a token answer. */
+/** Maximum bytes of a token response. */
 const maxResponseBytes = 1024 * 1024;
 
-/** What time a host says it is. */
+/** Clock difference to a host, from its Date header. */
 export interface SeenDate {
   readonly host: string;
-  /** Milliseconds that this machine's clock is ahead. */
+  /** Milliseconds that the local clock is ahead. */
   readonly skew: number;
 }
 
@@ -22,7 +22,7 @@ const fail = (detail: string): Finding => ({ status: 'fail', detail });
 const warn = (detail: string): Finding => ({ status: 'warn', detail });
 const ok = (detail: string): Finding => ({ status: 'ok', detail });
 
-/** Asks for `/v2/` as clients sign in (end-1): the credentials are tried without any repository. */
+/** Signs in at `/v2/` (end-1), which tries the credentials without a repository. */
 export async function checkSignIn(
   upstream: Upstream,
   session: RegistrySession,
@@ -33,16 +33,17 @@ export async function checkSignIn(
     ask(session, upstream, new URL('/v2/', upstream.base), headers, true);
   const first = await ping({});
   noteDate(first, seen);
-  if (first.status === 200) return ok(credentials ? 'answers, and asks for no credentials' : 'answers');
-  if (first.status === 429) return warn('answers, and limits us (429)');
-  if (first.status !== 401) return fail(`answers ${first.status} to /v2/: no registry, or out of order`);
+  if (first.status === 200) return ok(credentials ? 'available, requires no credentials' : 'available');
+  if (first.status === 429) return warn('rate-limited (429)');
+  if (first.status !== 401) return fail(`responds ${first.status} to /v2/: not a registry, or not working`);
   const challenges = parseChallenges(first.body.headersDistinct['www-authenticate'] ?? []);
   const bearer = challenges.find(({ scheme, parameters }) => scheme === 'bearer' && parameters.has('realm'));
   if (bearer) return checkToken(upstream, session, bearer, ping);
-  if (!challenges.some(({ scheme }) => scheme === 'basic')) return fail('asks for a way to sign in that is not known');
-  if (!credentials) return warn('asks for a user and a password, and has none');
+  if (!challenges.some(({ scheme }) => scheme === 'basic'))
+    return fail('requires an unsupported authentication scheme');
+  if (!credentials) return warn('requires a user and password; none configured');
   const { status } = await ping({ authorization: basic(credentials.username, credentials.password.reveal()) });
-  return status === 200 ? ok('signed in') : fail(`does not accept the user or the password (${status})`);
+  return status === 200 ? ok('signed in') : fail(`rejects the user or password (${status})`);
 }
 
 async function checkToken(
@@ -56,7 +57,7 @@ async function checkToken(
   const url = URL.canParse(realm) ? new URL(realm) : undefined;
   if (!url || (tls && url.protocol !== 'https:')) return fail('names no usable token realm');
   if (credentials && !mayReceiveCredentials(upstream, url)) {
-    return fail(`sends for a token to ${url.host}, which is not among its token_realms`);
+    return fail(`requests tokens from ${url.host}, which is not in its token_realms`);
   }
   const service = parameters.get('service');
   if (service !== undefined) url.searchParams.set('service', service);
@@ -66,26 +67,26 @@ async function checkToken(
   const response = await session.send(upstream, url, { ...(authorization !== undefined && { authorization }) }, false);
   const body = await readBody(response.body, maxResponseBytes, response.host);
   if (response.status === 401 || response.status === 403) {
-    if (credentials) return fail(`${response.host} does not accept the user or the password (${response.status})`);
-    return warn(`${response.host} gives no token without credentials (${response.status})`);
+    if (credentials) return fail(`${response.host} rejects the user or password (${response.status})`);
+    return warn(`${response.host} issues no token without credentials (${response.status})`);
   }
-  if (response.status === 429) return warn(`${response.host} limits us (429)`);
-  if (response.status !== 200) return fail(`${response.host} answers ${response.status} to a token request`);
+  if (response.status === 429) return warn(`${response.host} is rate-limiting (429)`);
+  if (response.status !== 200) return fail(`${response.host} responds ${response.status} to a token request`);
   const { value } = parseToken(body, response.host);
   const second = await ping({ authorization: `Bearer ${value}` });
   const whose = credentials ? `token obtained from ${response.host}` : `anonymous token obtained from ${response.host}`;
   if (second.status === 200) return ok(`${whose}${limitOf(second)}`);
-  return (credentials ? fail : warn)(`${whose}, and not accepted (${second.status})`);
+  return (credentials ? fail : warn)(`${whose}, but not accepted (${second.status})`);
 }
 
-/** Docker Hub tells of its limit in answers about manifests; a HEAD of this one is meant for that and does not count. */
+/** Docker Hub reports its limit in manifest responses; a HEAD of this repository exists for that and does not count. */
 export async function checkRateLimit(upstream: Upstream, session: RegistrySession): Promise<Finding> {
   const repository = 'ratelimitpreview/test';
   const path = `/v2/${repository}/manifests/latest`;
-  const response = await session.ask({ upstream, repository, method: 'HEAD', path, headers: {} });
+  const response = await session.request({ upstream, repository, method: 'HEAD', path, headers: {} });
   discardBody(response.body, '0');
   const limit = parseRateLimit(response.headers);
-  if (!limit) return ok('none that it tells of');
+  if (!limit) return ok('none reported');
   const detail = `${limit.remaining} of ${limit.limit} pulls left in ${Math.round(limit.window / 3600)} h`;
   return limit.remaining < limit.limit / 10 ? warn(detail) : ok(detail);
 }

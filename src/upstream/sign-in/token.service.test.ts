@@ -48,7 +48,7 @@ function make(
 }
 
 describe('TokenService', () => {
-  it('asks for the right to pull one repository, with the service that was named', async () => {
+  it('requests pull access to one repository, with the given service', async () => {
     const { get, asked } = make();
     expect(await get()).toBe('token-1');
     expect(asked[0]?.url.href).toBe(
@@ -108,7 +108,7 @@ describe('TokenService', () => {
     expect(asked).toEqual([]);
   });
 
-  it('shares a request among those who ask at the same time, and its failure', async () => {
+  it('shares a request and its failure among concurrent callers', async () => {
     const { get, asked } = make((count) => (count === 1 ? {} : { status: 503 }));
     expect(await Promise.all([get(), get(), get()])).toEqual(['token-1', 'token-1', 'token-1']);
     expect(asked).toHaveLength(1);
@@ -178,7 +178,7 @@ describe('TokenService', () => {
     { token: 'two words' },
     { token: 'a\r\nb: c' },
     { token: 'ü' },
-  ])('takes no token from %j', async (body) => {
+  ])('rejects the token response %j', async (body) => {
     await expect(make(() => ({ body })).get()).rejects.toMatchObject({ kind: 'wrong' });
   });
 
@@ -200,7 +200,7 @@ describe('TokenService', () => {
     expect(asked).toHaveLength(2);
   });
 
-  it('never has a secret in a message', async () => {
+  it('never puts a secret in a message', async () => {
     const { get } = make(() => ({ status: 401, body: 'planted-body' }));
     const failure = await get({ upstream: upstreamOf(signedIn) }).catch((error: unknown) => error);
     expect(JSON.stringify([String(failure), failure])).not.toContain('planted-');

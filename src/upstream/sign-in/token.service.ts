@@ -8,20 +8,20 @@ import type { Exchange } from '../transport/transport.js';
 import { errorOfStatus, UpstreamError } from '../upstream-error.js';
 import type { Upstream } from '../upstream.js';
 
-/** Bytes of a token answer. */
+/** Maximum bytes of a token response. */
 const maxResponseBytes = 1024 * 1024;
-/** Seconds: the least that a token is taken to live, and its life when the answer does not say (distribution token specification). */
-const defaultLife = 60;
-/** Longest life believed, in seconds. */
-const longestLife = 86_400;
+/** Lifetime in seconds when the response states none, and the shortest assumed (distribution token specification). */
+const defaultLifetime = 60;
+/** Longest lifetime in seconds that is accepted. */
+const longestLifetime = 86_400;
 const tokenShape: JsonShape = { fields: { token: 'value', access_token: 'value', expires_in: 'value' } };
-/** Tokens remembered at one time. */
+/** Maximum number of cached tokens. */
 const maxTokens = 10_000;
 
-/** How requests for tokens ended. */
+/** Results of token requests. */
 export interface TokenCounts {
   granted: number;
-  /** Credentials, or their absence, were to blame. */
+  /** Because of the credentials or their absence. */
   refused: number;
   failed: number;
 }
@@ -35,19 +35,19 @@ interface Token {
 /** Sends a GET to a URL on behalf of an upstream; no redirects are followed. */
 export type TokenFetcher = (upstream: Upstream, url: URL, headers: Record<string, string>) => Promise<Exchange>;
 
-/** What a token is asked for. */
+/** What a token is requested for. */
 export interface TokenRequest {
   readonly upstream: Upstream;
-  /** Origin of the server that challenged: a token is never sent to another. */
+  /** Origin of the server that sent the challenge: the token is only sent there. */
   readonly origin: string;
   readonly challenge: Challenge;
   /** Repository the request is about, for the scope. */
   readonly repository: string;
-  /** Whether the server is the upstream itself, which alone may have its credentials. */
+  /** Whether the server is the upstream itself: only then are credentials used. */
   readonly isRegistry: boolean;
 }
 
-/** Bearer tokens: one request for each realm, service, scope and credentials at a time, kept for four fifths of their life. */
+/** Bearer tokens: at most one concurrent request per realm, service, scope and credentials, cached for 80 % of their lifetime. */
 export class TokenService {
   private readonly tokens = new LRUCache<string, Token>({ max: maxTokens });
   private readonly running = new Map<string, Promise<Token>>();
@@ -58,7 +58,7 @@ export class TokenService {
     private readonly clock: Clock,
   ) {}
 
-  /** @throws UpstreamError when no token is to be had; `unauthorized` when the credentials, or their absence, are to blame. */
+  /** @throws UpstreamError when no token can be obtained; `unauthorized` because of the credentials or their absence */
   async get(request: TokenRequest): Promise<string> {
     const url = tokenUrl(request);
     const key = `${request.upstream.id} ${request.origin} ${request.isRegistry} ${url.href}`;
@@ -97,7 +97,7 @@ export class TokenService {
     if (credentials && !(await mayReceiveCredentials(upstream, url))) {
       throw new UpstreamError(
         'wrong',
-        `${upstream.base.host} sends for a token to ${url.host}, which is not among its token_realms`,
+        `${upstream.base.host} requests tokens from ${url.host}, which is not in its token_realms`,
       );
     }
     const receivedAt = this.clock.monotonic();
@@ -107,8 +107,8 @@ export class TokenService {
     });
     const content = await readBody(body, maxResponseBytes, host);
     if (status !== 200) throw errorOfToken(status, host, parseRetryAfter(headers['retry-after'], this.clock.now()));
-    const { value, life } = parseToken(content, host);
-    return { value, expiresAt: receivedAt + life * 1000 * 0.8 };
+    const { value, lifetime } = parseToken(content, host);
+    return { value, expiresAt: receivedAt + lifetime * 1000 * 0.8 };
   }
 }
 
@@ -116,7 +116,7 @@ export function basic(username: string, password: string): string {
   return `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}`;
 }
 
-/** @throws UpstreamError `wrong` when the realm is no URL that a token may be fetched from. */
+/** @throws UpstreamError `wrong` when the realm is not a URL that tokens may be requested from. */
 function tokenUrl({ upstream, challenge, repository, isRegistry }: TokenRequest): URL {
   const realm = challenge.parameters.get('realm') ?? '';
   const url = URL.canParse(realm) ? new URL(realm) : undefined;
@@ -131,8 +131,8 @@ function tokenUrl({ upstream, challenge, repository, isRegistry }: TokenRequest)
 }
 
 /**
- * Registries send placeholders as scope (ghcr.io: `repository:user/image:pull`), so ours is built from the repository;
- * another type of scope is taken literally (public.ecr.aws: `aws`), and so is that of a server we were redirected to.
+ * Some registries send a placeholder scope (ghcr.io: `repository:user/image:pull`), so the scope is built from the
+ * repository. Other scope types (public.ecr.aws: `aws`) and those of redirect targets are used literally.
  */
 function scopeOf(sent: string | undefined, repository: string, isRegistry: boolean): string {
   const isLiteral = sent !== undefined && sent !== '' && (!isRegistry || !sent.startsWith('repository:'));
@@ -141,16 +141,16 @@ function scopeOf(sent: string | undefined, repository: string, isRegistry: boole
 
 function errorOfToken(status: number, host: string, retryAfter: number | undefined): UpstreamError {
   if (status === 401 || status === 403)
-    return new UpstreamError('unauthorized', `${host} gives no token for this repository`);
-  // A token endpoint that is not there does not mean that the image is not.
+    return new UpstreamError('unauthorized', `${host} issues no token for this repository`);
+  // A missing token endpoint does not mean that the image is missing.
   if (status === 404 || status === 410)
-    return new UpstreamError('wrong', `${host} answered ${status} to a token request`);
+    return new UpstreamError('wrong', `${host} responded with ${status} to a token request`);
   return errorOfStatus(status, host, retryAfter);
 }
 
-/** Value and life, in seconds, of a token answer. @throws UpstreamError `wrong` */
-export function parseToken(content: Buffer, host: string): { value: string; life: number } {
-  const wrong = () => new UpstreamError('wrong', `${host} answered a token request with something else`);
+/** Value and lifetime in seconds of a token response. @throws UpstreamError `wrong` */
+export function parseToken(content: Buffer, host: string): { value: string; lifetime: number } {
+  const wrong = () => new UpstreamError('wrong', `${host} sent an invalid token response`);
   let document: unknown;
   try {
     document = readJson(content, tokenShape);
@@ -163,11 +163,11 @@ export function parseToken(content: Buffer, host: string): { value: string; life
     (text): text is string => typeof text === 'string' && /^[\x21-\x7e]{1,65536}$/.test(text),
   );
   if (value === undefined) throw wrong();
-  const life = typeof expiresIn === 'number' && Number.isFinite(expiresIn) ? expiresIn : defaultLife;
-  return { value, life: Math.min(Math.max(life, defaultLife), longestLife) };
+  const lifetime = typeof expiresIn === 'number' && Number.isFinite(expiresIn) ? expiresIn : defaultLifetime;
+  return { value, lifetime: Math.min(Math.max(lifetime, defaultLifetime), longestLifetime) };
 }
 
-/** The list of public suffixes is large, and only those with a password need it. */
+/** Loads the large public suffix list only when credentials are used. */
 async function mayReceiveCredentials(upstream: Upstream, realm: URL): Promise<boolean> {
   const rule = await import('./realm.js');
   return rule.mayReceiveCredentials(upstream, realm);

@@ -73,13 +73,13 @@ describe('isPublicAddress', () => {
   });
 
   it.each(['', 'localhost', 'example.com', '127.1', '0x7f.0.0.1', '1.1.1.1.', '[::1]', '1.1.1.1:80', '::g'])(
-    'refuses %s, which is no address',
+    'refuses %s, which is not an address',
     (text) => {
       expect(isPublicAddress(text)).toBe(false);
     },
   );
 
-  it('refuses every address that carries an IPv4 address inside, public or not', () => {
+  it('refuses every address that embeds an IPv4 address, public or not', () => {
     fc.assert(
       fc.property(fc.ipV4(), fc.constantFrom('::ffff:', '::', '64:ff9b::', '::ffff:0:'), (address, prefix) => {
         expect(isPublicAddress(prefix + address)).toBe(false);
@@ -87,7 +87,7 @@ describe('isPublicAddress', () => {
     );
   });
 
-  it('never throws and takes only what is an address', () => {
+  it('never throws, and accepts only addresses', () => {
     fc.assert(
       fc.property(fc.oneof(fc.string(), fc.ipV4(), fc.ipV6(), fc.ipV4Extended()), (text) => {
         if (isPublicAddress(text)) expect(isIP(text)).not.toBe(0);
@@ -111,7 +111,7 @@ describe('guardedLookup', () => {
       ),
     );
 
-  it('gives all addresses, or the first, as it was asked', async () => {
+  it('returns all addresses or the first one, as requested', async () => {
     const lookup = guardedLookup(resolving('1.1.1.1', '2606:4700::1'));
     expect(await lookUp(lookup, true)).toEqual([
       { address: '1.1.1.1', family: 4 },
@@ -128,7 +128,7 @@ describe('guardedLookup', () => {
     },
   );
 
-  it('passes on that there is no such name', async () => {
+  it('passes on a resolution error', async () => {
     const failure = Object.assign(new Error('no such name'), { code: 'ENOTFOUND' });
     const lookup = guardedLookup((_name, _options, callback) => callback(failure, ''));
     expect(await lookUp(lookup, true)).toBe(failure);

@@ -1,7 +1,7 @@
 import { lookup as systemLookup, type LookupAddress } from 'node:dns';
 import { BlockList, isIP, type LookupFunction } from 'node:net';
 
-/** Finds the addresses of a host, like `dns.lookup`; replaced in tests. */
+/** Resolves a host to addresses, like `dns.lookup`; replaced in tests. */
 export abstract class Resolver {
   abstract readonly lookup: LookupFunction;
 }
@@ -10,13 +10,13 @@ export class SystemResolver extends Resolver {
   readonly lookup: LookupFunction = systemLookup;
 }
 
-/** An address that no stranger may make this process connect to. */
+/** A host that is not at a public address, so that untrusted input must not cause a connection to it. */
 export class AddressError extends Error {
   override readonly name = 'AddressError';
   readonly code = 'ERR_ADDRESS_NOT_PUBLIC';
 }
 
-/** IANA special-purpose registries, and the IPv6 forms that carry an IPv4 address inside. */
+/** IANA special-purpose registries, and the IPv6 forms that embed an IPv4 address. */
 const notPublic4 = [
   ['0.0.0.0', 8],
   ['10.0.0.0', 8],
@@ -37,7 +37,7 @@ const notPublic4 = [
   ['224.0.0.0', 4],
   ['240.0.0.0', 4],
 ] as const;
-/** Public IPv6 is 2000::/3 less these. */
+/** Public IPv6 is 2000::/3 without these. */
 const notPublic6 = [
   ['2001::', 23],
   ['2001:db8::', 32],
@@ -52,7 +52,7 @@ for (const [network, prefix] of notPublic6) special.addSubnet(network, prefix, '
 const globalUnicast = new BlockList();
 globalUnicast.addSubnet('2000::', 3, 'ipv6');
 
-/** Whether an address, not a name, is one of the public internet. */
+/** Whether an IP address is public. */
 export function isPublicAddress(address: string): boolean {
   const family = isIP(address);
   if (family === 4) return !special.check(address, 'ipv4');
@@ -60,8 +60,8 @@ export function isPublicAddress(address: string): boolean {
 }
 
 /**
- * A lookup that gives only public addresses. It runs when a connection is made and the connection goes to what it
- * returned, so that a name that changes its address between two questions gains nothing (DNS rebinding).
+ * A lookup that only returns public addresses. The connection is made to the addresses that it returns, so that DNS
+ * rebinding between a check and a connection is impossible.
  */
 export function guardedLookup(lookup: LookupFunction): LookupFunction {
   return (hostname, options, callback) => {
@@ -77,7 +77,7 @@ export function guardedLookup(lookup: LookupFunction): LookupFunction {
   };
 }
 
-/** Hosts written as addresses are never looked up; they are checked before the connection. @throws AddressError */
+/** Checks IP literals, which are never looked up, before the connection. @throws AddressError */
 export function checkLiteralHost(hostname: string): void {
   const address = hostname.replace(/^\[|\]$/g, '');
   if (isIP(address) !== 0 && !isPublicAddress(address)) throw new AddressError('the address is not public');

@@ -7,8 +7,8 @@ import { checkLiteralHost, guardedLookup, type Resolver } from './address.guard.
 import type { Upstream } from '../upstream.js';
 
 /**
- * Connections to one origin: the most that `max_connections` may allow. Who waits is decided before, where waiting is fair
- * and counts neither against a deadline nor against the upstream.
+ * Connections per origin, the maximum of `max_connections`. Requests queue before this, where the queue is fair and
+ * waiting counts neither against a deadline nor against the upstream.
  */
 const maxConnections = 1_000;
 const maxIdleConnections = 16;
@@ -17,7 +17,7 @@ const common = {
   keepAlive: true,
   maxSockets: maxConnections,
   maxFreeSockets: maxIdleConnections,
-  // Idle connections are closed before the usual balancers drop them without a word.
+  // Closes idle connections before common load balancers silently drop them.
   timeout: 55_000,
   scheduling: 'lifo',
   autoSelectFamily: true,
@@ -34,10 +34,10 @@ const pools = (options: https.AgentOptions): Pools => ({
   https: receiveIntoOneBuffer(new https.Agent({ ...common, ...options })),
 });
 
-/** Connection pools: strangers share a pair that only reaches public addresses; each configured upstream has its own. */
+/** Connection pools: unconfigured upstreams share one that only reaches public addresses; each configured one has its own. */
 export class Agents {
   private readonly unconfigured: Pools;
-  /** For connections to the operator's proxy, which connects to the rest; its address is the operator's business. */
+  /** For connections to the operator's proxy, which may be at a private address. */
   private readonly proxied: Pools;
   private readonly trusted = new Map<Upstream, Pools>();
 
@@ -46,7 +46,7 @@ export class Agents {
     this.proxied = pools({ lookup: resolver.lookup });
   }
 
-  /** @throws AddressError when the host is written as an address that is not public and nobody vouches for it. */
+  /** @throws AddressError when the host is an untrusted IP literal that is not public. */
   for(url: URL, upstream: Upstream): http.Agent {
     return url.protocol === 'https:' ? this.poolsFor(url, upstream).https : this.poolsFor(url, upstream).http;
   }
@@ -67,11 +67,11 @@ export class Agents {
   private poolsOf(upstream: Upstream): Pools {
     const known = this.trusted.get(upstream);
     if (known) return known;
-    const { settings, authorities } = upstream;
+    const { settings, certificateAuthorities } = upstream;
     const made = pools({
       lookup: this.resolver.lookup,
       rejectUnauthorized: !settings.acceptInvalidCerts,
-      ...(authorities !== undefined && { ca: [...rootCertificates, authorities] }),
+      ...(certificateAuthorities !== undefined && { ca: [...rootCertificates, certificateAuthorities] }),
     });
     this.trusted.set(upstream, made);
     return made;

@@ -4,24 +4,24 @@ import type { Exchange } from './transport.js';
 import type { UpstreamCounts } from '../health/upstream.counts.js';
 import { UpstreamError } from '../upstream-error.js';
 
-/** A blob on its way. Whoever has it reads or destroys `body`. */
+/** A blob response. The caller reads or destroys `body`. */
 export interface BlobBody {
-  /** Offset of the first byte of `body`: what was asked for, or 0 when the upstream ignored that. */
+  /** Offset of the first byte of `body`: as requested, or 0 when the upstream ignored the range. */
   readonly offset: number;
-  /** Size of the whole blob in bytes, when the upstream said it. */
+  /** Size of the whole blob in bytes, when known. */
   readonly size: number | undefined;
-  /** The upstream's, to resume by; undefined when it has none that could be used for that. */
+  /** Entity tag for resuming; undefined when there is no strong one. */
   readonly entityTag: string | undefined;
   readonly body: IncomingMessage;
   readonly host: string;
-  /** Where whoever reads `body` adds what it has read. */
+  /** The reader of `body` adds the bytes that it has read. */
   readonly counts: Pick<UpstreamCounts, 'received'>;
 }
 
 /**
- * The blob that an answer carries; undefined when its status is another, and it is then the caller's to let go of.
- * @param from the offset that was asked for.
- * @throws UpstreamError `wrong` for another range than that; its body has been destroyed.
+ * The blob in a response; undefined for other statuses, and the caller then disposes of the response.
+ * @param from the requested offset.
+ * @throws UpstreamError `wrong` for a different range; the body has then been destroyed.
  */
 export function findBlobBody(
   { status, headers, body, host }: Exchange,
@@ -32,10 +32,10 @@ export function findBlobBody(
   const range = parseContentRange(headers['content-range']);
   if (range?.first === from) return { offset: from, size: range.size, body, host };
   body.destroy();
-  throw new UpstreamError('wrong', `${host} sent another range than it was asked for`);
+  throw new UpstreamError('wrong', `${host} sent a different range than requested`);
 }
 
-/** Content-Length in bytes, when there is a credible one. */
+/** Content-Length in bytes, when present and valid. */
 export function lengthOf(headers: IncomingHttpHeaders): number | undefined {
   const length = headers['content-length'];
   return length !== undefined && /^\d{1,15}$/.test(length) ? Number(length) : undefined;

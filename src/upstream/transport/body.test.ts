@@ -11,25 +11,25 @@ const chunks = (...texts: string[]) =>
   );
 
 describe('readBody', () => {
-  it('gives all of it, up to the limit', async () => {
+  it('returns the whole body, up to the limit', async () => {
     expect((await readBody(chunks('ab', 'cd'), 4, 'host')).toString()).toBe('abcd');
     expect((await readBody(chunks(), 0, 'host')).length).toBe(0);
   });
 
-  it('stops at the first byte too many, and lets go of the rest', async () => {
+  it('stops at the first byte beyond the limit, and destroys the body', async () => {
     const body = chunks('ab', 'cde', 'f');
     await expect(readBody(body, 4, 'host')).rejects.toMatchObject({ name: 'UpstreamError', kind: 'wrong' });
     expect(body.destroyed).toBe(true);
   });
 
-  it('says that it was cut when it was', async () => {
+  it('reports a truncated body', async () => {
     const body = new PassThrough();
     body.write('ab');
     setImmediate(() => body.destroy(new Error('aborted')));
     await expect(readBody(body, 10, 'host')).rejects.toMatchObject({ kind: 'unavailable' });
   });
 
-  it('waits for no more than thirty seconds, however much comes', async () => {
+  it('takes at most thirty seconds, however much arrives', async () => {
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
     const body = new PassThrough();
     body.write('a');
@@ -50,7 +50,7 @@ describe('readBody', () => {
 });
 
 describe('discardBody', () => {
-  it.each(['0', '65536'])('reads a small one to its end for the sake of the connection: %s', async (length) => {
+  it.each(['0', '65536'])('reads a small body to keep the connection: %s', async (length) => {
     const body = chunks('rest');
     let ended = false;
     body.once('end', () => (ended = true));
@@ -59,13 +59,13 @@ describe('discardBody', () => {
     expect(ended).toBe(true);
   });
 
-  it.each([undefined, '65537', 'many', '-'])('destroys one that is large or of unknown size: %s', (length) => {
+  it.each([undefined, '65537', 'many', '-'])('destroys a body that is large or of unknown size: %s', (length) => {
     const body = chunks('rest');
     discardBody(body, length);
     expect(body.destroyed).toBe(true);
   });
 
-  it('waits for a second at most', async () => {
+  it('takes at most a second', async () => {
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
     const body = new PassThrough();
     discardBody(body, '10');

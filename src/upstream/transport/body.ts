@@ -1,16 +1,16 @@
 import type { Readable } from 'node:stream';
 import { UpstreamError } from '../upstream-error.js';
 
-/** Milliseconds for the whole of a small body. */
+/** Milliseconds to read a small body completely. */
 const wholeDeadline = 30_000;
-/** A body up to this size is read to its end for the sake of its connection; a larger one ends the connection. */
+/** Unwanted bodies of up to this many bytes are read to keep the connection; larger ones close it. */
 const drainLimit = 64 * 1024;
 
-/** Bytes of a body that others are let through before: whoever reads it works on it for milliseconds at once. */
+/** Bodies of more than this many bytes are processed one per event loop iteration, because each takes milliseconds. */
 const turnSize = 256 * 1024;
 let lastTurn: Promise<void> = Promise.resolve();
 
-/** One large body in each round of the event loop, however many have arrived in one. */
+/** Resolves in an event loop iteration of its own. */
 function turn(): Promise<void> {
   lastTurn = lastTurn.then(() => new Promise((resolve) => setImmediate(resolve)));
   return lastTurn;
@@ -18,7 +18,7 @@ function turn(): Promise<void> {
 
 /**
  * Reads a small body into memory.
- * @throws UpstreamError `wrong` beyond `limit` bytes, `timeout` after 30 s, `unavailable` when it is cut.
+ * @throws UpstreamError `wrong` beyond `limit` bytes, `timeout` after 30 s, `unavailable` when the connection breaks.
  */
 export async function readBody(body: Readable, limit: number, host: string): Promise<Buffer> {
   const late = new AbortController();
@@ -31,23 +31,23 @@ export async function readBody(body: Readable, limit: number, host: string): Pro
   try {
     for await (const chunk of body as AsyncIterable<Buffer>) {
       size += chunk.length;
-      if (size > limit) throw new UpstreamError('wrong', `the answer of ${host} has more than ${limit} bytes`);
+      if (size > limit) throw new UpstreamError('wrong', `the response of ${host} exceeds ${limit} bytes`);
       chunks.push(chunk);
     }
     if (size > turnSize) await turn();
-    if (late.signal.aborted) throw new UpstreamError('timeout', `the answer of ${host} took too long`);
+    if (late.signal.aborted) throw new UpstreamError('timeout', `the response of ${host} took too long`);
     return Buffer.concat(chunks, size);
   } catch (error) {
-    if (late.signal.aborted) throw new UpstreamError('timeout', `the answer of ${host} took too long`);
+    if (late.signal.aborted) throw new UpstreamError('timeout', `the response of ${host} took too long`);
     if (error instanceof UpstreamError) throw error;
-    throw new UpstreamError('unavailable', `the answer of ${host} was cut`);
+    throw new UpstreamError('unavailable', `the response of ${host} was truncated`);
   } finally {
     clearTimeout(timer);
     body.destroy();
   }
 }
 
-/** Lets go of a body nobody wants, keeping the connection when that is cheap. */
+/** Disposes of an unwanted body, keeping the connection when that is cheap. */
 export function discardBody(body: Readable, contentLength: string | undefined): void {
   const size = Number(contentLength ?? Number.NaN);
   if (!(size <= drainLimit)) {

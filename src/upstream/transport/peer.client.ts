@@ -12,9 +12,9 @@ import { parseRetryAfter } from '../health/retry-after.js';
 import { exchange, type Exchange } from './transport.js';
 import { UpstreamError, type UpstreamErrorKind } from '../upstream-error.js';
 
-/** Milliseconds until the other replica's answer has begun: as long as it waits for the upstream itself. */
+/** Milliseconds until the response headers arrive: as long as the other replica waits for the upstream. */
 const headDeadline = 25_000;
-/** Bytes of its error document, and characters of its reason that are passed on. */
+/** Maximum bytes of an error document, and characters of its reason that are passed on. */
 const maxDocument = 64 * 1024;
 const maxReason = 300;
 const errorShape: JsonShape = {
@@ -22,8 +22,8 @@ const errorShape: JsonShape = {
 };
 
 /**
- * What another replica says of the upstream in the specification's words, which is as good as if we had asked. The codes
- * that are about the replica itself are left out.
+ * Error codes of another replica that state what the upstream responded. Codes that concern the replica itself are left
+ * out.
  */
 const responses: Readonly<Record<string, readonly [status: number, kind: UpstreamErrorKind]>> = {
   BLOB_UNKNOWN: [404, 'missing'],
@@ -32,44 +32,44 @@ const responses: Readonly<Record<string, readonly [status: number, kind: Upstrea
   TOOMANYREQUESTS: [429, 'rate-limited'],
 };
 
-/** A blob of a replica. */
-export interface PeerQuestion {
-  /** Where the replica is: its `--advertise-url`. */
+/** A request for a blob to another replica. */
+export interface PeerRequest {
+  /** The replica's `--advertise-url`. */
   readonly url: string;
-  /** Who asks: the replica then follows nobody for this. */
+  /** Identity of the requester: for a follower's request, the replica follows no other replica. */
   readonly follower: string;
   readonly repository: RepositoryRef;
   readonly digest: Digest;
-  /** The first byte to send; the first one of all when it is left out. */
+  /** Offset of the first byte; 0 unless given. */
   readonly offset?: number | undefined;
-  /** Gives up waiting for the answer to begin. */
+  /** Aborts the wait for the response headers. */
   readonly signal?: AbortSignal;
 }
 
-/** Asks other replicas on the same storage, through the route that clients use. They are told no credentials. */
+/** Requests blobs from other replicas on the same storage through the public pull route, without credentials. */
 @Injectable()
 export class PeerClient implements OnApplicationShutdown {
   private readonly http: http.Agent;
   private readonly https: https.Agent;
-  /** What replicas send was fetched from an upstream once, and counted there. */
+  /** Not reported: these bytes were counted when they were fetched from the upstream. */
   private readonly counts = { received: 0 };
 
   constructor(
     @Inject(Resolver) resolver: Resolver,
     @Inject(Clock) private readonly clock: Clock,
   ) {
-    // Idle connections are closed before the other side does it.
+    // Closes idle connections before the other side does.
     const options = { keepAlive: true, maxFreeSockets: 16, timeout: 55_000, lookup: resolver.lookup };
     this.http = new http.Agent(options);
     this.https = new https.Agent(options);
   }
 
   /**
-   * The entity tag is left out: it is not the upstream's.
-   * @throws UpstreamError with the upstream's answer as the replica passes it on (`missing`, `unauthorized`, `denied`,
-   * `rate-limited`); `wrong` when it is of no use for this; `unavailable`, `unresolved` or `timeout` when it does not answer.
+   * The result has no entity tag, because the replica's is not the upstream's.
+   * @throws UpstreamError `missing`, `unauthorized`, `denied` or `rate-limited` when the upstream said so; `wrong` for any
+   * other error response; `unavailable`, `unresolved` or `timeout` when the replica does not respond.
    */
-  async openBlob({ url, follower, repository, digest, offset, signal }: PeerQuestion): Promise<BlobBody> {
+  async openBlob({ url, follower, repository, digest, offset, signal }: PeerRequest): Promise<BlobBody> {
     const target = targetOf(url, repository, digest);
     const response = await exchange({
       method: 'GET',
@@ -96,24 +96,24 @@ export class PeerClient implements OnApplicationShutdown {
   }
 
   private async errorOf({ status, headers, body, host }: Exchange): Promise<UpstreamError> {
-    const useless = new UpstreamError('wrong', `the replica at ${host} answered ${status}`);
+    const unusable = new UpstreamError('wrong', `the replica at ${host} responded with ${status}`);
     if (!Object.values(responses).some(([known]) => known === status)) {
       discardBody(body, headers['content-length']);
-      return useless;
+      return unusable;
     }
     const document = await readBody(body, maxDocument, host).catch(() => undefined);
     const { code = '', reason } = (document && firstError(document)) ?? {};
     const [expected, kind] = responses[code] ?? [];
-    if (kind === undefined || expected !== status) return useless;
+    if (kind === undefined || expected !== status) return unusable;
     return new UpstreamError(
       kind,
-      reason ?? useless.message,
+      reason ?? unusable.message,
       parseRetryAfter(headers['retry-after'], this.clock.now()),
     );
   }
 }
 
-/** The namespace is named twice: it is taken off a path once, so that a name that begins with it stays what it is. */
+/** Names the namespace twice: one path prefix is removed, so that a repository whose name begins with the namespace is preserved. */
 function targetOf(base: string, { namespace, name }: RepositoryRef, digest: Digest): URL {
   const host = namespace.toString();
   const target = new URL(`${base.replace(/\/+$/, '')}/v2/${host}/${name}/blobs/${digest.toString()}`);
@@ -121,7 +121,7 @@ function targetOf(base: string, { namespace, name }: RepositoryRef, digest: Dige
   return target;
 }
 
-/** The code of an error document, and the sentence in it that tells most. */
+/** The code of the first error in a document, and its detail or message. */
 function firstError(document: Buffer): { readonly code?: string; readonly reason?: string } | undefined {
   try {
     const { errors } = readJson(document, errorShape) as { errors?: Record<string, unknown>[] };

@@ -10,9 +10,9 @@ import { getProxyForUrl } from 'proxy-from-env';
 import { AddressError } from './address.guard.js';
 import { UpstreamError } from '../upstream-error.js';
 
-/** Milliseconds to get a connection, TLS included. */
+/** Milliseconds to connect, including TLS. */
 export const connectDeadline = 5_000;
-/** Milliseconds from the request to the status line, unless a caller has less time. */
+/** Milliseconds from the request to the status line, unless the caller has less time. */
 export const headDeadline = 15_000;
 
 export interface ExchangeRequest {
@@ -20,26 +20,26 @@ export interface ExchangeRequest {
   readonly url: URL;
   readonly headers: Readonly<Record<string, string>>;
   readonly agent: http.Agent;
-  /** Milliseconds until the status line has to be there. */
+  /** Milliseconds until the status line must have arrived. */
   readonly deadline: number;
-  /** Connects to the host itself, whatever proxies the environment names. */
+  /** Connects directly, ignoring the proxies that the environment configures. */
   readonly isDirect?: boolean;
-  /** Gives up before the deadline; the error is the deadline's. */
+  /** Aborts before the deadline, with the same error. */
   readonly signal?: AbortSignal | undefined;
 }
 
-/** An answer whose body has not been read. Whoever has it reads or destroys `body`. */
+/** A response whose body has not been read. The caller reads or destroys `body`. */
 export interface Exchange {
   readonly status: number;
   readonly headers: IncomingHttpHeaders;
   readonly body: IncomingMessage;
-  /** Host that answered, for messages. */
+  /** Host that responded, for messages. */
   readonly host: string;
 }
 
 /**
- * One request and its answer's head: no redirects, no decoding, no status that is an error. A connection that the
- * upstream closed while it was idle is replaced once, silently.
+ * Sends one request and returns the response, whatever its status, without redirects or decoding. When an idle
+ * connection turns out to be closed, the request is retried once.
  * @throws UpstreamError `unavailable`, `unresolved`, `timeout`, `wrong`, or `refused` by the address guard.
  */
 export async function exchange(request: ExchangeRequest): Promise<Exchange> {
@@ -70,7 +70,7 @@ async function attempt(request: ExchangeRequest): Promise<Attempt> {
     },
   };
   try {
-    // Loaded with the first request: it brings a tenth of what the process needs at rest.
+    // Loaded with the first request, because it accounts for a tenth of the idle memory.
     const { default: axios } = await import('axios');
     const response: AxiosResponse<IncomingMessage> = await axios.request<IncomingMessage>({
       adapter: 'http',
@@ -85,12 +85,12 @@ async function attempt(request: ExchangeRequest): Promise<Attempt> {
       decompress: false,
       responseType: 'stream',
       validateStatus: () => true,
-      // Any limit, Infinity too, would put another stream in front of the body.
+      // Any limit, even Infinity, would insert a stream before the body.
       maxContentLength: -1,
       signal: aborter.signal,
     });
     const body = response.data;
-    // Whoever destroys the body knows why; without a listener its error would end the process.
+    // Without a listener, the error of a destroyed body would end the process.
     body.on('error', () => undefined);
     return { status: response.status, headers: body.headers, body, host: url.host };
   } catch (error) {
@@ -103,8 +103,8 @@ async function attempt(request: ExchangeRequest): Promise<Attempt> {
 }
 
 /**
- * What `Agents` went by, too: axios reads NO_PROXY in another way, and would connect directly, past the address guard,
- * where the agent was chosen for the proxy.
+ * Must match the decision of `Agents`: axios interprets NO_PROXY differently and could connect directly with an agent
+ * that is meant for the proxy and has no address guard.
  */
 function proxyFor(url: URL): AxiosProxyConfig | false {
   const address = getProxyForUrl(url.href);
@@ -123,7 +123,7 @@ function decode(text: string): string {
   }
 }
 
-/** A host that swallows packets must not cost the whole deadline of the answer. */
+/** An unresponsive host must not use up the whole response deadline. */
 function limitConnecting(request: ClientRequest): void {
   request.once('socket', (socket) => {
     if (!socket.connecting) return;
@@ -145,11 +145,11 @@ function codeOf(error: unknown): string | undefined {
 
 function toUpstreamError(error: unknown, host: string, timedOut: boolean): UpstreamError {
   const code = codeOf(error);
-  if (timedOut) return new UpstreamError('timeout', `${host} did not answer in time`);
+  if (timedOut) return new UpstreamError('timeout', `${host} did not respond in time`);
   if (code === new AddressError().code) return new UpstreamError('refused', `${host} is not at a public address`);
   if (code === 'ENOTFOUND') return new UpstreamError('unresolved', `${host} cannot be resolved`);
-  if (code?.startsWith('HPE_') === true) return new UpstreamError('wrong', `${host} does not keep to HTTP (${code})`);
-  if (code === 'ETIMEDOUT') return new UpstreamError('timeout', `${host} cannot be reached in time`);
-  // The cause is left out: axios' errors carry the request with its Authorization header.
+  if (code?.startsWith('HPE_') === true) return new UpstreamError('wrong', `${host} violates HTTP (${code})`);
+  if (code === 'ETIMEDOUT') return new UpstreamError('timeout', `connecting to ${host} took too long`);
+  // No cause: axios errors contain the request with its Authorization header.
   return new UpstreamError('unavailable', `${host} cannot be reached (${code ?? 'connection failed'})`);
 }

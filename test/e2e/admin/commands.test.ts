@@ -35,7 +35,7 @@ class Scene implements AsyncDisposable {
   }
 
   get adminUrl(): string {
-    return /answering \/_admin at ([^"]+)/.exec(this.program.stdout)![1]!;
+    return /serving \/_admin at ([^"]+)/.exec(this.program.stdout)![1]!;
   }
 
   run(...args: readonly string[]) {
@@ -64,7 +64,7 @@ describe('the commands', inParallel, () => {
     expect(usage.stdout).toMatch(/^1\.9 MiB in 4 pieces of content, 0 damaged\n.*registry\.test\/team\/app  1 manif/);
     const scrubbed = await scene.run('scrub');
     expect([scrubbed.code, scrubbed.stderr]).toEqual([0, '']);
-    expect(scrubbed.stdout).toMatch(/^looked at 4 objects: 1\.9 MiB, 0 damaged, 0 failed\n$/);
+    expect(scrubbed.stdout).toMatch(/^checked 4 objects: 1\.9 MiB, 0 damaged, 0 failed\n$/);
     const swept = await scene.run('sweep', '--json');
     expect([swept.code, JSON.parse(swept.stdout)]).toMatchObject([0, { failed: 0 }]);
     const layer = image.layers[0]!.digest;
@@ -103,18 +103,18 @@ describe('the commands', inParallel, () => {
     for (const args of [[...server, '--token', 'planted-but-wrong-token'], server]) {
       const { code, stdout, stderr } = await Program.run(['usage', ...args]);
       expect([code, stdout]).toEqual([2, '']);
-      expect(stderr).toMatch(/^cannot use the mirror at http:.*no admin API there, or takes another token\n$/);
+      expect(stderr).toMatch(/^cannot use the server at http:.*no admin API at this address, or the token is wrong\n$/);
       expect(stderr).not.toContain('planted');
     }
     expect(scene.program.stdout).not.toContain('planted');
   });
 
   it.each([
-    [['usage', '--server', 'http://127.0.0.1:1'], /^cannot use the mirror at http:\/\/127\.0\.0\.1:1: ECONNREFUSED\n$/],
+    [['usage', '--server', 'http://127.0.0.1:1'], /^cannot use the server at http:\/\/127\.0\.0\.1:1: ECONNREFUSED\n$/],
     [['usage', '--server', 'unix:/nowhere.sock'], /^cannot use .*: ENOENT\n$/],
     [['usage', '--server', 'nonsense'], /^--server: text: must be an http or https URL/],
     [['warm', '--server', 'http://u:planted@h/'], /^--server: text: must be an http or https URL/],
-    [['warm'], /^there is no image to pull/],
+    [['warm'], /^no images given/],
     [['warm', '--file', 'absent'], /^--file: cannot be read: ENOENT\n$/],
     [['usage', '--tokn=planted'], /see oci-registry --help\n$/],
     [['remove'], /see oci-registry --help\n$/],

@@ -49,7 +49,10 @@ describe('doctor', { concurrent: true, timeout: 120_000 }, () => {
     const { code, bad } = await examine(folder, signedIn(registry.host, 'planted-and-wrong'));
     expect(code).toBe(1);
     expect(bad).toMatchObject([
-      { name: 'registry.test: sign-in', detail: expect.stringContaining('user or the password (401)') as string },
+      {
+        name: 'registry.test: sign-in',
+        detail: expect.stringContaining('rejects the user or password (401)') as string,
+      },
     ]);
   });
 
@@ -99,7 +102,7 @@ describe('doctor', { concurrent: true, timeout: 120_000 }, () => {
     await using folder = await Folder.make();
     await using registry = await FakeRegistry.start({ outage: { status: 503 } });
     const broken = await examine(folder, signedIn(registry.host));
-    expect([broken.code, broken.bad[0]?.detail]).toEqual([1, 'answers 503 to /v2/: no registry, or out of order']);
+    expect([broken.code, broken.bad[0]?.detail]).toEqual([1, 'responds 503 to /v2/: not a registry, or not working']);
     registry.behaviour.outage = { status: 429 };
     const limited = await examine(folder, signedIn(registry.host));
     expect([limited.code, limited.bad]).toEqual([0, []]);

@@ -65,18 +65,18 @@ describe('the status page', () => {
     expect(refused).not.toContain('b.example');
   });
 
-  it('tells what has been pulled, and runs, without the names that take a password', async () => {
+  it('tells what has been pulled, and runs, without the names of private repositories', async () => {
     await using stage = await Stage.start({ upstream: { username: 'user', password: 'planted-password' } });
     using gate = new Gate();
     const blob = makeBlob(1_000_000, 'running');
     stage.registry.behaviour.before = heldBlob(blob, 500_000, gate);
-    expect(await pageOf(stage.mirror)).toContain('not asked yet');
+    expect(await pageOf(stage.mirror)).toContain('not contacted');
     const sent = http.get(stage.urlOf(`team/secret/blobs/${blob.digest}`), { agent: false });
     const [response] = (await once(sent, 'response')) as [http.IncomingMessage];
     await once(response, 'readable');
     const page = await pageOf(stage.mirror);
     expect(page).toContain(blob.digest.slice(0, 19));
-    expect(page).toContain('takes a password');
+    expect(page).toContain('private repository');
     expect(page).toContain('of 977 KiB');
     expect(page).not.toContain('team/secret');
     expect(page).not.toContain('planted-');
@@ -85,11 +85,11 @@ describe('the status page', () => {
     await once(response, 'end');
     await stage.mirror.settled();
     const after = await pageOf(stage.mirror);
-    expect(after).toContain('Nothing is being downloaded now.');
-    expect(after).toContain('>answers<');
+    expect(after).toContain('No downloads in progress.');
+    expect(after).toContain('>up<');
   });
 
-  it('names the repository of a download that takes none', async () => {
+  it('names the repository of a public download', async () => {
     await using stage = await Stage.start();
     using gate = new Gate();
     const blob = makeBlob(1_000_000, 'public');

@@ -11,7 +11,7 @@ const window = 1024 * kibibyte;
 const full = new StorageError('full', 'no space is left');
 const settle = () => new Promise((resolve) => setImmediate(resolve));
 
-/** A buffer whose storage is full after `space` bytes, perhaps within a chunk; `undefined` is a storage that takes nothing. */
+/** A buffer whose storage is full after `space` bytes, perhaps within a chunk; `undefined` is no storage at all. */
 async function make(space: number | undefined, readers = 1) {
   const ingest = await new MemoryProvider().createIngest();
   const limited: Ingest = {
@@ -101,7 +101,7 @@ describe('DownloadBuffer', () => {
     await sending;
   });
 
-  it('goes on when the slowest reader leaves', async () => {
+  it('continues when the slowest reader leaves', async () => {
     const { buffer, readers, join, leave, read } = await make(0, 1);
     const fast = join();
     await buffer.append(sample(window));
@@ -121,7 +121,7 @@ describe('DownloadBuffer', () => {
     expect(buffer.size).toBe(5 * window);
   });
 
-  it('is abandoned when the storage is full and nobody reads', async () => {
+  it('is abandoned when the storage is full and there is no reader', async () => {
     const { buffer, readers, leave } = await make(0, 1);
     await buffer.append(sample(window));
     const next = buffer.append(sample(1000));
@@ -129,7 +129,7 @@ describe('DownloadBuffer', () => {
     await expect(next).rejects.toBeInstanceOf(AbandonedError);
   });
 
-  it('goes on without readers while the storage takes everything', async () => {
+  it('continues without readers while the storage takes everything', async () => {
     const { buffer } = await make(Infinity, 0);
     for (let count = 0; count < 3; count += 1) await buffer.append(sample(window));
     expect([buffer.size, buffer.isWhole, buffer.storageFailure]).toEqual([3 * window, true, undefined]);
@@ -143,7 +143,7 @@ describe('DownloadBuffer', () => {
     expect((await read(readers[0]!, 200, 700)).equals(content.subarray(200, 900))).toBe(true);
   });
 
-  it('does not give out bytes that it has let go of', async () => {
+  it('does not read bytes that it has released', async () => {
     const { buffer, readers, read, join, leave } = await make(0, 1);
     await buffer.append(sample(1_000));
     await read(readers[0]!, 0, 1_000);
@@ -171,14 +171,14 @@ describe('DownloadBuffer', () => {
     expect(copied).toEqual([1_000]);
   });
 
-  it('throws what is no trouble of the storage', async () => {
+  it('throws errors that are not of the storage', async () => {
     const failure = new TypeError('a mistake');
     const ingest = { size: 0, append: () => Promise.reject(failure) } as unknown as Ingest;
     const buffer = new DownloadBuffer(ingest, new Set());
     await expect(buffer.append(sample(10))).rejects.toBe(failure);
   });
 
-  it('begins again, with storage or without', async () => {
+  it('restarts, with storage or without', async () => {
     const { buffer, readers, read } = await make(500, 1);
     await buffer.append(sample(1_000, 'old'));
     const again = sample(2_000, 'new');

@@ -2,7 +2,7 @@ import type { ByteRange } from '../../../oci/byte-range.js';
 import { StorageError } from '../../../storage/storage-error.js';
 import type { ChunkSink, Ingest } from '../../../storage/storage.provider.js';
 
-/** Bytes of a download kept in memory when the storage takes no more; the slowest reader then sets the pace. */
+/** Bytes kept in memory when the storage takes no more; the slowest reader then limits the download. */
 const windowLimit = 1024 * 1024;
 
 /** A reader of the buffer. It no longer needs the bytes before `position`. */
@@ -10,7 +10,7 @@ export interface BufferReader {
   position: number;
 }
 
-/** Nobody reads what the storage could not take, so there is nothing left to do with it. */
+/** The storage takes no more bytes, and there is no reader for them. */
 export class AbandonedError extends Error {
   override readonly name = 'AbandonedError';
 }
@@ -21,18 +21,18 @@ interface Chunk {
 }
 
 /**
- * What a download has received, for any number of readers at their own speed. It is an ingest file; when the storage
- * fails, as on a full disk, it goes on in a small window of memory, so that readers still get their bytes (P10).
+ * The received bytes of a download, for any number of readers at their own speed: an ingest file, followed by a small
+ * window in memory when the storage fails, for example because the disk is full (P10).
  */
 export class DownloadBuffer {
   private window: Chunk[] = [];
   private windowBytes = 0;
   private trimmed = false;
-  private makeRoom: (() => void) | undefined;
+  private onSpace: (() => void) | undefined;
   private failure: StorageError | undefined;
   private received = 0;
 
-  /** @param readers those who read now; whoever takes one away calls `trim`. */
+  /** @param readers the current readers; the caller calls `trim` after removing one. */
   constructor(
     private ingest: Ingest | StorageError,
     private readonly readers: ReadonlySet<BufferReader>,
@@ -45,17 +45,17 @@ export class DownloadBuffer {
     return this.received;
   }
 
-  /** Why the storage does not have everything; undefined when it has. */
+  /** Why the storage does not hold all bytes; undefined while it does. */
   get storageFailure(): StorageError | undefined {
     return this.failure;
   }
 
-  /** Whether a new reader could still read from the first byte. */
+  /** Whether a new reader can still read from the first byte. */
   get isWhole(): boolean {
     return !this.trimmed;
   }
 
-  /** Begins again from the first byte, before anybody has read one. */
+  /** Restarts from the first byte, before any byte has been read. */
   restart(ingest: Ingest | StorageError): void {
     this.ingest = ingest;
     this.failure = ingest instanceof StorageError ? ingest : undefined;
@@ -65,14 +65,14 @@ export class DownloadBuffer {
     this.received = 0;
   }
 
-  /** @throws AbandonedError when only memory is left and nobody reads. */
+  /** @throws AbandonedError when the storage has failed and there is no reader. */
   async append(chunk: Buffer): Promise<void> {
     const start = this.received;
     const stored = await this.store(chunk);
     const rest = chunk.subarray(stored);
     if (rest.length > 0) {
-      await this.waitForRoom();
-      // The chunk is the upstream connection's own buffer and is not used again, so it is kept without a copy.
+      await this.waitForSpace();
+      // The upstream connection does not reuse the chunk's buffer, so no copy is needed.
       this.window.push({ offset: start + stored, bytes: rest });
       this.windowBytes += rest.length;
     }
@@ -98,7 +98,7 @@ export class DownloadBuffer {
     }
   }
 
-  /** Says that a reader will not ask for anything before `position`. */
+  /** Tells that the reader no longer needs bytes before `position`. */
   advance(reader: BufferReader, position: number): void {
     reader.position = Math.max(reader.position, position);
     this.trim();
@@ -116,19 +116,19 @@ export class DownloadBuffer {
     return this.ingest.size - before;
   }
 
-  private async waitForRoom(): Promise<void> {
+  private async waitForSpace(): Promise<void> {
     for (;;) {
-      if (this.readers.size === 0) throw new AbandonedError('the storage is full and nobody reads');
-      // Those who only want a range further on need nothing of what is here, and will not move before it has come.
+      if (this.readers.size === 0) throw new AbandonedError('the storage is full and there is no reader');
+      // Readers of a later range need none of these bytes, and do not advance until theirs arrive.
       this.trim();
       if (this.windowBytes < windowLimit) return;
       await new Promise<void>((resolve) => {
-        this.makeRoom = resolve;
+        this.onSpace = resolve;
       });
     }
   }
 
-  /** Lets go of bytes in memory that nobody reads any more. */
+  /** Releases bytes in memory that all readers have passed. */
   trim(): void {
     if (this.failure === undefined) return;
     const slowest = Math.min(...[...this.readers].map(({ position }) => position));
@@ -136,6 +136,6 @@ export class DownloadBuffer {
       this.windowBytes -= this.window.shift()?.bytes.length ?? 0;
       this.trimmed = true;
     }
-    if (this.windowBytes < windowLimit || this.readers.size === 0) this.makeRoom?.();
+    if (this.windowBytes < windowLimit || this.readers.size === 0) this.onSpace?.();
   }
 }

@@ -12,29 +12,29 @@ import { receive, skipSamePrefix } from './receive.js';
 import { DownloadBuffer, type BufferReader } from './download.buffer.js';
 
 /**
- * Bytes at the end that no client gets before the whole has been verified: without them a wrong body is never complete
- * (P2). Smaller content is verified before its first byte is sent.
+ * Bytes at the end that are withheld until the content has been verified, so that a wrong body is never complete (P2).
+ * Smaller content is verified before its first byte is sent.
  */
 export const heldBack = 64 * 1024;
 /**
- * Milliseconds until followers hear of bytes that do not fill a block: 5, and more the more of them there are. To wake a
- * thousand for each packet takes longer than its bytes are worth, and a block is sent to all of them in one write each.
+ * Milliseconds until followers are notified of bytes that do not fill a block. It grows with their number: waking a
+ * thousand followers for each packet costs more than it gains.
  */
 const announceDelay = (followers: number): number => Math.min(200, 5 + followers / 5);
-/** A body is resumed this often after cuts, and this often in a row without a byte of progress. */
+/** Resumes per download, and consecutive resumes without a byte of progress. */
 const maxResumes = 5;
 const maxIdleResumes = 2;
 /** Milliseconds before a resume that follows one without progress. */
 const resumeDelay = 250;
-/** Milliseconds that a body may stand still because the upstream asked to be left alone; a client has begun to read it. */
+/** Longest Retry-After, in milliseconds, that is honoured during a download, since clients are already reading. */
 const longestPause = 5_000;
 
-/** Opens the blob at the upstream, from its start or from where a cut left it. */
+/** Opens the blob at the upstream, from its start or from where it was cut off. */
 export type BlobSource = (from?: { offset: number; entityTag: string | undefined }) => Promise<BlobBody>;
 
 /**
- * One blob on its way from the upstream. It belongs to the process, not to a request: it goes on when clients leave,
- * and any number of them follow it at their own speed from any moment.
+ * The download of one blob from its upstream. It belongs to the process, not to a request: it continues when clients
+ * leave, and any number of clients follow it from any moment at their own speed.
  */
 export class Download {
   private readonly repositories = new Map<string, RepositoryRef>();
@@ -45,9 +45,9 @@ export class Download {
   private hasServed = false;
   private body: IncomingMessage | undefined;
   private total: number | undefined;
-  /** Where each follower is, from the moment it came: a full disk must not forget those who still wait. */
+  /** Position of each follower, from its start: with a full disk, bytes are kept for followers that still wait. */
   private readonly readers = new Set<BufferReader>();
-  /** Bytes that followers have heard of. */
+  /** Bytes that followers have been notified of. */
   private announced = 0;
   private announcement: NodeJS.Timeout | undefined;
   private failure = new Error('the download failed');
@@ -56,7 +56,7 @@ export class Download {
 
   constructor(
     readonly digest: Digest,
-    /** The one under whose credentials it is fetched. */
+    /** The repository under whose credentials it is fetched. */
     readonly repository: RepositoryRef,
     private readonly source: BlobSource,
     private readonly createIngest: (size: number | undefined) => Promise<Ingest>,
@@ -65,7 +65,7 @@ export class Download {
     this.admit(repository);
   }
 
-  /** Size of the blob in bytes; undefined while, or when, the upstream has not said it. */
+  /** Size of the blob in bytes; undefined while, or if, the upstream has not stated it. */
   get size(): number | undefined {
     return this.total;
   }
@@ -74,12 +74,12 @@ export class Download {
     return this.buffer?.size ?? 0;
   }
 
-  /** Clients that are being sent it, or wait for it. */
+  /** Clients that receive it or wait for it. */
   get followers(): number {
     return this.readers.size;
   }
 
-  /** Repositories that may have it: the one it was begun for, and those whose upstream has agreed since. */
+  /** Repositories that may receive it: the first one, and those for which the upstream has agreed since. */
   get admitted(): Iterable<RepositoryRef> {
     return this.repositories.values();
   }
@@ -92,12 +92,12 @@ export class Download {
     this.repositories.set(repository.toString(), repository);
   }
 
-  /** Whether somebody who comes now can have it from the first byte. */
+  /** Whether a new follower can read it from the first byte. */
   get isJoinable(): boolean {
     return this.state !== 'failed' && (this.buffer?.isWhole ?? true);
   }
 
-  /** The verified content, for committing; undefined when the storage did not take all of it. */
+  /** The verified content to commit; undefined if the storage did not take all of it. */
   get verified(): Ingest | undefined {
     return this.state === 'verified' && this.buffer?.storageFailure === undefined ? this.ingest : undefined;
   }
@@ -107,8 +107,8 @@ export class Download {
   }
 
   /**
-   * Receives the whole blob and verifies it.
-   * @throws what ended it; everybody who follows gets the same.
+   * Receives and verifies the whole blob.
+   * @throws the failure that ended it; all followers get the same.
    */
   async run(): Promise<void> {
     try {
@@ -130,13 +130,13 @@ export class Download {
     }
   }
 
-  /** Ends the download's own use of its file; the last follower closes it. */
+  /** Ends the download's own use of its file; the last follower closes the file. */
   async end(): Promise<void> {
     this.isOver = true;
     await this.closeWhenUnused();
   }
 
-  /** Ends it early, at shutdown. */
+  /** Ends it early, for example at shutdown. */
   abort(error: Error): void {
     if (this.state !== 'failed') this.failure = error;
     this.enter('failed');
@@ -155,19 +155,19 @@ export class Download {
     await this.closeWhenUnused();
   }
 
-  /** Resolves when a follower can begin: the upstream answered, and small content has been verified or takes too long. */
+  /** Resolves when a follower can start: headers have arrived, and small content is verified or takes too long. */
   async ready(patience: number): Promise<void> {
     await this.until(() => this.state !== 'asking');
     if ((this.total ?? Infinity) > heldBack) return;
-    const impatience = { isOver: false };
+    const waiting = { isOver: false };
     const timer = setTimeout(() => {
-      impatience.isOver = true;
+      waiting.isOver = true;
       this.wake();
     }, patience);
-    await this.until(() => this.state === 'verified' || impatience.isOver).finally(() => clearTimeout(timer));
+    await this.until(() => this.state === 'verified' || waiting.isOver).finally(() => clearTimeout(timer));
   }
 
-  /** Sends the range to the sink as it arrives, and never the last bytes before they are verified. */
+  /** Sends the range to the sink as it arrives; the last bytes only after verification. */
   async copy(reader: BufferReader, range: ByteRange, sink: ChunkSink, signal?: AbortSignal): Promise<void> {
     const { buffer } = this;
     if (!buffer) throw new Error('a download was read before it was ready');
@@ -179,7 +179,7 @@ export class Download {
         await this.until(() => this.released > position || this.state === 'verified', signal);
         const length = Math.min(this.released, range.offset + range.length) - position;
         if (length <= 0) {
-          // Only a blob of unknown size ends before the range does; otherwise the download has begun again.
+          // Only a blob of unknown size ends before the range; otherwise the download has restarted.
           if (this.state === 'verified') return;
           continue;
         }
@@ -197,7 +197,7 @@ export class Download {
     return Math.max(0, Math.min(this.announced, (this.total ?? this.announced) - heldBack));
   }
 
-  /** Tells followers of each block when it is full, of the first bytes at once, and of others after a short while. */
+  /** Notifies followers of the first bytes at once, of full blocks, and of other bytes after a short delay. */
   private announce(): void {
     const { received } = this;
     const full = received - (received % blockSize);
@@ -250,18 +250,18 @@ export class Download {
     this.announce();
   }
 
-  /** An error when the upstream cannot go on just now, which counts as a try without progress. */
+  /** Returns an error when the upstream is unavailable, which counts as an attempt without progress. */
   private async resume(buffer: DownloadBuffer, entityTag: string | undefined): Promise<BlobBody | UpstreamError> {
     try {
-      return (await this.goOn(buffer, entityTag)) ?? (await this.startOver(buffer));
+      return (await this.openRest(buffer, entityTag)) ?? (await this.startOver(buffer));
     } catch (error) {
       if (error instanceof UpstreamError && !error.isDefinitive && error.kind !== 'wrong') return error;
       throw error;
     }
   }
 
-  /** The rest; undefined when the upstream answers with something else. */
-  private async goOn(buffer: DownloadBuffer, entityTag: string | undefined): Promise<BlobBody | undefined> {
+  /** The rest; undefined if the upstream responds with something else. */
+  private async openRest(buffer: DownloadBuffer, entityTag: string | undefined): Promise<BlobBody | undefined> {
     try {
       const body = await this.source({ offset: buffer.size, entityTag });
       if (await this.continues(body, buffer)) return body;
@@ -273,18 +273,18 @@ export class Download {
   }
 
   /**
-   * Asks for the whole when the rest was answered with something else: it goes on where we are when it begins with the
-   * bytes we have, and from its first byte when nobody has been sent any.
+   * Requests the whole blob when the rest was not available. The download continues if the body starts with the bytes
+   * received so far, and restarts from the first byte if no client has been sent any.
    */
   private async startOver(buffer: DownloadBuffer): Promise<BlobBody> {
     const body = await this.source();
     if (await this.continues(body, buffer)) return body;
     body.body.destroy();
-    const changed = new UpstreamError('wrong', `${body.host} has changed its content during the download`);
+    const changed = new UpstreamError('wrong', `${body.host} changed the content during the download`);
     if (this.isServed()) throw changed;
     const again = await this.source();
     const ingest = await this.openIngest(again);
-    // Somebody may have come and been sent bytes meanwhile; from here to the new beginning nothing is awaited.
+    // A client may have been sent bytes meanwhile; nothing is awaited between this check and the restart.
     const isPossible = !this.isServed() && again.size === this.total;
     const old = this.ingest;
     if (isPossible) {
@@ -302,12 +302,12 @@ export class Download {
     return again;
   }
 
-  /** Whether a client has been sent bytes. It may change whenever something is awaited. */
+  /** Whether a client has been sent bytes. It may change at any await. */
   private isServed(): boolean {
     return this.hasServed;
   }
 
-  /** A storage that cannot take it is no reason not to pass it on. */
+  /** A storage failure does not end the download: it is passed through. */
   private async openIngest({ body, size }: BlobBody): Promise<Ingest | StorageError> {
     try {
       return await this.createIngest(size);
@@ -318,7 +318,7 @@ export class Download {
     }
   }
 
-  /** Whether the body, of which the bytes that we have are read, goes on where we are. */
+  /** Whether the body continues where the download is. It skips bytes that have already been received. */
   private async continues(body: BlobBody, buffer: DownloadBuffer): Promise<boolean> {
     if (body.size !== undefined && this.total !== undefined && body.size !== this.total) return false;
     return body.offset === buffer.size || skipSamePrefix(body, buffer.size, this.digest, this.hash);
@@ -358,13 +358,13 @@ export class Download {
   }
 }
 
-/** Milliseconds before a resume: to ask before the upstream may be asked would only be a try lost. */
+/** Milliseconds before a resume: a request before Retry-After would only waste an attempt. */
 function pauseBefore(idle: number, cut: UpstreamError | undefined): number {
   const asked = (cut?.retryAfter ?? 0) * 1000;
   return Math.max(resumeDelay * idle, asked <= longestPause ? asked : 0);
 }
 
-/** One client's hold on a download. */
+/** One client that follows a download. */
 export class Follower {
   private left: Promise<void> | undefined;
 
@@ -381,7 +381,7 @@ export class Follower {
     return this.download.digest;
   }
 
-  /** Waits until there is something to begin with; small content is awaited whole for up to `patience` milliseconds. */
+  /** Waits for the first bytes, and for all of small content, for up to `patience` milliseconds. */
   ready(patience: number): Promise<void> {
     return this.download.ready(patience);
   }

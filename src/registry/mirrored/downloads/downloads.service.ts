@@ -15,13 +15,13 @@ import { ReplicasService } from '../replicas/replicas.service.js';
 import { Download, type BlobSource } from './download.js';
 import { Slots } from './slots.js';
 
-/** Downloads that may wait for each one that runs; more are refused. */
+/** Queued downloads per slot; more are refused. */
 const maxWaiting = 16;
 
-/** How downloads ended. */
+/** Finished downloads by outcome. */
 export interface DownloadCounts {
   kept: number;
-  /** Sent to clients, and not stored because the storage did not take it. */
+  /** Sent to clients, but not stored because the storage failed. */
   passed: number;
   failed: number;
 }
@@ -31,7 +31,7 @@ export interface DownloadCounts {
 export class DownloadsService implements OnApplicationShutdown {
   private readonly logger = new Logger(DownloadsService.name);
   private readonly downloads = new Map<string, Download>();
-  /** How those are shared with other replicas. */
+  /** How the downloads are shared with other replicas. */
   private readonly sources = new WeakMap<Download, ReplicatedSource>();
   private readonly running = new Set<Promise<void>>();
   private readonly slots: Slots;
@@ -50,42 +50,42 @@ export class DownloadsService implements OnApplicationShutdown {
     this.limit = settings.maxDownloads * maxWaiting;
   }
 
-  /** Downloads that run or wait. */
+  /** Running and queued downloads. */
   get count(): number {
     return this.running.size;
   }
 
-  /** Downloads that wait for their turn. */
+  /** Queued downloads. */
   get waiting(): number {
     return this.slots.waiting;
   }
 
-  /** Downloads that somebody can join, running or waiting. */
+  /** Running and queued downloads that clients can join. */
   get all(): Iterable<Download> {
     return this.downloads.values();
   }
 
-  /** The download of a digest that somebody who comes now can join. */
+  /** The download that a new client can join. */
   find(digest: Digest): Download | undefined {
     const download = this.downloads.get(digest.toString());
     return download?.isJoinable === true ? download : undefined;
   }
 
-  /** Whether the blob is being downloaded, or being kept after that. */
+  /** Whether the blob is being downloaded or committed. */
   isRunning(digest: Digest): boolean {
     return this.downloads.has(digest.toString());
   }
 
-  /** Whether a download gets its bytes from another replica. */
+  /** Whether a download receives its bytes from another replica. */
   isFollowing(digest: Digest): boolean {
     const download = this.downloads.get(digest.toString());
     return download !== undefined && this.sources.get(download)?.isFollowing === true;
   }
 
   /**
-   * Begins to download a blob of a repository; call it only after `find`, without waiting in between.
-   * @param requester for another replica it is always downloaded from the upstream.
-   * @throws OciError UNAVAILABLE when too many downloads wait already.
+   * Starts a download. Call it after `find`, without an await in between.
+   * @param requester for a replica, it is always downloaded from the upstream.
+   * @throws OciError UNAVAILABLE when too many downloads are queued.
    */
   start(repository: RepositoryRef, digest: Digest, requester: Requester = 'client'): Download {
     if (this.slots.waiting >= this.limit) {
@@ -108,7 +108,7 @@ export class DownloadsService implements OnApplicationShutdown {
     return download;
   }
 
-  /** Waits until nothing is downloaded any more. */
+  /** Waits until all downloads have ended. */
   async idle(): Promise<void> {
     while (this.running.size > 0) await Promise.all(this.running);
   }
@@ -129,9 +129,9 @@ export class DownloadsService implements OnApplicationShutdown {
       this.counts.failed += 1;
       const isResponse =
         error instanceof StoredMeanwhileError || (error instanceof UpstreamError && error.kind !== 'wrong');
-      // Before its first byte this is about the upstream, whose state is logged when it changes and not for each request.
+      // Before the first byte this is a failure of the upstream, whose state is logged when it changes.
       const level = isResponse && download.received === 0 ? 'debug' : 'warn';
-      this.logger[level](`${digest.toString()} was not kept: ${reasonOf(error)}`);
+      this.logger[level](`could not download ${digest.toString()}: ${reasonOf(error)}`);
     } finally {
       await this.sources.get(download)?.close();
       if (this.downloads.get(digest.toString()) === download) this.downloads.delete(digest.toString());
@@ -140,19 +140,19 @@ export class DownloadsService implements OnApplicationShutdown {
   }
 
   /**
-   * Content first, then the records of the repositories that may have it; more may be admitted while they are written.
-   * @returns whether the storage took it.
+   * Commits the content, then writes the records of the admitted repositories; more may be admitted meanwhile.
+   * @returns whether it was stored.
    */
   private async keep(download: Download): Promise<boolean> {
     const { digest, verified, storageFailure } = download;
     if (verified === undefined) {
       this.logger.warn(
-        `${digest.toString()} was passed through and not kept: ${storageFailure?.message ?? 'no storage'}`,
+        `${digest.toString()} was passed through but not stored: ${storageFailure?.message ?? 'no storage'}`,
       );
       return false;
     }
-    const isThere = await this.sources.get(download)?.isKeptElsewhere(verified.size);
-    if (isThere !== true) await this.content.commit(verified, digest);
+    const isStored = await this.sources.get(download)?.isKeptElsewhere(verified.size);
+    if (isStored !== true) await this.content.commit(verified, digest);
     for (const repository of download.admitted) {
       await this.content.link(repository, digest, { size: verified.size, ...this.permissions.permission(repository) });
     }

@@ -54,7 +54,7 @@ describe('receive', () => {
     expect(await received).toMatchObject({ kind: 'unavailable' });
   });
 
-  it('throws what cannot be taken, and lets go of the body', async () => {
+  it('throws when a chunk cannot be stored, and destroys the body', async () => {
     const { stream, body } = makeBody();
     const failure = new Error('too many bytes');
     const received = receive(body, 'host', () => Promise.reject(failure));

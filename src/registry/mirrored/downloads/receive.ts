@@ -4,12 +4,12 @@ import type { Digest } from '../../../oci/digest.js';
 import type { BlobBody } from '../../../upstream/transport/blob.body.js';
 import { UpstreamError } from '../../../upstream/upstream-error.js';
 
-/** Milliseconds without a byte after which a body counts as cut. */
+/** Milliseconds without a byte after which a body counts as cut off. */
 const progressDeadline = 20_000;
 
 /**
- * Gives each chunk of a body to `take` until the body ends.
- * @returns undefined when it ended as HTTP says, an error when it was cut or stopped sending.
+ * Passes each chunk of a body to `take` until the body ends.
+ * @returns undefined if the body is complete, an error if it was cut off or stalled.
  * @throws what `take` throws.
  */
 export async function receive(
@@ -20,7 +20,7 @@ export async function receive(
   const stalled = new AbortController();
   let isTaking = false;
   const watchdog = setTimeout(() => {
-    // Time spent on writing, or waiting for a slow reader, is ours and not the upstream's.
+    // Time spent writing or waiting for a slow reader is not the upstream's fault.
     if (isTaking) return void watchdog.refresh();
     stalled.abort();
     body.destroy();
@@ -45,8 +45,8 @@ export async function receive(
 }
 
 /**
- * Reads over the bytes we have when an upstream answered a request for the rest with the whole (RFC 9110 §14.2 lets it).
- * @returns whether they are the same bytes; the body is then at the first new one.
+ * Skips the bytes that have been received when an upstream ignores a range request (RFC 9110 §14.2).
+ * @returns whether they are the same bytes; the body is then at the first new byte.
  */
 export async function skipSamePrefix(
   { body, host, offset, counts }: BlobBody,
@@ -79,7 +79,7 @@ export async function skipSamePrefix(
         left -= used;
         counts.received += used;
         if (left > 0) continue;
-        // What belongs to the rest goes back, for the loop that reads it.
+        // Put back the bytes that belong to the rest.
         if (used < chunk.length) body.unshift(chunk.subarray(used));
         finish();
         return;

@@ -1,4 +1,4 @@
-/** Lets a bounded number of actions run at one time; the others wait in the order in which they came. */
+/** Runs a bounded number of actions concurrently; the others are queued in order of arrival. */
 export class Slots {
   private readonly queue: (() => void)[] = [];
   private taken = 0;
@@ -16,7 +16,7 @@ export class Slots {
       return await action();
     } finally {
       const next = this.queue.shift();
-      // The slot goes to the next in line without becoming free in between.
+      // The slot passes to the next in the queue without becoming free in between.
       if (next) next();
       else this.taken -= 1;
     }

@@ -65,7 +65,7 @@ describe('the age of a record', () => {
   });
 });
 
-describe('what is done after an answer', () => {
+describe('the decision after an outcome', () => {
   const states: Freshness[] = ['fresh', 'ageing', 'stale', 'expired', 'unknown'];
   const responses: UpstreamOutcome[] = ['same', 'moved', 'refused', 'failed'];
 

@@ -1,4 +1,4 @@
-/** What is known of a tag: when the upstream last confirmed it, on the wall clock in milliseconds since 1970. */
+/** When the upstream last confirmed a record, in milliseconds since 1970. */
 export interface Confirmed {
   readonly checkedAt: number;
 }
@@ -12,16 +12,16 @@ export interface FreshnessPolicy {
 }
 
 /**
- * - fresh: answer from the store
- * - ageing: answer from the store, and ask the upstream behind the answer
- * - stale: ask the upstream whether it moved, and answer from the store when it cannot say
- * - expired, unknown: only the upstream can answer
+ * - fresh: serve from the store
+ * - ageing: serve from the store, and revalidate in the background
+ * - stale: revalidate, and serve from the store if the upstream is unavailable
+ * - expired, unknown: only the upstream can serve it
  */
 export type Freshness = 'fresh' | 'ageing' | 'stale' | 'expired' | 'unknown';
 
 /**
- * How far a record can be trusted now. A record from the future, as after the clock was set back, is only good for an
- * outage: it could seem fresh for days.
+ * The freshness of a record. A record from the future, as after the clock was set back, is stale: otherwise it could
+ * seem fresh for days.
  */
 export function freshnessOf(record: Confirmed | undefined, policy: FreshnessPolicy, now: number): Freshness {
   if (!record) return 'unknown';
@@ -39,26 +39,26 @@ export function ageOf(record: Confirmed, now: number): number {
 }
 
 /**
- * What came of asking the upstream.
- * - same, moved: it named the digest that is recorded, or another
- * - refused: 401, 403 or 404, an answer that nothing stored may hide (P7)
- * - failed: unreachable, too late, 5xx, 429 or damaged, which is no answer (P6)
+ * The outcome of an upstream request.
+ * - same, moved: the recorded digest, or another one
+ * - refused: 401, 403 or 404, which nothing stored may override (P7)
+ * - failed: unreachable, timed out, 5xx, 429 or invalid: an outage (P6)
  */
 export type UpstreamOutcome = 'same' | 'moved' | 'refused' | 'failed';
 
 /**
- * - refresh: the record holds, from now on
- * - replace: another digest has it now
- * - serve-stale: the record is the best there is
- * - forget: the record must not be used again; the refusal is the answer
- * - fail: there is nothing to answer with
+ * - refresh: the record is fresh again
+ * - replace: the tag has moved to another digest
+ * - serve-stale: serve the stale record
+ * - forget: remove the record and pass on the refusal
+ * - fail: pass on the failure
  */
 export type Decision = 'refresh' | 'replace' | 'serve-stale' | 'forget' | 'fail';
 
-/** The whole policy: what is done with a record of this freshness after this answer. */
-export function decide(freshness: Freshness, response: UpstreamOutcome): Decision {
-  if (response === 'refused') return 'forget';
-  if (response === 'same') return 'refresh';
-  if (response === 'moved') return 'replace';
+/** What to do with a record of this freshness after this outcome. */
+export function decide(freshness: Freshness, outcome: UpstreamOutcome): Decision {
+  if (outcome === 'refused') return 'forget';
+  if (outcome === 'same') return 'refresh';
+  if (outcome === 'moved') return 'replace';
   return freshness === 'unknown' || freshness === 'expired' ? 'fail' : 'serve-stale';
 }

@@ -54,19 +54,19 @@ describe('the negative cache', () => {
     },
   );
 
-  it('costs a crowd that asks for what is not there one question', async () => {
+  it('costs one upstream request when many clients request absent content', async () => {
     await respond('registry.test/app:1.0', 'missing');
     for (let count = 0; count < 100; count += 1) expect(await respond('registry.test/app:1.0')).toBe('missing');
     expect(asked).toBe(1);
   });
 
-  it('keeps what is asked for apart', async () => {
+  it('keeps keys apart', async () => {
     await respond(`manifest registry.test/app sha256:${hex}`, 'missing');
     expect(await respond(`blob registry.test/app sha256:${hex}`)).toBe('yes');
     expect(await respond(`manifest registry.test/other sha256:${hex}`)).toBe('yes');
   });
 
-  it('does not become younger by being asked', async () => {
+  it('is not extended by lookups', async () => {
     await respond('registry.test/app:1.0', 'missing');
     clock.pass(9);
     expect(await respond('registry.test/app:1.0')).toBe('missing');
@@ -74,7 +74,7 @@ describe('the negative cache', () => {
     expect(await respond('registry.test/app:1.0')).toBe('yes');
   });
 
-  it('does not care where the time of day jumps', async () => {
+  it('is not affected by jumps of the system clock', async () => {
     await respond('registry.test/app:1.0', 'missing');
     clock.jump(-5 * 86_400);
     clock.pass(10);
@@ -84,7 +84,7 @@ describe('the negative cache', () => {
     expect(await respond('registry.test/app:1.0')).toBe('missing');
   });
 
-  it('forgets the oldest of more than ten thousand', async () => {
+  it('drops the oldest of more than ten thousand', async () => {
     for (let count = 0; count <= 10_000; count += 1) await respond(`registry.test/app:${count}`, 'missing');
     expect(await respond('registry.test/app:0')).toBe('yes');
     expect(await respond('registry.test/app:1')).toBe('missing');

@@ -3,15 +3,15 @@ import { LRUCache } from 'lru-cache';
 import { Clock } from '../../../config/clock/clock.js';
 import { UpstreamError } from '../../../upstream/upstream-error.js';
 
-/** Milliseconds that a refusal is remembered. Short: somebody may push, or grant, at any moment. */
+/** Milliseconds that a refusal is cached. Short, because content may be pushed or access granted at any moment. */
 const refusalTime = 10_000;
-/** Signature tags are asked for with every pull by some clients, and nearly never exist. */
+/** Some clients request signature tags with every pull, and they rarely exist. */
 const signatureTime = 30_000;
 const maxRefusals = 10_000;
 
 /**
- * Remembers for a short time that an upstream definitely refused something, so that a crowd asking for what is not
- * there costs one request (P8). Only 401, 403 and 404 are remembered: trouble is not an answer.
+ * Caches definitive refusals of an upstream (401, 403 and 404) for a short time, so that many requests for absent
+ * content cost one upstream request (P8). Outages are not cached.
  */
 @Injectable()
 export class NegativeCache {
@@ -19,7 +19,7 @@ export class NegativeCache {
 
   constructor(@Inject(Clock) private readonly clock: Clock) {}
 
-  /** @throws the remembered refusal, or what `ask` throws. */
+  /** @throws the cached refusal, or what `ask` throws. */
   async guard<T>(key: string, ask: () => Promise<T>): Promise<T> {
     const refusal = this.refusals.get(key);
     if (refusal && this.clock.monotonic() < refusal.until) throw refusal.error;
@@ -35,7 +35,7 @@ export class NegativeCache {
   }
 }
 
-/** `sha256-<hex>`, with or without `.sig` and its like: the tags of signatures and of referrers (end-12, fallback). */
+/** `sha256-<hex>`, with or without a suffix such as `.sig`: tags of signatures, and the referrers tag (end-12). */
 function isSignatureTag(key: string): boolean {
   return /:sha(?:256|512)-[0-9a-f]{64,128}(?:\.[a-z]+)?$/.test(key);
 }

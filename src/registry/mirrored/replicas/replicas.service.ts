@@ -6,26 +6,26 @@ import { ClockJumps } from '../../../config/clock/clock.jumps.js';
 import { ServerSettings } from '../../../config/server.settings.js';
 import { LeaseStore, type Lease, type NewestLease } from '../../../storage/stores/lease.store.js';
 import type { BlobBody } from '../../../upstream/transport/blob.body.js';
-import { PeerClient, type PeerQuestion } from '../../../upstream/transport/peer.client.js';
+import { PeerClient, type PeerRequest } from '../../../upstream/transport/peer.client.js';
 import { reasonOf } from '../../response-error.js';
 import { HeldLease } from './held.lease.js';
 
-/** Milliseconds that clocks of replicas may differ by. */
+/** Milliseconds of clock skew to tolerate between replicas. */
 const tolerance = 3_000;
-/** Milliseconds after which a lease that nobody renews is removed, and between two looks for such. */
+/** Milliseconds after which an unrenewed lease is removed, and between two sweeps. */
 const orphanAge = 3_600_000;
 const sweepInterval = 3_600_000;
-/** Milliseconds between two looks at the lease of a replica that does not answer. */
+/** Milliseconds between two reads of the lease of a replica that has not responded. */
 const watchInterval = 1_000;
-/** Milliseconds that a replica which could not be reached is not tried again, and how many such are remembered. */
+/** Milliseconds until an unreachable replica is tried again, and the number of unreachable replicas remembered. */
 const unreachableTime = 30_000;
 const maxUnreachable = 100;
 
-/** The other replicas on the same storage, as far as leases tell of them. */
+/** The other replicas on the same storage, as known from their leases. */
 @Injectable()
 export class ReplicasService implements OnApplicationBootstrap, OnApplicationShutdown {
   private readonly logger = new Logger('Replicas');
-  /** This process, and no other or later one. */
+  /** Unique to this process. */
   private readonly id = randomUUID();
   private readonly url: string | undefined;
   private readonly unreachable = new LRUCache<string, true>({ max: maxUnreachable, ttl: unreachableTime });
@@ -41,7 +41,7 @@ export class ReplicasService implements OnApplicationBootstrap, OnApplicationShu
   ) {
     this.url = settings.advertiseUrl;
     this.jumps = new ClockJumps(clock, () =>
-      this.logger.warn('the time of day has jumped; leases of earlier processes are not removed for a day'),
+      this.logger.warn('the system clock has jumped; leases of earlier processes are not removed for a day'),
     );
   }
 
@@ -54,10 +54,12 @@ export class ReplicasService implements OnApplicationBootstrap, OnApplicationShu
     if (this.url === undefined) {
       this.logger.debug('replicas on the same storage each download for themselves: --advertise-url is not set');
     } else if (!this.isActive) {
-      this.logger.warn('replicas on the same storage each download for themselves: it cannot tell who was first');
+      this.logger.warn(
+        'replicas on the same storage each download for themselves: the storage has no conditional writes',
+      );
     } else {
       this.logger.log(
-        `downloads are shared with the replicas on the same storage, which reach this one at ${this.url}`,
+        `downloads are shared with other replicas on the same storage, which reach this one at ${this.url}`,
       );
       this.sweep();
       this.timer = setInterval(() => this.sweep(), sweepInterval).unref();
@@ -69,13 +71,13 @@ export class ReplicasService implements OnApplicationBootstrap, OnApplicationShu
     await this.sweeping;
   }
 
-  /** @param least an epoch that is known to have been there. */
+  /** @param least an epoch that is known to have existed. */
   findNewest(leases: string, least?: number): Promise<NewestLease> {
     return this.leases.findNewest(leases, least);
   }
 
   /**
-   * Takes an epoch that nobody has had. @param lifetime milliseconds
+   * Takes an unused epoch. @param lifetime milliseconds
    * @returns undefined when another replica was first
    */
   async take(leases: string, epoch: number, lifetime: number): Promise<HeldLease | undefined> {
@@ -84,46 +86,46 @@ export class ReplicasService implements OnApplicationBootstrap, OnApplicationShu
     return (await this.leases.create(lease)) ? new HeldLease(this.leases, lease, clock) : undefined;
   }
 
-  /** Whether another replica, which was not found unreachable just now, has the lease still. */
+  /** Whether another replica, not known to be unreachable, still holds the lease. */
   isLive({ holder, expiresAt }: Lease): boolean {
     return holder !== this.id && !this.unreachable.has(holder) && this.clock.now() < expiresAt + tolerance;
   }
 
   /**
-   * Opens a blob at the replica that downloads it, which is not waited for any longer when its lease expires.
+   * Opens a blob at the replica that downloads it. It gives up waiting when the lease expires.
    * @throws UpstreamError as `PeerClient.openBlob`
    */
-  async openBlob(lease: Lease, question: Pick<PeerQuestion, 'repository' | 'digest' | 'offset'>): Promise<BlobBody> {
+  async openBlob(lease: Lease, request: Pick<PeerRequest, 'repository' | 'digest' | 'offset'>): Promise<BlobBody> {
     const expiry = new AbortController();
     const watch = setInterval(() => {
       this.leases
         .find(lease.leases, lease.epoch)
-        // One that is gone was released, and the answer is on its way.
+        // A released lease is gone; the response is about to arrive.
         .then((now) => {
           if (now && !this.isLive(now)) expiry.abort();
         })
-        .catch((error: unknown) => this.logger.debug(`${lease.leases} could not be read: ${reasonOf(error)}`));
+        .catch((error: unknown) => this.logger.debug(`could not read ${lease.leases}: ${reasonOf(error)}`));
     }, watchInterval);
     try {
-      return await this.peers.openBlob({ url: lease.url, follower: this.id, signal: expiry.signal, ...question });
+      return await this.peers.openBlob({ url: lease.url, follower: this.id, signal: expiry.signal, ...request });
     } finally {
       clearInterval(watch);
     }
   }
 
-  /** Says that a replica cannot be reached: the next blobs that it has a lease of do not wait for that again. */
+  /** Remembers that a replica is unreachable, so that other blobs do not wait for it. */
   noteUnreachable({ holder, url }: Lease): void {
-    if (!this.unreachable.has(holder)) this.logger.warn(`the replica at ${url} cannot be reached`);
+    if (!this.unreachable.has(holder)) this.logger.warn(`the replica at ${url} is unreachable`);
     this.unreachable.set(holder, true);
   }
 
   private sweep(): void {
     this.sweeping = this.sweeping
-      // Another replica may hold what only seems old.
+      // A lease that seems old may be held by another replica.
       .then(() => (this.jumps.areAgesTrusted() ? this.leases.sweep(orphanAge) : 0))
       .then((count) => {
         if (count > 0) this.logger.log(`removed ${count} leases of earlier processes`);
       })
-      .catch((error: unknown) => this.logger.warn(`leases could not be removed: ${reasonOf(error)}`));
+      .catch((error: unknown) => this.logger.warn(`could not remove leases: ${reasonOf(error)}`));
   }
 }

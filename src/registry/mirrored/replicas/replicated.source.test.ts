@@ -16,7 +16,7 @@ import { UpstreamError } from '../../../upstream/upstream-error.js';
 import { ReplicasService } from './replicas.service.js';
 import { ReplicatedSource, StoredMeanwhileError } from './replicated.source.js';
 
-const content = Buffer.from('what everybody wants');
+const content = Buffer.from('shared content');
 const digest = Digest.of(content);
 const repository = RepositoryRef.of(Namespace.parse('registry.test'), 'team/app');
 const leases = keys.blobLeases(digest);
@@ -32,9 +32,9 @@ const body: BlobBody = {
 let clock: HandClock;
 let provider: MemoryProvider;
 let store: LeaseStore;
-/** What happens while another replica is asked, before it turns out that it cannot be reached. */
+/** Runs while another replica is being asked, before it proves unreachable. */
 let meanwhile: (url: string) => Promise<void>;
-/** What happens just before this replica tries to take a lease. */
+/** Runs just before this replica tries to take a lease. */
 let beforeTaking: (epoch: number) => Promise<void>;
 /** Who was asked for the content. */
 let asked: string[];
@@ -99,12 +99,12 @@ describe('a holder that was tried in vain', () => {
     await store.create(leaseOf('first', 1));
     beforeTaking = async (epoch) => {
       if (epoch !== 2) return;
-      // Somebody else is quicker, and quick.
+      // Another replica is faster.
       await store.create(leaseOf('second', 2));
     };
     const find = provider.list.bind(provider);
     provider.list = async function* (prefix) {
-      // It has finished before this replica looks who is the newest.
+      // It finishes before this replica reads the newest epoch.
       if ((await store.find(leases, 2)) !== undefined) {
         provider.list = find;
         await finish(leaseOf('second', 2));

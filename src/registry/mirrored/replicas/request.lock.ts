@@ -4,20 +4,20 @@ import { reasonOf } from '../../response-error.js';
 import type { HeldLease } from './held.lease.js';
 import { ReplicasService } from './replicas.service.js';
 
-/** Milliseconds that a replica has for its question, and that others wait for its outcome. */
+/** Milliseconds that a replica has for its request, and that the others wait for the result. */
 const lifetime = 2_000;
 const patience = 1_000;
-/** Milliseconds between two looks. */
+/** Milliseconds between two checks. */
 const interval = 100;
 
-/** A question to the upstream whose outcome is recorded. */
-export interface Question<T> {
+/** An upstream request whose result is recorded. */
+export interface LockedRequest<T> {
   readonly ask: () => Promise<T>;
-  /** What another replica has found out by now, as the storage has it. @throws StorageError */
+  /** The result that another replica has recorded, if any. @throws StorageError */
   readonly find: () => Promise<T | undefined>;
 }
 
-/** Lets one of the replicas ask the upstream, and the others have its answer from the storage. */
+/** Lets one replica send an upstream request; the others read its result from the storage. */
 @Injectable()
 export class RequestLock {
   private readonly logger = new Logger('Replicas');
@@ -25,11 +25,11 @@ export class RequestLock {
   constructor(private readonly replicas: ReplicasService) {}
 
   /**
-   * Looks at the record before it asks, without other replicas too: it may have been written while the caller looked.
+   * Reads the record before it asks, even without other replicas: it may have been written meanwhile.
    * @param leases `keys.tagLeases` or `keys.manifestLeases`
    * @throws what `ask` throws
    */
-  async run<T>(leases: string, { ask, find }: Question<T>): Promise<T> {
+  async run<T>(leases: string, { ask, find }: LockedRequest<T>): Promise<T> {
     let held: HeldLease | undefined;
     try {
       let known = await find();
@@ -43,7 +43,7 @@ export class RequestLock {
       }
     } catch (error) {
       if (!(error instanceof StorageError)) throw error;
-      this.logger.debug(`the upstream is asked without ${leases}: ${reasonOf(error)}`);
+      this.logger.debug(`the upstream is asked without the lock ${leases}: ${reasonOf(error)}`);
     }
     return ask().finally(() => held?.release());
   }
@@ -53,12 +53,12 @@ export class RequestLock {
     return lease && this.replicas.isLive(lease) ? undefined : this.replicas.take(leases, epoch + 1, lifetime);
   }
 
-  /** Until another replica has the answer, or has given up. */
+  /** Waits until another replica has the result or has given up. */
   private async wait<T>(leases: string, find: () => Promise<T | undefined>): Promise<T | undefined> {
     for (let waited = 0; waited < patience; waited += interval) {
       const { lease } = await this.replicas.findNewest(leases);
-      const response = await find();
-      if (response !== undefined || !lease) return response;
+      const result = await find();
+      if (result !== undefined || !lease) return result;
       await new Promise((resolve) => setTimeout(resolve, interval));
     }
     return undefined;

@@ -6,10 +6,10 @@ import type { ProviderFactory, ProviderContext, ProviderOptions } from './provid
 import { resolveModule } from './resolve-module.js';
 import { Redactor } from './redactor.js';
 
-/** Milliseconds in which a module has to be loaded, and a provider to be made and to be initialized: each. */
+/** Milliseconds allowed for loading the module, for making the provider and for initializing it, each. */
 const deadline = 30_000;
 
-/** A name for each member of the port: the compiler refuses this list when the port has another one. */
+/** Members of the port; the compiler checks that the list is complete. */
 const members: Record<keyof StorageProvider, 'method' | 'property'> = {
   initialize: 'method',
   read: 'method',
@@ -30,9 +30,9 @@ const members: Record<keyof StorageProvider, 'method' | 'property'> = {
 };
 
 /**
- * Loads a provider that is written elsewhere.
- * @param folder where paths begin and packages are looked for.
- * @throws StorageError with one line for the person who started the program; it quotes no value of an option.
+ * Loads an external provider.
+ * @param folder base of relative paths and of the search for packages.
+ * @throws StorageError with one line for the operator, which quotes no option values.
  */
 export async function openCustom(settings: CustomSettings, folder: string): Promise<StorageProvider> {
   const { module } = settings;
@@ -55,14 +55,14 @@ export async function openCustom(settings: CustomSettings, folder: string): Prom
   const provider = await attempt('cannot be opened', () => construct(make, options, context));
   const missing = missingMembers(provider);
   if (missing.length > 0)
-    throw new StorageError('failed', `${module} gives no storage provider: it lacks ${missing.join(', ')}`);
-  // Its own errors are told as they are; whatever else it throws has no place for it to be told in.
+    throw new StorageError('failed', `${module} does not provide a storage provider: it lacks ${missing.join(', ')}`);
+  // Any error becomes one line for the operator.
   const initialize = provider.initialize.bind(provider);
   provider.initialize = () => attempt('cannot be used', initialize);
   return provider;
 }
 
-/** Modules that a compiler made CommonJS of have their default export inside of what Node takes for it. */
+/** In modules compiled to CommonJS the default export is nested in the one that Node sees. */
 function defaultExport(loaded: unknown): ProviderFactory | undefined {
   const outer = (loaded as { default?: unknown }).default;
   const inner = typeof outer === 'object' && outer !== null && 'default' in outer ? outer.default : outer;
@@ -75,7 +75,7 @@ function construct(make: ProviderFactory, options: ProviderOptions, context: Pro
   return (make as (...args: unknown[]) => StorageProvider | Promise<StorageProvider>)(options, context);
 }
 
-/** By name and not by `instanceof`: its package may have brought a copy of the port of its own. */
+/** By name instead of `instanceof`, since the package may have its own copy of the port. */
 function missingMembers(provider: unknown): string[] {
   if (typeof provider !== 'object' || provider === null) return Object.keys(members);
   return Object.entries(members).flatMap(([name, kind]) => {
@@ -89,7 +89,7 @@ function missingMembers(provider: unknown): string[] {
 async function within<T>(milliseconds: number, action: () => T | Promise<T>): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => reject(new Error(`this takes longer than ${milliseconds / 1000} s`)), milliseconds);
+    timer = setTimeout(() => reject(new Error(`timed out after ${milliseconds / 1000} s`)), milliseconds);
   });
   return Promise.race([Promise.resolve().then(action), late]).finally(() => clearTimeout(timer));
 }

@@ -3,8 +3,8 @@ import { validateSettings } from '../../../config/validation/validation.js';
 import type { ProviderOptions } from './provider.factory.js';
 
 /**
- * Options as a class of `@Setting`s describes them.
- * @throws ConfigurationError with every mistake, unknown options too; the program prints it and ends with 2.
+ * Parses options into a class of `@Setting`s.
+ * @throws ConfigurationError with every problem, including unknown options; the program prints it and exits with code 2.
  */
 export function readOptions<T extends object>(type: new () => T, options: ProviderOptions): T {
   const { value, problems } = validateSettings(type, options, (name) => `custom --option ${name}`);

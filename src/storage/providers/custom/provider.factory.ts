@@ -1,6 +1,6 @@
 import type { StorageProvider } from '../../storage.provider.js';
 
-/** What a provider may say while it runs. Values of its options are replaced by `***`. */
+/** The logger of a provider. Values of its options are replaced by `***`. */
 export interface ProviderLogger {
   log(message: string): void;
   warn(message: string): void;
@@ -12,10 +12,10 @@ export interface ProviderContext {
   readonly logger: ProviderLogger;
 }
 
-/** The options of the command line by their names. */
+/** Command-line options by name. */
 export type ProviderOptions = Readonly<Record<string, string>>;
 
-/** The default export of a module that provides a storage: a class with this constructor, or a function. */
+/** The default export of a provider module: a class with this constructor, or a function. */
 export type ProviderFactory =
   | (new (options: ProviderOptions, context: ProviderContext) => StorageProvider)
   | ((options: ProviderOptions, context: ProviderContext) => StorageProvider | Promise<StorageProvider>);

@@ -1,15 +1,15 @@
 import type { Logger } from '@nestjs/common';
 import type { ProviderLogger } from './provider.factory.js';
 
-/** Shorter values, as `1` or `yes`, are no secrets, and replacing them would make any text unreadable. */
+/** Shorter values such as `1` or `yes` are not secrets, and replacing them would make text unreadable. */
 const shortestSecret = 4;
 
-/** Takes the values of options out of what a provider says. */
+/** Removes option values from messages of a provider. */
 export class Redactor {
   private readonly secrets: readonly string[];
 
   constructor(values: readonly string[]) {
-    // The longest first: one may be a part of another.
+    // Longest first, since one value may contain another.
     this.secrets = values.filter(({ length }) => length >= shortestSecret).sort((a, b) => b.length - a.length);
   }
 
@@ -17,7 +17,7 @@ export class Redactor {
     return this.secrets.reduce((clean, secret) => clean.replaceAll(secret, '***'), text);
   }
 
-  /** What is wrong, in one line. */
+  /** The error message in one line. */
   line(error: unknown): string {
     const text = error instanceof Error ? error.message || error.name : String(error);
     return this.text(text)

@@ -3,13 +3,13 @@ import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 
-/** What `import` means in the `exports` of a package (Node.js, "Conditional exports"). */
+/** Conditions that apply to `import` (Node.js, "Conditional exports"). */
 const conditions = new Set(['node', 'import', 'module-sync', 'default']);
 
 /**
- * Finds a module as an import in the folder would: a path, or a package that is installed there or above.
- * `import.meta.resolve` cannot be asked that for another folder than its own.
- * @returns its URL, or undefined when it is not there.
+ * Resolves a module as an import in the folder would: a path, or a package installed there or above.
+ * `import.meta.resolve` only resolves relative to its own module.
+ * @returns its URL, or undefined when it does not exist.
  */
 export function resolveModule(specifier: string, folder: string): string | undefined {
   if (specifier.startsWith('file:')) return specifier;
@@ -17,14 +17,14 @@ export function resolveModule(specifier: string, folder: string): string | undef
   const file = importedFile(specifier, require.resolve.paths(specifier) ?? []);
   if (file !== undefined) return pathToFileURL(file).href;
   try {
-    // Paths, with index.js of a folder, and packages without `exports`.
+    // Paths, including folders with an index.js, and packages without `exports`.
     return pathToFileURL(require.resolve(specifier)).href;
   } catch {
     return undefined;
   }
 }
 
-/** The file of a package that says in `exports` what it lets be imported. */
+/** The file that a package with `exports` maps the specifier to. */
 function importedFile(specifier: string, places: readonly string[]): string | undefined {
   const [, name, path = ''] = /^((?:@[^/]+\/)?[^./@][^/]*)(\/.*)?$/.exec(specifier) ?? [];
   const place = name === undefined ? undefined : places.find((each) => existsSync(join(each, name, 'package.json')));
@@ -41,7 +41,7 @@ function exportsOf(file: string): unknown {
   }
 }
 
-/** Patterns with `*` are left out: nobody exports a provider by one. */
+/** Patterns with `*` are not supported. */
 function targetOf(exported: unknown, path: string): string | undefined {
   const isMap = typeof exported === 'object' && exported !== null && Object.keys(exported)[0]?.startsWith('.') === true;
   if (isMap) return conditional((exported as Record<string, unknown>)[path]);

@@ -6,7 +6,7 @@ export function errorCode(error: unknown): string | undefined {
   return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
 }
 
-/** Writes a folder's entries to the disk: without it a power cut may undo a rename that has returned. */
+/** Flushes a folder's entries to the disk; otherwise a power failure may undo a completed rename. */
 export async function syncFolder(files: FileSystem, folder: string): Promise<void> {
   const handle = await files.open(folder, constants.O_RDONLY | constants.O_DIRECTORY);
   try {
@@ -16,22 +16,22 @@ export async function syncFolder(files: FileSystem, folder: string): Promise<voi
   }
 }
 
-const making = new Set<Promise<void>>();
+const pendingFolders = new Set<Promise<void>>();
 
-/** Makes a folder and its parents, durably. @param mode of those that are made */
+/** Creates a folder and its parents durably. @param mode of created folders */
 export async function makeFolder(files: FileSystem, folder: string, mode: number): Promise<void> {
   const made = makeAndSync(files, folder, mode);
-  // One that vanishes while it is made, because it is empty, holds nothing of anybody who waits here.
+  // A folder that is removed again because it is empty does not matter to other commits.
   const settling = made.catch((error: unknown) => {
     if (errorCode(error) !== 'ENOENT') throw error;
   });
-  making.add(settling);
+  pendingFolders.add(settling);
   await settling.catch(() => undefined);
-  making.delete(settling);
+  pendingFolders.delete(settling);
   await made;
 }
 
-/** One by one from the nearest that is there: Node's own recursion never ends where nothing can be made, as in /proc. */
+/** Level by level, since Node's recursive mkdir never ends where no folder can be created, as in /proc. */
 async function makeAndSync(files: FileSystem, folder: string, mode: number): Promise<void> {
   try {
     await makeOne(files, folder, mode);
@@ -55,37 +55,37 @@ async function makeOne(files: FileSystem, folder: string, mode: number): Promise
 }
 
 /**
- * Moves a synced file to its final name, durably; removes it when that fails.
- * @param prepare makes the folder of the final name, or refuses it; again when the folder turns out to have gone.
+ * Durably moves a synced file to its final name; removes it on failure.
+ * @param prepare creates or refuses the folder of the final name; called again if the folder has been removed.
  */
 export function moveInto(files: FileSystem, from: string, to: string, prepare: Prepare): Promise<void> {
   return placeInto(files, to, prepare, () => files.rename(from, to));
 }
 
-/** As `moveInto`, by a second name for the file. @throws EEXIST when the final name is taken */
+/** As `moveInto`, with a hard link. @throws EEXIST when the final name exists */
 export function linkInto(files: FileSystem, from: string, to: string, prepare: Prepare): Promise<void> {
   return placeInto(files, to, prepare, () => files.link(from, to));
 }
 
-type Prepare = (again: boolean) => Promise<void>;
+type Prepare = (isRetry: boolean) => Promise<void>;
 
-/** Times that the folder of a final name may go away while something is placed there: it empties, and is removed. */
-const maxVanished = 5;
+/** Retries when the target folder is removed concurrently, as empty folders are. */
+const maxRetries = 5;
 
 async function placeInto(files: FileSystem, to: string, prepare: Prepare, place: () => Promise<void>): Promise<void> {
-  for (let vanished = 0; ; vanished += 1) {
+  for (let retries = 0; ; retries += 1) {
     try {
-      await prepare(vanished > 0);
+      await prepare(retries > 0);
       await place();
       break;
     } catch (error) {
-      if (errorCode(error) !== 'ENOENT' || vanished === maxVanished) throw error;
+      if (errorCode(error) !== 'ENOENT' || retries === maxRetries) throw error;
     }
   }
   try {
     await syncFolder(files, dirname(to));
-    // Another commit may have made one of these folders a moment ago and not have synced its parent yet.
-    await Promise.all(making);
+    // A concurrent commit may have created one of these folders and not have synced its parent yet.
+    await Promise.all(pendingFolders);
   } catch (error) {
     await files.unlink(to).catch(() => undefined);
     throw error;

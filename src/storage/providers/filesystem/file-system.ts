@@ -1,6 +1,6 @@
 import * as files from 'node:fs/promises';
 
-/** The calls the provider makes, so that a test can let one of them fail. */
+/** The system calls of the provider; tests replace single ones. */
 export type FileSystem = Pick<
   typeof files,
   'open' | 'rename' | 'link' | 'mkdir' | 'rmdir' | 'unlink' | 'lstat' | 'opendir' | 'realpath' | 'statfs' | 'lutimes'

@@ -7,17 +7,17 @@ import type { FileSystem } from './file-system.js';
 import { GrowingFile } from './growing-file.js';
 import { toWriteError } from './storage-errors.js';
 
-/** What the provider lends to an ingest. */
-export interface IngestHome {
+/** What an ingest needs from its provider. */
+export interface IngestContext {
   readonly files: FileSystem;
   pathOf(key: string): string;
-  /** Makes the folder of a path below the root, or refuses it. @param again it has gone since. */
-  prepare(path: string, again: boolean): Promise<void>;
-  /** Called once when the file has its final name or is gone. */
+  /** Creates or refuses the folder of a path below the root. @param isRetry the folder has been removed since. */
+  prepare(path: string, isRetry: boolean): Promise<void>;
+  /** Called once, after the file has been renamed or removed. */
   forget(path: string): void;
 }
 
-/** A file in `ingest/`, renamed to its key when its content has been verified. */
+/** A file in `ingest/` that `commit` renames to its key. */
 export class FilesystemIngest implements Ingest {
   private readonly file: GrowingFile;
   private state: 'open' | 'committed' | 'aborted' = 'open';
@@ -25,7 +25,7 @@ export class FilesystemIngest implements Ingest {
   constructor(
     private readonly path: string,
     private readonly handle: FileHandle,
-    private readonly home: IngestHome,
+    private readonly context: IngestContext,
   ) {
     this.file = new GrowingFile(handle, 'write content');
   }
@@ -43,35 +43,33 @@ export class FilesystemIngest implements Ingest {
   }
 
   async commit(key: string): Promise<void> {
-    await this.place(key, (path) =>
-      moveInto(this.home.files, this.path, path, (again) => this.home.prepare(path, again)),
-    );
+    await this.place(key, moveInto);
     this.state = 'committed';
-    this.home.forget(this.path);
+    this.context.forget(this.path);
   }
 
-  /** As `commit`, unless there is something under the key already: then nothing is changed. @returns whether it did */
+  /** As `commit`, but changes nothing when the key exists. @returns whether it was committed */
   async commitNew(key: string): Promise<boolean> {
     try {
-      await this.place(key, (path) =>
-        linkInto(this.home.files, this.path, path, (again) => this.home.prepare(path, again)),
-      );
+      await this.place(key, linkInto);
     } catch (error) {
       if (error instanceof StorageError && errorCode(error.cause) === 'EEXIST') return false;
       throw error;
     }
-    // Its other name is not needed any more.
+    // Removes the original name.
     await this.abort();
     return true;
   }
 
-  private async place(key: string, into: (path: string) => Promise<void>): Promise<void> {
+  private async place(key: string, into: typeof moveInto): Promise<void> {
     if (this.state !== 'open') throw new StorageError('failed', 'the ingest has ended');
     try {
-      // A file whose fsync failed once is lost: the kernel may call the next one good without having written anything.
+      // A failed fsync is final: the kernel may report the next one as successful without having written anything.
       await this.file.flush();
       await this.handle.sync();
-      await into(this.home.pathOf(key));
+      const { files } = this.context;
+      const path = this.context.pathOf(key);
+      await into(files, this.path, path, (isRetry) => this.context.prepare(path, isRetry));
     } catch (error) {
       await this.abort();
       throw toWriteError(error, 'commit content');
@@ -81,9 +79,9 @@ export class FilesystemIngest implements Ingest {
   async abort(): Promise<void> {
     if (this.state !== 'open') return;
     this.state = 'aborted';
-    // What cannot be removed now is swept later.
-    await this.home.files.unlink(this.path).catch(() => undefined);
-    this.home.forget(this.path);
+    // The sweep removes the file if this fails.
+    await this.context.files.unlink(this.path).catch(() => undefined);
+    this.context.forget(this.path);
   }
 
   async close(): Promise<void> {

@@ -192,13 +192,13 @@ describe('a commit to FilesystemProvider', () => {
     expect(await readFile(path(key))).toEqual(sample(100));
   });
 
-  it('makes the ingest folder again when somebody has removed it', async () => {
+  it('creates the ingest folder again when it was removed', async () => {
     await rm(path('ingest'), { recursive: true });
     await provider.write(key, sample(10));
     expect(await provider.read(key, 10)).toEqual(sample(10));
   });
 
-  it('fails as trouble, not as an absence, when its ingest file was removed', async () => {
+  it('fails, not with not-found, when its ingest file was removed', async () => {
     const ingest = await provider.createIngest();
     await ingest.append(sample(10));
     await rm(path('ingest'), { recursive: true });
@@ -206,7 +206,7 @@ describe('a commit to FilesystemProvider', () => {
     await ingest.close();
   });
 
-  it('fails as trouble, not as an absence, when a foreign file stands where a folder should', async () => {
+  it('fails, not with not-found, when a foreign file stands where a folder should', async () => {
     await plant('blobs');
     await expect(provider.write(key, sample(10))).rejects.toMatchObject({ name: 'StorageError', kind: 'failed' });
     expect(await readFile(path('blobs'), 'utf8')).toBe('foreign');
@@ -301,7 +301,7 @@ describe('reading from FilesystemProvider', () => {
     { name: 'an open file cannot be looked at', call: 'stat', code: 'EIO' },
   ] as const;
   for (const { name, call, code } of faults) {
-    it(`is trouble, never an absence, when ${name}, and no descriptor stays`, async () => {
+    it(`fails, never with not-found, when ${name}, and leaves no descriptor open`, async () => {
       await provider.write(key, sample(10));
       watched.fail(call, code);
       const error = await provider.read(key, 10).catch((thrown: unknown) => thrown as StorageError);
@@ -314,7 +314,7 @@ describe('reading from FilesystemProvider', () => {
     });
   }
 
-  it('is trouble, never an absence, when stat, delete and list are refused', async () => {
+  it('fails, never with not-found, when stat, delete and list are refused', async () => {
     await provider.write(key, sample(10));
     watched.fail('lstat', 'EACCES');
     await expect(provider.stat(key)).rejects.toMatchObject({ kind: 'failed' });
@@ -335,7 +335,7 @@ describe('reading from FilesystemProvider', () => {
     await object.close();
   });
 
-  it('fails as trouble when the disk fails in the middle of a copy', async () => {
+  it('fails when the disk fails in the middle of a copy', async () => {
     await provider.write(key, sample(1_000_000));
     const object = await provider.open(key);
     let reads = 0;
@@ -417,7 +417,7 @@ describe('reading from FilesystemProvider', () => {
     await vi.waitFor(() => expect(watched.descriptors).toBe(0), 250);
   });
 
-  it('keeps at most sixteen files open that nobody reads', async () => {
+  it('keeps at most sixteen idle files open', async () => {
     for (let index = 0; index < 20; index += 1) {
       const name = `${key}${index}`;
       await provider.write(name, sample(10));
@@ -491,7 +491,7 @@ describe('sweepIngests of FilesystemProvider', () => {
     expect(await ingestFiles()).toEqual([]);
   });
 
-  it('fails as trouble when a file cannot be removed', async () => {
+  it('fails when a file cannot be removed', async () => {
     await plantOrphan(10_000);
     watched.fail('unlink', 'EACCES');
     await expect(provider.sweepIngests(5_000)).rejects.toMatchObject({ name: 'StorageError', kind: 'failed' });

@@ -2,8 +2,8 @@ import { randomUUID } from 'node:crypto';
 import { constants, type Stats } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
-import { isKey } from '../../keys.js';
-import { orAbsent, StorageError } from '../../storage-error.js';
+import { checkKey, isKey } from '../../keys.js';
+import { notFound, orAbsent, StorageError } from '../../storage-error.js';
 import { StorageProvider, type ObjectEntry, type StoredObject } from '../../storage.provider.js';
 import { errorCode, makeFolder, moveInto, syncFolder } from './durable.js';
 import { nodeFileSystem, type FileSystem } from './file-system.js';
@@ -12,19 +12,19 @@ import { OpenFiles } from './open-files.js';
 import { FilesystemIngest } from './filesystem.ingest.js';
 import { toStorageError, toWriteError } from './storage-errors.js';
 
-/** Milliseconds that an object has been there, or unused, when its folder goes with it: others will be needed again. */
-const settled = 3_600_000;
+/** Age in milliseconds from which deleting an object also removes its empty folders; recent ones are likely reused. */
+const folderAge = 3_600_000;
 
 const ingestName = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 const { O_RDONLY, O_RDWR, O_CREAT, O_EXCL, O_NOFOLLOW } = constants;
 
-/** Keeps objects as files below a root folder; one fsync for the file and one for its folder per commit. */
+/** Keeps objects as files below a root folder; each commit syncs the file and its folder. */
 export class FilesystemProvider extends StorageProvider {
   private folders: Folders;
   private readonly ingesting = new Set<string>();
   private readonly openFiles = new OpenFiles();
 
-  /** @param umask permissions that files and folders do not get; by default only their owner has any. */
+  /** @param umask permissions removed from files and folders; by default only the owner has access. */
   constructor(
     root: string,
     private readonly files: FileSystem = nodeFileSystem,
@@ -45,7 +45,7 @@ export class FilesystemProvider extends StorageProvider {
   async initialize(): Promise<void> {
     try {
       await makeFolder(this.files, this.ingestFolder, 0o777 & ~this.umask);
-      // The root itself may be a link; nothing below it may.
+      // Only the root itself may be a symbolic link.
       this.folders = this.foldersOf(await this.files.realpath(this.root));
       await this.folders.prepare(join(this.ingestFolder, 'probe'));
       const probe = join(this.ingestFolder, randomUUID());
@@ -79,26 +79,12 @@ export class FilesystemProvider extends StorageProvider {
   }
 
   async write(key: string, content: Uint8Array): Promise<void> {
-    const ingest = await this.createIngest();
-    try {
-      await ingest.append(content);
-      await ingest.commit(key);
-    } finally {
-      await ingest.abort();
-      await ingest.close();
-    }
+    await this.ingestAll(content, (ingest) => ingest.commit(key));
   }
 
-  /** A hard link is made or refused in one step, on network file systems too, and what it names is whole. */
+  /** Creating a hard link is atomic, also on network file systems. */
   async create(key: string, content: Uint8Array): Promise<boolean> {
-    const ingest = await this.createIngest();
-    try {
-      await ingest.append(content);
-      return await ingest.commitNew(key);
-    } finally {
-      await ingest.abort();
-      await ingest.close();
-    }
+    return this.ingestAll(content, (ingest) => ingest.commitNew(key));
   }
 
   get isExclusive(): boolean {
@@ -108,9 +94,9 @@ export class FilesystemProvider extends StorageProvider {
   async move(from: string, to: string): Promise<void> {
     try {
       const [source, target] = [await this.locate(from), this.pathOf(to)];
-      await moveInto(this.files, source, target, (again) => this.prepare(target, again));
+      await moveInto(this.files, source, target, (isRetry) => this.prepare(target, isRetry));
       await syncFolder(this.files, dirname(source)).catch((error: unknown) => {
-        // It has become empty, and was removed.
+        // The folder was empty and has been removed.
         if (errorCode(error) !== 'ENOENT') throw error;
       });
     } catch (error) {
@@ -144,7 +130,7 @@ export class FilesystemProvider extends StorageProvider {
     try {
       const path = await this.locate(key);
       const status = await this.files.lstat(path);
-      if (!status.isFile()) throw new StorageError('not-found', 'there is no such object');
+      if (!status.isFile()) throw notFound();
       return await this.openFiles.open(path, status, () => this.openFile(key));
     } catch (error) {
       throw toStorageError(error, 'open an object');
@@ -154,7 +140,7 @@ export class FilesystemProvider extends StorageProvider {
   async stat(key: string): Promise<ObjectEntry> {
     try {
       const status = await this.files.lstat(await this.locate(key));
-      if (!status.isFile()) throw new StorageError('not-found', 'there is no such object');
+      if (!status.isFile()) throw notFound();
       return { key, size: status.size, usedAt: status.mtime };
     } catch (error) {
       throw toStorageError(error, 'look up an object');
@@ -167,14 +153,14 @@ export class FilesystemProvider extends StorageProvider {
       const { mtimeMs } = await this.files.lstat(path);
       await this.files.unlink(path);
       this.openFiles.forget(path);
-      if (mtimeMs < Date.now() - settled) await this.folders.removeEmpty(path);
+      if (mtimeMs < Date.now() - folderAge) await this.folders.removeEmpty(path);
     } catch (error) {
       const failure = toStorageError(error, 'delete an object');
       if (failure.kind !== 'not-found') throw failure;
     }
   }
 
-  /** One loop for all folders, for generators inside generators cost a promise for each level and object. */
+  /** One loop for all folders, since nested generators cost a promise per level and object. */
   async *list(prefix: string): AsyncIterable<ObjectEntry> {
     const folders = [{ key: prefix, names: this.namesIn(this.pathOf(prefix)) }];
     try {
@@ -201,13 +187,13 @@ export class FilesystemProvider extends StorageProvider {
     this.ingesting.add(path);
     try {
       const { files } = this;
-      const home = {
+      const context = {
         files,
         pathOf: (key: string) => this.pathOf(key),
-        prepare: (target: string, again: boolean) => this.prepare(target, again),
-        forget: (gone: string) => void this.ingesting.delete(gone),
+        prepare: (target: string, isRetry: boolean) => this.prepare(target, isRetry),
+        forget: (ended: string) => void this.ingesting.delete(ended),
       };
-      return new FilesystemIngest(path, await this.createFile(path), home);
+      return new FilesystemIngest(path, await this.createFile(path), context);
     } catch (error) {
       this.ingesting.delete(path);
       throw toWriteError(error, 'begin to write');
@@ -219,14 +205,14 @@ export class FilesystemProvider extends StorageProvider {
     let swept = 0;
     for await (const entry of this.namesIn(this.ingestFolder)) {
       const path = join(this.ingestFolder, entry.name);
-      // Only names that this provider gives: foreign files are not ours to delete.
+      // Foreign files are never removed.
       if (this.ingesting.has(path) || !entry.isFile() || !ingestName.test(entry.name)) continue;
       try {
         if ((await this.files.lstat(path)).mtimeMs >= oldest) continue;
         await this.files.unlink(path);
         swept += 1;
       } catch (error) {
-        // Another replica on the same folder may have swept it.
+        // Another replica may have removed it.
         if (errorCode(error) !== 'ENOENT') throw toWriteError(error, 'sweep the ingest folder');
       }
     }
@@ -238,8 +224,18 @@ export class FilesystemProvider extends StorageProvider {
   }
 
   private pathOf(key: string): string {
-    if (!isKey(key)) throw new StorageError('failed', 'the key is malformed');
-    return join(this.root, key);
+    return join(this.root, checkKey(key));
+  }
+
+  private async ingestAll<T>(content: Uint8Array, commit: (ingest: FilesystemIngest) => Promise<T>): Promise<T> {
+    const ingest = await this.createIngest();
+    try {
+      await ingest.append(content);
+      return await commit(ingest);
+    } finally {
+      await ingest.abort();
+      await ingest.close();
+    }
   }
 
   private async openFile(key: string): Promise<{ handle: FileHandle; status: Stats }> {
@@ -247,7 +243,7 @@ export class FilesystemProvider extends StorageProvider {
       const handle = await this.files.open(await this.locate(key), O_RDONLY | O_NOFOLLOW);
       try {
         const status = await handle.stat();
-        if (!status.isFile()) throw new StorageError('not-found', 'there is no such object');
+        if (!status.isFile()) throw notFound();
         return { handle, status };
       } catch (error) {
         await handle.close();
@@ -258,30 +254,30 @@ export class FilesystemProvider extends StorageProvider {
     }
   }
 
-  /** @param again the folder was there once and is not any more. */
-  private prepare(path: string, again: boolean): Promise<void> {
-    if (again) this.folders.forget();
+  /** @param isRetry the folder has been removed since it was prepared. */
+  private prepare(path: string, isRetry: boolean): Promise<void> {
+    if (isRetry) this.folders.forget();
     return this.folders.prepare(path);
   }
 
-  /** Where an object is, unless its folder is absent or reached through a link. */
+  /** The path of an object whose folder exists and is not reached through a link. @throws StorageError `not-found` */
   private async locate(key: string): Promise<string> {
     const path = this.pathOf(key);
     if (await this.folders.contain(path)) return path;
-    throw new StorageError('not-found', 'there is no such object');
+    throw notFound();
   }
 
   private foldersOf(root: string): Folders {
     return new Folders(this.files, root, 0o777 & ~this.umask);
   }
 
-  /** Makes a file that was not there. */
+  /** Creates a file that must not exist yet. */
   private async createFile(path: string): Promise<FileHandle> {
     const open = () => this.files.open(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0o666 & ~this.umask);
     try {
       return await open();
     } catch (error) {
-      // Somebody removed the folder while the process runs.
+      // The folder was removed while the process runs.
       if (errorCode(error) !== 'ENOENT') throw error;
       await this.prepare(path, true);
       return open();

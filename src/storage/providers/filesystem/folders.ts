@@ -4,16 +4,16 @@ import { StorageError } from '../../storage-error.js';
 import { errorCode, makeFolder } from './durable.js';
 import type { FileSystem } from './file-system.js';
 
-/** Folders remembered as being what they are called; a pull looks at a handful. */
+/** Number of folders cached as verified; a pull uses a handful. */
 const maxKnown = 4096;
 
-/** The folders below a root: made when needed, and never reached through a symbolic link, which may lead anywhere. */
+/** The folders below a root: created on demand, and never followed through symbolic links, which may lead anywhere. */
 export class Folders {
   private readonly known = new LRUCache<string, true>({ max: maxKnown });
 
   /**
-   * @param root without a link in it.
-   * @param mode of folders that are made.
+   * @param root resolved, without links.
+   * @param mode of created folders.
    */
   constructor(
     private readonly files: FileSystem,
@@ -21,7 +21,7 @@ export class Folders {
     private readonly mode: number,
   ) {}
 
-  /** Whether the folder of a path is there, and is below the root in truth. */
+  /** Whether the folder of a path exists and is not reached through a link. */
   async contain(path: string): Promise<boolean> {
     const folder = dirname(path);
     if (this.known.has(folder)) return true;
@@ -30,7 +30,7 @@ export class Folders {
     return real === folder;
   }
 
-  /** Makes the folder of a path. @throws StorageError when a link is in the way */
+  /** Creates the folder of a path. @throws StorageError when the path contains a symbolic link */
   async prepare(path: string): Promise<void> {
     const folder = dirname(path);
     if (this.known.has(folder)) return;
@@ -45,11 +45,11 @@ export class Folders {
     this.known.set(folder, true);
   }
 
-  /** Removes the folders of a path that hold nothing any more, but for those right below the root. Never throws. */
+  /** Removes the empty folders of a path, except those directly below the root. Never throws. */
   async removeEmpty(path: string): Promise<void> {
     for (let folder = dirname(path); dirname(folder).length > this.root.length; folder = dirname(folder)) {
       try {
-        // The system refuses while there is anything in it, whoever put it there and however lately.
+        // The system refuses unless the folder is empty.
         await this.files.rmdir(folder);
       } catch {
         return;
@@ -58,7 +58,7 @@ export class Folders {
     }
   }
 
-  /** Looks again the next time: somebody has changed the folders under a running process. */
+  /** Clears the cache, for when another process has changed the folders. */
   forget(): void {
     this.known.clear();
   }
@@ -73,9 +73,9 @@ export class Folders {
   }
 }
 
-/** @param real where the folder is in truth; elsewhere than its path says. */
+/** @param real the resolved path of the folder, which differs from `folder`. */
 function obstacle(real: string, folder: string): StorageError {
   const isSpelling = real.toLowerCase() === folder.toLowerCase();
-  const what = isSpelling ? `a folder of the storage is there in another spelling: ${basename(real)}` : undefined;
-  return new StorageError('failed', what ?? 'a symbolic link stands in the way of the storage');
+  const what = isSpelling ? `a folder of the storage exists with another spelling: ${basename(real)}` : undefined;
+  return new StorageError('failed', what ?? 'a folder of the storage is a symbolic link');
 }

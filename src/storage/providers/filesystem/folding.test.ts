@@ -55,7 +55,7 @@ describe('FilesystemProvider where case does not count', () => {
     await mkdir(join(root, 'Ingest'));
     await expect(provider.initialize()).rejects.toMatchObject({
       kind: 'failed',
-      message: `cannot write to ${root} (a folder of the storage is there in another spelling: Ingest)`,
+      message: `cannot write to ${root} (a folder of the storage exists with another spelling: Ingest)`,
     });
     expect(await readdir(join(root, 'Ingest'))).toEqual([]);
   });
@@ -64,7 +64,7 @@ describe('FilesystemProvider where case does not count', () => {
     await provider.initialize();
     await mkdir(join(root, 'Blobs'));
     await writeFile(join(root, 'Blobs/one'), 'foreign');
-    const message = 'a folder of the storage is there in another spelling: Blobs';
+    const message = 'a folder of the storage exists with another spelling: Blobs';
     await expect(provider.write('blobs/two', sample(1))).rejects.toMatchObject({ kind: 'failed', message });
     await expect(provider.read('blobs/one', 10)).rejects.toMatchObject({ kind: 'not-found' });
     await provider.delete('blobs/one');

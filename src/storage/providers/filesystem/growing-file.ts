@@ -6,28 +6,27 @@ import type { ChunkSink } from '../../storage.provider.js';
 import { OpenFile } from './open-file.js';
 import { toWriteError } from './storage-errors.js';
 
-/** Blocks of one file that are full and not written yet; whoever appends then waits for the disk. */
+/** Number of full blocks that wait to be written before `append` waits for the disk. */
 const maxWaiting = 2;
 
 /**
- * A file that is written from its start to its end while others read what is there. Bytes are gathered in the blocks that
- * its readers share, from which they have them at once, and written a block at a time while more come in. Whoever has it
- * closes it.
+ * A file that is written sequentially while others read it. Bytes are collected in the blocks that its readers share, so
+ * that they are readable at once, and written a block at a time in the background. The owner closes it.
  */
 export class GrowingFile {
   protected readonly file: OpenFile;
   private appended = 0;
-  /** Bytes that the file has; those between here and `appended` are in blocks. */
+  /** Bytes in the file; those from here to `appended` are in blocks. */
   private written = 0;
-  /** The block that is being filled. */
-  private room: FillableBlock | undefined;
-  /** Blocks that the file does not have yet, or could not take. */
+  /** The block being filled. */
+  private block: FillableBlock | undefined;
+  /** Blocks that have not been written, or could not be. */
   private readonly unwritten = new Set<FillableBlock>();
-  /** Writes that are under way or wait, one after the other so that the file never has a hole. */
+  /** Running and waiting writes, one after the other so that the file never has a hole. */
   private readonly writes: Promise<void>[] = [];
   private failure: StorageError | undefined;
 
-  /** @param attempt what appending is called when it fails, after "the storage could not". */
+  /** @param attempt names the operation in error messages, after "the storage could not". */
   constructor(
     private readonly handle: FileHandle,
     private readonly attempt: string,
@@ -35,23 +34,23 @@ export class GrowingFile {
     this.file = new OpenFile(handle, () => this.written);
   }
 
-  /** Bytes appended, those of a chunk that then failed included. All of them can be read, whatever happens to the disk. */
+  /** Bytes appended, including those of a chunk that then failed. All of them can be read, even after a disk error. */
   get size(): number {
     return this.appended;
   }
 
-  /** @throws StorageError `full` or `failed`, perhaps because of what was appended before. */
+  /** @throws StorageError `full` or `failed`, possibly caused by an earlier chunk. */
   async append(chunk: Uint8Array): Promise<void> {
     for (let done = 0; done < chunk.length;) {
       if (this.failure) throw this.failure;
       const rest = chunk.subarray(done);
-      // What fits into one block is written as it comes: there is nothing to gain.
-      const room = this.appended === 0 ? undefined : this.currentBlock();
-      done += room ? await this.gather(room, rest) : await this.writeThrough(rest);
+      // A first chunk is often the whole content, for which a block gains nothing.
+      const block = this.appended === 0 ? undefined : this.currentBlock();
+      done += block ? await this.collect(block, rest) : await this.writeThrough(rest);
     }
   }
 
-  /** Writes what has been gathered. To be called when nothing more will be appended. @throws StorageError as `append` */
+  /** Writes the collected bytes. To be called after the last append. @throws StorageError as `append` */
   async flush(): Promise<void> {
     this.endBlock();
     await this.writes.at(-1);
@@ -64,49 +63,49 @@ export class GrowingFile {
 
   async close(): Promise<void> {
     await this.writes.at(-1);
-    for (const room of this.unwritten) room.release();
+    for (const block of this.unwritten) block.release();
     this.unwritten.clear();
     await this.file.close();
   }
 
   private currentBlock(): FillableBlock | undefined {
-    if (this.room) return this.room;
-    this.room = this.file.shared.reserve(this.appended);
-    if (this.room) this.unwritten.add(this.room);
-    return this.room;
+    if (this.block) return this.block;
+    this.block = this.file.shared.reserve(this.appended);
+    if (this.block) this.unwritten.add(this.block);
+    return this.block;
   }
 
-  private async gather(room: FillableBlock, bytes: Uint8Array): Promise<number> {
-    const taken = room.fill(bytes);
+  private async collect(block: FillableBlock, bytes: Uint8Array): Promise<number> {
+    const taken = block.fill(bytes);
     this.appended += taken;
-    if (room.isFull) this.endBlock();
+    if (block.isFull) this.endBlock();
     while (this.writes.length > maxWaiting) await this.writes[0];
     return taken;
   }
 
   private endBlock(): void {
-    const { room } = this;
-    this.room = undefined;
-    if (!room) return;
+    const { block } = this;
+    this.block = undefined;
+    if (!block) return;
     const write = (this.writes.at(-1) ?? Promise.resolve())
-      .then(() => this.writeBlock(room))
+      .then(() => this.writeBlock(block))
       .then(() => void this.writes.shift());
     this.writes.push(write);
   }
 
-  /** A block that cannot be written stays for its readers. Never throws. */
-  private async writeBlock(room: FillableBlock): Promise<void> {
+  /** A block that cannot be written stays readable. Never throws. */
+  private async writeBlock(block: FillableBlock): Promise<void> {
     if (this.failure) return;
     try {
-      await this.writeAll(room.bytes);
-      this.unwritten.delete(room);
-      room.release();
+      await this.writeAll(block.bytes);
+      this.unwritten.delete(block);
+      block.release();
     } catch (error) {
       this.failure = toWriteError(error, this.attempt);
     }
   }
 
-  /** Up to the end of a block, so that the next bytes may be gathered. */
+  /** Writes up to the end of a block, so that the next bytes can be collected. */
   private async writeThrough(bytes: Uint8Array): Promise<number> {
     await this.writes.at(-1);
     if (this.failure) throw this.failure;
@@ -123,7 +122,7 @@ export class GrowingFile {
   }
 
   private async writeAll(bytes: Uint8Array): Promise<void> {
-    // A write may be short when the disk is nearly full; the next one then says why.
+    // On a nearly full disk a write may be short; the next one then fails with the reason.
     for (let done = 0; done < bytes.length;) {
       const { bytesWritten } = await this.handle.write(bytes, done, bytes.length - done, this.written);
       done += bytesWritten;

@@ -6,11 +6,11 @@ import { SharedBlocks } from '../../reading/shared-blocks.js';
 import type { ChunkSink } from '../../storage.provider.js';
 import { toStorageError } from './storage-errors.js';
 
-/** An open file that is copied to any number of sinks at one time. It may grow; what is there does not change. */
+/** An open file that can be copied to any number of sinks concurrently. It may grow; existing bytes do not change. */
 export class OpenFile {
   readonly shared: SharedBlocks;
 
-  /** @param size bytes that may be read now. */
+  /** @param size bytes that can be read now. */
   constructor(
     private readonly handle: FileHandle,
     size: () => number,
@@ -27,7 +27,7 @@ export class OpenFile {
     await this.handle.close();
   }
 
-  /** Takes what a block has, which the file may not have yet, and reads only what no block has. @throws StorageError */
+  /** Copies from a block if possible, whose bytes may not be in the file yet, and otherwise reads. @throws StorageError */
   readonly readInto: PositionedRead = async (buffer, length, position) =>
     this.shared.copyInto(buffer.subarray(0, length), position) || (await this.readFile(buffer, length, position));
 

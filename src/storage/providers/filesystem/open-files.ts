@@ -3,10 +3,10 @@ import type { FileHandle } from 'node:fs/promises';
 import type { StoredObject } from '../../storage.provider.js';
 import { OpenFile } from './open-file.js';
 
-/** Milliseconds that a file stays open after its last reader, with what has been read of it, for the next. */
-const linger = 500;
-/** Files that stay open so; the one that has waited longest makes way. */
-const maxLingering = 16;
+/** Milliseconds that a file and its cached blocks stay open after the last reader has left. */
+const idleTimeout = 500;
+/** Number of idle open files; the one that has been idle longest is closed. */
+const maxIdle = 16;
 
 interface Shared {
   readonly path: string;
@@ -16,15 +16,15 @@ interface Shared {
   users: number;
 }
 
-/** Files that are open for reading now, or were a moment ago: who opens one of them again shares it. */
+/** Files that are open for reading, or were recently: further readers share them. */
 export class OpenFiles {
   private readonly files = new Map<string, Shared>();
-  /** Those without a reader, and what closes them; the one that has waited longest first. */
-  private readonly lingering = new Map<Shared, NodeJS.Timeout>();
+  /** Files without a reader and the timers that close them, longest idle first. */
+  private readonly idle = new Map<Shared, NodeJS.Timeout>();
 
   /**
-   * @param path the file that `status` is of, as it is now.
-   * @param open opens it, when it is not open yet; the handle is then this object's.
+   * @param status current status of the file at `path`.
+   * @param open opens the file if it is not open yet; this object then owns the handle.
    */
   async open(
     path: string,
@@ -35,7 +35,7 @@ export class OpenFiles {
     if (known?.identity === identityOf(status)) return this.use(known);
     this.forget(path);
     const { handle, status: opened } = await open();
-    // Another may have opened the same file meanwhile; either serves, and each closes its own.
+    // A concurrent call may have opened the same file; both work, and each closes its own.
     const shared = {
       path,
       file: new OpenFile(handle, () => opened.size),
@@ -47,22 +47,22 @@ export class OpenFiles {
     return this.use(shared);
   }
 
-  /** The file is gone, or another has its name: nobody else opens this one. */
+  /** The file has been removed or replaced: later readers must not share it. */
   forget(path: string): void {
     const shared = this.files.get(path);
     this.files.delete(path);
     if (shared?.users === 0) void this.close(shared);
   }
 
-  /** Closes the files that nobody reads. */
+  /** Closes the files without readers. */
   async closeUnused(): Promise<void> {
-    await Promise.all([...this.lingering.keys()].map((shared) => this.close(shared)));
+    await Promise.all([...this.idle.keys()].map((shared) => this.close(shared)));
   }
 
   private use(shared: Shared): StoredObject {
     shared.users += 1;
-    clearTimeout(this.lingering.get(shared));
-    this.lingering.delete(shared);
+    clearTimeout(this.idle.get(shared));
+    this.idle.delete(shared);
     let closing: Promise<void> | undefined;
     return {
       size: shared.size,
@@ -75,21 +75,21 @@ export class OpenFiles {
     shared.users -= 1;
     if (shared.users > 0) return;
     if (this.files.get(shared.path) !== shared) return this.close(shared);
-    this.lingering.set(shared, setTimeout(() => void this.close(shared), linger).unref());
-    const [oldest] = this.lingering.keys();
-    if (oldest && this.lingering.size > maxLingering) await this.close(oldest);
+    this.idle.set(shared, setTimeout(() => void this.close(shared), idleTimeout).unref());
+    const [oldest] = this.idle.keys();
+    if (oldest && this.idle.size > maxIdle) await this.close(oldest);
   }
 
-  /** Never throws: nothing was written to it. */
+  /** Never throws: the file was only read. */
   private async close(shared: Shared): Promise<void> {
     if (this.files.get(shared.path) === shared) this.files.delete(shared.path);
-    clearTimeout(this.lingering.get(shared));
-    this.lingering.delete(shared);
+    clearTimeout(this.idle.get(shared));
+    this.idle.delete(shared);
     await shared.file.close().catch(() => undefined);
   }
 }
 
-/** Changes whenever a file is replaced, or written to by somebody else. */
+/** Changes whenever a file is replaced or modified. */
 function identityOf({ dev, ino, size, mtimeMs, ctimeMs }: Stats): string {
   return `${dev} ${ino} ${size} ${mtimeMs} ${ctimeMs}`;
 }

@@ -1,7 +1,7 @@
 import type { ByteRange } from '../../../oci/byte-range.js';
 import { copyRange } from '../../reading/copy.js';
-import { isKey } from '../../keys.js';
-import { StorageError } from '../../storage-error.js';
+import { checkKey } from '../../keys.js';
+import { notFound, StorageError } from '../../storage-error.js';
 import {
   StorageProvider,
   type ChunkSink,
@@ -15,7 +15,7 @@ interface MemoryObject {
   readonly usedAt: Date;
 }
 
-/** Keeps objects in memory: for tests, and to read the port's contract at its shortest. */
+/** Keeps objects in memory, for tests and as the shortest example of the port. */
 export class MemoryProvider extends StorageProvider {
   private readonly objects = new Map<string, MemoryObject>();
   private readonly ingests = new Map<MemoryIngest, number>();
@@ -38,7 +38,7 @@ export class MemoryProvider extends StorageProvider {
 
   create(key: string, content: Uint8Array): Promise<boolean> {
     return attempt(() => {
-      if (this.objects.has(checked(key))) return false;
+      if (this.objects.has(checkKey(key))) return false;
       this.put(key, Buffer.from(content));
       return true;
     });
@@ -64,7 +64,7 @@ export class MemoryProvider extends StorageProvider {
   }
 
   urlOf(key: string): Promise<undefined> {
-    return attempt(() => void checked(key));
+    return attempt(() => void checkKey(key));
   }
 
   open(key: string): Promise<StoredObject> {
@@ -86,11 +86,11 @@ export class MemoryProvider extends StorageProvider {
   }
 
   delete(key: string): Promise<void> {
-    return attempt(() => void this.objects.delete(checked(key)));
+    return attempt(() => void this.objects.delete(checkKey(key)));
   }
 
   async *list(prefix: string): AsyncIterable<ObjectEntry> {
-    const folder = `${checked(prefix)}/`;
+    const folder = `${checkKey(prefix)}/`;
     for (const key of [...this.objects.keys()].sort()) {
       if (key.startsWith(folder) && this.objects.has(key)) yield await this.stat(key);
     }
@@ -105,7 +105,7 @@ export class MemoryProvider extends StorageProvider {
     return Promise.resolve(ingest);
   }
 
-  /** Nothing in memory outlives its owner. */
+  /** Ingests in memory never outlive their process. */
   sweepIngests(): Promise<number> {
     return Promise.resolve(0);
   }
@@ -116,13 +116,13 @@ export class MemoryProvider extends StorageProvider {
   }
 
   private get(key: string): MemoryObject {
-    const object = this.objects.get(checked(key));
-    if (!object) throw new StorageError('not-found', 'there is no such object');
+    const object = this.objects.get(checkKey(key));
+    if (!object) throw notFound();
     return object;
   }
 
   private put(key: string, content: Buffer): void {
-    this.objects.set(checked(key), { content, usedAt: new Date() });
+    this.objects.set(checkKey(key), { content, usedAt: new Date() });
   }
 }
 
@@ -182,12 +182,7 @@ function copyOf(content: Buffer, range: ByteRange, sink: ChunkSink, signal?: Abo
   return copyRange(read, range, sink, signal);
 }
 
-function checked(key: string): string {
-  if (!isKey(key)) throw new StorageError('failed', 'the key is malformed');
-  return key;
-}
-
-/** RequestLock a throw into a rejection, as every provider's callers expect. */
+/** Turns a throw into a rejection. */
 async function attempt<T>(action: () => T): Promise<T> {
   return Promise.resolve().then(action);
 }

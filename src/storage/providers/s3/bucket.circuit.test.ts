@@ -15,7 +15,7 @@ function circuitOf(...responses: (Error | undefined)[]) {
     return response ? Promise.reject(response) : Promise.resolve();
   };
   const listener = { onOpen: (reason: string) => told.push(`open ${reason}`), onClose: () => told.push('closed') };
-  const circuit = new BucketCircuit({ outage: 2_000, rest: 1_000, longestRest: 5_000 }, probe, listener);
+  const circuit = new BucketCircuit({ minOutage: 2_000, probeDelay: 1_000, maxProbeDelay: 5_000 }, probe, listener);
   return { circuit, told, probes };
 }
 
@@ -33,7 +33,7 @@ beforeEach(() => {
 afterEach(() => vi.useRealTimers());
 
 describe('BucketCircuit', () => {
-  it('opens when five reads in a row and two seconds were in vain, not before', () => {
+  it('opens after five failed reads in a row over two seconds, not before', () => {
     const { circuit, told } = circuitOf();
     fail(circuit, 20);
     expect(circuit.isOpen).toBe(false);

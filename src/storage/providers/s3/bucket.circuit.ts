@@ -2,38 +2,37 @@ import type { S3Client } from '@aws-sdk/client-s3';
 import { StorageError } from '../../storage-error.js';
 import { codeOf, isResponse, isOutage } from './s3-errors.js';
 
-/** Reads that have to fail one after the other. */
+/** Consecutive failed reads that open the circuit. */
 const threshold = 5;
 
 export interface CircuitTuning {
-  /** Milliseconds that no read has to succeed for, besides: shorter trouble is bridged by repeating. */
-  readonly outage: number;
-  /** Milliseconds before the first probe; doubled each time, up to `longestRest`. */
-  readonly rest: number;
-  readonly longestRest: number;
+  /** Milliseconds without a successful read that are also required; retries bridge shorter failures. */
+  readonly minOutage: number;
+  /** Milliseconds before the first probe; doubled each time, up to `maxProbeDelay`. */
+  readonly probeDelay: number;
+  readonly maxProbeDelay: number;
 }
 
-/** Told when the circuit opens, and when it closes. */
+/** Notified when the circuit opens and closes. */
 export interface CircuitListener {
   onOpen(reason: string): void;
   onClose(milliseconds: number): void;
 }
 
 /**
- * Remembers that the bucket is out of order, so that nobody waits for what will fail. While it is open, probes of its own
- * ask the bucket, one at a time; no client waits for them. Only reads count: a bucket that takes no writes, because it is
- * full for example, can still be read.
+ * Circuit breaker of the bucket. While it is open, requests fail at once and background probes test the bucket one at a
+ * time. Only reads count: a bucket that accepts no writes, because it is full for example, can still be read.
  */
 export class BucketCircuit {
   private failures = 0;
-  /** When the first of the failed reads began, on the monotonic clock. */
+  /** Start of the first failed read on the monotonic clock. */
   private since = 0;
-  private rests = 0;
+  private probes = 0;
   private reason: string | undefined;
   private timer: NodeJS.Timeout | undefined;
   private isClosed = false;
 
-  /** @param probe a request that a sound bucket answers, whatever the answer is. */
+  /** @param probe a request to which a working bucket responds, with whatever status. */
   constructor(
     private readonly tuning: CircuitTuning,
     private readonly probe: () => Promise<unknown>,
@@ -44,63 +43,63 @@ export class BucketCircuit {
     return this.reason !== undefined;
   }
 
-  /** @throws StorageError `failed` while the bucket is out of order. */
+  /** @throws StorageError `failed` while the circuit is open. */
   check(): void {
     if (this.reason === undefined) return;
     const seconds = Math.round((performance.now() - this.since) / 1000);
     throw new StorageError('failed', `the storage has been failing for ${seconds} s (${this.reason})`);
   }
 
-  /** A read was answered. One that was under way when the circuit opened tells nothing new. */
+  /** Called when a read received a response. Ignored while the circuit is open: the read began earlier. */
   succeed(): void {
     if (this.isOpen) return;
     this.failures = 0;
-    this.rests = 0;
+    this.probes = 0;
   }
 
-  /** A read was not answered, by the fault of the bucket or the way to it. @param began on the monotonic clock */
+  /** Called when a read failed because of the bucket or the network. @param began on the monotonic clock */
   fail(began: number, error: unknown): void {
     if (this.isOpen || this.isClosed) return;
     this.since = this.failures === 0 ? began : Math.min(this.since, began);
     this.failures += 1;
-    if (this.failures < threshold || performance.now() - this.since < this.tuning.outage) return;
+    if (this.failures < threshold || performance.now() - this.since < this.tuning.minOutage) return;
     this.reason = codeOf(error);
     this.listener.onOpen(this.reason);
-    this.plan();
+    this.scheduleProbe();
   }
 
-  /** Asks no more. */
+  /** Stops probing. */
   close(): void {
     this.isClosed = true;
     clearTimeout(this.timer);
   }
 
-  private plan(): void {
+  private scheduleProbe(): void {
     if (this.isClosed) return;
-    const pause = Math.min(this.tuning.rest * 2 ** this.rests, this.tuning.longestRest);
-    this.rests += 1;
-    this.timer = setTimeout(() => void this.ask(), pause).unref();
+    const delay = Math.min(this.tuning.probeDelay * 2 ** this.probes, this.tuning.maxProbeDelay);
+    this.probes += 1;
+    this.timer = setTimeout(() => void this.runProbe(), delay).unref();
   }
 
-  private async ask(): Promise<void> {
+  private async runProbe(): Promise<void> {
     try {
       await this.probe();
     } catch (error) {
       if (isOutage(error)) {
         this.reason = codeOf(error);
-        this.plan();
+        this.scheduleProbe();
         return;
       }
     }
     if (this.isClosed) return;
     this.reason = undefined;
-    // Until a read has succeeded as well, the first that fails opens it again.
+    // Until a read has succeeded, one failure opens the circuit again.
     this.failures = threshold - 1;
     this.listener.onClose(performance.now() - this.since);
   }
 }
 
-/** Lets the circuit see every try of a client's commands, and end those it knows to be in vain. */
+/** Reports every attempt of a client's commands to the circuit, and fails them while it is open. */
 export function guard(client: S3Client, circuit: BucketCircuit, isGuarded: (command: string) => boolean): void {
   client.middlewareStack.add(
     (next, context) => async (args) => {
@@ -119,7 +118,7 @@ export function guard(client: S3Client, circuit: BucketCircuit, isGuarded: (comm
         throw error;
       }
     },
-    // Inside of the client's repetitions, outside of what makes an error of an answer.
+    // Inside the client's retries, outside the middleware that turns responses into errors.
     { step: 'deserialize', priority: 'high', name: 'bucketCircuit' },
   );
 }

@@ -1,10 +1,9 @@
-import { isKey } from '../../keys.js';
-import { StorageError } from '../../storage-error.js';
+import { isKey, malformedKey } from '../../keys.js';
 
-/** Below this lie the markers of use: empty objects whose age is what counts. */
+/** Folder of the use markers: empty objects whose modification time counts. */
 const used = 'used';
 
-/** Where keys are in a bucket: `<prefix>/<key>`, and `<prefix>/used/<key>` for the marker of its use. */
+/** Maps keys to paths in a bucket: `<prefix>/<key>` for objects, `<prefix>/used/<key>` for use markers. */
 export class KeySpace {
   private readonly root: string;
 
@@ -12,23 +11,23 @@ export class KeySpace {
     this.root = prefix === undefined || prefix === '' ? '' : `${prefix}/`;
   }
 
-  /** What everything of ours begins with; empty without a prefix. */
+  /** The start of all paths; empty without a prefix. */
   get start(): string {
     return this.root;
   }
 
   /** @throws StorageError when the key is malformed. */
   pathOf(key: string): string {
-    if (!isOurs(key)) throw new StorageError('failed', 'the key is malformed');
+    if (!isOurs(key)) throw malformedKey();
     return this.root + key;
   }
 
   /** As `pathOf`; undefined when the key is malformed. */
-  pathIfSound(key: string): string | undefined {
+  findPath(key: string): string | undefined {
     return isOurs(key) ? this.root + key : undefined;
   }
 
-  /** Where the marker of use is. @throws StorageError when the key is malformed. */
+  /** The path of the use marker. @throws StorageError when the key is malformed. */
   markerOf(key: string): string {
     return this.markerOfPath(this.pathOf(key));
   }
@@ -37,7 +36,7 @@ export class KeySpace {
     return `${this.root}${used}/${path.slice(this.root.length)}`;
   }
 
-  /** Undefined for what is not ours: foreign objects, and markers. */
+  /** Undefined for foreign objects and use markers. */
   keyOf(path: string): string | undefined {
     const key = path.startsWith(this.root) ? path.slice(this.root.length) : '';
     return isOurs(key) ? key : undefined;

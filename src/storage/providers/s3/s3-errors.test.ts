@@ -14,7 +14,7 @@ function respond(name: string, status: number) {
 
 const network = (code: string) => Object.assign(new Error(`connect ${code} planted`), { code, $metadata: {} });
 
-describe('absence', () => {
+describe('notFound', () => {
   it.each([
     ['NoSuchKey', 404, false, true],
     ['NotFound', 404, true, true],
@@ -29,7 +29,7 @@ describe('absence', () => {
     expect(isAbsent(respond(name, status), isHead)).toBe(expected);
   });
 
-  it('is not seen in trouble of the network', () => {
+  it('is not inferred from network errors', () => {
     expect(isAbsent(network('ENOTFOUND'), true)).toBe(false);
   });
 });
@@ -67,7 +67,7 @@ describe('isRefused', () => {
     [respond('RequestTimeout', 400), false],
     [respond('RequestTimeTooSkewed', 403), false],
     [network('ECONNRESET'), false],
-  ])('tells what is in vain to try again: %#', (error, expected) => {
+  ])('recognizes errors for which a retry is pointless: %#', (error, expected) => {
     expect(isRefused(error)).toBe(expected);
   });
 });

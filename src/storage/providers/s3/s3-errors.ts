@@ -9,17 +9,17 @@ function isRefusal(error: unknown): error is Error & Refusal {
   return error instanceof Error && '$metadata' in error && typeof error.$metadata === 'object';
 }
 
-/** The status of an answer that S3 gave; undefined when there was none. */
+/** The status of a response from S3; undefined when there was none. */
 export function statusOf(error: unknown): number | undefined {
   return isRefusal(error) ? error.$metadata.httpStatusCode : undefined;
 }
 
-/** How often the client tried before it gave up. */
+/** The number of attempts the client made. */
 export function attemptsOf(error: unknown): number {
   return isRefusal(error) ? (error.$metadata.attempts ?? 1) : 1;
 }
 
-/** What S3, or the system below it, calls the trouble: a single word that holds nothing of a request. */
+/** The error code of S3 or the system: a single word without any part of the request. */
 export function codeOf(error: unknown): string {
   for (let cause: unknown = error; cause instanceof Error; cause = cause.cause) {
     const text = 'code' in cause && typeof cause.code === 'string' ? cause.code : '';
@@ -37,8 +37,8 @@ export function codeOf(error: unknown): string {
 }
 
 /**
- * Absence is what S3 says of a key in an answer of its own. A bare 404 can only be taken for it after HEAD, whose answers
- * have no body: anything between us and the bucket may send one.
+ * Whether S3 itself reports that a key does not exist. A bare 404 counts only after HEAD, whose responses have no body:
+ * any proxy may send one.
  */
 export function isAbsent(error: unknown, isHead = false): boolean {
   if (!isRefusal(error)) return false;
@@ -47,7 +47,7 @@ export function isAbsent(error: unknown, isHead = false): boolean {
   );
 }
 
-/** Whether to ask again would be in vain. */
+/** Whether a retry would be pointless. */
 export function isRefused(error: unknown): boolean {
   if (error instanceof StorageError) return true;
   const status = statusOf(error) ?? 500;
@@ -58,8 +58,8 @@ export function isRefused(error: unknown): boolean {
 }
 
 /**
- * Whether the bucket, or the way to it, is out of order: no answer, or one that says so. What was given up for another
- * reason than that nothing came tells nothing.
+ * Whether the bucket or the network has failed: no response, or a server error. A request aborted for any reason but a
+ * timeout proves nothing.
  */
 export function isOutage(error: unknown): boolean {
   if (error instanceof StorageError) return false;
@@ -67,11 +67,11 @@ export function isOutage(error: unknown): boolean {
     return error.cause instanceof Error && ['StalledError', 'TimeoutError'].includes(error.cause.name);
   }
   const status = statusOf(error);
-  // 501: it does not know this request, and is well.
+  // 501: the server works but does not implement this request.
   return status === undefined || (status >= 500 && status !== 501);
 }
 
-/** Whether S3 itself has spoken. */
+/** Whether there was a response. */
 export function isResponse(error: unknown): boolean {
   return statusOf(error) !== undefined;
 }
@@ -81,18 +81,14 @@ export function isConditionFailed(error: unknown): boolean {
   return statusOf(error) === 412 || (error instanceof Error && error.name === 'PreconditionFailed');
 }
 
-/** What is left of an error when the request and the answer are taken away, which hold signatures, keys and sockets. */
+/** The error without request and response, which hold signatures, keys and sockets. */
 export function bareCause(error: unknown): Error {
   const status = statusOf(error);
-  return new Error(`S3 answered ${codeOf(error)}${status === undefined ? '' : ` with status ${status}`}`);
+  return new Error(`S3 request failed: ${codeOf(error)}${status === undefined ? '' : ` with status ${status}`}`);
 }
 
-/** The message names what was tried and the code; never the key, the endpoint or anything of the credentials. */
+/** The message names the attempt and the code; never the key, the endpoint or credentials. */
 export function toStorageError(error: unknown, attempt: string): StorageError {
   if (error instanceof StorageError) return error;
   return new StorageError('failed', `the storage could not ${attempt} (${codeOf(error)})`, bareCause(error));
-}
-
-export function absence(): StorageError {
-  return new StorageError('not-found', 'there is no such object');
 }

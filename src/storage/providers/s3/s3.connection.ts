@@ -10,34 +10,34 @@ import { BucketCircuit, guard } from './bucket.circuit.js';
 import { KeySpace } from './key-space.js';
 import type { S3Tuning } from './s3.tuning.js';
 
-/** Milliseconds in which a connection has to stand. */
+/** Milliseconds for establishing a connection. */
 const connectTimeout = 5_000;
-/** Milliseconds without a byte that the answer to a small request may take; then it is asked again. */
-const quiet = 10_000;
-/** Times that a small request is sent. */
+/** Milliseconds without a byte after which a small request is retried. */
+const callIdleTimeout = 10_000;
+/** Attempts for a small request. */
 const maxAttempts = 4;
-/** Milliseconds for the request that tells whether a bucket answers again. */
+/** Milliseconds for a probe of a failed bucket. */
 const probeDeadline = 5_000;
-/** Small requests at one time; more wait. */
+/** Concurrent small requests; more of them queue. */
 const maxCalls = 128;
 /**
- * Objects that are read and parts that are sent at one time. A bound would let readers who read nothing keep everybody
- * else waiting; each has a client's connection as well, or is one of the few parts that are sent at a time.
+ * Concurrent transfers. With a limit, stalled readers could block all others; every transfer belongs to a client
+ * connection or is one of a few parts being uploaded.
  */
 const maxTransfers = Infinity;
 
-/** Bodies that cannot be sent again are ours to repeat; the client has nothing to say that no error says. */
+/** The client's log would only repeat the errors that it throws. */
 const silent = { trace() {}, debug() {}, info() {}, warn() {}, error() {} };
 
 /**
- * The bucket as two clients, which share credentials and nothing else: whoever reads slowly, however many there are,
- * takes no connection from small requests.
+ * Two clients of one bucket that share only credentials, so that slow transfers never take connections from small
+ * requests.
  */
 export class S3Connection {
   readonly bucket: string;
-  /** For small requests, which the client repeats itself. */
+  /** For small requests, which the client retries itself. */
   readonly calls: S3Client;
-  /** For bodies and for requests whose answer takes long; deadlines are the caller's. */
+  /** For bodies and slow requests; the caller sets deadlines. */
   readonly transfers: S3Client;
   private readonly logger = new Logger('S3');
   private readonly circuit: BucketCircuit;
@@ -52,10 +52,10 @@ export class S3Connection {
       region,
       ...(host !== undefined && { endpoint: host }),
       forcePathStyle: pathStyle ?? host !== undefined,
-      // Other servers than Amazon's refuse the trailers that come with the client's own checksums, or store them.
+      // Some servers reject the trailers of the client's checksums, or store them as content.
       requestChecksumCalculation: 'WHEN_REQUIRED',
       responseChecksumValidation: 'WHEN_REQUIRED',
-      // It costs every part a connection of its own.
+      // With it every part needs a new connection.
       expectContinueHeader: false,
       logger: silent,
     } as const;
@@ -65,7 +65,7 @@ export class S3Connection {
         credentials: { accessKeyId: accessKey, secretAccessKey: secretKey?.reveal() ?? '' },
       }),
       maxAttempts,
-      requestHandler: handlerOf(maxCalls, quiet),
+      requestHandler: handlerOf(maxCalls, callIdleTimeout),
     });
     this.transfers = new S3Client({
       ...common,
@@ -75,22 +75,22 @@ export class S3Connection {
     });
     this.circuit = new BucketCircuit(tuning, () => this.probe(new KeySpace(settings.prefix)), {
       onOpen: (reason) =>
-        this.logger.warn(`the bucket does not answer (${reason}): until it does, what needs it fails at once`),
-      onClose: (after) => this.logger.log(`the bucket answers again after ${Math.round(after / 1000)} s`),
+        this.logger.warn(`the bucket is unavailable (${reason}): storage requests fail immediately until it responds`),
+      onClose: (after) => this.logger.log(`the bucket is available again after ${Math.round(after / 1000)} s`),
     });
     guard(this.calls, this.circuit, () => true);
-    // What goes up has the patience that its repetitions give it: nobody waits for it.
+    // Uploads are not guarded: no client waits for them, and their retries may outlast the outage.
     guard(this.transfers, this.circuit, (command) => command === 'GetObjectCommand');
   }
 
-  /** Cuts what is under way. */
+  /** Aborts running requests. */
   close(): void {
     this.circuit.close();
     this.calls.destroy();
     this.transfers.destroy();
   }
 
-  /** HEAD on the client that repeats nothing, and past the circuit. */
+  /** HEAD without retries, bypassing the circuit. */
   private probe(space: KeySpace): Promise<unknown> {
     const command = new HeadObjectCommand({ Bucket: this.bucket, Key: space.pathOf(keys.probe) });
     return this.transfers.send(command, { abortSignal: AbortSignal.timeout(probeDeadline) });

@@ -14,34 +14,34 @@ import { copyObject } from './reading/object-copy.js';
 import { listObjects } from './reading/object-list.js';
 import { S3Connection } from './s3.connection.js';
 import { toStorageError } from './s3-errors.js';
-import { S3Ingest, type IngestHome } from './uploading/s3.ingest.js';
+import { S3Ingest, type IngestContext } from './uploading/s3.ingest.js';
 import { openObject } from './reading/s3.object.js';
 import { createRecord, headObject, putRecord, removeObject, signedUrl } from './s3.requests.js';
-import { usualTuning, type S3Tuning } from './s3.tuning.js';
+import { defaultTuning, type S3Tuning } from './s3.tuning.js';
 import { TempFolder } from './uploading/temp-folder.js';
 import { sweepUploads } from './uploading/upload.sweep.js';
 import { Uploads } from './uploading/uploads.js';
 
-/** Keeps objects in a bucket of Amazon S3, or of a server that speaks its protocol. */
+/** Keeps objects in a bucket of Amazon S3 or a compatible server. */
 export class S3Provider extends StorageProvider {
   private readonly logger = new Logger(S3Provider.name);
   private readonly connection: S3Connection;
   private readonly space: KeySpace;
   private readonly uploads: Uploads;
-  private readonly home: IngestHome;
+  private readonly context: IngestContext;
   private obeysConditions = false;
 
-  /** @param folder for what is being written, on a disk with room for all downloads at one time. */
+  /** @param folder for content being written, on a disk with space for all concurrent downloads. */
   constructor(
     private readonly settings: S3Settings,
     tuning: Partial<S3Tuning> = {},
     private readonly folder = new TempFolder(),
   ) {
     super();
-    this.connection = new S3Connection(settings, { ...usualTuning, ...tuning });
+    this.connection = new S3Connection(settings, { ...defaultTuning, ...tuning });
     this.space = new KeySpace(settings.prefix);
     this.uploads = new Uploads(this.connection);
-    this.home = {
+    this.context = {
       connection: this.connection,
       uploads: this.uploads,
       pathOf: (key) => this.space.pathOf(key),
@@ -56,7 +56,7 @@ export class S3Provider extends StorageProvider {
       throw error;
     }
     if (!this.obeysConditions)
-      this.logger.warn('the storage ignores conditional writes: replicas cannot agree who downloads, and each does');
+      this.logger.warn('the storage ignores conditional writes: replicas cannot coordinate, and each one downloads');
   }
 
   get isExclusive(): boolean {
@@ -91,7 +91,7 @@ export class S3Provider extends StorageProvider {
     return attempt('create an object', createRecord(this.connection, path, content));
   }
 
-  /** Readers meanwhile see it in both places, and never in neither. */
+  /** During the move the object is visible under both keys, never under neither. */
   async move(from: string, to: string): Promise<void> {
     const [source, target] = [this.space.pathOf(from), this.space.pathOf(to)];
     const { size } = await this.stat(from);
@@ -100,7 +100,7 @@ export class S3Provider extends StorageProvider {
     await this.delete(from);
   }
 
-  /** A marker of its own: to change an object's time would be to copy all of it. */
+  /** Writes a marker object, since changing an object's own time would mean copying it. */
   async touch(key: string): Promise<void> {
     const marker = this.space.markerOf(key);
     await attempt('touch an object', putRecord(this.connection, marker, Buffer.alloc(0)));
@@ -120,14 +120,14 @@ export class S3Provider extends StorageProvider {
     return openObject(this.connection, this.space.pathOf(key));
   }
 
-  /** Without its marker: the time is that of the write. */
+  /** Ignores the use marker: the time is that of the write. */
   async stat(key: string): Promise<ObjectEntry> {
     const path = this.space.pathOf(key);
     const { size, usedAt } = await attempt('look up an object', headObject(this.connection, path));
     return { key, size, usedAt };
   }
 
-  /** Its marker goes as well, now or with the next list. */
+  /** Also removes the use marker; if that fails, the next list does. */
   async delete(key: string): Promise<void> {
     const [path, marker] = [this.space.pathOf(key), this.space.markerOf(key)];
     const unmarked = removeObject(this.connection, marker).catch(() => undefined);
@@ -140,12 +140,12 @@ export class S3Provider extends StorageProvider {
   }
 
   async createIngest({ isTransient = false, key }: IngestOptions = {}): Promise<Ingest> {
-    const path = isTransient || key === undefined ? undefined : this.space.pathIfSound(key);
-    return new S3Ingest(await this.folder.createFile(), this.home, path);
+    const path = isTransient || key === undefined ? undefined : this.space.findPath(key);
+    return new S3Ingest(await this.folder.createFile(), this.context, path);
   }
 
   async sweepIngests(age: number): Promise<number> {
-    // Folders of killed processes are empty, so they do not count.
+    // Folders of killed processes are empty and do not count.
     await this.folder.sweep(age);
     return sweepUploads(this.connection, this.space, this.uploads, age);
   }

@@ -10,7 +10,7 @@ import { withRetries } from '../retry.js';
 import type { S3Connection } from '../s3.connection.js';
 import type { Uploads } from '../uploading/uploads.js';
 
-/** Copies an object inside the bucket, in parts when it is too large for one request. @param size its bytes */
+/** Copies an object within the bucket, in parts when it is too large for one request. @param size in bytes */
 export async function copyObject(
   connection: S3Connection,
   uploads: Uploads,
@@ -21,7 +21,7 @@ export async function copyObject(
   if (size > connection.tuning.largestCopy) return copyInParts(connection, uploads, from, to, size);
   const { transfers, bucket, tuning } = connection;
   const command = new CopyObjectCommand({ Bucket: bucket, Key: to, CopySource: sourceOf(bucket, from) });
-  await withRetries(tuning, tuning.patience, undefined, ({ signal }) =>
+  await withRetries(tuning, tuning.operationTimeout, undefined, ({ signal }) =>
     transfers.send(command, { abortSignal: signal }),
   );
 }
@@ -43,15 +43,15 @@ async function copyInParts(
       const CopySourceRange = `bytes=${offset}-${Math.min(size, offset + tuning.largestCopy) - 1}`;
       const source = { CopySource: sourceOf(bucket, from), CopySourceRange };
       const command = new UploadPartCopyCommand({ ...where, ...source, PartNumber });
-      const { CopyPartResult } = await withRetries(tuning, tuning.patience, undefined, ({ signal }) =>
+      const { CopyPartResult } = await withRetries(tuning, tuning.operationTimeout, undefined, ({ signal }) =>
         transfers.send(command, { abortSignal: signal }),
       );
       const ETag = CopyPartResult?.ETag;
-      if (ETag === undefined) throw new StorageError('failed', 'the storage gave a part of a copy no tag');
+      if (ETag === undefined) throw new StorageError('failed', 'the storage returned no ETag for a copied part');
       Parts.push({ PartNumber, ETag });
     }
     const command = new CompleteMultipartUploadCommand({ ...where, MultipartUpload: { Parts } });
-    await withRetries(tuning, tuning.patience, undefined, ({ signal }) =>
+    await withRetries(tuning, tuning.operationTimeout, undefined, ({ signal }) =>
       transfers.send(command, { abortSignal: signal }),
     );
     uploads.forget(UploadId);
@@ -61,7 +61,7 @@ async function copyInParts(
   }
 }
 
-/** Keys are made of letters that need no escaping. */
+/** Keys only have characters that need no escaping. */
 function sourceOf(bucket: string, path: string): string {
   return `${bucket}/${path}`;
 }

@@ -1,8 +1,10 @@
-import { DeleteObjectCommand, ListObjectsV2Command } from '@aws-sdk/client-s3';
+import { ListObjectsV2Command } from '@aws-sdk/client-s3';
 import type { ObjectEntry } from '../../../storage.provider.js';
 import type { KeySpace } from '../key-space.js';
 import type { S3Connection } from '../s3.connection.js';
 import { toStorageError } from '../s3-errors.js';
+import { removeObject } from '../s3.requests.js';
+import { callOptions } from '../s3.tuning.js';
 
 interface Listed {
   readonly path: string;
@@ -11,8 +13,8 @@ interface Listed {
 }
 
 /**
- * Every object below a prefix with the later of two times: when it was written, and when its marker was. Objects and
- * markers come page by page and in the same order, so one walk over both is enough, in memory of two pages.
+ * Lists every object below a prefix with the later of two times: that of the object and that of its use marker. Both
+ * lists come in the same order, so they are merged in one pass that holds two pages in memory.
  * @param prefix a well-formed key.
  */
 export async function* listObjects(
@@ -35,7 +37,7 @@ export async function* listObjects(
   }
 }
 
-/** The markers of use, walked along with the objects; those whose object is gone are removed on the way. */
+/** The use markers, read in step with the objects; markers of missing objects are removed. */
 class Markers {
   private current: Promise<Listed | undefined>;
 
@@ -46,7 +48,7 @@ class Markers {
     this.current = this.next();
   }
 
-  /** When the marker at the path was written; paths have to be asked for in order. */
+  /** The time of the marker at the path; calls must be in the order of paths. */
   async find(path: string): Promise<Date | undefined> {
     for (;;) {
       const marker = await this.current;
@@ -59,7 +61,7 @@ class Markers {
     }
   }
 
-  /** No object is left: neither may a marker be. */
+  /** Removes the remaining markers, which have no object. */
   async end(): Promise<void> {
     for (let marker = await this.current; marker; marker = await this.current) {
       this.current = this.next();
@@ -74,31 +76,27 @@ class Markers {
 
   private next(): Promise<Listed | undefined> {
     const next = this.markers.next().then(({ value }) => value as Listed | undefined);
-    // Whoever asks for it gets the error; the list may be left before.
+    // The error reaches the caller that awaits it, if there is one.
     next.catch(() => undefined);
     return next;
   }
 
-  /** The next list meets what cannot be removed now. */
+  /** The next list retries failed removals. */
   private async remove(path: string): Promise<void> {
-    const { calls, bucket, tuning } = this.connection;
-    const command = new DeleteObjectCommand({ Bucket: bucket, Key: path });
-    await calls.send(command, { abortSignal: AbortSignal.timeout(tuning.deadline) }).catch(() => undefined);
+    await removeObject(this.connection, path).catch(() => undefined);
   }
 }
 
-/** Everything that begins with `start`, foreign objects included, in the order of UTF-8. */
+/** Every object whose path begins with `start`, including foreign objects, in UTF-8 order. */
 async function* listed(connection: S3Connection, start: string): AsyncGenerator<Listed> {
   const { calls, bucket, tuning } = connection;
   let token: string | undefined;
   do {
     const where = { Bucket: bucket, Prefix: start, EncodingType: 'url' as const };
     const command = new ListObjectsV2Command({ ...where, ...(token !== undefined && { ContinuationToken: token }) });
-    const page = await calls
-      .send(command, { abortSignal: AbortSignal.timeout(tuning.deadline) })
-      .catch((error: unknown) => {
-        throw toStorageError(error, 'list objects');
-      });
+    const page = await calls.send(command, callOptions(tuning)).catch((error: unknown) => {
+      throw toStorageError(error, 'list objects');
+    });
     for (const { Key = '', Size = 0, LastModified = new Date(0) } of page.Contents ?? []) {
       const path = page.EncodingType === 'url' ? decoded(Key) : Key;
       yield { path, size: Size, modified: LastModified };
@@ -107,7 +105,7 @@ async function* listed(connection: S3Connection, start: string): AsyncGenerator<
   } while (token !== undefined);
 }
 
-/** Foreign names may hold what XML cannot. */
+/** Foreign names may contain characters that XML cannot represent. */
 function decoded(key: string): string {
   try {
     return decodeURIComponent(key.replaceAll('+', ' '));

@@ -1,26 +1,26 @@
 import type { Readable } from 'node:stream';
-import { StalledError } from '../deadline.js';
+import { StalledError } from '../watchdog.js';
 
 /**
- * Gives each chunk of a body to `take`, until the body ends or `take` answers that it wants no more.
- * @param patience milliseconds without a byte, the time of `take` not counted.
- * @returns what cut it short; undefined when it ended as it should.
- * @throws what `take` throws, and the reason of an aborted signal.
+ * Passes each chunk of a body to `consume` until the body ends or `consume` returns false.
+ * @param idleTimeout milliseconds without a byte, excluding the time spent in `consume`.
+ * @returns the error that interrupted the body; undefined when it ended normally.
+ * @throws errors of `consume`, and the reason of an aborted signal.
  */
 export async function receive(
   body: Readable,
-  patience: number,
+  idleTimeout: number,
   signal: AbortSignal | undefined,
-  take: (chunk: Buffer) => Promise<boolean>,
+  consume: (chunk: Buffer) => Promise<boolean>,
 ): Promise<Error | undefined> {
   let cut: Error | undefined;
-  let isTaking = false;
+  let isConsuming = false;
   const stopped = new Error('the body was cut');
   const watchdog = setTimeout(() => {
-    if (isTaking) return void watchdog.refresh();
+    if (isConsuming) return void watchdog.refresh();
     cut = new StalledError();
     body.destroy();
-  }, patience);
+  }, idleTimeout);
   const leave = () => void body.destroy();
   signal?.addEventListener('abort', leave, { once: true });
   const chunks = (body as AsyncIterable<Buffer>)[Symbol.asyncIterator]();
@@ -30,15 +30,15 @@ export async function receive(
       signal?.throwIfAborted();
       if (next instanceof Error) return cut ?? next;
       if (next.done === true) return cut ?? (body.readableEnded ? undefined : stopped);
-      isTaking = true;
-      if (!(await take(next.value))) return undefined;
-      isTaking = false;
+      isConsuming = true;
+      if (!(await consume(next.value))) return undefined;
+      isConsuming = false;
       watchdog.refresh();
     }
   } finally {
     clearTimeout(watchdog);
     signal?.removeEventListener('abort', leave);
-    // What was read to its end goes back to the other connections by itself.
+    // A body read to its end returns its connection to the pool by itself.
     if (!body.readableEnded) body.destroy();
   }
 }

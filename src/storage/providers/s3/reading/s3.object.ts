@@ -1,27 +1,27 @@
 import { Readable } from 'node:stream';
 import { GetObjectCommand, type GetObjectCommandOutput } from '@aws-sdk/client-s3';
 import type { ByteRange } from '../../../../oci/byte-range.js';
-import { StorageError } from '../../../storage-error.js';
+import { notFound, StorageError } from '../../../storage-error.js';
 import type { ChunkSink, StoredObject } from '../../../storage.provider.js';
 import { receive } from './receive.js';
 import { withRetries } from '../retry.js';
 import type { S3Connection } from '../s3.connection.js';
-import { absence, codeOf, isAbsent, isConditionFailed, statusOf, toStorageError } from '../s3-errors.js';
+import { codeOf, isAbsent, isConditionFailed, statusOf, toStorageError } from '../s3-errors.js';
 
-/** A body is asked for again this often without a byte in between. */
+/** Consecutive retries of a body without progress. */
 const maxIdle = 3;
 
 /** Opens an object with one request. @throws StorageError `not-found` */
 export async function openObject(connection: S3Connection, path: string): Promise<S3Object> {
   const response = await get(connection, path, {}).catch((error: unknown) => {
-    throw isAbsent(error) ? absence() : toStorageError(error, 'open an object');
+    throw isAbsent(error) ? notFound() : toStorageError(error, 'open an object');
   });
   return new S3Object(connection, path, response, bodyOf(response));
 }
 
 /**
- * An object as it was when it was opened. The answer to that request is its first copy: what has begun to come is not
- * changed by a delete or a replacement. Later copies ask for the same version, and fail when there is another.
+ * An object as it was when it was opened. The response to the opening request serves the first copy, since a delete or
+ * replacement does not affect it. Later copies request the same version and fail when it has been replaced.
  */
 export class S3Object implements StoredObject {
   readonly size: number;
@@ -47,7 +47,7 @@ export class S3Object implements StoredObject {
       if (position >= this.size) throw new StorageError('damaged', 'stored content is shorter than its size');
       const body = this.takeUnread(position) ?? (await this.ask(position, Math.min(end, this.size), signal));
       const before = position;
-      const cut = await receive(body, this.connection.tuning.stall, signal, async (chunk) => {
+      const cut = await receive(body, this.connection.tuning.idleTimeout, signal, async (chunk) => {
         const wanted = chunk.length <= end - position ? chunk : chunk.subarray(0, end - position);
         position += wanted.length;
         if (wanted.length > 0) await sink(wanted);
@@ -64,7 +64,7 @@ export class S3Object implements StoredObject {
     return Promise.resolve();
   }
 
-  /** The answer to the opening, for whoever reads from the start first. */
+  /** The response to the opening request, for the first copy from the start. */
   private takeUnread(position: number): Readable | undefined {
     if (position !== 0) return undefined;
     const body = this.unread;
@@ -73,7 +73,7 @@ export class S3Object implements StoredObject {
   }
 
   private async ask(position: number, end: number, signal: AbortSignal | undefined): Promise<Readable> {
-    // Nobody else is going to read it from the start, most probably, and it holds a connection.
+    // The unread response holds a connection and will probably not be used.
     await this.close();
     const condition = this.tag === undefined ? {} : { IfMatch: this.tag };
     try {
@@ -87,12 +87,12 @@ export class S3Object implements StoredObject {
       const starts = response.ContentRange === undefined ? 0 : Number(/^bytes (\d+)-/.exec(response.ContentRange)?.[1]);
       if (starts === position) return body;
       body.destroy();
-      throw new StorageError('failed', 'the storage sent another part of an object than it was asked for');
+      throw new StorageError('failed', 'the storage sent a different range than requested');
     } catch (error) {
       signal?.throwIfAborted();
       if (statusOf(error) === 416) throw new StorageError('damaged', 'stored content is shorter than its size');
       if (isConditionFailed(error) || isAbsent(error))
-        throw new StorageError('failed', `an object was replaced or removed while it was read (${codeOf(error)})`);
+        throw new StorageError('failed', `the object was replaced or removed during the read (${codeOf(error)})`);
       throw toStorageError(error, 'read an object');
     }
   }
@@ -104,13 +104,13 @@ function get(
   options: { readonly Range?: string; readonly IfMatch?: string },
   signal?: AbortSignal,
 ): Promise<GetObjectCommandOutput> {
-  return withRetries(tuning, tuning.stall, signal, (watchdog) =>
+  return withRetries(tuning, tuning.idleTimeout, signal, (watchdog) =>
     transfers.send(new GetObjectCommand({ Bucket: bucket, Key: path, ...options }), { abortSignal: watchdog.signal }),
   );
 }
 
 function bodyOf({ Body }: GetObjectCommandOutput): Readable {
   if (!(Body instanceof Readable)) throw new StorageError('failed', 'the storage sent no body');
-  // A connection may break before anybody reads, which then finds out by itself.
+  // The connection may break before the first read, which then reports the error.
   return Body.on('error', () => undefined);
 }

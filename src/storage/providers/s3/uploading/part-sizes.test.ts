@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { partsOf, type Part } from './part-sizes.js';
-import { usualTuning } from '../s3.tuning.js';
+import { defaultTuning } from '../s3.tuning.js';
 
 function take(count: number): Part[] {
-  const parts = partsOf(usualTuning.firstPart);
+  const parts = partsOf(defaultTuning.firstPart);
   return Array.from({ length: count }, () => parts.next().value);
 }
 

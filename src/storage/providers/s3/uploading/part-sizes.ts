@@ -1,14 +1,14 @@
-/** Parts after which the size of the next ones doubles: 10,000 parts, more than S3 takes, then hold 8 TiB. */
+/** Number of parts after which the part size doubles: the 10,000 parts that S3 allows then hold 8 TiB. */
 const partsOfOneSize = 1000;
 
 export interface Part {
-  /** From 1. */
+  /** Starts at 1. */
   readonly number: number;
   readonly offset: number;
   readonly length: number;
 }
 
-/** The whole parts of an upload, in order, without an end: where one lies depends on nothing but its number. */
+/** The infinite sequence of parts of an upload; the position of a part depends on its number only. */
 export function* partsOf(first: number): Generator<Part, never> {
   let offset = 0;
   for (let number = 1; ; number += 1) {

@@ -59,7 +59,7 @@ describe('RequestBody', () => {
     expect(await outcome).toEqual({ aborted: true });
   });
 
-  it('stops copying when the body is destroyed while nobody reads', async () => {
+  it('stops copying when the body is destroyed while the receiver reads nothing', async () => {
     const { copy, outcome } = copying(10_000, 100_000);
     const body = new RequestBody(copy);
     const outgoing = body.pipe(put('/deaf', 10_000 * 100_000));

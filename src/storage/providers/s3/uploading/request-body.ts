@@ -2,14 +2,13 @@ import { Readable } from 'node:stream';
 import type { ChunkSink } from '../../../storage.provider.js';
 
 /**
- * The body of one request, which takes it with `pipe`, as the client library does. Each chunk is waited for until the
- * kernel has it, so that its buffer can be used again: a buffer for every chunk keeps the collector of garbage busy all
- * the time. It fails, with an `error` event, when the copy does.
+ * The body of one request, which the client library consumes with `pipe`. It waits until the kernel has taken a chunk and
+ * then reuses its buffer, which avoids constant garbage collection. It emits `error` when the copy fails.
  */
 export class RequestBody extends Readable {
   private readonly stop = new AbortController();
 
-  /** @param copy gives the sink all bytes in order; ends early when the signal says so. */
+  /** @param copy passes all bytes to the sink in order; ends early when the signal is aborted. */
   constructor(private readonly copy: (sink: ChunkSink, signal: AbortSignal) => Promise<void>) {
     super();
   }
@@ -18,7 +17,7 @@ export class RequestBody extends Readable {
     const { signal } = this.stop;
     const sink: ChunkSink = (chunk) =>
       new Promise((resolve, reject) => {
-        // The callback does not come when the request ends before it was the chunk's turn.
+        // The callback is never called when the request ends before the chunk is written.
         const stopped = () => reject(signal.reason as Error);
         if (signal.aborted) {
           stopped();

@@ -11,8 +11,8 @@ import type { TempFile } from './temp-file.js';
 import { Upload } from './upload.js';
 import type { Uploads } from './uploads.js';
 
-/** What the provider lends to an ingest. */
-export interface IngestHome {
+/** What an ingest needs from its provider. */
+export interface IngestContext {
   readonly connection: S3Connection;
   readonly uploads: Uploads;
   /** @throws StorageError when the key is malformed. */
@@ -20,8 +20,8 @@ export interface IngestHome {
 }
 
 /**
- * Content in a local file, which followers read; at the same time it goes up in parts when its key is known, and
- * otherwise when it is committed.
+ * Content in a local file that followers read. It is uploaded in parts while it arrives if its key is known, and on commit
+ * otherwise.
  */
 export class S3Ingest implements Ingest {
   private readonly nonce = randomUUID();
@@ -29,10 +29,10 @@ export class S3Ingest implements Ingest {
   private state: 'open' | 'committed' | 'aborted' = 'open';
   private ending: Promise<void> | undefined;
 
-  /** @param path where it goes up while it comes in; it stays here until `commit` when there is none. */
+  /** @param path target of the early upload; undefined to upload on `commit`. */
   constructor(
     private readonly file: TempFile,
-    private readonly home: IngestHome,
+    private readonly context: IngestContext,
     private readonly path: string | undefined,
   ) {}
 
@@ -42,7 +42,7 @@ export class S3Ingest implements Ingest {
 
   async append(chunk: Uint8Array): Promise<void> {
     await this.file.append(chunk);
-    if (this.path === undefined || this.ending || this.size < this.home.connection.tuning.firstPart) return;
+    if (this.path === undefined || this.ending || this.size < this.context.connection.tuning.firstPart) return;
     this.upload ??= this.newUpload(this.path);
     this.upload.advance();
   }
@@ -69,7 +69,7 @@ export class S3Ingest implements Ingest {
 
   private async place(key: string): Promise<void> {
     try {
-      const path = this.home.pathOf(key);
+      const path = this.context.pathOf(key);
       if (this.upload?.path === path) await this.finish(this.upload);
       else await this.send(path);
       await this.verify(path);
@@ -80,11 +80,11 @@ export class S3Ingest implements Ingest {
     }
   }
 
-  /** Nothing counts as stored before the storage shows it. What another has written since is not ours to judge. */
+  /** Checks that the object is visible with the right size. An object that another process has written since is accepted. */
   private async verify(path: string): Promise<void> {
-    const { connection } = this.home;
+    const { connection } = this.context;
     const found = await orAbsent(headObject(connection, path));
-    if (!found) throw new StorageError('failed', 'the storage does not show what it has just taken');
+    if (!found) throw new StorageError('failed', 'the object is missing after its upload');
     if (found.size === this.size || (found.nonce !== undefined && found.nonce !== this.nonce)) return;
     if (found.nonce === this.nonce) await removeObject(connection, path);
     throw new StorageError('failed', `the storage kept ${found.size} of ${this.size} bytes`);
@@ -94,23 +94,23 @@ export class S3Ingest implements Ingest {
     try {
       await upload.finish();
     } catch (error) {
-      // Somebody has removed it: a rule of the bucket, or another who took it for an orphan. The file still has it all.
+      // A lifecycle rule or another process has removed the upload. The file still has all bytes.
       if (codeOf(error) !== 'NoSuchUpload' && !(await upload.isGone())) throw error;
       await this.send(upload.path);
     }
   }
 
-  /** Sends all of the file, in one request when it is small. */
+  /** Uploads the whole file, in one request when it is small. */
   private async send(path: string): Promise<void> {
     await this.upload?.abort();
-    if (this.size >= this.home.connection.tuning.firstPart) {
+    if (this.size >= this.context.connection.tuning.firstPart) {
       this.upload = this.newUpload(path);
       await this.upload.finish();
       return;
     }
-    const { transfers, bucket, tuning } = this.home.connection;
-    await this.home.uploads.slots.run(() =>
-      withRetries(tuning, tuning.stall, undefined, async ({ signal, refresh, end }) => {
+    const { transfers, bucket, tuning } = this.context.connection;
+    await this.context.uploads.slots.run(() =>
+      withRetries(tuning, tuning.idleTimeout, undefined, async ({ signal, refresh, end }) => {
         const { size } = this;
         const body = this.file.body({ offset: 0, length: size }, refresh).once('error', end);
         const Body = size === 0 ? Buffer.alloc(0) : body;
@@ -126,7 +126,7 @@ export class S3Ingest implements Ingest {
   }
 
   private newUpload(path: string): Upload {
-    return new Upload(path, this.nonce, this.file, this.home.connection, this.home.uploads);
+    return new Upload(path, this.nonce, this.file, this.context.connection, this.context.uploads);
   }
 
   private async discard(): Promise<void> {

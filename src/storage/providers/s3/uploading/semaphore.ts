@@ -1,4 +1,4 @@
-/** Lets a bounded number of things be done at a time; the others wait, in the order in which they came. */
+/** Limits concurrency; waiting actions run in order of arrival. */
 export class Semaphore {
   private readonly waiting: (() => void)[] = [];
 

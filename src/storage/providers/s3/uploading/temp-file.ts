@@ -6,10 +6,10 @@ import type { PositionedRead } from '../../../reading/positioned-read.js';
 import { GrowingFile } from '../../filesystem/growing-file.js';
 import { RequestBody } from './request-body.js';
 
-/** What goes up has buffers of its own, and readers keep theirs: two of 256 KiB for each of 32 requests at a time. */
-const forUploads = new CopyBuffers(16 * 1024 * 1024);
+/** Separate buffers for uploads: two of 256 KiB for each of 32 concurrent requests. */
+const uploadBuffers = new CopyBuffers(16 * 1024 * 1024);
 
-/** What has come of an ingest so far, on the local disk; the file has no name any more, and goes with its last user. */
+/** The bytes of an ingest on the local disk, in an unlinked file that disappears when it is closed. */
 export class TempFile extends GrowingFile {
   private closing: Promise<void> | undefined;
 
@@ -17,14 +17,14 @@ export class TempFile extends GrowingFile {
     super(handle, 'write content to the temporary folder');
   }
 
-  /** The bytes of the range as the body of one request. @param progress called whenever more of it is wanted */
+  /** The range as the body of one request. @param progress called whenever more of it is requested */
   body(range: ByteRange, progress: () => void): RequestBody {
     const read: PositionedRead = (buffer, length, position) => {
       progress();
       return this.file.readInto(buffer, length, position);
     };
     return new RequestBody(async (sink, signal) => {
-      await copyRange(read, range, sink, signal, undefined, forUploads);
+      await copyRange(read, range, sink, signal, undefined, uploadBuffers);
       progress();
     });
   }

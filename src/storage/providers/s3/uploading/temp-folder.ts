@@ -11,13 +11,13 @@ const folderName = /^oci-registry-s3-(\d{1,10})-[A-Za-z0-9]{6}$/;
 const { O_RDWR, O_CREAT, O_EXCL, O_NOFOLLOW } = constants;
 
 /**
- * A folder of this process below the system's temporary one, for its owner only. Files lose their names as soon as they
- * are open, so that a process that is killed leaves no content on the disk, only the folder.
+ * A private folder of this process in the system's temporary folder. Files are unlinked as soon as they are open, so a
+ * killed process leaves only the empty folder.
  */
 export class TempFolder {
   private path: Promise<string> | undefined;
 
-  /** @param parent the system's temporary folder unless a test gives another. */
+  /** @param parent replaces the system's temporary folder in tests. */
   constructor(private readonly parent: string = tmpdir()) {}
 
   /** @throws StorageError `full` or `failed` */
@@ -27,7 +27,7 @@ export class TempFolder {
     } catch (error) {
       if (errorCode(error) !== 'ENOENT') throw toWriteError(error, 'begin to write to the temporary folder');
     }
-    // Something that cleans temporary folders has taken it.
+    // A cleaner of temporary files has removed the folder.
     this.path = undefined;
     try {
       return await this.tryCreate();
@@ -36,7 +36,7 @@ export class TempFolder {
     }
   }
 
-  /** Removes what killed processes of this user have left, `age` milliseconds ago or longer; returns how many. */
+  /** Removes folders of killed processes of this user that are at least `age` milliseconds old; returns how many. */
   async sweep(age: number): Promise<number> {
     let swept = 0;
     for (const name of await readdir(this.parent)) {
@@ -50,7 +50,7 @@ export class TempFolder {
         await rm(path, { recursive: true });
         swept += 1;
       } catch (error) {
-        // Another process may have swept it.
+        // Another process may have removed it.
         if (errorCode(error) !== 'ENOENT') throw toWriteError(error, 'sweep the temporary folder');
       }
     }
@@ -87,7 +87,7 @@ function isRunning(pid: number): boolean {
     process.kill(pid, 0);
     return true;
   } catch (error) {
-    // Another user's process may not be asked, and runs.
+    // EPERM: another user's process, which is running.
     return errorCode(error) !== 'ESRCH';
   }
 }

@@ -2,9 +2,10 @@ import { ListMultipartUploadsCommand, ListPartsCommand, type MultipartUpload } f
 import type { KeySpace } from '../key-space.js';
 import type { S3Connection } from '../s3.connection.js';
 import { isRefused, statusOf, toStorageError } from '../s3-errors.js';
+import { callOptions } from '../s3.tuning.js';
 import type { Uploads } from './uploads.js';
 
-/** Removes uploads of ours that no process has added a part to for `age` milliseconds; returns how many. */
+/** Removes uploads of this program without a new part for `age` milliseconds; returns how many. */
 export async function sweepUploads(
   connection: S3Connection,
   space: KeySpace,
@@ -14,12 +15,12 @@ export async function sweepUploads(
   const oldest = Date.now() - age;
   let swept = 0;
   for await (const page of pages(connection, space.start)) {
-    // An upload that began while the page was on its way is ours as well.
+    // Uploads that this process began during the request may be in the page.
     await uploads.settled();
     for (const { Key: path = '', UploadId: id = '', Initiated } of page) {
       if (uploads.isActive(id) || space.keyOf(path) === undefined) continue;
       if (Initiated === undefined || Initiated.getTime() > oldest) continue;
-      // Another replica may be at it for longer than that.
+      // Another replica may have been uploading for longer than `age`.
       if ((await lastPartAt(connection, path, id)) > oldest) continue;
       await uploads.abort(path, id);
       swept += 1;
@@ -37,11 +38,9 @@ async function* pages(connection: S3Connection, start: string): AsyncGenerator<M
       Prefix: start,
       ...after,
     });
-    const page = await calls
-      .send(command, { abortSignal: AbortSignal.timeout(tuning.deadline) })
-      .catch((error: unknown) => {
-        throw toStorageError(error, 'list unfinished uploads');
-      });
+    const page = await calls.send(command, callOptions(tuning)).catch((error: unknown) => {
+      throw toStorageError(error, 'list unfinished uploads');
+    });
     yield page.Uploads ?? [];
     const { IsTruncated, NextKeyMarker, NextUploadIdMarker } = page;
     after =
@@ -51,7 +50,7 @@ async function* pages(connection: S3Connection, start: string): AsyncGenerator<M
   }
 }
 
-/** Milliseconds since 1970; 0 without a part, and when the upload has ended meanwhile. */
+/** Time of the newest part in milliseconds since 1970; 0 without parts, or when the upload has ended. */
 async function lastPartAt(connection: S3Connection, path: string, id: string): Promise<number> {
   const { calls, bucket, tuning } = connection;
   let last = 0;
@@ -59,12 +58,10 @@ async function lastPartAt(connection: S3Connection, path: string, id: string): P
   do {
     const marker = after === undefined ? {} : { PartNumberMarker: after };
     const command: ListPartsCommand = new ListPartsCommand({ Bucket: bucket, Key: path, UploadId: id, ...marker });
-    const page = await calls
-      .send(command, { abortSignal: AbortSignal.timeout(tuning.deadline) })
-      .catch((error: unknown) => {
-        if (isRefused(error) && statusOf(error) === 404) return undefined;
-        throw toStorageError(error, 'list the parts of an unfinished upload');
-      });
+    const page = await calls.send(command, callOptions(tuning)).catch((error: unknown) => {
+      if (isRefused(error) && statusOf(error) === 404) return undefined;
+      throw toStorageError(error, 'list the parts of an unfinished upload');
+    });
     for (const { LastModified } of page?.Parts ?? []) last = Math.max(last, LastModified?.getTime() ?? 0);
     after = page?.IsTruncated === true ? page.NextPartNumberMarker : undefined;
   } while (after !== undefined);

@@ -7,26 +7,26 @@ import { isWrittenBy } from '../s3.requests.js';
 import type { TempFile } from './temp-file.js';
 import type { Uploads } from './uploads.js';
 
-/** Parts of one upload that are sent at one time. */
+/** Concurrent parts of one upload. */
 const maxRunning = 2;
-/** Milliseconds after a failed part before the next is tried while more is still coming. */
-const rest = 5_000;
+/** Milliseconds after a failed part before the next one is sent while content still arrives. */
+const backoff = 5_000;
 
 /**
- * A multipart upload that follows a growing file: each part is read from it when it is sent, and again when it has to be
- * repeated. A part that fails breaks nothing while content comes in; `finish` sends it again.
- * The nonce is kept with the object and tells, when an answer was lost, whether the object is there by this upload.
+ * A multipart upload of a growing file. Parts are read from the file when they are sent, also for retries. A failed part
+ * does not interrupt the download; `finish` sends it again.
+ * The object's nonce shows whether this upload created it when the response to its completion was lost.
  */
 export class Upload {
   private readonly stop = new AbortController();
   private readonly running = new Set<Promise<void>>();
   private readonly tags = new Map<number, string>();
-  /** Parts that have failed. */
+  /** Failed parts. */
   private readonly missing: Part[] = [];
   private readonly parts: Iterator<Part, never>;
   private next: Part;
   private begun: Promise<string> | undefined;
-  private restsUntil = 0;
+  private pausedUntil = 0;
   private isFinishing = false;
   private isComplete = false;
 
@@ -41,15 +41,15 @@ export class Upload {
     this.next = this.parts.next().value;
   }
 
-  /** Sends what has become a whole part since the last time. */
+  /** Sends parts that have become complete. */
   advance(): void {
-    while (!this.isFinishing && this.running.size < maxRunning && Date.now() >= this.restsUntil) {
+    while (!this.isFinishing && this.running.size < maxRunning && Date.now() >= this.pausedUntil) {
       const part = this.missing.pop() ?? this.claim();
       if (!part) return;
       const sending = this.send(part)
         .catch(() => {
           this.missing.push(part);
-          this.restsUntil = Date.now() + rest;
+          this.pausedUntil = Date.now() + backoff;
         })
         .then(() => {
           this.running.delete(sending);
@@ -59,7 +59,7 @@ export class Upload {
     }
   }
 
-  /** Sends what is missing and makes the object visible. @throws what S3 or the network said last */
+  /** Sends the remaining parts and makes the object visible. @throws the last error of S3 or the network */
   async finish(): Promise<void> {
     this.isFinishing = true;
     await Promise.all(this.running);
@@ -76,15 +76,15 @@ export class Upload {
   }
 
   /**
-   * Whether somebody has removed it, as far as the bucket says so. A server that refuses a part may close the connection
-   * while the part is being sent, and the refusal is lost.
+   * Whether the bucket no longer knows the upload. The error response to a part may be lost, since a server may close the
+   * connection while the part is being sent.
    */
   async isGone(): Promise<boolean> {
     const id = await this.begun?.catch(() => undefined);
     return id !== undefined && (await this.uploads.isGone(this.path, id).catch(() => false));
   }
 
-  /** Ends it and removes its parts; does nothing when it is complete. Never throws. */
+  /** Aborts the upload and removes its parts; does nothing when it is complete. Never throws. */
   async abort(): Promise<void> {
     this.isFinishing = true;
     this.stop.abort();
@@ -93,7 +93,7 @@ export class Upload {
     if (id !== undefined && !this.isComplete) await this.uploads.abort(this.path, id);
   }
 
-  /** The next whole part. */
+  /** The next complete part. */
   private claim(): Part | undefined {
     const part = this.next;
     if (part.offset + part.length > this.file.size) return undefined;
@@ -101,7 +101,7 @@ export class Upload {
     return part;
   }
 
-  /** The next part of content that will not grow any more; the last one is shorter. */
+  /** The next part of a file that no longer grows; the last one is shorter. */
   private takeLast(): Part | undefined {
     const part = this.missing.pop() ?? this.claim();
     if (part) return part;
@@ -115,7 +115,7 @@ export class Upload {
     const { transfers, bucket, tuning } = this.connection;
     const UploadId = await this.begin();
     const tag = await this.uploads.slots.run(() =>
-      withRetries(tuning, tuning.stall, this.stop.signal, async ({ signal, refresh, end }) => {
+      withRetries(tuning, tuning.idleTimeout, this.stop.signal, async ({ signal, refresh, end }) => {
         const body = this.file.body(part, refresh).once('error', end);
         const where = { Bucket: bucket, Key: this.path, UploadId, PartNumber: part.number };
         try {
@@ -126,11 +126,11 @@ export class Upload {
         }
       }),
     );
-    if (tag === undefined) throw new StorageError('failed', 'the storage gave a part of an upload no tag');
+    if (tag === undefined) throw new StorageError('failed', 'the storage returned no ETag for a part');
     this.tags.set(part.number, tag);
   }
 
-  /** A beginning that failed is tried anew with the next part. */
+  /** Starts the upload; after a failure the next part tries again. */
   private begin(): Promise<string> {
     this.stop.signal.throwIfAborted();
     return (this.begun ??= this.uploads.begin(this.path, this.nonce).catch((error: unknown) => {
@@ -145,13 +145,13 @@ export class Upload {
     const Parts = [...this.tags]
       .sort(([one], [other]) => one - other)
       .map(([PartNumber, ETag]) => ({ PartNumber, ETag }));
-    await withRetries(tuning, tuning.patience, this.stop.signal, async ({ signal }) => {
+    await withRetries(tuning, tuning.operationTimeout, this.stop.signal, async ({ signal }) => {
       const where = { Bucket: bucket, Key: this.path, UploadId };
       const command = new CompleteMultipartUploadCommand({ ...where, MultipartUpload: { Parts } });
       try {
         await transfers.send(command, { abortSignal: signal });
       } catch (error) {
-        // The answer may be lost where the deed was done, and the second time there is no such upload any more.
+        // If the response to a successful attempt was lost, the retry finds no upload.
         if (!(await isWrittenBy(this.connection, this.path, this.nonce))) throw error;
       }
     });

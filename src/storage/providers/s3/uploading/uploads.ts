@@ -4,10 +4,10 @@ import { StorageError } from '../../../storage-error.js';
 import type { S3Connection } from '../s3.connection.js';
 import { codeOf } from '../s3-errors.js';
 import { nonceName } from '../s3.requests.js';
-import { maxTries } from '../s3.tuning.js';
+import { callOptions, maxTries } from '../s3.tuning.js';
 import { Semaphore } from './semaphore.js';
 
-/** Bodies sent at one time by all ingests; each holds some 600 KiB. */
+/** Concurrent request bodies of all ingests; each uses about 600 KiB. */
 const maxSending = 32;
 
 /** The multipart uploads of this process. */
@@ -18,7 +18,7 @@ export class Uploads {
 
   constructor(private readonly connection: S3Connection) {}
 
-  /** @param nonce kept with the object: it tells whose it is when an answer has been lost. @returns its id */
+  /** @param nonce stored with the object; identifies its writer when a response was lost. @returns the upload's id */
   async begin(path: string, nonce: string): Promise<string> {
     const begun = this.create(path, nonce);
     this.beginning.add(begun);
@@ -29,35 +29,35 @@ export class Uploads {
     }
   }
 
-  /** It has ended well. */
+  /** Called when an upload has been completed. */
   forget(id: string): void {
     this.active.delete(id);
   }
 
   /**
-   * Removes an upload and its parts. A part whose sending was cut may still arrive after that and stay, so it looks, and
-   * removes again. What cannot be removed now is swept later.
+   * Removes an upload and its parts. An interrupted part may still arrive afterwards, so this checks and removes again.
+   * The sweep removes what remains.
    */
   async abort(path: string, id: string): Promise<void> {
     try {
       for (let tries = 1; tries <= maxTries; tries += 1) {
         await this.removeOnce(path, id);
-        await delay(this.connection.tuning.pause);
+        await delay(this.connection.tuning.retryDelay);
         if (await this.isGone(path, id)) return;
       }
     } catch {
-      // The storage is in trouble: nothing helps now.
+      // The storage is failing; the sweep removes the upload later.
     } finally {
       this.active.delete(id);
     }
   }
 
-  /** Whether this process is at work on an upload. Wait for `settled` after listing uploads and before asking. */
+  /** Whether this process is using an upload. After listing uploads, wait for `settled` before calling it. */
   isActive(id: string): boolean {
     return this.active.has(id);
   }
 
-  /** Resolves when every upload that may be in a list that was fetched before is known here. */
+  /** Resolves when every upload that an earlier list may contain is known here. */
   async settled(): Promise<void> {
     await Promise.allSettled(this.beginning);
   }
@@ -65,17 +65,17 @@ export class Uploads {
   private async removeOnce(path: string, id: string): Promise<void> {
     const { calls, bucket, tuning } = this.connection;
     const command = new AbortMultipartUploadCommand({ Bucket: bucket, Key: path, UploadId: id });
-    await calls.send(command, { abortSignal: AbortSignal.timeout(tuning.deadline) }).catch((error: unknown) => {
+    await calls.send(command, callOptions(tuning)).catch((error: unknown) => {
       if (codeOf(error) !== 'NoSuchUpload') throw error;
     });
   }
 
-  /** Whether the bucket knows nothing of an upload. @throws what S3 or the network says */
+  /** Whether the bucket does not know the upload. @throws errors of S3 or the network */
   async isGone(path: string, id: string): Promise<boolean> {
     const { calls, bucket, tuning } = this.connection;
     const command = new ListPartsCommand({ Bucket: bucket, Key: path, UploadId: id });
     try {
-      await calls.send(command, { abortSignal: AbortSignal.timeout(tuning.deadline) });
+      await calls.send(command, callOptions(tuning));
       return false;
     } catch (error) {
       if (codeOf(error) !== 'NoSuchUpload') throw error;
@@ -86,8 +86,8 @@ export class Uploads {
   private async create(path: string, nonce: string): Promise<string> {
     const { calls, bucket, tuning } = this.connection;
     const command = new CreateMultipartUploadCommand({ Bucket: bucket, Key: path, Metadata: { [nonceName]: nonce } });
-    const { UploadId: id } = await calls.send(command, { abortSignal: AbortSignal.timeout(tuning.deadline) });
-    if (id === undefined) throw new StorageError('failed', 'the storage gave an upload no id');
+    const { UploadId: id } = await calls.send(command, callOptions(tuning));
+    if (id === undefined) throw new StorageError('failed', 'the storage returned no id for an upload');
     this.active.add(id);
     return id;
   }

@@ -4,17 +4,17 @@ import type { ValidityCheck } from '../../registry/validity-check.js';
 import type { NamespaceTraffic, TrafficCounts } from '../../registry/statistics/traffic.counts.js';
 import type { HttpResponse } from './http.response.js';
 
-/** Bytes of answers that are remembered. Their bodies are mostly those that the cache of small content has anyway. */
+/** Bytes of cached responses. The cache of small content holds most of the bodies anyway. */
 const budget = 8 * 1024 * 1024;
-/** Bytes that an answer is counted as besides its body. */
+/** Bytes that a response counts besides its body. */
 const overhead = 2048;
-/** Longest request target that is remembered. */
+/** Longest cached request target, in characters. */
 const longestTarget = 1024;
 
-/** Milliseconds after which an answer is found out anew, so that uses are noted and nothing depends on `again` for ever. */
+/** Milliseconds until a response is made anew, so that uses are recorded and no validity check decides for ever. */
 const lifetime = 300_000;
 
-interface Prepared {
+interface CachedResponse {
   readonly validity: ValidityCheck;
   /** Names and values in turn, as `writeHead` takes them. */
   readonly headers: readonly (string | number)[];
@@ -24,66 +24,65 @@ interface Prepared {
 }
 
 /**
- * Answers from memory that were given before and still hold: routing, parsing, looking up and writing headers is done
- * once, and not for every node of a cluster that asks for the same. A target that was answered had passed every check;
- * the same target asked in the same way gets the same answer, for as long as `again` says so.
+ * Sends cached responses: routing, parsing, look-up and header construction happen once, not for each node of a cluster.
+ * A cached target has passed every check, and gets the same response for as long as its validity check says so.
  */
-export class PreparedResponses {
+export class CachedResponses {
   private readonly responses = {
-    GET: new LRUCache<string, Prepared>({ maxSize: budget, ttl: lifetime }),
-    HEAD: new LRUCache<string, Prepared>({ maxSize: budget / 8, ttl: lifetime }),
+    GET: new LRUCache<string, CachedResponse>({ maxSize: budget, ttl: lifetime }),
+    HEAD: new LRUCache<string, CachedResponse>({ maxSize: budget / 8, ttl: lifetime }),
   };
 
-  /** Remembers an answer that is being given, if it can be given again. */
-  keep(request: FastifyRequest, { status, headers, body, validity }: HttpResponse): void {
+  /** Caches a response if it can be sent again. */
+  set(request: FastifyRequest, { status, headers, body, validity }: HttpResponse): void {
     const responses = this.of(request);
     if (!responses || !validity || status !== 200 || !isPlain(request) || request.originalUrl.length > longestTarget)
       return;
     const isHead = request.method === 'HEAD';
     if (!isHead && !(body instanceof Uint8Array)) return;
     const bytes = isHead || !(body instanceof Uint8Array) ? undefined : body;
-    const prepared = {
+    const cached = {
       validity,
       headers: Object.entries(headers).flatMap(([name, value]) => (name === 'age' ? [] : [name, value])),
       body: bytes,
       traffic: request.server.getDecorator<TrafficCounts>('traffic').of(String(headers['oci-namespace'])),
     };
-    responses.set(request.originalUrl, prepared, { size: overhead + (bytes?.length ?? 0) });
+    responses.set(request.originalUrl, cached, { size: overhead + (bytes?.length ?? 0) });
   }
 
-  /** Gives the answer that the request's target had before. @returns whether there is one that holds */
-  give(request: FastifyRequest, reply: FastifyReply): boolean {
+  /** Sends the cached response of the request's target. @returns whether there is a valid one */
+  send(request: FastifyRequest, reply: FastifyReply): boolean {
     const responses = this.of(request);
-    const prepared = responses?.get(request.originalUrl);
-    if (!prepared || !isPlain(request)) return false;
-    const now = prepared.validity();
+    const cached = responses?.get(request.originalUrl);
+    if (!cached || !isPlain(request)) return false;
+    const now = cached.validity();
     if (!now) {
       responses?.delete(request.originalUrl);
       return false;
     }
     reply.hijack();
-    const { headers } = prepared;
-    prepared.traffic.sent += prepared.body?.length ?? 0;
+    const { headers } = cached;
+    cached.traffic.sent += cached.body?.length ?? 0;
     reply.raw.writeHead(200, now.age === undefined ? [...headers] : [...headers, 'age', now.age]);
-    reply.raw.end(prepared.body);
+    reply.raw.end(cached.body);
     return true;
   }
 
-  private of({ method }: FastifyRequest): LRUCache<string, Prepared> | undefined {
+  private of({ method }: FastifyRequest): LRUCache<string, CachedResponse> | undefined {
     return method === 'GET' || method === 'HEAD' ? this.responses[method] : undefined;
   }
 }
 
-/** To be called after every other hook is there, so that those see these requests too. */
+/** Call it after every other hook is added, so that those see these requests too. */
 export function serveCachedResponses(fastify: FastifyInstance): void {
-  const prepared = new PreparedResponses();
-  fastify.decorate('prepared', prepared);
+  const cached = new CachedResponses();
+  fastify.decorate('cachedResponses', cached);
   fastify.addHook('onRequest', (request, reply, done) => {
-    if (!prepared.give(request, reply)) done();
+    if (!cached.send(request, reply)) done();
   });
 }
 
-/** Whether nothing but its target decides what a request gets: no condition, no part, no body. */
+/** Whether the target alone decides the response: no condition, no range, no body. */
 function isPlain({ headers }: FastifyRequest): boolean {
   return (
     headers.range === undefined &&

@@ -3,11 +3,11 @@ import { StorageError } from '../storage-error.js';
 import type { StorageProvider } from '../storage.provider.js';
 
 /**
- * Takes an object away that is not what its key says, so that it is fetched anew: to `damaged/`, where a person can look
- * at it for a week, or for good when there is no place for it.
+ * Moves an object that does not match its key to `damaged/`, where it can be inspected for a week, so that it is fetched
+ * again. Deletes it when it cannot be moved.
  * @returns whether it is in `damaged/` now.
  */
-export async function setAside(provider: StorageProvider, key: string): Promise<boolean> {
+export async function quarantine(provider: StorageProvider, key: string): Promise<boolean> {
   try {
     await provider.move(key, keys.damaged(key));
   } catch (error) {
@@ -15,7 +15,7 @@ export async function setAside(provider: StorageProvider, key: string): Promise<
     await provider.delete(key);
     return false;
   }
-  // Its week begins now, however long ago it was used. Without this it is only removed earlier.
+  // The week begins now, whenever the object was last used. A failure only means earlier removal.
   await provider.touch(keys.damaged(key)).catch(() => undefined);
   return true;
 }
