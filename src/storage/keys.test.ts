@@ -46,9 +46,9 @@ const named = fc.oneof(
     .tuple(repository, digest)
     .map(([of, at]) => ({ means: `manifest ${of.toString()} ${at.toString()}`, key: keys.manifest(of, at) })),
   fc.tuple(repository, tag).map(([of, at]) => ({ means: `tag ${of.toString()} ${at.name}`, key: keys.tag(of, at) })),
-  fc.tuple(digest, epoch).map(([of, at]) => ({
-    means: `lease of ${of.toString()} ${at}`,
-    key: keys.lease(keys.blobLeases(of), at),
+  fc.tuple(fc.string(), digest, epoch).map(([from, of, at]) => ({
+    means: `lease of ${of.toString()} from ${from} ${at}`,
+    key: keys.lease(keys.blobLeases(from, of), at),
   })),
   fc.tuple(repository, digest, epoch).map(([of, named, at]) => ({
     means: `lease of ${of.toString()} ${named.toString()} ${at}`,
@@ -132,8 +132,9 @@ describe('keys', () => {
     expect(keys.tag(busybox, Tag.parse('1.36-Musl_x'))).toBe(
       'repositories/docker.io/library/busybox/_tags/1.36-_musl__x',
     );
-    expect(keys.lease(keys.blobLeases(content), 12)).toBe(
-      `leases/sha256/${content.hex.slice(0, 2)}/${content.hex}-00000012`,
+    const upstream = Digest.of(Buffer.from('docker.io https://registry-1.docker.io')).hex.slice(0, 32);
+    expect(keys.lease(keys.blobLeases('docker.io https://registry-1.docker.io', content), 12)).toBe(
+      `leases/sha256/${content.hex.slice(0, 2)}/${content.hex}-${upstream}-00000012`,
     );
   });
 });

@@ -13,7 +13,7 @@ import { StorageError } from './storage-error.js';
  * repositories/<namespace>/<name>/_tags/<tag>                    { tag, digest, mediaType, size, checkedAt }
  * repositories/<namespace>/<name>/_lists/<slot>                a page of tags or referrers, as the upstream sent it
  * health/probe                                               written to check that the storage accepts writes
- * leases/<algorithm>/<first two hex>/<hex>-<epoch>           which replica downloads that content for all of them
+ * leases/<algorithm>/<first two hex>/<hex>-<upstream>-<epoch>  which replica downloads that content from that upstream
  * leases/tags/<first two hex>/<hex>-<epoch>                  which one asks about a tag; hex is of the tag's key
  * leases/manifests/<first two hex>/<hex>-<epoch>             which one gets a manifest; hex is of the record's key
  * damaged/<former key>                                       quarantined objects, kept for a week
@@ -38,7 +38,9 @@ export const keys = {
   tag: (repository: RepositoryRef, tag: Tag) => `${keys.repository(repository)}/_tags/${component(tag.name)}`,
   list: (repository: RepositoryRef, name: string) => `${keys.repository(repository)}/_lists/${slotOf(name)}`,
   probe: 'health/probe',
-  blobLeases: ({ algorithm, hex }: Digest) => `leases/${algorithm}/${hex.slice(0, 2)}/${hex}`,
+  /** @param upstream its identity */
+  blobLeases: (upstream: string, { algorithm, hex }: Digest) =>
+    `leases/${algorithm}/${hex.slice(0, 2)}/${hex}-${hashOf(upstream).slice(0, 32)}`,
   tagLeases: (repository: RepositoryRef, tag: Tag) => leasesOf('tags', keys.tag(repository, tag)),
   manifestLeases: (repository: RepositoryRef, digest: Digest) =>
     leasesOf('manifests', keys.manifest(repository, digest)),
@@ -89,8 +91,12 @@ export function contentFolders(): string[] {
 }
 
 function leasesOf(folder: string, key: string): string {
-  const hex = createHash('sha256').update(key).digest('hex');
+  const hex = hashOf(key);
   return `leases/${folder}/${hex.slice(0, 2)}/${hex}`;
+}
+
+function hashOf(text: string): string {
+  return createHash('sha256').update(text).digest('hex');
 }
 
 /** One of 64 slots, since clients choose the names of lists and must not fill the disk. The record has the name itself. */
@@ -102,7 +108,7 @@ function slotOf(name: string): string {
 /** Replaces text that is too long with `_-` and its hash; no escape begins with `_-`. */
 function component(text: string): string {
   const escaped = escape(text);
-  return escaped.length <= longestComponent ? escaped : `_-${createHash('sha256').update(text).digest('hex')}`;
+  return escaped.length <= longestComponent ? escaped : `_-${hashOf(text)}`;
 }
 
 /** `_` → `__`, `A` → `_a`, anything else → `_03a.`, its code in hexadecimal. */

@@ -47,6 +47,14 @@ export class Upstream {
     return this.isFallback ? `${this.namespace.toString()} at ${this.base.host}` : this.namespace.toString();
   }
 
+  /**
+   * Identifies the source of content: downloads and their leases are shared within one identity only. Two namespaces of
+   * one registry differ in permissions, and a namespace that moves to another registry becomes another source.
+   */
+  get identity(): string {
+    return `${this.namespace.toString()} ${this.base.origin}`;
+  }
+
   /** Whether the configuration names the host: it may be private, and this upstream's TLS settings apply to it. */
   trusts(url: URL): boolean {
     return this.trusted.has(url.hostname);

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { Digest } from '../../src/oci/digest.js';
+import { RepositoryRef } from '../../src/oci/repository.js';
 import { DownloadsService } from '../../src/registry/mirrored/downloads/downloads.service.js';
 import { Mirror } from '../e2e/support/mirror.js';
 import { bytes, content, cut, head, reset, ScriptedUpstream, type Script } from '../fakes/scripted-upstream.js';
@@ -8,6 +9,7 @@ import { makeBlob } from '../fixtures/images.js';
 import { pull } from './support/client.js';
 import { until } from './support/gate.js';
 
+const app = RepositoryRef.parse('registry.test/app');
 const runs = 200;
 const size = 300_000;
 
@@ -22,7 +24,7 @@ it(`a blob that is cut four times at random arrives whole, ${runs} of ${runs} ti
   for (const [run, unsorted] of places.entries()) {
     const blob = makeBlob(size, `run ${run}`);
     const digest = Digest.parse(blob.digest);
-    const received = () => mirror.app.get(DownloadsService).find(digest)?.received ?? 0;
+    const received = () => mirror.app.get(DownloadsService).find(app, digest)?.received ?? 0;
     // What has been sent but not taken when a connection ends is lost, so each cut waits for what came before it.
     const cutAt = (place: number, index: number): Script => ({
       respond: ({ headers }) => {

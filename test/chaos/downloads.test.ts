@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { Digest } from '../../src/oci/digest.js';
+import { RepositoryRef } from '../../src/oci/repository.js';
 import { DrainService } from '../../src/distribution/server/drain.service.js';
 import { DownloadsService } from '../../src/registry/mirrored/downloads/downloads.service.js';
 import { Mirror, type MirrorOptions } from '../e2e/support/mirror.js';
@@ -12,6 +13,7 @@ import { FastTime } from './support/fast-time.js';
 import { Gate, until } from './support/gate.js';
 import { storedDigests } from './support/stored.js';
 
+const app = RepositoryRef.parse('registry.test/app');
 const kibibyte = 1024;
 const mebibyte = 1024 * kibibyte;
 /** Bytes at the end that nobody gets before the whole is verified. */
@@ -40,7 +42,7 @@ class Stage implements AsyncDisposable {
   }
 
   received({ digest }: FixtureBlob): number {
-    return this.mirror.app.get(DownloadsService).find(Digest.parse(digest))?.received ?? 0;
+    return this.mirror.app.get(DownloadsService).find(app, Digest.parse(digest))?.received ?? 0;
   }
 
   async hasReceived(blob: FixtureBlob, count: number): Promise<void> {

@@ -1,5 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
+import { Digest } from '../../src/oci/digest.js';
+import { keys } from '../../src/storage/keys.js';
 import { FilesystemProvider } from '../../src/storage/providers/filesystem/filesystem.provider.js';
 import { StorageError } from '../../src/storage/storage-error.js';
 import { heldBlob } from '../e2e/support/held-blob.js';
@@ -48,11 +50,11 @@ class ClosingStorage extends FilesystemProvider {
 
 /** A lease of somebody who is not one of the fleet. */
 async function plantLease(fleet: Fleet, { digest }: FixtureBlob, host: string): Promise<void> {
-  const hex = digest.slice(7);
+  const leases = keys.blobLeases(`registry.test http://${fleet.registry.host}`, Digest.parse(digest));
   const lease = { version: 1, holder: 'x', url: `http://${host}`, expiresAt: fleet.clock.now() + 10_000 };
   const storage = new FilesystemProvider(fleet.folder.path);
   await storage.initialize();
-  await storage.write(`leases/sha256/${hex.slice(0, 2)}/${hex}-00000001`, Buffer.from(JSON.stringify(lease)));
+  await storage.write(keys.lease(leases, 1), Buffer.from(JSON.stringify(lease)));
 }
 
 describe('a stale tag at three replicas', () => {

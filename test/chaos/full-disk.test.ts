@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { Digest } from '../../src/oci/digest.js';
+import { RepositoryRef } from '../../src/oci/repository.js';
 import { DownloadsService } from '../../src/registry/mirrored/downloads/downloads.service.js';
 import { Mirror } from '../e2e/support/mirror.js';
 import { FakeRegistry } from '../fakes/fake-registry.js';
@@ -9,6 +10,7 @@ import { FaultyStorage } from './support/faulty-storage.js';
 import { until } from './support/gate.js';
 import { storedDigests } from './support/stored.js';
 
+const app = RepositoryRef.parse('registry.test/app');
 const kibibyte = 1024;
 const mebibyte = 1024 * kibibyte;
 
@@ -126,7 +128,7 @@ describe.concurrent('a disk that fills up during a download', () => {
     stage.storage.space = mebibyte;
     const first = await Watcher.open(stage.blobUrl(blob), blob.body);
     await first.has(5 * mebibyte);
-    expect(stage.mirror.app.get(DownloadsService).find(Digest.parse(blob.digest))).toBeUndefined();
+    expect(stage.mirror.app.get(DownloadsService).find(app, Digest.parse(blob.digest))).toBeUndefined();
     const late = await Promise.all([1, 2].map(() => Watcher.open(stage.blobUrl(blob), blob.body)));
     expect(await Promise.all([first, ...late].map((client) => client.isWhole()))).toEqual([true, true, true]);
     expect(stage.registry.count({ kind: 'blob', method: 'GET' })).toBe(2);

@@ -168,11 +168,11 @@ describe('a repository that has the same content', () => {
     stage.registry.behaviour.bytesPerSecond = 600_000;
     stage.registry.behaviour.slowKinds = ['blob'];
     const owner = await Watcher.open(stage.url('trusted.test/team/private', paths.blob), layer.body);
-    const joiner = await pull(stage.url('anonymous.test/team/public', paths.blob), layer.body);
+    const joiner = await pull(stage.url('trusted.test/team/public', paths.blob), layer.body);
     expect([joiner.verdict, await owner.isWhole()]).toEqual(['right', true]);
     expect(stage.registry.count({ kind: 'blob', method: 'GET', status: 200 })).toBe(1);
     await stage.mirror.settled();
-    const later = await pull(stage.url('anonymous.test/team/public', paths.blob), layer.body);
+    const later = await pull(stage.url('trusted.test/team/public', paths.blob), layer.body);
     expect(later.headers['x-cache']).toBe('HIT');
   });
 
@@ -186,22 +186,23 @@ describe('a repository that has the same content', () => {
 
   it.each([404, 403, 401, 500])('is not refused because the repository that asked first was: %i', async (status) => {
     await using stage = await Stage.set();
-    stage.other.addBlob('copy', layer);
+    stage.registry.addBlob('team/copy', layer);
     const gate = new Gate();
     stage.registry.behaviour.before = async (request: RecordedRequest, response) => {
-      if (request.kind !== 'blob') return;
+      if (request.kind !== 'blob' || request.repository !== 'team/private') return;
       await gate.opened;
       response.writeHead(status, { 'content-length': 0 }).end();
     };
     const first = pull(stage.url('trusted.test/team/private', paths.blob), nothing);
     await until(() => stage.registry.count({ kind: 'blob' }) > 0, 'the first was asked for');
-    const second = pull(stage.url('other.test/copy', paths.blob), layer.body);
-    await until(() => stage.other.count({ kind: 'blob', method: 'HEAD', status: 200 }) > 0, 'the second was agreed to');
-    const third = pull(stage.url('other.test/copy', paths.blob), layer.body);
+    const copy = { kind: 'blob', repository: 'team/copy', status: 200 } as const;
+    const second = pull(stage.url('trusted.test/team/copy', paths.blob), layer.body);
+    await until(() => stage.registry.count({ ...copy, method: 'HEAD' }) > 0, 'the second was agreed to');
+    const third = pull(stage.url('trusted.test/team/copy', paths.blob), layer.body);
     gate.open();
     expect((await first).verdict).toBe('refused');
     expect([(await second).verdict, (await third).verdict]).toEqual(['right', 'right']);
-    expect(stage.other.count({ kind: 'blob', method: 'GET', status: 200 })).toBe(1);
+    expect(stage.registry.count({ ...copy, method: 'GET' })).toBe(1);
   });
 
   it('loses a tag, a manifest and a blob only together with its own registry', async () => {

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Digest } from '../../src/oci/digest.js';
+import { RepositoryRef } from '../../src/oci/repository.js';
 import { DrainService } from '../../src/distribution/server/drain.service.js';
 import { DownloadsService } from '../../src/registry/mirrored/downloads/downloads.service.js';
 import { MovingClock } from '../e2e/support/moving-clock.js';
@@ -13,6 +14,7 @@ import { pull, Watcher } from './support/client.js';
 import { Gate, until } from './support/gate.js';
 import { storedDigests } from './support/stored.js';
 
+const app = RepositoryRef.parse('registry.test/app');
 const { content, cut, cutAfter, head, reset } = scripted;
 const size = 300_000;
 const mebibyte = 1024 * 1024;
@@ -42,7 +44,7 @@ class Stage implements AsyncDisposable {
 
   /** A step that waits until the mirror has taken so many bytes of a blob: what has only been sent is lost in a cut. */
   taken({ digest }: FixtureBlob, bytes: number): Step {
-    const received = () => this.mirror.app.get(DownloadsService).find(Digest.parse(digest))?.received ?? 0;
+    const received = () => this.mirror.app.get(DownloadsService).find(app, Digest.parse(digest))?.received ?? 0;
     return () => until(() => received() >= bytes, `${bytes} bytes were received`);
   }
 

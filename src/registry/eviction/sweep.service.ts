@@ -188,7 +188,7 @@ export class SweepService implements OnApplicationBootstrap, OnApplicationShutdo
   }
 
   private isHeld(digest: Digest): boolean {
-    return this.content.isOpen(digest) || this.uses.isHeld(digest) || this.downloads.find(digest) !== undefined;
+    return this.content.isOpen(digest) || this.uses.isHeld(digest) || this.downloads.isHeld(digest);
   }
 
   /** Saves the total, so that the next process enforces the quota from its start. */

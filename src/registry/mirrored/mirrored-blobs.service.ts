@@ -59,9 +59,6 @@ export class MirroredBlobsService {
    * @throws OciError before the first byte
    */
   async open(repository: RepositoryRef, digest: Digest, requester: Requester = 'client'): Promise<OpenBlob> {
-    if (requester === 'replica' && this.downloads.isFollowing(digest)) {
-      throw new OciError('UNAVAILABLE', 'another replica is downloading it', { retryAfter: 1 });
-    }
     const opening = this.openAny(repository, digest, requester);
     try {
       const blob = await this.responding(opening);
@@ -76,8 +73,8 @@ export class MirroredBlobsService {
   }
 
   /** Whether the blob is being downloaded, or being committed after that. */
-  isDownloading(_repository: RepositoryRef, digest: Digest): boolean {
-    return this.downloads.isRunning(digest);
+  isDownloading(repository: RepositoryRef, digest: Digest): boolean {
+    return this.downloads.isRunning(repository, digest);
   }
 
   private async findHead(repository: RepositoryRef, digest: Digest): Promise<BlobHead> {
@@ -91,6 +88,9 @@ export class MirroredBlobsService {
   }
 
   private async openAny(repository: RepositoryRef, digest: Digest, requester: Requester): Promise<OpenBlob> {
+    if (requester === 'replica' && this.downloads.isFollowing(repository, digest)) {
+      throw new OciError('UNAVAILABLE', 'another replica is downloading it', { retryAfter: 1 });
+    }
     return (
       this.join(repository, digest, requester) ??
       (await this.openStored(repository, digest)) ??
@@ -102,7 +102,7 @@ export class MirroredBlobsService {
 
   /** A download may have begun meanwhile; if it is for another repository, the upstream must agree first. */
   private openNew(repository: RepositoryRef, digest: Digest, requester: Requester): Promise<OpenBlob> {
-    const running = this.downloads.find(digest);
+    const running = this.downloads.find(repository, digest);
     if (!running) return this.follow(this.downloads.start(repository, digest, requester), repository, requester);
     return running.isFor(repository)
       ? this.follow(running, repository, requester)
@@ -110,7 +110,7 @@ export class MirroredBlobsService {
   }
 
   private join(repository: RepositoryRef, digest: Digest, requester: Requester): Promise<OpenBlob> | undefined {
-    const download = this.downloads.find(digest);
+    const download = this.downloads.find(repository, digest);
     return download?.isFor(repository) === true ? this.follow(download, repository, requester) : undefined;
   }
 
@@ -139,10 +139,10 @@ export class MirroredBlobsService {
     requester: Requester,
   ): Promise<OpenBlob | undefined> {
     const size = await this.content.findSize(digest);
-    const running = this.downloads.find(digest);
+    const running = this.downloads.find(repository, digest);
     if (size === undefined && (!running || running.isFor(repository))) return undefined;
     await this.agree(repository, digest);
-    const download = this.downloads.find(digest);
+    const download = this.downloads.find(repository, digest);
     if (download) {
       download.admit(repository);
       return this.follow(download, repository, requester);

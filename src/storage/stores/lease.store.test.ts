@@ -6,7 +6,7 @@ import { MemoryProvider } from '../providers/memory/memory.provider.js';
 import { keysUnder, sample } from '../testing/content.js';
 
 const digest = Digest.of(sample(10));
-const leases = keys.blobLeases(digest);
+const leases = keys.blobLeases('registry.test', digest);
 const lease = (epoch: number, fields: Partial<Lease> = {}): Lease => ({
   leases,
   epoch,
@@ -47,7 +47,7 @@ describe('LeaseStore', () => {
   it('keeps the leases of other things apart', async () => {
     const hex = digest.hex.replace(/.$/, digest.hex.endsWith('0') ? '1' : '0');
     const other = Digest.parse(`sha256:${hex}`);
-    await store.create(lease(3, { leases: keys.blobLeases(other) }));
+    await store.create(lease(3, { leases: keys.blobLeases('registry.test', other) }));
     expect((await store.findNewest(leases)).epoch).toBe(0);
   });
 
@@ -88,10 +88,12 @@ describe('LeaseStore', () => {
   it('sweeps leases that have not been renewed, and no foreign files', async () => {
     await store.create(lease(1));
     await provider.write('leases/readme', Buffer.from('foreign'));
+    // Earlier versions had no upstream in the key.
+    await provider.write(keys.lease(`leases/sha256/${digest.hex.slice(0, 2)}/${digest.hex}`, 7), Buffer.from('{}'));
     expect(await store.sweep(60_000)).toBe(0);
     vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 61_000 });
     try {
-      expect(await store.sweep(60_000)).toBe(1);
+      expect(await store.sweep(60_000)).toBe(2);
     } finally {
       vi.useRealTimers();
     }

@@ -8,7 +8,7 @@ const maxLeaseBytes = 4 * 1024;
 const maxText = 2 * 1024;
 const version = 1;
 /** The keys that `keys.lease` makes; foreign files are never removed. */
-const leaseKey = /^leases\/(?:sha256|sha512|tags|manifests)\/[0-9a-f]{2}\/[0-9a-f]+-\d{8}$/;
+const leaseKey = /^leases\/(?:sha256|sha512|tags|manifests)\/[0-9a-f]{2}\/[0-9a-f]+(?:-[0-9a-f]{32})?-\d{8}$/;
 
 /** The exclusive right of one replica to do something for all replicas until it expires. */
 export interface Lease {

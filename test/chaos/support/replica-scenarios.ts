@@ -1,4 +1,6 @@
 import { expect, it } from 'vitest';
+import { Digest } from '../../../src/oci/digest.js';
+import { keys } from '../../../src/storage/keys.js';
 import { until as untilWithin } from '../../e2e/support/until.js';
 import { makeBlob } from '../../fixtures/images.js';
 import type { ClusterStorage } from './cluster-storage.js';
@@ -105,9 +107,9 @@ export function replicaScenarios(makeStorage: () => Promise<ClusterStorage>): vo
   ])('a lease that is %s is none', { timeout: long }, async (_, content) => {
     await using cluster = await Cluster.start(makeStorage, { replicas: 2 });
     const blob = makeBlob(mebibyte, 'lease');
-    const hex = blob.digest.slice(7);
+    const leases = keys.blobLeases(`registry.test http://${cluster.registry.host}`, Digest.parse(blob.digest));
     cluster.registry.addBlob('app', blob);
-    await cluster.storage.write(`leases/sha256/${hex.slice(0, 2)}/${hex}-00000003`, content);
+    await cluster.storage.write(keys.lease(leases, 3), content);
     expect(wrong(await crowd(cluster, blob, 5))).toEqual([]);
     expect(cluster.gets(blob)).toEqual(['whole']);
   });

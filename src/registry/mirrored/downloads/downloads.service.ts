@@ -7,12 +7,14 @@ import type { Requester } from '../../requester.js';
 import { ContentStore } from '../../../storage/stores/content.store.js';
 import { UpstreamClient } from '../../../upstream/upstream.client.js';
 import { UpstreamError } from '../../../upstream/upstream-error.js';
+import { UpstreamsService } from '../../../upstream/upstreams.service.js';
 import { PermissionService } from '../permission.service.js';
 import { reasonOf } from '../../response-error.js';
 import { NegativeCache } from '../freshness/negative.cache.js';
 import { ReplicatedSource, StoredMeanwhileError } from '../replicas/replicated.source.js';
 import { ReplicasService } from '../replicas/replicas.service.js';
 import { Download, type BlobSource } from './download.js';
+import { RunningDownloads } from './running.downloads.js';
 import { Slots } from './slots.js';
 
 /** Queued downloads per slot; more are refused. */
@@ -26,11 +28,14 @@ export interface DownloadCounts {
   failed: number;
 }
 
-/** All downloads of this process, at most one for each digest (P3). */
+/**
+ * All downloads of this process, at most one per digest and upstream (P3). Upstreams never share one: unverified bytes
+ * of one would reach clients of another, and a slow one would hold up a fast one.
+ */
 @Injectable()
 export class DownloadsService implements OnApplicationShutdown {
   private readonly logger = new Logger(DownloadsService.name);
-  private readonly downloads = new Map<string, Download>();
+  private readonly downloads = new RunningDownloads();
   /** How the downloads are shared with other replicas. */
   private readonly sources = new WeakMap<Download, ReplicatedSource>();
   private readonly running = new Set<Promise<void>>();
@@ -40,6 +45,7 @@ export class DownloadsService implements OnApplicationShutdown {
 
   constructor(
     private readonly upstream: UpstreamClient,
+    private readonly upstreams: UpstreamsService,
     private readonly content: ContentStore,
     private readonly refusals: NegativeCache,
     private readonly permissions: PermissionService,
@@ -62,23 +68,28 @@ export class DownloadsService implements OnApplicationShutdown {
 
   /** Running and queued downloads that clients can join. */
   get all(): Iterable<Download> {
-    return this.downloads.values();
+    return this.downloads;
   }
 
-  /** The download that a new client can join. */
-  find(digest: Digest): Download | undefined {
-    const download = this.downloads.get(digest.toString());
+  /** The download from the repository's upstream that a new client can join. @throws UpstreamError `refused` */
+  find(repository: RepositoryRef, digest: Digest): Download | undefined {
+    const download = this.downloads.find(this.identityOf(repository), digest);
     return download?.isJoinable === true ? download : undefined;
   }
 
-  /** Whether the blob is being downloaded or committed. */
-  isRunning(digest: Digest): boolean {
-    return this.downloads.has(digest.toString());
+  /** Whether the blob is being downloaded from the repository's upstream, or committed. */
+  isRunning(repository: RepositoryRef, digest: Digest): boolean {
+    return this.downloads.find(this.identityOf(repository), digest) !== undefined;
+  }
+
+  /** Whether the content is being downloaded from any upstream, or committed. */
+  isHeld(digest: Digest): boolean {
+    return this.downloads.has(digest);
   }
 
   /** Whether a download receives its bytes from another replica. */
-  isFollowing(digest: Digest): boolean {
-    const download = this.downloads.get(digest.toString());
+  isFollowing(repository: RepositoryRef, digest: Digest): boolean {
+    const download = this.downloads.find(this.identityOf(repository), digest);
     return download !== undefined && this.sources.get(download)?.isFollowing === true;
   }
 
@@ -91,9 +102,10 @@ export class DownloadsService implements OnApplicationShutdown {
     if (this.slots.waiting >= this.limit) {
       throw new OciError('UNAVAILABLE', 'too many downloads are waiting', { retryAfter: 5 });
     }
+    const origin = this.identityOf(repository);
     const upstream: BlobSource = (from) => this.upstream.openBlob(repository, digest, from);
     const shared = this.replicas.isActive
-      ? new ReplicatedSource(this.replicas, this.content, { repository, digest, upstream, requester })
+      ? new ReplicatedSource(this.replicas, this.content, { origin, repository, digest, upstream, requester })
       : undefined;
     const open: BlobSource = shared ? (from) => shared.open(from) : upstream;
     const key = `blob ${repository.toString()} ${digest.toString()}`;
@@ -102,8 +114,8 @@ export class DownloadsService implements OnApplicationShutdown {
       this.content.createIngest(digest, { size, isTransient: shared?.isFollowing === true });
     const download = new Download(digest, repository, source, createIngest);
     if (shared) this.sources.set(download, shared);
-    this.downloads.set(digest.toString(), download);
-    const running = this.execute(download).finally(() => this.running.delete(running));
+    this.downloads.add(origin, download);
+    const running = this.execute(download, origin).finally(() => this.running.delete(running));
     this.running.add(running);
     return download;
   }
@@ -114,12 +126,11 @@ export class DownloadsService implements OnApplicationShutdown {
   }
 
   async onApplicationShutdown(): Promise<void> {
-    for (const download of this.downloads.values())
-      download.abort(new OciError('UNAVAILABLE', 'the server is shutting down'));
+    for (const download of this.downloads) download.abort(new OciError('UNAVAILABLE', 'the server is shutting down'));
     await this.idle();
   }
 
-  private async execute(download: Download): Promise<void> {
+  private async execute(download: Download, origin: string): Promise<void> {
     const { digest } = download;
     try {
       await this.slots.run(() => download.run());
@@ -134,7 +145,7 @@ export class DownloadsService implements OnApplicationShutdown {
       this.logger[level](`could not download ${digest.toString()}: ${reasonOf(error)}`);
     } finally {
       await this.sources.get(download)?.close();
-      if (this.downloads.get(digest.toString()) === download) this.downloads.delete(digest.toString());
+      this.downloads.remove(origin, download);
       await download.end();
     }
   }
@@ -144,18 +155,28 @@ export class DownloadsService implements OnApplicationShutdown {
    * @returns whether it was stored.
    */
   private async keep(download: Download): Promise<boolean> {
-    const { digest, verified, storageFailure } = download;
-    if (verified === undefined) {
+    const { digest, verified, received, storageFailure } = download;
+    const isStored = await this.isStored(download, this.sources.get(download));
+    if (!isStored && verified === undefined) {
       this.logger.warn(
         `${digest.toString()} was passed through but not stored: ${storageFailure?.message ?? 'no storage'}`,
       );
       return false;
     }
-    const isStored = await this.sources.get(download)?.isKeptElsewhere(verified.size);
-    if (isStored !== true) await this.content.commit(verified, digest);
+    if (!isStored && verified) await this.content.commit(verified, digest);
     for (const repository of download.admitted) {
-      await this.content.link(repository, digest, { size: verified.size, ...this.permissions.permission(repository) });
+      await this.content.link(repository, digest, { size: received, ...this.permissions.permission(repository) });
     }
     return true;
+  }
+
+  /** Whether the content has been committed meanwhile: by a download from another upstream, or by another replica. */
+  private async isStored({ digest, received }: Download, source?: ReplicatedSource): Promise<boolean> {
+    return (await this.content.findSize(digest)) === received || (await source?.isKeptElsewhere(received)) === true;
+  }
+
+  /** @throws UpstreamError `refused` when the namespace is not mirrored here. */
+  private identityOf({ namespace }: RepositoryRef): string {
+    return this.upstreams.get(namespace).identity;
   }
 }

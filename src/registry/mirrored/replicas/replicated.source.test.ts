@@ -19,7 +19,8 @@ import { ReplicatedSource, StoredMeanwhileError } from './replicated.source.js';
 const content = Buffer.from('shared content');
 const digest = Digest.of(content);
 const repository = RepositoryRef.of(Namespace.parse('registry.test'), 'team/app');
-const leases = keys.blobLeases(digest);
+const origin = 'registry.test https://registry.test';
+const leases = keys.blobLeases(origin, digest);
 const body: BlobBody = {
   offset: 0,
   size: content.length,
@@ -79,6 +80,7 @@ beforeEach(() => {
     return Promise.resolve(body);
   };
   source = new ReplicatedSource(replicas, new ContentStore(provider), {
+    origin,
     repository,
     digest,
     upstream,

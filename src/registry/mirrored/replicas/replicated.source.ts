@@ -28,6 +28,8 @@ export class StoredMeanwhileError extends Error {
 }
 
 export interface SharedBlob {
+  /** Identity of the upstream: replicas that download from another one are not followed. */
+  readonly origin: string;
   readonly repository: RepositoryRef;
   readonly digest: Digest;
   readonly upstream: BlobSource;
@@ -54,7 +56,7 @@ export class ReplicatedSource {
     private readonly content: ContentStore,
     private readonly blob: SharedBlob,
   ) {
-    this.leases = keys.blobLeases(blob.digest);
+    this.leases = keys.blobLeases(blob.origin, blob.digest);
   }
 
   /** Whether the bytes currently come from another replica. */
