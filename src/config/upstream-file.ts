@@ -4,6 +4,7 @@ import { Namespace } from '../oci/namespace.js';
 import { ConfigurationError, kindOf, type Problem } from './configuration-error.js';
 import { isText } from './validation/rules.js';
 import { EndpointSettings, UpstreamSettings } from './upstream.settings.js';
+import { TagRuleSettings } from './tag-rule.settings.js';
 import { validateSettings, type Values } from './validation/validation.js';
 
 const maxFileBytes = 4 * 1024 * 1024;
@@ -43,6 +44,7 @@ export function readUpstreams(yaml: string | undefined, credentials: string | un
     checkCaFile(value, path, problems);
     if (areMaps(values.fallback_hosts))
       value.fallbackHosts = readFallbacks(values.fallback_hosts, secrets, path, problems);
+    if (areMaps(values.tags)) value.tags = readTagRules(values.tags, `${path}.tags`, problems);
     return value;
   });
   if (problems.length === 0) problems.push(...duplicateNamespaces(upstreams));
@@ -152,6 +154,18 @@ function readFallbacks(
     const { value, problems: found } = validateSettings(EndpointSettings, values, (name) => `${path}.${name}`);
     problems.push(...found, ...readPassword(value, path), ...credentialProblems(value, path));
     checkCaFile(value, path, problems);
+    return value;
+  });
+}
+
+function readTagRules(entries: readonly Values[], path: string, problems: Problem[]): TagRuleSettings[] {
+  return entries.map((entry, index) => {
+    const at = `${path}[${index}]`;
+    const { value, problems: found } = validateSettings(TagRuleSettings, entry, (name) => `${at}.${name}`);
+    const earlier = entries.findIndex(({ pattern }) => pattern === '*' || pattern === entry.pattern);
+    problems.push(...found);
+    if (earlier !== -1 && earlier < index)
+      problems.push({ path: at, kind: 'a map', reason: `can never count: ${path}[${earlier}] comes first` });
     return value;
   });
 }

@@ -1,4 +1,5 @@
 import { IsOptional } from 'class-validator';
+import type { TagRuleSettings } from './tag-rule.settings.js';
 import { parseDuration } from './values/duration.js';
 import {
   AreMaps,
@@ -114,6 +115,15 @@ export class UpstreamSettings extends EndpointSettings {
   })
   @IsDuration()
   tagTtl = defaultTagTtl;
+
+  @Setting({
+    name: 'tags',
+    default: '[]',
+    description:
+      'rules for certain tags in place of tag_ttl: maps with pattern, in which * stands for any characters, and ttl, which is immutable, always or a duration; the first whose pattern matches counts',
+  })
+  @AreMaps()
+  tags: TagRuleSettings[] = [];
 
   @Setting({
     name: 'unused_content_ttl',

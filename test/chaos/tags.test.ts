@@ -106,6 +106,27 @@ describe('a tag', () => {
     expect(scene.asked()).toEqual(['HEAD manifest 2.0']);
   });
 
+  it('has the time of the first rule for it: never asked about again, each time, or after a while', async () => {
+    const tags = [
+      { pattern: 'latest', ttl: 0 },
+      { pattern: 'v*', ttl: Infinity },
+      { pattern: '*', ttl: hours * 1000 },
+    ];
+    await using scene = await Scene.withTag({ upstream: { tags, staleWhileRevalidate: days * 1000 } });
+    for (const name of ['latest', 'v1', 'edge']) scene.registry.setTag('app', name, oldDigest);
+    const see = (name: string) => scene.see(`app/manifests/${name}`);
+    for (const name of ['latest', 'v1', 'edge']) expect(await see(name)).toMatchObject({ status: 200 });
+    scene.asked();
+    for (const name of ['latest', 'v1', 'edge']) expect(await see(name)).toMatchObject({ digest: oldDigest });
+    expect(scene.asked()).toEqual(['HEAD manifest latest']);
+    scene.registry.addImage('app', newer, ['latest', 'v1', 'edge']);
+    expect(await see('latest')).toMatchObject({ digest: newDigest });
+    scene.clock.pass(59 * minutes);
+    expect(await see('edge')).toMatchObject({ cache: 'HIT', digest: oldDigest });
+    scene.clock.pass(3_000 * days);
+    expect(await see('v1')).toMatchObject({ cache: 'HIT', digest: oldDigest });
+  });
+
   it('is asked for every time with 0s', async () => {
     await using scene = await Scene.withTag({ upstream: { tagTtl: 0 } });
     for (let count = 0; count < 5; count += 1) {

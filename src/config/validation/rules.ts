@@ -105,6 +105,16 @@ export const IsCount = (least: number, most: number, or?: string) =>
     (value) => Number.isInteger(value) && Number(value) >= least && Number(value) <= most,
   );
 
+export const IsTagPattern = () =>
+  rule(
+    'isTagPattern',
+    'must be a tag in which * stands for any characters, in quotes where YAML would read a number',
+    (value) => typeof value === 'string' && /^[a-zA-Z0-9_.*-]{1,128}$/.test(value),
+  );
+
+export const IsTagTtl = () =>
+  rule('isTagTtl', 'must be immutable, always, or a duration such as 10m', (value) => typeof value === 'number');
+
 export const IsOneOf = (values: readonly string[]) =>
   rule(
     'isOneOf',

@@ -6,6 +6,7 @@ import type { Digest } from '../../oci/digest.js';
 import type { Manifest } from '../../oci/manifest.js';
 import type { Reference, Tag } from '../../oci/reference.js';
 import type { RepositoryRef } from '../../oci/repository.js';
+import { ttlOf } from '../../config/tag-rule.settings.js';
 import { keys } from '../../storage/keys.js';
 import { ManifestStore } from '../../storage/stores/manifest.store.js';
 import { TagStore, type TagRecord } from '../../storage/stores/tag.store.js';
@@ -66,7 +67,7 @@ export class TagResolver {
   async resolve(repository: RepositoryRef, tag: Tag, method: 'GET' | 'HEAD'): Promise<ResolvedTag> {
     const { settings } = this.upstreams.get(repository.namespace);
     const record = await this.tags.find(repository, tag);
-    const freshness = freshnessOf(record, policyOf(settings, record), this.clock.now());
+    const freshness = freshnessOf(record, policyOf(settings, tag, record), this.clock.now());
     if (record && freshness === 'fresh') return this.hit(repository, tag, record, settings);
     const key = `${repository.toString()}:${tag.name}`;
     const asking = this.flights.run(key, () => this.ask(repository, tag, method, record, freshness));
@@ -110,7 +111,7 @@ export class TagResolver {
     const { settings } = this.upstreams.get(repository.namespace);
     const find = async () => {
       const record = await this.tags.reread(repository, tag);
-      const isFresh = freshnessOf(record, policyOf(settings, record), this.clock.now()) === 'fresh';
+      const isFresh = freshnessOf(record, policyOf(settings, tag, record), this.clock.now()) === 'fresh';
       return record && isFresh ? this.resultOf(record, 'HIT') : undefined;
     };
     return this.lock.run(keys.tagLeases(repository, tag), { ask, find });
@@ -236,7 +237,7 @@ export class TagResolver {
 
   private hit(repository: RepositoryRef, tag: Tag, record: TagRecord, settings: UpstreamSettings): ResolvedTag {
     const isKept = this.tags.watch(repository, tag, record);
-    const policy = policyOf(settings, record);
+    const policy = policyOf(settings, tag, record);
     const validity: ValidityCheck = () => {
       const now = this.clock.now();
       return isKept() && freshnessOf(record, policy, now) === 'fresh' ? { age: ageOf(record, now) } : undefined;
@@ -250,8 +251,12 @@ export class TagResolver {
 }
 
 /** Tags obtained with credentials are revalidated at least as often as permission is rechecked. */
-function policyOf(settings: UpstreamSettings, record: TagRecord | undefined): FreshnessPolicy {
-  const { credentials, accessRecheckTime, tagTtl, staleWhileRevalidate, maxStale } = settings;
+function policyOf(settings: UpstreamSettings, tag: Tag, record: TagRecord | undefined): FreshnessPolicy {
+  const { credentials, accessRecheckTime, maxStale } = settings;
+  const rule = ttlOf(settings.tags, tag.name);
+  const tagTtl = rule ?? settings.tagTtl;
+  // `always` promises that the upstream is asked before the response, and not behind it.
+  const staleWhileRevalidate = rule === 0 ? 0 : settings.staleWhileRevalidate;
   if (!credentials && record?.isPrivate !== true) return { tagTtl, staleWhileRevalidate, maxStale };
   const time = Math.min(tagTtl, accessRecheckTime);
   return {
