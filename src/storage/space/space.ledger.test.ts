@@ -50,6 +50,35 @@ describe('SpaceLedger', () => {
   });
 });
 
+describe('SpaceLedger beside a measurement', () => {
+  it('counts content that is committed after the measurement looked where it is', () => {
+    const space = new SpaceLedger();
+    const settle = space.reserve(block);
+    const since = space.added;
+    // The walk ends before the content has its name.
+    space.measure({ bytes: 5 * block, objects: 5, damaged: 0 }, since);
+    expect([space.bytes, space.objects]).toEqual([6 * block, 6]);
+    settle(true);
+    expect([space.bytes, space.objects]).toEqual([6 * block, 6]);
+  });
+
+  it('counts content that was committed during the measurement', () => {
+    const space = new SpaceLedger();
+    const settle = space.reserve(block);
+    const since = space.added;
+    settle(true);
+    space.measure({ bytes: 5 * block, objects: 5, damaged: 0 }, since);
+    expect(space.bytes).toBe(6 * block);
+  });
+
+  it('does not count content whose commit failed', () => {
+    const space = new SpaceLedger();
+    const settle = space.reserve(block);
+    settle(false);
+    expect([space.bytes, space.objects, space.added]).toEqual([0, 0, 0]);
+  });
+});
+
 describe('openLedger', () => {
   const withUsage = async (text: string) => {
     const provider = new MemoryProvider();

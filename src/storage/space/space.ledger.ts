@@ -30,6 +30,8 @@ export class SpaceLedger {
   private counts: Measured = { bytes: 0, objects: 0, damaged: 0 };
   private measured = false;
   private addedBytes = 0;
+  /** Bytes and objects that are counted in and are still being committed. */
+  private pending = { bytes: 0, objects: 0 };
   /** Called when space is short; `isUrgent` when a write has been refused. */
   onPressure: (isUrgent: boolean) => void = () => undefined;
 
@@ -88,6 +90,23 @@ export class SpaceLedger {
     if (this.bytes >= this.high) this.onPressure(false);
   }
 
+  /**
+   * Counts content in that is about to be committed. A measurement may or may not see content that is being committed
+   * meanwhile, so it counts as added only once it is settled.
+   * @returns to be called once, when it has been committed or has failed
+   */
+  reserve(size: number): (isCommitted: boolean) => void {
+    const bytes = spaceOf(size);
+    this.pending = { bytes: this.pending.bytes + bytes, objects: this.pending.objects + 1 };
+    this.change(bytes, 1);
+    if (this.bytes >= this.high) this.onPressure(false);
+    return (isCommitted) => {
+      this.pending = { bytes: this.pending.bytes - bytes, objects: this.pending.objects - 1 };
+      if (isCommitted) this.addedBytes += bytes;
+      else this.change(-bytes, -1);
+    };
+  }
+
   /** Removes an object from the usage. */
   remove(size: number, objects = 1): void {
     this.change(-spaceOf(size), -objects);
@@ -100,7 +119,12 @@ export class SpaceLedger {
 
   /** @param since `added` at the start of the measurement, which may have missed later objects. */
   measure({ bytes, objects, damaged }: Measured, since: number): void {
-    this.counts = { bytes: bytes + this.addedBytes - since, objects, damaged };
+    const { pending } = this;
+    this.counts = {
+      bytes: bytes + this.addedBytes - since + pending.bytes,
+      objects: objects + pending.objects,
+      damaged,
+    };
     this.measured = true;
   }
 

@@ -128,11 +128,12 @@ export class ContentStore {
       throw error;
     }
     const { size } = ingest;
-    this.space.add(size);
+    const settle = this.space.reserve(size);
     try {
       await ingest.commit(keys.content(digest));
+      settle(true);
     } catch (error) {
-      this.space.remove(size);
+      settle(false);
       throw error;
     }
   }
