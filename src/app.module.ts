@@ -8,7 +8,7 @@ import { ObservabilityModule } from './observability/observability.module.js';
 import { RegistryModule } from './registry/registry.module.js';
 import { StorageModule } from './storage/storage.module.js';
 import type { StorageProvider } from './storage/storage.provider.js';
-import type { Resolver } from './upstream/transport/address.guard.js';
+import type { Resolver } from './upstream/transport/resolver.js';
 import { UpstreamModule } from './upstream/upstream.module.js';
 
 /** What a test may replace. */

@@ -39,6 +39,13 @@ export class UpstreamError extends Error {
   }
 }
 
+/** A limit of this process prevented the request. This says nothing about the upstream, so its health ignores it. */
+export class LocalLimitError extends UpstreamError {
+  constructor(message: string) {
+    super('unavailable', message);
+  }
+}
+
 /** The error for an upstream's response status. */
 export function errorOfStatus(status: number, host: string, retryAfter?: number): UpstreamError {
   const message = `${host} responded with ${status}`;

@@ -4,7 +4,7 @@ import { getProxyForUrl } from 'proxy-from-env';
 import { runCheck, type CheckResult, type Finding } from '../config/check.js';
 import { SystemClock } from '../config/clock/clock.js';
 import type { UpstreamSettings } from '../config/upstream.settings.js';
-import { SystemResolver } from './transport/address.guard.js';
+import { SystemResolver } from './transport/resolver.js';
 import { Agents } from './transport/agents.js';
 import { checkCertificate } from './transport/certificate.check.js';
 import { RegistrySession } from './sign-in/registry.session.js';

@@ -6,7 +6,7 @@ import { acceptManifests, isManifestMediaType, manifestMediaTypes, parseMediaTyp
 import { parseNextLink } from '../oci/link.js';
 import type { Reference } from '../oci/reference.js';
 import type { RepositoryRef } from '../oci/repository.js';
-import { Resolver } from './transport/address.guard.js';
+import { Resolver } from './transport/resolver.js';
 import { Agents } from './transport/agents.js';
 import { findBlobBody, lengthOf, type BlobBody } from './transport/blob.body.js';
 import { Dispatcher, type DispatchedResponse } from './health/dispatcher.js';

@@ -1,5 +1,5 @@
 import { type DynamicModule, Module } from '@nestjs/common';
-import { Resolver, SystemResolver } from './transport/address.guard.js';
+import { Resolver, SystemResolver } from './transport/resolver.js';
 import { PeerClient } from './transport/peer.client.js';
 import { UpstreamClient } from './upstream.client.js';
 import { UpstreamsService } from './upstreams.service.js';

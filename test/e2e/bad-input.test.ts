@@ -2,7 +2,7 @@ import { connect } from 'node:net';
 import { describe, expect, it } from 'vitest';
 import { blobOf, fixtureMediaTypes as types, makeImage } from '../fixtures/images.js';
 import type { LookupFunction } from 'node:net';
-import { Resolver } from '../../src/upstream/transport/address.guard.js';
+import { Resolver } from '../../src/upstream/transport/resolver.js';
 import { expectError } from './support/error-document.js';
 import { Mirror } from './support/mirror.js';
 import { openFiles } from './support/open-files.js';

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { FakeRegistry } from '../fakes/fake-registry.js';
 import { request } from '../fakes/request.js';
 import { makeImage } from '../fixtures/images.js';
-import { Resolver } from '../../src/upstream/transport/address.guard.js';
+import { Resolver } from '../../src/upstream/transport/resolver.js';
 import { expectError } from './support/error-document.js';
 import { Mirror } from './support/mirror.js';
 import { rawRequest } from './support/raw.js';

@@ -4,7 +4,7 @@ import type { Clock } from '../../config/clock/clock.js';
 import { Circuit, type CircuitState } from './circuit.js';
 import { FairQueue } from './fair.queue.js';
 import { parseRateLimit, type RateLimit } from './rate-limit.js';
-import { UpstreamError, type UpstreamErrorKind } from '../upstream-error.js';
+import { LocalLimitError, UpstreamError, type UpstreamErrorKind } from '../upstream-error.js';
 
 /** Requests that registries rate-limit separately: Docker Hub counts only GETs of manifests. */
 export type RequestKind = 'manifest-head' | 'manifest-get' | 'blob-head' | 'blob' | 'tag-list' | 'referrers';
@@ -102,7 +102,7 @@ export class UpstreamHealth {
     this.check(kind);
     const queue = kind === 'blob' ? this.long : this.short;
     const release = await queue.enter(repository, slotDeadline);
-    if (!release) throw new UpstreamError('unavailable', `${this.host} has too many requests in flight`);
+    if (!release) throw new LocalLimitError(`${this.host} has too many requests in flight`);
     let probes: Probes | undefined;
     try {
       // A circuit may have opened in the meantime.
@@ -164,7 +164,10 @@ export class UpstreamHealth {
   }
 
   private fail(kind: RequestKind, error: unknown, probes: Probes): void {
-    if (!isOutage(error)) {
+    if (error instanceof LocalLimitError) {
+      this.outage.leave(probes.outage);
+      this.limits[kind].leave(probes.limit);
+    } else if (!isOutage(error)) {
       // An error response also proves that the host is available.
       if (error instanceof UpstreamError) this.succeed(kind, probes);
       this.outage.leave(probes.outage);

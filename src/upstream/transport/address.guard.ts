@@ -1,14 +1,5 @@
-import { lookup as systemLookup, type LookupAddress } from 'node:dns';
+import type { LookupAddress } from 'node:dns';
 import { BlockList, isIP, type LookupFunction } from 'node:net';
-
-/** Resolves a host to addresses, like `dns.lookup`; replaced in tests. */
-export abstract class Resolver {
-  abstract readonly lookup: LookupFunction;
-}
-
-export class SystemResolver extends Resolver {
-  readonly lookup: LookupFunction = systemLookup;
-}
 
 /** A host that is not at a public address, so that untrusted input must not cause a connection to it. */
 export class AddressError extends Error {

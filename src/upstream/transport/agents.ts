@@ -3,7 +3,8 @@ import https from 'node:https';
 import { getProxyForUrl } from 'proxy-from-env';
 import { rootCertificates } from 'node:tls';
 import { receiveIntoOneBuffer } from '../../config/receiving.js';
-import { checkLiteralHost, guardedLookup, type Resolver } from './address.guard.js';
+import { checkLiteralHost, guardedLookup } from './address.guard.js';
+import { type Resolver } from './resolver.js';
 import type { Upstream } from '../upstream.js';
 
 /**
@@ -42,7 +43,7 @@ export class Agents {
   private readonly trusted = new Map<Upstream, Pools>();
 
   constructor(private readonly resolver: Resolver) {
-    this.unconfigured = pools({ lookup: guardedLookup(resolver.lookup) });
+    this.unconfigured = pools({ lookup: guardedLookup(resolver.untrustedLookup) });
     this.proxied = pools({ lookup: resolver.lookup });
   }
 

@@ -5,7 +5,7 @@ import { Clock } from '../../config/clock/clock.js';
 import { readJson, type JsonShape } from '../../oci/json/json.js';
 import type { Digest } from '../../oci/digest.js';
 import type { RepositoryRef } from '../../oci/repository.js';
-import { Resolver } from './address.guard.js';
+import { Resolver } from './resolver.js';
 import { findBlobBody, type BlobBody } from './blob.body.js';
 import { discardBody, readBody } from './body.js';
 import { parseRetryAfter } from '../health/retry-after.js';

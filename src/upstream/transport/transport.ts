@@ -6,14 +6,28 @@ import http, {
   type RequestOptions,
 } from 'node:http';
 import https from 'node:https';
+import { isIP } from 'node:net';
 import { getProxyForUrl } from 'proxy-from-env';
 import { AddressError } from './address.guard.js';
-import { UpstreamError } from '../upstream-error.js';
+import { Deadline } from './deadline.js';
+import { longestLookup } from './lookup.limiter.js';
+import { LocalLimitError, UpstreamError } from '../upstream-error.js';
 
 /** Milliseconds to connect, including TLS. */
 export const connectDeadline = 5_000;
 /** Milliseconds from the request to the status line, unless the caller has less time. */
 export const headDeadline = 15_000;
+
+/** Errors that are caused by limits of this process or machine. */
+const localLimits: ReadonlySet<string> = new Set([
+  'ERR_LOOKUP_LIMIT',
+  'EMFILE',
+  'ENFILE',
+  'ENOBUFS',
+  'ENOMEM',
+  'EADDRNOTAVAIL',
+  'EAI_MEMORY',
+]);
 
 export interface ExchangeRequest {
   readonly method: 'GET' | 'HEAD';
@@ -59,13 +73,13 @@ async function attempt(request: ExchangeRequest): Promise<Attempt> {
   const { method, url, headers, agent, deadline, isDirect = false, signal } = request;
   const aborter = new AbortController();
   const abort = () => aborter.abort();
-  const timer = setTimeout(abort, deadline);
+  const timer = new Deadline(deadline, abort);
   signal?.addEventListener('abort', abort, { once: true });
   let sent: ClientRequest | undefined;
   const transport = {
     request(options: RequestOptions, onResponse: (response: IncomingMessage) => void): ClientRequest {
       sent = (url.protocol === 'https:' ? https : http).request(options, onResponse);
-      limitConnecting(sent);
+      limitConnecting(sent, options, () => timer.restart());
       return sent;
     },
   };
@@ -97,7 +111,7 @@ async function attempt(request: ExchangeRequest): Promise<Attempt> {
     const isStaleConnection = codeOf(error) === 'ECONNRESET' && sent?.reusedSocket === true && !aborter.signal.aborted;
     return { failure: toUpstreamError(error, url.host, aborter.signal.aborted), isStaleConnection };
   } finally {
-    clearTimeout(timer);
+    timer.end();
     signal?.removeEventListener('abort', abort);
   }
 }
@@ -123,15 +137,24 @@ function decode(text: string): string {
   }
 }
 
-/** An unresponsive host must not use up the whole response deadline. */
-function limitConnecting(request: ClientRequest): void {
+/**
+ * An unresponsive host must not use up the whole response deadline. A lookup has a deadline of its own and may wait for a
+ * slot first, so the time to connect begins after it.
+ * @param onLookup called when the lookup has ended.
+ */
+function limitConnecting(request: ClientRequest, options: RequestOptions, onLookup: () => void): void {
   request.once('socket', (socket) => {
     if (!socket.connecting) return;
-    const timer = setTimeout(
-      () => socket.destroy(Object.assign(new Error('connecting took too long'), { code: 'ETIMEDOUT' })),
-      connectDeadline,
-    );
-    const stop = () => clearTimeout(timer);
+    const error = () => Object.assign(new Error('connecting took too long'), { code: 'ETIMEDOUT' });
+    const expire = () => void socket.destroy(error());
+    const isNamed = isIP(String(options.hostname ?? options.host).replace(/^\[|\]$/g, '')) === 0;
+    let timer = new Deadline(connectDeadline + (isNamed ? longestLookup : 0), expire);
+    const stop = () => timer.end();
+    socket.once('lookup', () => {
+      timer.end();
+      timer = new Deadline(connectDeadline, expire);
+      onLookup();
+    });
     socket.once('encrypted' in socket ? 'secureConnect' : 'connect', stop);
     socket.once('close', stop);
   });
@@ -147,6 +170,9 @@ function toUpstreamError(error: unknown, host: string, timedOut: boolean): Upstr
   const code = codeOf(error);
   if (timedOut) return new UpstreamError('timeout', `${host} did not respond in time`);
   if (code === new AddressError().code) return new UpstreamError('refused', `${host} is not at a public address`);
+  if (code !== undefined && localLimits.has(code))
+    return new LocalLimitError(`${host} was not contacted: this server is at a limit (${code})`);
+  if (code === 'ETIMEOUT') return new UpstreamError('timeout', `${host} could not be resolved in time`);
   if (code === 'ENOTFOUND') return new UpstreamError('unresolved', `${host} cannot be resolved`);
   if (code?.startsWith('HPE_') === true) return new UpstreamError('wrong', `${host} violates HTTP (${code})`);
   if (code === 'ETIMEDOUT') return new UpstreamError('timeout', `connecting to ${host} took too long`);

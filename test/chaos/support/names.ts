@@ -1,6 +1,6 @@
 import type { LookupAddress } from 'node:dns';
 import { isIP, type LookupFunction } from 'node:net';
-import { Resolver } from '../../../src/upstream/transport/address.guard.js';
+import { Resolver } from '../../../src/upstream/transport/resolver.js';
 
 /** A DNS of the test's own. Names that it does not know do not exist. */
 export class Names extends Resolver {

@@ -1,6 +1,6 @@
 import type { LookupFunction } from 'node:net';
 import { describe, expect, it } from 'vitest';
-import { Resolver } from '../../../src/upstream/transport/address.guard.js';
+import { Resolver } from '../../../src/upstream/transport/resolver.js';
 import { Scrape } from '../support/metrics.js';
 import { Mirror } from '../support/mirror.js';
 import { rawRequest } from '../support/raw.js';

@@ -4,7 +4,7 @@ import { timesAroundJump } from '../../../../test/fakes/hourly-job.js';
 import { ServerSettings } from '../../../config/server.settings.js';
 import { LeaseStore } from '../../../storage/stores/lease.store.js';
 import { MemoryProvider } from '../../../storage/providers/memory/memory.provider.js';
-import { SystemResolver } from '../../../upstream/transport/address.guard.js';
+import { SystemResolver } from '../../../upstream/transport/resolver.js';
 import { PeerClient } from '../../../upstream/transport/peer.client.js';
 import { ReplicasService } from './replicas.service.js';
 
