@@ -1,49 +1,48 @@
-/** Prints docs/metrics.md from the metrics: `npm run docs`. A test compares the file, and what /metrics answers, with it. */
+/** Prints docs/metrics.md from the metrics (`npm run docs`). Tests compare the file and the response of /metrics with it. */
 import 'reflect-metadata';
 import { allMetrics } from '../src/observability/metrics/metrics.service.js';
 
 const head = `# Metrics
 
-Generated from the source by \`npm run docs\`; a test compares it with what \`/metrics\` answers.
+Generated from the source by \`npm run docs\`; a test compares this page with the response of \`/metrics\`.
 
-\`GET /metrics\` answers in Prometheus' text format. Whoever reaches the mirror reaches it, too: it tells the names of
-configured registries and how much is pulled, and no repository, no client and no secret.
+\`GET /metrics\` responds in the Prometheus text format. Anyone who can reach the mirror can read it. It contains the names of
+configured registries and the amount of traffic, but no repositories, clients or secrets.
 
-Values of \`namespace\` are the configured namespaces, Docker Hub and the default one, and \`other\` for all that are not
-configured: what clients ask for adds no series. All counters start at 0 with the process.
+The label \`namespace\` is a configured namespace, Docker Hub, the default namespace, or \`other\` for all unconfigured ones, so
+requests cannot add series. All counters start at 0 with the process.
 `;
 
 const notes = `
-- \`manifest_cache_*\` and \`blob_cache_*\` have the names that the program before this one gave them. A hit was read from
-  the store, also when the upstream was asked about it (REVALIDATED) or could not be (STALE). Manifests count for GET and
-  HEAD, blobs for GET.
-- \`oci_registry_saved_bytes_total\` is the largest that bytes sent less bytes received have been: it never decreases, and
-  what is fetched and not sent, as for a client that left, counts against it.
-- \`oci_registry_upstream_rate_limit*\` are there while a registry tells its limit, as Docker Hub does, and
-  \`oci_registry_storage_used_bytes\` and \`_quota_bytes\` once they are known.
+- \`manifest_cache_*\` and \`blob_cache_*\` have the names of the predecessor. A hit was read from the cache, even if the
+  upstream confirmed it (REVALIDATED) or failed to (STALE). Manifests count for GET and HEAD, blobs for GET.
+- \`oci_registry_saved_bytes_total\` is the maximum so far of bytes sent minus bytes received, so it never decreases. Bytes
+  that were received but not sent, for example to a client that disconnected, count against it.
+- \`oci_registry_upstream_rate_limit*\` exist while a registry reports its limit, as Docker Hub does;
+  \`oci_registry_storage_used_bytes\` and \`_quota_bytes\` exist once they are known.
 - \`endpoint\` is \`base\`, \`manifests\`, \`blobs\`, \`tags\`, \`referrers\` or \`other\`; \`method\` is \`GET\`, \`HEAD\` or \`other\`;
-  \`status\` is the class (\`2xx\`), or \`aborted\` when the connection closed before the answer was whole.
+  \`status\` is the class (\`2xx\`), or \`aborted\` if the connection closed before the response was complete.
 
 [Alerts](../contrib/prometheus/alerts.yaml) and a [dashboard for Grafana](../contrib/grafana/oci-registry.json) are in
-\`contrib\`. \`OciRegistryDown\` and \`OciRegistryEventLoopSlow\` know the mirror by its job in Prometheus, whose name has
-to contain \`oci-registry\`, as the chart's does unless it is renamed; \`OciRegistryDown\` fires when no replica has
-answered a scrape for five minutes, also when there is none to scrape.
+\`contrib\`. \`OciRegistryDown\` and \`OciRegistryEventLoopSlow\` identify the mirror by its Prometheus job, whose name must
+contain \`oci-registry\`; the chart's default name does. \`OciRegistryDown\` fires if no replica has responded to a scrape for
+five minutes, even if there is no target.
 
 ## Probes
 
-| path           | answer                                                                                                        |
-| -------------- | ------------------------------------------------------------------------------------------------------------- |
-| \`GET /healthz\` | 200 as long as the process can answer at all                                                                  |
-| \`GET /readyz\`  | 200 while the storage takes writes, or is merely full; 503 with the reason when it does not, and from SIGTERM on |
+| path           | response                                                                                                        |
+| -------------- | --------------------------------------------------------------------------------------------------------------- |
+| \`GET /healthz\` | 200 as long as the process can respond at all                                                                   |
+| \`GET /readyz\`  | 200 while the storage accepts writes or is only full; 503 with the reason if it does not, and during \`--drain-delay\` |
 
-The storage is written to at most every five seconds, and is given three seconds. Upstreams play no part: without them
-what is stored is still served. With \`--drain-delay\` requests are still taken for that long after SIGTERM.
+The check writes to the storage at most every five seconds, and fails after three seconds. Upstreams are not checked: cached
+content is served without them. After SIGTERM, \`/readyz\` responds 503 for the time of \`--drain-delay\`, while other requests
+are still served. Then, or at once without that setting, the listening socket is closed and new connections are refused.
 
 ## Traces
 
-A valid \`traceparent\` of a client ([W3C Trace Context](https://www.w3.org/TR/trace-context/)) goes on, with its
-\`tracestate\` and the request's \`X-Request-Id\`, to the registry that is asked for it; token realms and hosts that a
-registry redirects to get none of them.
+A valid \`traceparent\` of a client ([W3C Trace Context](https://www.w3.org/TR/trace-context/)) is passed on to the registry,
+with its \`tracestate\` and the request's \`X-Request-Id\`. Token realms and redirect targets do not receive them.
 `;
 
 export function metricsReference(): string {
