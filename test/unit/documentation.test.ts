@@ -1,11 +1,10 @@
 import { existsSync } from 'node:fs';
-import { readdir, readFile } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { clientSnippets } from '../../src/observability/clients/client-snippets.js';
 import { mirrorAddress } from '../../src/observability/clients/mirror-address.js';
-
-const read = (file: string) => readFile(file, 'utf8');
+import { pages, read, withoutFences } from './support/documents.js';
 
 /** The text without code, where a bracket is no link. */
 const withoutCode = (text: string) => text.replace(/^( *)```.*?^\1```$/gms, '').replace(/`[^`\n]*`/g, '');
@@ -17,14 +16,6 @@ const anchor = (heading: string) =>
     .replace(/`/g, '')
     .replace(/[^\p{L}\p{N} _-]/gu, '')
     .replace(/ /g, '-');
-
-async function pages(): Promise<string[]> {
-  const inDocs = await readdir('docs', { recursive: true });
-  const atRoot = await readdir('.');
-  return [...atRoot, ...inDocs.map((file) => join('docs', file)), 'bench/README.md'].filter((file) =>
-    file.endsWith('.md'),
-  );
-}
 
 describe('the documentation', () => {
   it('has no link to a file or a heading that is not there', async () => {
@@ -89,6 +80,28 @@ describe('the documentation', () => {
   });
 });
 
-function withoutFences(text: string): string {
-  return text.replace(/^( *)```.*?^\1```$/gms, '');
-}
+describe('the README', () => {
+  it('says what the program is, and why, in its first ten lines', async () => {
+    const lines = (await read('README.md')).split('\n');
+    expect(lines[0]).toBe('# oci-registry');
+    expect(lines.findIndex((line) => line.startsWith('## '))).toBeLessThanOrEqual(10);
+  });
+
+  it('stays short: two commands, one picture, five links', async () => {
+    const text = await read('README.md');
+    expect(text.split('\n').length).toBeLessThanOrEqual(90);
+    const commands = [...text.matchAll(/^```sh\n(.*?)\n```$/gms)].map(([, command]) => command);
+    expect(commands).toEqual(['npm ci && npm start', 'npm ci && npm test']);
+    expect([...withoutCode(text).matchAll(/!\[[^\]]+\]\(/g)]).toHaveLength(1);
+    expect([...withoutCode(text).matchAll(/(?<!!)\[[^\]]+\]\(/g)]).toHaveLength(5);
+  });
+});
+
+describe('the changelog', () => {
+  it('has the version of the package, and a section for what comes next', async () => {
+    const { version } = JSON.parse(await read('package.json')) as { version: string };
+    const headings = [...(await read('CHANGELOG.md')).matchAll(/^## \[(.+?)\](?: - \d{4}-\d\d-\d\d)?$/gm)];
+    expect(headings.map(([, name]) => name)).toEqual(expect.arrayContaining(['Unreleased', version]));
+    expect(headings[0]?.[1]).toBe('Unreleased');
+  });
+});

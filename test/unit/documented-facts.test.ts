@@ -1,0 +1,206 @@
+import { existsSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { pages, read, withoutFences } from './support/documents.js';
+
+/** What is said in more than one place: each pattern's group is the figure there. */
+const saidTwice: readonly (readonly [string, readonly (readonly [string, RegExp])[]])[] = [
+  [
+    'the memory at rest on Node 20',
+    [
+      ['docs/performance.md', /about (\d+) MiB on Node 20 and/],
+      ['docs/decisions/0008-bundle.md', /takes (\d+) MiB at rest/],
+    ],
+  ],
+  [
+    'the memory of shared blocks',
+    [
+      ['docs/performance.md', /share (\d+) MiB of blocks/],
+      ['docs/decisions/0004-shared-blocks.md', /blocks of a process take at most (\d+) MiB/],
+    ],
+  ],
+  [
+    'the size of a shared block',
+    [
+      ['docs/performance.md', /MiB of blocks of (\d+) KiB/],
+      ['docs/decisions/0004-shared-blocks.md', /read in blocks of (\d+) KiB/],
+    ],
+  ],
+  [
+    'the memory of a sweep',
+    [
+      ['docs/performance.md', /sweep\*\* adds about (\d+) MiB/],
+      ['docs/storage.md', /process grows by (\d+) MiB/],
+    ],
+  ],
+  [
+    'the renewal of a lease',
+    [
+      ['docs/replicas.md', /renewed every (\d+) s/],
+      ['docs/decisions/0006-leases.md', /renews its lease every (\d+) s/],
+    ],
+  ],
+  [
+    'the lifetime of a lease',
+    [
+      ['docs/replicas.md', /valid for (\d+) s/],
+      ['docs/decisions/0006-leases.md', /valid for (\d+) s/],
+    ],
+  ],
+  [
+    'the downloads of one blob for 1,000 clients',
+    [
+      ['docs/guarantees.md', /(\d+) GET for 1,000 clients/],
+      ['docs/performance.md', /1,000 clients, [^|]+\| (\d+);/],
+    ],
+  ],
+  [
+    'the duration of npm test',
+    [
+      ['README.md', /Test it, in at most (\d+) minutes/],
+      ['CONTRIBUTING.md', /`npm test` takes at most (\d+) minutes/],
+    ],
+  ],
+  [
+    'the first Node.js 20 that will do',
+    [
+      ['package.json', /"node": "\^(20\.\d+)\.0 /],
+      ['README.md', /Node\.js (20\.\d+) or later/],
+      ['CONTRIBUTING.md', /Node\.js (20\.\d+) or later/],
+      ['docs/dependencies.md', /Node (20\.\d+) or later/],
+    ],
+  ],
+  [
+    'the first Node.js 22 that will do',
+    [
+      ['package.json', />=(22\.\d+)\.0"/],
+      ['README.md', /from 22 on: (22\.\d+)/],
+      ['CONTRIBUTING.md', /from 22 on: (22\.\d+)/],
+    ],
+  ],
+  [
+    "the chart's memory limit",
+    [
+      ['charts/oci-registry/values.yaml', /limits:\n +memory: (\w+)/],
+      ['docs/kubernetes.md', /\*\*Memory\*\*: the limit is (\w+)/],
+      ['charts/oci-registry/UPGRADING.md', /(\w+) is the default/],
+    ],
+  ],
+  [
+    "the chart's least memory limit",
+    [
+      ['docs/kubernetes.md', /refuses less than (\w+)/],
+      ['charts/oci-registry/UPGRADING.md', /`resources\.limits\.memory` below `(\w+)`/],
+      ['charts/oci-registry/values.yaml', /must be at least (\w+)/],
+    ],
+  ],
+  [
+    "the size of the chart's volume",
+    [
+      ['charts/oci-registry/values.yaml', /^ {4}size: (\w+)/m],
+      ['docs/kubernetes.md', /`storage\.filesystem\.size` is (\w+)/],
+    ],
+  ],
+  [
+    "the part of the chart's volume for content",
+    [
+      ['charts/oci-registry/values.yaml', /maxSize: (\d+%)/],
+      ['docs/kubernetes.md', /Content takes at most (\d+%)/],
+    ],
+  ],
+];
+
+describe('a figure', () => {
+  it.each(saidTwice)('is the same wherever it stands: %s', async (_, places) => {
+    const figures = await Promise.all(
+      places.map(async ([file, pattern]) => `${file}: ${pattern.exec(await read(file))?.[1]}`),
+    );
+    const [first = ''] = figures.map((line) => line.replace(/^.*: /, ''));
+    expect(first).not.toBe('undefined');
+    expect(figures).toEqual(places.map(([file]) => `${file}: ${first}`));
+  });
+
+  it('is the one of docs/performance.md where a page tells the memory at rest', async () => {
+    const known = /\*\*At rest\*\*.*?(?=\n- \*\*)/s.exec(await read('docs/performance.md'))?.[0] ?? '';
+    // Decisions also tell what was before them.
+    for (const page of (await pages()).filter((name) => !name.startsWith('docs/decisions/'))) {
+      for (const paragraph of (await read(page)).split(/\n\n|\n(?=[-|] )/)) {
+        if (!/\bat rest\b/.test(paragraph)) continue;
+        for (const [figure] of paragraph.matchAll(/\d+ MiB/g)) expect(`${page}: ${known}`).toContain(figure);
+      }
+    }
+  });
+
+  it('is the default of its setting where a page tells it', async () => {
+    const rows = (await read('docs/configuration.md')).matchAll(
+      /^\| `(?:--)?([a-z0-9_-]+)[^|]*\|(?: +(?:`[A-Z0-9_]+`)? *\|)? +`([^`]+)` +\|/gm,
+    );
+    const defaults = new Map([...rows].map(([, name = '', value = '']) => [name, value]));
+    let count = 0;
+    for (const page of await pages()) {
+      for (const [text, name = '', value] of (await read(page)).matchAll(
+        /`(?:--)?([a-z][a-z0-9_-]+)`[^(\n`]{0,3}\(default `([^`]+)`/g,
+      )) {
+        count += 1;
+        expect(`${page}: ${text} ${defaults.get(name)}`).toBe(`${page}: ${text} ${value}`);
+      }
+    }
+    expect(count).toBeGreaterThan(5);
+  });
+});
+
+/** Flags of other programs that our pages name. */
+const foreign: ReadonlySet<string> = new Set([
+  ...[
+    'insecure',
+    'plain-http',
+    'hosts-dir',
+    'format',
+    'build-arg',
+    'project',
+    'charts',
+    'scenario',
+    'shrink',
+    'seconds',
+  ],
+  ...['semi-space-growth-factor', 'heap-growing-percent', 'cascade'],
+]);
+/** Flags of commands for a running mirror, which docs/configuration.md does not list. */
+const commands: ReadonlySet<string> = new Set(['server', 'token', 'json', 'platform', 'file', 'repositories', 'help']);
+
+describe('a page', () => {
+  it('names no flag and no path that is not there', async () => {
+    const known = new Set(
+      [...(await read('docs/configuration.md')).matchAll(/^\| `--([a-z0-9-]+)/gm)].map(([, name = '']) => name),
+    );
+    const wrong: string[] = [];
+    // Clients have flags of their own; the other two are about other programs.
+    const others = /^docs\/(?:clients\/|comparison|migrating)/;
+    for (const page of (await pages()).filter((name) => !others.test(name))) {
+      for (const [, code = ''] of withoutFences(await read(page)).matchAll(/`([^`\n]+)`/g)) {
+        const flags = [...code.matchAll(/(?:^| )--([a-z][a-z0-9-]+)/g)].map(([, flag = '']) => flag);
+        wrong.push(
+          ...flags
+            .filter((flag) => !known.has(flag) && !foreign.has(flag) && !commands.has(flag))
+            .map((flag) => `${page}: --${flag}`),
+          ...(/^(?:src|test|scripts|contrib|charts)\/[^ <*]+$/.test(code) ? alternatives(code) : [])
+            .filter((path) => !existsSync(path))
+            .map((path) => `${page}: ${path}`),
+        );
+      }
+    }
+    expect(wrong).toEqual([]);
+  });
+
+  it("names the predecessor's settings only where it is about them", async () => {
+    const about = ['CHANGELOG.md', 'docs/migrating.md', 'docs/configuration.md'];
+    for (const page of [...(await pages()).filter((name) => !about.includes(name)), 'example.yaml'])
+      expect(await read(page), page).not.toMatch(/(?:manifest|blob)_invalidation_time/);
+  });
+});
+
+/** `a/{b,c}.ts` as `a/b.ts` and `a/c.ts`. */
+function alternatives(path: string): string[] {
+  const [whole, list] = /\{([^}]*)\}/.exec(path) ?? [];
+  if (whole === undefined || list === undefined) return [path];
+  return list.split(',').flatMap((item) => alternatives(path.replace(whole, item)));
+}
