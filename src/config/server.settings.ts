@@ -2,13 +2,14 @@ import { availableParallelism } from 'node:os';
 import { parseDuration } from './values/duration.js';
 import { parseQuota, parseSize, type Quota } from './values/size.js';
 import {
+  AreNetworks,
   ArePatterns,
   IsCount,
   IsDuration,
   IsFlag,
-  IsHttpUrl,
   IsListenAddress,
   IsOneOf,
+  IsOrigin,
   IsQuota,
   IsRegistryHost,
   IsSecret,
@@ -191,8 +192,39 @@ export class ServerSettings {
       'URL at which other replicas on the same storage reach this one, such as http://10.0.0.7:8080; enables shared downloads',
   })
   @IsOptional()
-  @IsHttpUrl()
+  @IsOrigin()
   advertiseUrl?: string;
+
+  @Setting({
+    name: 'cluster-key',
+    env: 'CLUSTER_KEY',
+    value: 'secret',
+    secret: true,
+    description: 'secret that all replicas share: they then follow only leases, and serve only replicas, that prove it',
+  })
+  @IsOptional()
+  @IsSecret('a secret of 16 to 256 printable characters', 256, 16)
+  get clusterKey(): Secret | undefined {
+    return this.clusterSecret;
+  }
+  set clusterKey(value: Secret | string | undefined) {
+    this.clusterSecret = toSecret(value);
+  }
+
+  private clusterSecret?: Secret | undefined;
+
+  @Setting({
+    name: 'peer-networks',
+    env: 'PEER_NETWORKS',
+    value: 'networks',
+    parse: parseList,
+    description:
+      'networks in which other replicas are followed without --cluster-key; those of the private ranges 10.0.0.0/8, ' +
+      '172.16.0.0/12, 192.168.0.0/16, 100.64.0.0/10 and fc00::/7 in which this host has an address when not given',
+  })
+  @IsOptional()
+  @AreNetworks()
+  peerNetworks?: string[];
 
   @Setting({
     name: 'admin-listen',

@@ -4,9 +4,9 @@ import { Digest } from '../oci/digest.js';
 import { OciError } from '../oci/error.js';
 import { parseReference } from '../oci/reference.js';
 import { RepositoryRef } from '../oci/repository.js';
-import type { Requester } from '../registry/requester.js';
 import type { Conditions } from './responses/blob.response.js';
 import { originForm } from './request-target.js';
+import { RequesterPipe } from './requester.pipe.js';
 
 /** Largest page that a request may ask for. */
 const maxPage = 1000;
@@ -24,10 +24,8 @@ export const ConditionsOf = createParamDecorator((_: undefined, context: Executi
   return { range, ifRange: typeof ifRange === 'string' ? ifRange : undefined, ifNoneMatch };
 });
 
-/** Replicas identify themselves; which one it is does not matter. */
-export const RequesterOf = createParamDecorator((_: undefined, context: ExecutionContext): Requester =>
-  requestOf(context).headers['oci-registry-follower'] === undefined ? 'client' : 'replica',
-);
+const requestAsSent = createParamDecorator((_: undefined, context: ExecutionContext) => requestOf(context));
+export const RequesterOf = () => requestAsSent(RequesterPipe);
 
 /** A list request: its path as the client sent it, its whole query, and the part that goes upstream. */
 export interface ListQuery {

@@ -1,4 +1,5 @@
 import cluster, { type Worker } from 'node:cluster';
+import { randomBytes } from 'node:crypto';
 import { clearSocketFile } from '../cli/socket-file.js';
 import { workerVariable } from '../cli/worker-number.js';
 import { parseListenAddress } from '../config/values/listen-address.js';
@@ -45,11 +46,17 @@ class Supervisor {
   private exitCode: number | undefined;
   private deadline: NodeJS.Timeout | undefined;
   private end: (code: number) => void = () => undefined;
+  /** Workers that advertise themselves on loopback only share leases with each other. */
+  private readonly clusterKey: { readonly CLUSTER_KEY?: string };
 
   constructor(
     private readonly settings: ServerSettings,
     private readonly logger: JsonLogger,
-  ) {}
+  ) {
+    const { clusterKey, advertiseUrl } = settings;
+    const isConfigured = clusterKey !== undefined || advertiseUrl !== undefined;
+    this.clusterKey = isConfigured ? {} : { CLUSTER_KEY: randomBytes(32).toString('base64url') };
+  }
 
   /** Starts the first worker alone, so that what keeps it from starting is logged once. */
   run(): Promise<number> {
@@ -74,7 +81,7 @@ class Supervisor {
   }
 
   private fork(place: number): Worker {
-    const worker = cluster.fork({ [workerVariable]: String(place) });
+    const worker = cluster.fork({ [workerVariable]: String(place), ...this.clusterKey });
     this.workers.set(place, worker);
     // A message to a worker that has just died; its exit event covers it.
     worker.on('error', (error) => this.report('debug', `worker ${place}: ${error.message}`));

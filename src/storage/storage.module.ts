@@ -2,6 +2,7 @@ import { Global, Inject, Injectable, Module, type DynamicModule, type OnApplicat
 import { storageSettings } from '../config/config.module.js';
 import { ServerSettings } from '../config/server.settings.js';
 import type { StorageSettings } from '../config/storage.settings.js';
+import { ClusterKey } from '../config/values/cluster-key.js';
 import { ContentStore } from './stores/content.store.js';
 import { CountedProvider } from './space/counted.provider.js';
 import { HotCache } from './stores/hot.cache.js';
@@ -80,16 +81,22 @@ export class StorageModule {
       inject: [StorageProvider, HotCache, SpaceLedger],
       useFactory: (opened: StorageProvider, memory: HotCache, space: SpaceLedger) => new type(opened, memory, space),
     });
+    const leases = {
+      provide: LeaseStore,
+      inject: [StorageProvider, ServerSettings],
+      useFactory: (opened: StorageProvider, { clusterKey }: ServerSettings) =>
+        new LeaseStore(opened, clusterKey && new ClusterKey(clusterKey)),
+    };
     const probe = {
       provide: StorageProbe,
       inject: [StorageProvider],
       useFactory: (opened: StorageProvider) => new StorageProbe(opened),
     };
-    const stores = [ContentStore, LeaseStore, ListStore, ManifestStore, StoredObjects, TagStore].map(store);
+    const stores = [ContentStore, ListStore, ManifestStore, StoredObjects, TagStore].map(store);
     const counts = [StorageCounts, MaintenanceCounts];
     return {
       module: StorageModule,
-      providers: [provider, hot, ledger, ...stores, probe, StorageCloser, IngestSweeper, ...counts],
+      providers: [provider, hot, ledger, leases, ...stores, probe, StorageCloser, IngestSweeper, ...counts],
       exports: [
         ContentStore,
         LeaseStore,

@@ -9,6 +9,7 @@ import { Gate } from '../e2e/support/gate.js';
 import { heldBlob } from '../e2e/support/held-blob.js';
 import { writeKeyPair } from '../e2e/support/key-pair.js';
 import { build, Program } from '../e2e/support/program.js';
+import { storedFiles } from '../e2e/support/stored-files.js';
 import { until } from '../e2e/support/until.js';
 import { FakeRegistry } from '../fakes/fake-registry.js';
 import { request, type RequestOptions } from '../fakes/request.js';
@@ -76,6 +77,23 @@ describe('several workers', () => {
     program.kill('SIGTERM');
     expect(await program.end).toEqual({ code: 0, signal: null });
     expect(program.stderr).toBe('');
+  });
+
+  it('trust only leases that are signed with a key of their supervisor', async () => {
+    await using program = await start(2, '127.0.0.1:0');
+    const blob = makeBlob(2_000_000, 'signed');
+    registry.addBlob('app', blob);
+    const gate = new Gate();
+    registry.behaviour.before = heldBlob(blob, 1_000_000, gate);
+    const transfer = await Watcher.open(`${program.url}${pathOf(blob)}`, blob.body);
+    await transfer.has(500_000);
+    const [lease = ''] = (await storedFiles(folder.file('data'))).filter((file) => file.startsWith('leases/'));
+    const { signature } = JSON.parse(await readFile(folder.file(`data/${lease}`), 'utf8')) as { signature?: string };
+    expect(signature).toMatch(/^[\w-]{43}$/);
+    gate.open();
+    expect(await transfer.isWhole()).toBe(true);
+    program.kill('SIGTERM');
+    expect(await program.end).toEqual({ code: 0, signal: null });
   });
 
   it('go on without one that is killed under load, which comes back', { timeout: 120_000 }, async () => {

@@ -24,6 +24,7 @@
   (list "LOG_LEVEL" $config.logLevel)
   (list "LOG_FORMAT" $config.logFormat)
   (list "ADMIN_LISTEN" $values.admin.listen)
+  (list "PEER_NETWORKS" (join "," $values.advertise.peerNetworks))
   (list "MAX_SIZE" (include "oci-registry.maxSize" .)) -}}
 {{- if include "oci-registry.upstreamsVolume" . }}{{- $settings = append $settings (list "UPSTREAM_CONFIG_FILE" "/etc/oci-registry/upstream.yaml") }}{{- end -}}
 {{- if $values.tls.existingSecret -}}
@@ -49,7 +50,8 @@
 {{- end -}}
 {{- $secrets := list
   (list "UPSTREAM_CREDENTIALS" $values.upstreams.credentials.existingSecret $values.upstreams.credentials.key)
-  (list "ADMIN_TOKEN" $values.admin.existingSecret $values.admin.key) -}}
+  (list "ADMIN_TOKEN" $values.admin.existingSecret $values.admin.key)
+  (list "CLUSTER_KEY" $values.advertise.clusterKey.existingSecret $values.advertise.clusterKey.key) -}}
 {{- if eq $values.storage.mode "s3" -}}
 {{- $secrets = concat $secrets (list
   (list "S3_ACCESS_KEY" $values.storage.s3.existingSecret $values.storage.s3.accessKeyKey)

@@ -2,6 +2,8 @@ import { ValidateBy, type ValidationOptions } from 'class-validator';
 import { Namespace } from '../../oci/namespace.js';
 import { Secret } from '../values/secret.js';
 import { parseListenAddress } from '../values/listen-address.js';
+import { parseNetwork } from '../values/networks.js';
+import { parseOrigin } from '../values/origin.js';
 
 const rule = (name: string, message: string, isValid: (value: unknown) => boolean, options: ValidationOptions = {}) =>
   ValidateBy({ name, validator: { validate: isValid, defaultMessage: () => message } }, options);
@@ -67,6 +69,20 @@ export const IsKeyPrefix = () =>
 
 export const IsHttpUrl = () =>
   rule('isHttpUrl', 'must be an http or https URL without credentials, query or fragment', isHttpUrl);
+
+export const IsOrigin = () =>
+  rule(
+    'isOrigin',
+    'must be an http or https URL of a host and a port, without credentials, path, query and fragment',
+    (value) => typeof value === 'string' && parseOrigin(value) !== undefined,
+  );
+
+export const AreNetworks = () =>
+  rule(
+    'areNetworks',
+    'must be networks separated by commas, such as 10.0.0.0/8 or fd00::/8',
+    (value) => Array.isArray(value) && value.every((network) => parseNetwork(String(network)) !== undefined),
+  );
 
 export const IsServerAddress = () =>
   rule(

@@ -1,3 +1,5 @@
+import type { ClusterKey } from '../../config/values/cluster-key.js';
+import { parseOrigin } from '../../config/values/origin.js';
 import { keys } from '../keys.js';
 import { parseRecord } from './record.store.js';
 import { StorageError } from '../storage-error.js';
@@ -18,7 +20,7 @@ export interface Lease {
   readonly epoch: number;
   /** Id of the holding process. */
   readonly holder: string;
-  /** URL at which other replicas reach the holder. */
+  /** Origin at which other replicas reach the holder. */
   readonly url: string;
   /** On the holder's clock, in milliseconds since 1970. */
   readonly expiresAt: number;
@@ -32,10 +34,15 @@ export interface NewestLease {
 
 /**
  * Leases based on `StorageProvider.create` alone, since few storages can compare and swap. Each epoch is a separate
- * object, and only the replica that created it overwrites it. Damaged, foreign and newer objects are not leases.
+ * object, and only the replica that created it overwrites it. Damaged, foreign and newer objects are not leases, and neither are those
+ * that lack the cluster's signature: whoever can write the storage could otherwise choose where replicas send requests.
  */
 export class LeaseStore {
-  constructor(private readonly provider: StorageProvider) {}
+  /** @param key signs leases, and accepts only signed ones. */
+  constructor(
+    private readonly provider: StorageProvider,
+    private readonly key?: ClusterKey,
+  ) {}
 
   /** Whether the storage supports exclusive creation. */
   get isExclusive(): boolean {
@@ -50,7 +57,7 @@ export class LeaseStore {
 
   async find(leases: string, epoch: number): Promise<Lease | undefined> {
     try {
-      return parseLease(leases, epoch, await this.provider.read(keys.lease(leases, epoch), maxLeaseBytes));
+      return parseLease(leases, epoch, await this.provider.read(keys.lease(leases, epoch), maxLeaseBytes), this.key);
     } catch (error) {
       const isNone = error instanceof StorageError && ['not-found', 'too-large', 'damaged'].includes(error.kind);
       if (isNone) return undefined;
@@ -60,12 +67,12 @@ export class LeaseStore {
 
   /** Returns whether the lease was created; false when another replica was first. */
   create(lease: Lease): Promise<boolean> {
-    return this.provider.create(keys.lease(lease.leases, lease.epoch), contentOf(lease));
+    return this.provider.create(keys.lease(lease.leases, lease.epoch), contentOf(lease, this.key));
   }
 
   /** Replaces a lease; reserved to its holder. */
   renew(lease: Lease): Promise<void> {
-    return this.provider.write(keys.lease(lease.leases, lease.epoch), contentOf(lease));
+    return this.provider.write(keys.lease(lease.leases, lease.epoch), contentOf(lease, this.key));
   }
 
   /** Removes a lease after the older epochs, which would otherwise become valid again. */
@@ -98,21 +105,24 @@ export class LeaseStore {
   }
 }
 
-function contentOf({ holder, url, expiresAt }: Lease): Buffer {
-  return Buffer.from(JSON.stringify({ version, holder, url, expiresAt }));
+function contentOf(lease: Lease, key: ClusterKey | undefined): Buffer {
+  const { holder, url, expiresAt } = lease;
+  const signature = key?.sign('lease', fieldsOf(lease));
+  return Buffer.from(JSON.stringify({ version, holder, url, expiresAt, ...(key && { signature }) }));
 }
 
-function parseLease(leases: string, epoch: number, content: Buffer): Lease | undefined {
+function parseLease(leases: string, epoch: number, content: Buffer, key: ClusterKey | undefined): Lease | undefined {
   const fields = parseRecord(content);
   if (fields?.version !== version) return undefined;
-  const { holder, url, expiresAt } = fields;
+  const { holder, url, expiresAt, signature } = fields;
   if (typeof holder !== 'string' || typeof url !== 'string' || typeof expiresAt !== 'number') return undefined;
-  const isSane = holder.length > 0 && holder.length <= maxText && Number.isFinite(expiresAt) && isPeerUrl(url);
-  return isSane ? { leases, epoch, holder, url, expiresAt } : undefined;
+  if (holder.length === 0 || holder.length > maxText || !Number.isFinite(expiresAt)) return undefined;
+  if (key?.verify('lease', fieldsOf({ leases, epoch, holder, url, expiresAt }), signature) === false) return undefined;
+  const origin = parseOrigin(url);
+  return origin === undefined ? undefined : { leases, epoch, holder, url: origin, expiresAt };
 }
 
-function isPeerUrl(url: string): boolean {
-  if (url.length > maxText || !/^https?:\/\//.test(url) || !URL.canParse(url)) return false;
-  const { username, password } = new URL(url);
-  return username === '' && password === '';
+/** Everything that a signature covers; a lease cannot be copied to another subject or epoch. */
+function fieldsOf({ leases, epoch, holder, url, expiresAt }: Lease): readonly (string | number)[] {
+  return [version, leases, epoch, holder, url, expiresAt];
 }

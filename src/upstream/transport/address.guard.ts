@@ -51,17 +51,17 @@ export function isPublicAddress(address: string): boolean {
 }
 
 /**
- * A lookup that only returns public addresses. The connection is made to the addresses that it returns, so that DNS
+ * A lookup that only returns permitted addresses, by default public ones. The connection is made to the addresses that it returns, so that DNS
  * rebinding between a check and a connection is impossible.
  */
-export function guardedLookup(lookup: LookupFunction): LookupFunction {
+export function guardedLookup(lookup: LookupFunction, isPermitted = isPublicAddress): LookupFunction {
   return (hostname, options, callback) => {
     lookup(hostname, { ...options, all: true }, (error, found) => {
       const addresses: LookupAddress[] = Array.isArray(found) ? found : [];
       const [first] = addresses;
       if (error) callback(error, '');
-      else if (first === undefined || !addresses.every(({ address }) => isPublicAddress(address))) {
-        callback(new AddressError('the host has no public address'), '');
+      else if (first === undefined || !addresses.every(({ address }) => isPermitted(address))) {
+        callback(new AddressError('the host has no permitted address'), '');
       } else if (options.all === true) callback(null, addresses);
       else callback(null, first.address, first.family);
     });
@@ -69,7 +69,7 @@ export function guardedLookup(lookup: LookupFunction): LookupFunction {
 }
 
 /** Checks IP literals, which are never looked up, before the connection. @throws AddressError */
-export function checkLiteralHost(hostname: string): void {
+export function checkLiteralHost(hostname: string, isPermitted = isPublicAddress): void {
   const address = hostname.replace(/^\[|\]$/g, '');
-  if (isIP(address) !== 0 && !isPublicAddress(address)) throw new AddressError('the address is not public');
+  if (isIP(address) !== 0 && !isPermitted(address)) throw new AddressError('the address is not permitted');
 }

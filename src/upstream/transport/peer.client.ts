@@ -2,14 +2,19 @@ import { Inject, Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import http from 'node:http';
 import https from 'node:https';
 import { Clock } from '../../config/clock/clock.js';
+import { ServerSettings } from '../../config/server.settings.js';
+import { ClusterKey } from '../../config/values/cluster-key.js';
+import { Networks } from '../../config/values/networks.js';
 import { readJson, type JsonShape } from '../../oci/json/json.js';
 import type { Digest } from '../../oci/digest.js';
 import type { RepositoryRef } from '../../oci/repository.js';
-import { Resolver } from './resolver.js';
+import { AddressError, checkLiteralHost, guardedLookup } from './address.guard.js';
 import { findBlobBody, type BlobBody } from './blob.body.js';
 import { discardBody, readBody } from './body.js';
+import { likelyPeerNetworks } from './peer.networks.js';
+import { Resolver } from './resolver.js';
 import { parseRetryAfter } from '../health/retry-after.js';
-import { exchange, type Exchange } from './transport.js';
+import { exchange, type Exchange, type ExchangeRequest } from './transport.js';
 import { UpstreamError, type UpstreamErrorKind } from '../upstream-error.js';
 
 /** Milliseconds until the response headers arrive: as long as the other replica waits for the upstream. */
@@ -34,7 +39,7 @@ const responses: Readonly<Record<string, readonly [status: number, kind: Upstrea
 
 /** A request for a blob to another replica. */
 export interface PeerRequest {
-  /** The replica's `--advertise-url`. */
+  /** Origin of the replica: its `--advertise-url`. */
   readonly url: string;
   /** Identity of the requester: for a follower's request, the replica follows no other replica. */
   readonly follower: string;
@@ -51,15 +56,20 @@ export interface PeerRequest {
 export class PeerClient implements OnApplicationShutdown {
   private readonly http: http.Agent;
   private readonly https: https.Agent;
+  private readonly key: ClusterKey | undefined;
   /** Not reported: these bytes were counted when they were fetched from the upstream. */
   private readonly counts = { received: 0 };
 
   constructor(
     @Inject(Resolver) resolver: Resolver,
     @Inject(Clock) private readonly clock: Clock,
+    private readonly settings: ServerSettings,
   ) {
+    const { clusterKey } = settings;
+    this.key = clusterKey && new ClusterKey(clusterKey);
+    const lookup = guardedLookup(resolver.lookup, this.isPermitted);
     // Closes idle connections before the other side does.
-    const options = { keepAlive: true, maxFreeSockets: 16, timeout: 55_000, lookup: resolver.lookup };
+    const options = { keepAlive: true, maxFreeSockets: 16, timeout: 55_000, lookup };
     this.http = new http.Agent(options);
     this.https = new https.Agent(options);
   }
@@ -71,7 +81,9 @@ export class PeerClient implements OnApplicationShutdown {
    */
   async openBlob({ url, follower, repository, digest, offset, signal }: PeerRequest): Promise<BlobBody> {
     const target = targetOf(url, repository, digest);
-    const response = await exchange({
+    const pull = { follower, audience: url, target: target.pathname + target.search };
+    const proof = this.key?.signPull(pull, this.clock.now());
+    const response = await this.exchange({
       method: 'GET',
       url: target,
       agent: target.protocol === 'https:' ? this.https : this.http,
@@ -82,6 +94,7 @@ export class PeerClient implements OnApplicationShutdown {
         'accept-encoding': 'identity',
         'user-agent': 'oci-registry',
         'oci-registry-follower': follower,
+        ...(proof !== undefined && { 'oci-registry-proof': proof }),
         ...(offset !== undefined && { range: `bytes=${offset}-` }),
       },
     });
@@ -94,6 +107,32 @@ export class PeerClient implements OnApplicationShutdown {
     this.http.destroy();
     this.https.destroy();
   }
+
+  /** @throws UpstreamError `unavailable` when the address cannot be that of a replica */
+  private async exchange(request: ExchangeRequest): Promise<Exchange> {
+    try {
+      checkLiteralHost(request.url.hostname, this.isPermitted);
+      return await exchange(request);
+    } catch (error) {
+      const isRefused = error instanceof UpstreamError && error.kind === 'refused';
+      if (!isRefused && !(error instanceof AddressError)) throw error;
+      throw new UpstreamError('unavailable', `${request.url.host} is not in --peer-networks`);
+    }
+  }
+
+  /**
+   * Networks in which replicas are followed; undefined for any, since a signed lease names a replica. Without a key,
+   * anyone who can write the storage may have named the address.
+   */
+  get networks(): readonly string[] | undefined {
+    const { peerNetworks, advertiseUrl } = this.settings;
+    return this.key ? undefined : (peerNetworks ?? likelyPeerNetworks(advertiseUrl));
+  }
+
+  private readonly isPermitted = (address: string): boolean => {
+    const { networks } = this;
+    return networks === undefined || new Networks(networks).has(address);
+  };
 
   private async errorOf({ status, headers, body, host }: Exchange): Promise<UpstreamError> {
     const unusable = new UpstreamError('wrong', `the replica at ${host} responded with ${status}`);
@@ -116,7 +155,7 @@ export class PeerClient implements OnApplicationShutdown {
 /** Names the namespace twice: one path prefix is removed, so that a repository whose name begins with the namespace is preserved. */
 function targetOf(base: string, { namespace, name }: RepositoryRef, digest: Digest): URL {
   const host = namespace.toString();
-  const target = new URL(`${base.replace(/\/+$/, '')}/v2/${host}/${name}/blobs/${digest.toString()}`);
+  const target = new URL(`${base}/v2/${host}/${name}/blobs/${digest.toString()}`);
   target.searchParams.set('ns', host);
   return target;
 }

@@ -17,7 +17,7 @@ it.each([-30 * 86_400, -7_200, 7_200, 30 * 86_400])(
     const [clock, store] = [new HandClock(), new LeaseStore(new MemoryProvider())];
     const sweep = vi.spyOn(store, 'sweep');
     const settings = Object.assign(new ServerSettings(), { advertiseUrl: 'http://10.0.0.7:8080' });
-    const replicas = new ReplicasService(store, new PeerClient(new SystemResolver(), clock), settings, clock);
+    const replicas = new ReplicasService(store, new PeerClient(new SystemResolver(), clock, settings), settings, clock);
     const times = () => sweep.mock.calls.length;
     expect(await timesAroundJump(replicas, { clock, seconds, times })).toEqual([3, 3, 5]);
   },

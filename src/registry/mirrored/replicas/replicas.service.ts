@@ -4,6 +4,7 @@ import { randomUUID } from 'node:crypto';
 import { Clock } from '../../../config/clock/clock.js';
 import { ClockJumps } from '../../../config/clock/clock.jumps.js';
 import { ServerSettings } from '../../../config/server.settings.js';
+import { parseOrigin } from '../../../config/values/origin.js';
 import { LeaseStore, type Lease, type NewestLease } from '../../../storage/stores/lease.store.js';
 import type { BlobBody } from '../../../upstream/transport/blob.body.js';
 import { PeerClient, type PeerRequest } from '../../../upstream/transport/peer.client.js';
@@ -39,7 +40,7 @@ export class ReplicasService implements OnApplicationBootstrap, OnApplicationShu
     settings: ServerSettings,
     @Inject(Clock) private readonly clock: Clock,
   ) {
-    this.url = settings.advertiseUrl;
+    this.url = settings.advertiseUrl && parseOrigin(settings.advertiseUrl);
     this.jumps = new ClockJumps(clock, () =>
       this.logger.warn('the system clock has jumped; leases of earlier processes are not removed for a day'),
     );
@@ -61,6 +62,7 @@ export class ReplicasService implements OnApplicationBootstrap, OnApplicationShu
       this.logger.log(
         `downloads are shared with other replicas on the same storage, which reach this one at ${this.url}`,
       );
+      this.reportNetworks();
       this.sweep();
       this.timer = setInterval(() => this.sweep(), sweepInterval).unref();
     }
@@ -114,9 +116,18 @@ export class ReplicasService implements OnApplicationBootstrap, OnApplicationShu
   }
 
   /** Remembers that a replica is unreachable, so that other blobs do not wait for it. */
-  noteUnreachable({ holder, url }: Lease): void {
-    if (!this.unreachable.has(holder)) this.logger.warn(`the replica at ${url} is unreachable`);
+  noteUnreachable({ holder, url }: Lease, reason: string): void {
+    if (!this.unreachable.has(holder)) this.logger.warn(`the replica at ${url} is unreachable: ${reason}`);
     this.unreachable.set(holder, true);
+  }
+
+  private reportNetworks(): void {
+    const { networks } = this.peers;
+    if (networks?.length === 0)
+      this.logger.warn(
+        'no replica is followed: this host has no private address; set --cluster-key or --peer-networks',
+      );
+    else if (networks) this.logger.log(`without --cluster-key, replicas are followed in ${networks.join(', ')} only`);
   }
 
   private sweep(): void {

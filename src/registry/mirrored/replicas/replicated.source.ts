@@ -149,7 +149,7 @@ export class ReplicatedSource {
       if (!(error instanceof UpstreamError) || error.isDefinitive || error.kind === 'rate-limited') throw error;
       this.logger.debug(`could not follow ${digest.toString()} at ${lease.url}: ${error.message}`);
       // A replica that responds may be able to serve other blobs.
-      if (error.kind !== 'wrong') this.replicas.noteUnreachable(lease);
+      if (error.kind !== 'wrong') this.replicas.noteUnreachable(lease, error.message);
       this.broken = lease.epoch;
       this.following = undefined;
       return undefined;

@@ -1,0 +1,32 @@
+import { Inject, Injectable, type PipeTransform } from '@nestjs/common';
+import type { FastifyRequest } from 'fastify';
+import { Clock } from '../config/clock/clock.js';
+import { ServerSettings } from '../config/server.settings.js';
+import { ClusterKey } from '../config/values/cluster-key.js';
+import { parseOrigin } from '../config/values/origin.js';
+import type { Requester } from '../registry/requester.js';
+import { originForm } from './request-target.js';
+
+/** Tells replicas from clients. With a cluster key, a replica that does not prove that it has the key is a client. */
+@Injectable()
+export class RequesterPipe implements PipeTransform<FastifyRequest, Requester> {
+  private readonly key: ClusterKey | undefined;
+  private readonly audience: string;
+
+  constructor(
+    { clusterKey, advertiseUrl = '' }: ServerSettings,
+    @Inject(Clock) private readonly clock: Clock,
+  ) {
+    this.key = clusterKey && new ClusterKey(clusterKey);
+    this.audience = parseOrigin(advertiseUrl) ?? '';
+  }
+
+  transform({ headers, originalUrl }: FastifyRequest): Requester {
+    const { 'oci-registry-follower': follower, 'oci-registry-proof': proof } = headers;
+    if (follower === undefined) return 'client';
+    if (!this.key) return 'replica';
+    if (typeof follower !== 'string' || typeof proof !== 'string') return 'client';
+    const pull = { follower, audience: this.audience, target: originForm(originalUrl) };
+    return this.key.verifyPull(pull, proof, this.clock.now()) ? 'replica' : 'client';
+  }
+}
