@@ -1,6 +1,7 @@
 import { type DynamicModule, Module } from '@nestjs/common';
 import { ConfigModule as NestConfigModule, ConfigService } from '@nestjs/config';
 import { Clock, SystemClock } from './clock/clock.js';
+import { BodyMemory } from './memory/body.memory.js';
 import { ServerSettings } from './server.settings.js';
 import type { Settings } from './settings.js';
 
@@ -23,6 +24,11 @@ export class ConfigModule {
       inject: [ConfigService],
       useFactory: (config: ConfigService<Settings, true>) => config.get(key, { infer: true }),
     });
+    const memory = {
+      provide: BodyMemory,
+      inject: [ServerSettings],
+      useFactory: ({ bodyMemory }: ServerSettings) => new BodyMemory(bodyMemory),
+    };
     const providers = [
       provide(ServerSettings, 'server'),
       provide(storageSettings, 'storage'),
@@ -32,8 +38,8 @@ export class ConfigModule {
       module: ConfigModule,
       global: true,
       imports: [source],
-      providers: [...providers, { provide: Clock, useValue: clock }],
-      exports: [...providers.map((p) => p.provide), Clock],
+      providers: [...providers, memory, { provide: Clock, useValue: clock }],
+      exports: [...providers.map((p) => p.provide), BodyMemory, Clock],
     };
   }
 }

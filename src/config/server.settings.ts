@@ -326,6 +326,18 @@ export class ServerSettings {
   memoryCache = 32 * 1024 * 1024;
 
   @Setting({
+    name: 'body-memory',
+    env: 'BODY_MEMORY',
+    value: 'size',
+    default: '64MiB',
+    parse: parseSize,
+    description:
+      'memory for manifests, lists and tokens while they are received, read and sent; further ones wait up to 10 s',
+  })
+  @IsCount(16 * 1024 * 1024, 2 ** 40)
+  bodyMemory = 64 * 1024 * 1024;
+
+  @Setting({
     name: 'max-connections',
     env: 'MAX_CONNECTIONS',
     value: 'count',

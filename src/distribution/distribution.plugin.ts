@@ -2,6 +2,7 @@ import type { INestApplicationContext } from '@nestjs/common';
 import type { FastifyInstance } from 'fastify';
 import type { Server as TlsServer } from 'node:tls';
 import type { KeyPair, KeyPairFiles } from '../config/key-pair.js';
+import { BodyMemory } from '../config/memory/body.memory.js';
 import { ServerSettings } from '../config/server.settings.js';
 import { TrafficCounts } from '../registry/statistics/traffic.counts.js';
 import { endAbandonedResponses } from './server/abandoned.responses.js';
@@ -26,6 +27,7 @@ export function connectionsPlugin(app: INestApplicationContext, certificate: Cer
     fastify.removeAllContentTypeParsers();
     fastify.addContentTypeParser('*', (_request, _payload, done) => done(null));
     fastify.decorate('clientTimeout', clientTimeout);
+    fastify.decorate('bodyMemory', app.get(BodyMemory));
     fastify.decorate('traffic', app.get(TrafficCounts));
     // The exception filter sets it, the request log reads it.
     fastify.decorateRequest('refusal', undefined);

@@ -3,13 +3,14 @@ import { connect as connectPlainly } from 'node:net';
 import { getProxyForUrl } from 'proxy-from-env';
 import { runCheck, type CheckResult, type Finding } from '../config/check.js';
 import { SystemClock } from '../config/clock/clock.js';
+import { BodyMemory } from '../config/memory/body.memory.js';
 import type { UpstreamSettings } from '../config/upstream.settings.js';
 import { SystemResolver } from './transport/resolver.js';
 import { Agents } from './transport/agents.js';
 import { checkCertificate } from './transport/certificate.check.js';
 import { RegistrySession } from './sign-in/registry.session.js';
 import { checkRateLimit, checkSignIn, type SeenDate } from './sign-in/sign-in.check.js';
-import { TokenService } from './sign-in/token.service.js';
+import { TokenService, type TokenFetcher } from './sign-in/token.service.js';
 import { Upstream } from './upstream.js';
 
 /** Upstreams checked concurrently. */
@@ -24,7 +25,9 @@ export async function* checkUpstreams(
   seen: (date: SeenDate) => void,
 ): AsyncGenerator<CheckResult> {
   const agents = new Agents(new SystemResolver());
-  const tokens = new TokenService((u, url, headers) => session.send(u, url, headers, false), new SystemClock());
+  const memory = new BodyMemory(2 ** 26);
+  const send: TokenFetcher = (u, url, headers) => session.send(u, url, headers, false);
+  const tokens = new TokenService(send, new SystemClock(), memory);
   const session: RegistrySession = new RegistrySession(agents, tokens);
   const upstreams = settings.map((entry) => new Upstream(entry, true)).flatMap((u) => [u, ...u.fallbacks]);
   try {

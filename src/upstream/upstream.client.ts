@@ -1,5 +1,6 @@
 import { Inject, Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import { Clock } from '../config/clock/clock.js';
+import { BodyMemory, type Hold } from '../config/memory/body.memory.js';
 import { Digest } from '../oci/digest.js';
 import { ManifestError, maxManifestBytes, parseManifest, type Manifest } from '../oci/manifest.js';
 import { acceptManifests, isManifestMediaType, manifestMediaTypes, parseMediaType } from '../oci/media-type.js';
@@ -10,10 +11,10 @@ import { Resolver } from './transport/resolver.js';
 import { Agents } from './transport/agents.js';
 import { findBlobBody, lengthOf, type BlobBody } from './transport/blob.body.js';
 import { Dispatcher, type DispatchedResponse } from './health/dispatcher.js';
-import { discardBody, readBody } from './transport/body.js';
+import { discardBody, receiveBody, type HeldBody } from './transport/body.js';
 import { RegistrySession } from './sign-in/registry.session.js';
 import { parseRetryAfter } from './health/retry-after.js';
-import { TokenService, type TokenCounts } from './sign-in/token.service.js';
+import { TokenService, type TokenCounts, type TokenFetcher } from './sign-in/token.service.js';
 import { errorOfStatus, UpstreamError } from './upstream-error.js';
 import type { RequestKind } from './health/upstream.health.js';
 import { stateOf, type UpstreamState } from './health/upstream.state.js';
@@ -34,8 +35,15 @@ export interface ManifestHead extends Sourced {
   readonly size: number | undefined;
 }
 
+/** A manifest, and the room that it has in memory. Whoever has it hands the hold over or releases it. */
+export interface HeldManifest extends Manifest, Sourced {
+  readonly hold: Hold;
+}
+
 export interface ListPage {
   readonly body: Buffer;
+  /** The caller hands it over or releases it. */
+  readonly hold: Hold;
   /** Target of the upstream's link to the next page, verbatim. */
   readonly next: string | undefined;
 }
@@ -52,9 +60,11 @@ export class UpstreamClient implements OnApplicationShutdown {
     private readonly upstreams: UpstreamsService,
     @Inject(Resolver) resolver: Resolver,
     @Inject(Clock) private readonly clock: Clock,
+    @Inject(BodyMemory) private readonly memory: BodyMemory,
   ) {
     this.agents = new Agents(resolver);
-    this.tokens = new TokenService((upstream, url, headers) => this.session.send(upstream, url, headers, false), clock);
+    const send: TokenFetcher = (upstream, url, headers) => this.session.send(upstream, url, headers, false);
+    this.tokens = new TokenService(send, clock, memory);
     this.session = new RegistrySession(this.agents, this.tokens);
     this.dispatcher = new Dispatcher(this.session, clock);
   }
@@ -74,18 +84,20 @@ export class UpstreamClient implements OnApplicationShutdown {
   }
 
   /** Returns a manifest, verified against the digest if one is known. */
-  async getManifest(repository: RepositoryRef, reference: Reference): Promise<Manifest & Sourced> {
+  async getManifest(repository: RepositoryRef, reference: Reference): Promise<HeldManifest> {
     const path = `manifests/${reference.toString()}`;
     const response = await this.request('manifest-get', repository, path, { accept: acceptManifests });
     if (response.status !== 200) throw this.refuse(response);
-    const body = await this.read(repository, response, maxManifestBytes);
+    const { content, hold } = await this.receive(repository, response, maxManifestBytes);
     const stated = Digest.find(single(response.headers['docker-content-digest']) ?? '');
     const expected = reference instanceof Digest ? reference : stated;
     try {
-      const manifest = parseManifest(body, response.headers['content-type'], expected?.algorithm ?? 'sha256', expected);
+      const algorithm = expected?.algorithm ?? 'sha256';
+      const manifest = parseManifest(content, response.headers['content-type'], algorithm, expected);
       if (expected && !manifest.digest.equals(expected)) throw new ManifestError('it does not match its digest');
-      return { ...manifest, fallback: response.fallback };
+      return { ...manifest, fallback: response.fallback, hold };
     } catch (error) {
+      hold.release();
       if (!(error instanceof ManifestError)) throw error;
       throw new UpstreamError('wrong', `${response.host} sent an invalid manifest: ${error.message}`);
     }
@@ -128,7 +140,7 @@ export class UpstreamClient implements OnApplicationShutdown {
     });
     if (response.status !== 200) throw this.refuse(response);
     return {
-      body: await this.read(repository, response, maxListBytes),
+      ...(await this.receiveList(repository, response)),
       next: parseNextLink(single(response.headers.link)),
     };
   }
@@ -153,7 +165,7 @@ export class UpstreamClient implements OnApplicationShutdown {
       throw new UpstreamError(kind, `${response.host} has no referrers list`);
     }
     return {
-      body: await this.read(repository, response, maxListBytes),
+      ...(await this.receiveList(repository, response)),
       next: parseNextLink(single(response.headers.link)),
       filters: single(response.headers['oci-filters-applied']),
     };
@@ -188,10 +200,19 @@ export class UpstreamClient implements OnApplicationShutdown {
     return this.tokens.counts;
   }
 
-  private async read(repository: RepositoryRef, { body, host }: DispatchedResponse, limit: number): Promise<Buffer> {
-    const content = await readBody(body, limit, host);
-    this.upstreams.get(repository.namespace).counts.received += content.length;
-    return content;
+  private async receive(repository: RepositoryRef, response: DispatchedResponse, limit: number): Promise<HeldBody> {
+    const upstream = this.upstreams.get(repository.namespace);
+    const held = await receiveBody(response, limit, this.memory, upstream.id);
+    upstream.counts.received += held.content.length;
+    return held;
+  }
+
+  private async receiveList(
+    repository: RepositoryRef,
+    response: DispatchedResponse,
+  ): Promise<Pick<ListPage, 'body' | 'hold'>> {
+    const { content, hold } = await this.receive(repository, response, maxListBytes);
+    return { body: content, hold };
   }
 
   private request(

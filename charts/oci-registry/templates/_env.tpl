@@ -17,6 +17,7 @@
   (list "STATUS_PAGE" $config.statusPage)
   (list "MAX_DOWNLOADS" (int $config.maxDownloads))
   (list "MEMORY_CACHE" $config.memoryCache)
+  (list "BODY_MEMORY" $config.bodyMemory)
   (list "MAX_CONNECTIONS" (int $config.maxConnections))
   (list "MAX_HEADER_SIZE" $config.maxHeaderSize)
   (list "CLIENT_TIMEOUT" $config.clientTimeout)

@@ -3,11 +3,14 @@ import { LRUCache } from 'lru-cache';
 import type { ValidityCheck } from '../../registry/validity-check.js';
 import type { NamespaceTraffic, TrafficCounts } from '../../registry/statistics/traffic.counts.js';
 import type { HttpResponse } from './http.response.js';
+import { endWith } from './response.sink.js';
 
 /** Bytes of cached responses. The cache of small content holds most of the bodies anyway. */
 const budget = 8 * 1024 * 1024;
 /** Bytes that a response counts besides its body. */
 const overhead = 2048;
+/** Bytes of the largest body that is cached: a larger one needs room in memory until it has been sent. */
+const largest = 64 * 1024;
 /** Longest cached request target, in characters. */
 const longestTarget = 1024;
 
@@ -40,6 +43,7 @@ export class CachedResponses {
       return;
     const isHead = request.method === 'HEAD';
     if (!isHead && !(body instanceof Uint8Array)) return;
+    if (body instanceof Uint8Array && body.length > largest) return;
     const bytes = isHead || !(body instanceof Uint8Array) ? undefined : body;
     const cached = {
       validity,
@@ -64,7 +68,7 @@ export class CachedResponses {
     const { headers } = cached;
     cached.traffic.sent += cached.body?.length ?? 0;
     reply.raw.writeHead(200, now.age === undefined ? [...headers] : [...headers, 'age', now.age]);
-    reply.raw.end(cached.body);
+    endWith(reply.raw, cached.body, reply.server.getDecorator('clientTimeout'));
     return true;
   }
 

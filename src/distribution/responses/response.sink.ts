@@ -3,7 +3,12 @@ import type { ServerResponse } from 'node:http';
 /** Milliseconds between checks for slow clients; one timer serves all responses. */
 const watchInterval = 5_000;
 
-const waiting = new Set<ResponseSink>();
+/** Something that a client is to take before its deadline. */
+interface Watched {
+  cutIfSlow(now: number): void;
+}
+
+const waiting = new Set<Watched>();
 let watch: NodeJS.Timeout | undefined;
 
 /** Writes to a response and waits until the kernel has the bytes, so that the caller can reuse its buffer. */
@@ -46,7 +51,8 @@ export class ResponseSink {
 
   /** Disconnects a client that has taken nothing for too long. */
   cutIfSlow(now: number): void {
-    if (now - this.since > this.timeout) this.response.destroy();
+    if (isNotItsTurn(this.response)) this.since = now;
+    else if (now - this.since > this.timeout) this.response.destroy();
   }
 
   close(): void {
@@ -62,8 +68,33 @@ export class ResponseSink {
   };
 }
 
-function startWatching(sink: ResponseSink): void {
-  waiting.add(sink);
+/**
+ * Ends a response with a small body, and cuts the client when it has not taken it in time.
+ * @param timeout milliseconds.
+ */
+export function endWith(response: ServerResponse, body: string | Uint8Array | undefined, timeout: number): void {
+  response.end(body);
+  // The kernel has usually taken it all by now.
+  if (response.writableLength === 0) return;
+  let since = performance.now();
+  const watched = {
+    cutIfSlow(now: number) {
+      if (isNotItsTurn(response)) since = now;
+      else if (now - since > timeout) response.destroy();
+    },
+  };
+  const stop = () => waiting.delete(watched);
+  response.once('finish', stop).once('close', stop);
+  startWatching(watched);
+}
+
+/** Whether an earlier response is still being sent on the connection (RFC 9112 §9.3.2): its client is not late here. */
+function isNotItsTurn(response: ServerResponse): boolean {
+  return response.socket === null && !response.destroyed;
+}
+
+function startWatching(watched: Watched): void {
+  waiting.add(watched);
   watch ??= setInterval(() => {
     const now = performance.now();
     for (const slow of waiting) slow.cutIfSlow(now);

@@ -1,8 +1,13 @@
 import type { FastifyReply } from 'fastify';
+import type { BodyMemory, Hold } from '../../config/memory/body.memory.js';
+import { OciError } from '../../oci/error.js';
 import type { NamespaceTraffic, TrafficCounts } from '../../registry/statistics/traffic.counts.js';
 import type { HttpResponse, BodySink } from './http.response.js';
 import type { CachedResponses } from './cached.responses.js';
-import { ResponseSink } from './response.sink.js';
+import { endWith, ResponseSink } from './response.sink.js';
+
+/** Bytes of a body that is given to the connection at once. */
+export const smallBody = 64 * 1024;
 
 /**
  * Sends a response: a streamed body chunk by chunk, without a Readable, so that its buffer is reused. When the body
@@ -10,19 +15,39 @@ import { ResponseSink } from './response.sink.js';
  */
 export async function send(reply: FastifyReply, response: HttpResponse): Promise<void> {
   if (response.validity) reply.server.getDecorator<CachedResponses>('cachedResponses').set(reply.request, response);
-  reply.hijack();
   const { raw } = reply;
+  let hold: Hold | undefined;
   try {
+    hold = await holdLarge(reply, response);
+    reply.hijack();
     // Set before they are written, so that the request log can read them.
     for (const [name, value] of Object.entries(response.headers)) raw.setHeader(name, value);
     raw.writeHead(response.status);
-    await sendBody(reply, response);
+    await sendBody(reply, response, hold);
   } finally {
+    hold?.release();
     await response.close?.();
   }
 }
 
-async function sendBody(reply: FastifyReply, { status, headers, body }: HttpResponse): Promise<void> {
+/** Room in memory for a large body until the client has it. @throws OciError UNAVAILABLE when there was none in time */
+async function holdLarge(
+  { request, raw, server }: FastifyReply,
+  { status, body }: HttpResponse,
+): Promise<Hold | undefined> {
+  const isSent = request.method !== 'HEAD' && status !== 304;
+  if (!isSent || !(body instanceof Uint8Array) || body.length <= smallBody) return undefined;
+  const memory = server.getDecorator<BodyMemory>('bodyMemory');
+  const hold = await memory.hold('clients', body, () => raw.req.socket.destroy());
+  if (!hold) throw new OciError('UNAVAILABLE', 'too many responses are being sent', { retryAfter: 5 });
+  return hold;
+}
+
+async function sendBody(
+  reply: FastifyReply,
+  { status, headers, body }: HttpResponse,
+  hold: Hold | undefined,
+): Promise<void> {
   const response = reply.raw;
   const namespace = headers['oci-namespace'];
   if (reply.request.method === 'HEAD' || body === undefined || status === 304) {
@@ -31,16 +56,19 @@ async function sendBody(reply: FastifyReply, { status, headers, body }: HttpResp
   }
   // Only content has a namespace; errors are not traffic that a cache could save.
   const traffic = namespace === undefined ? undefined : trafficOf(reply).of(String(namespace));
-  if (typeof body === 'string' || body instanceof Uint8Array) {
+  const timeout = reply.server.getDecorator<number>('clientTimeout');
+  if (typeof body === 'string' || (body instanceof Uint8Array && body.length <= smallBody)) {
     if (traffic) traffic.sent += Buffer.byteLength(body);
-    response.end(body);
+    endWith(response, body, timeout);
     return;
   }
   // Clients wait for the header with a deadline, which a slow upstream's first byte could exceed.
   response.flushHeaders();
-  const sink = new ResponseSink(response, reply.server.getDecorator('clientTimeout'));
+  const sink = new ResponseSink(response, timeout);
   try {
-    await body.copy(counting(sink, traffic), sink.signal);
+    const write = counting(sink, traffic);
+    if (body instanceof Uint8Array) await writeInSlices(body, write, hold);
+    else await body.copy(write, sink.signal);
     response.end();
   } catch (error) {
     response.socket?.resetAndDestroy();
@@ -49,6 +77,14 @@ async function sendBody(reply: FastifyReply, { status, headers, body }: HttpResp
     if (!sink.signal.aborted) throw error;
   } finally {
     sink.close();
+  }
+}
+
+async function writeInSlices(body: Uint8Array, write: BodySink, hold: Hold | undefined): Promise<void> {
+  for (let offset = 0; offset < body.length; offset += smallBody) {
+    const slice = body.subarray(offset, offset + smallBody);
+    await write(slice);
+    hold?.progress(slice.length);
   }
 }
 

@@ -59,6 +59,7 @@ export class MirroredListsService {
       missing: 'NAME_UNKNOWN',
       ask: async () => {
         const page = await this.upstream.listTags(repository, query);
+        page.hold.handOver();
         return { body: tagsOf(page.body), next: nextQuery(page, ['n', 'last']) };
       },
     });
@@ -75,6 +76,7 @@ export class MirroredListsService {
       missing: 'MANIFEST_UNKNOWN',
       ask: async (isKnown) => {
         const page = await this.upstream.listReferrers(repository, digest, query, isKnown);
+        page.hold.handOver();
         if (!isReferrersIndex(page.body)) {
           throw new UpstreamError('wrong', 'the upstream sent no referrers index');
         }

@@ -1,6 +1,8 @@
-import { Injectable, Logger } from '@nestjs/common';
+import { Inject, Injectable, Logger } from '@nestjs/common';
+import { BodyMemory } from '../../config/memory/body.memory.js';
 import { Digest } from '../../oci/digest.js';
-import { ManifestError, parseManifest, type Manifest } from '../../oci/manifest.js';
+import { OciError } from '../../oci/error.js';
+import { ManifestError, maxManifestBytes, parseManifest, type Manifest } from '../../oci/manifest.js';
 import type { Reference } from '../../oci/reference.js';
 import type { RepositoryRef } from '../../oci/repository.js';
 import { keys } from '../../storage/keys.js';
@@ -10,6 +12,7 @@ import { PermissionService } from './permission.service.js';
 import type { ManifestContent, ManifestHead } from '../manifest.js';
 import { counted, unchanged, type ValidityCheck } from '../validity-check.js';
 import { reasonOf, toResponseError } from '../response-error.js';
+import type { CacheStatus } from '../cache-status.js';
 import { within } from '../deadline.js';
 import { UsesService } from '../eviction/uses.service.js';
 import { NegativeCache } from './freshness/negative.cache.js';
@@ -24,6 +27,7 @@ import { TagResolver } from './tag.resolver.js';
 export class MirroredManifestsService {
   private readonly logger = new Logger('Manifests');
   private readonly fetches = new SingleFlight<ManifestContent>();
+  private readonly bodies = new SingleFlight<Buffer | undefined>();
 
   constructor(
     private readonly manifests: ManifestStore,
@@ -34,6 +38,7 @@ export class MirroredManifestsService {
     private readonly uses: UsesService,
     private readonly traffic: TrafficCounts,
     private readonly lock: RequestLock,
+    @Inject(BodyMemory) private readonly memory: BodyMemory,
   ) {}
 
   /** @throws OciError */
@@ -98,10 +103,29 @@ export class MirroredManifestsService {
   /** Manifests by digest do not expire. */
   private async findDigest(repository: RepositoryRef, digest: Digest): Promise<ManifestContent> {
     const record = await this.findRecord(repository, digest);
-    const body = record && (await this.manifests.findBody(digest));
+    const body = record && (await this.findBody(digest, record.size));
     if (record && body) return { ...this.hit(repository, digest, record, body), size: body.length, body };
     const key = keyOf(repository, digest);
     return this.fetches.run(key, () => this.refusals.guard(key, () => this.fetchOnce(repository, digest)));
+  }
+
+  /** The stored bytes, read once for all who want them now, when there is room for them. @throws OciError UNAVAILABLE */
+  private async findBody(digest: Digest, size: number): Promise<Buffer | undefined> {
+    const known = this.manifests.findCachedBody(digest);
+    return known ?? this.bodies.run(digest.toString(), () => this.readBody(digest, size));
+  }
+
+  private async readBody(digest: Digest, size: number): Promise<Buffer | undefined> {
+    const hold = await this.memory.take('clients', Math.min(size, maxManifestBytes), () => undefined);
+    if (!hold) throw new OciError('UNAVAILABLE', 'too many manifests are being sent', { retryAfter: 5 });
+    hold.complete();
+    try {
+      const body = await this.manifests.findBody(digest);
+      if (body) this.memory.bind(hold, body);
+      return body;
+    } finally {
+      hold.handOver();
+    }
   }
 
   /** Another replica may be fetching it, and registries count GETs against pull limits. */
@@ -109,7 +133,7 @@ export class MirroredManifestsService {
     const find = async (): Promise<ManifestContent | undefined> => {
       const record = await this.manifests.reread(repository, digest);
       if (!record || this.permissions.isDue(repository, record)) return undefined;
-      const body = await this.manifests.findBody(digest);
+      const body = await this.findBody(digest, record.size);
       return body && { ...this.hit(repository, digest, record, body), size: body.length, body };
     };
     return this.lock.run(keys.manifestLeases(repository, digest), {
@@ -150,20 +174,37 @@ export class MirroredManifestsService {
 
   /** Returns when the upstream still serves the manifest to the repository. */
   private async agree(repository: RepositoryRef, digest: Digest): Promise<void> {
-    if (!(await this.headUpstream(repository, digest))) await this.upstream.getManifest(repository, digest);
+    if (await this.headUpstream(repository, digest)) return;
+    const { hold } = await this.upstream.getManifest(repository, digest);
+    hold.release();
   }
 
   private async fetch(repository: RepositoryRef, digest: Digest): Promise<ManifestContent> {
     const agreed = await this.agreed(repository, digest);
-    const manifest = agreed ?? (await this.upstream.getManifest(repository, digest));
+    if (agreed) return this.keepFetched(repository, digest, agreed, 'REVALIDATED');
+    const manifest = await this.upstream.getManifest(repository, digest);
+    try {
+      return await this.keepFetched(repository, digest, manifest, 'MISS');
+    } finally {
+      manifest.hold.handOver();
+    }
+  }
+
+  private async keepFetched(
+    repository: RepositoryRef,
+    digest: Digest,
+    manifest: Manifest,
+    cache: CacheStatus,
+  ): Promise<ManifestContent> {
     await this.keep(repository, manifest);
     const { body, mediaType } = manifest;
-    return { digest, mediaType, size: body.length, body, cache: agreed ? 'REVALIDATED' : 'MISS' };
+    return { digest, mediaType, size: body.length, body, cache };
   }
 
   /** A manifest that is stored for another repository, confirmed by a HEAD, which costs no pull (P14). */
   private async agreed(repository: RepositoryRef, digest: Digest): Promise<Manifest | undefined> {
-    const body = await this.manifests.findBody(digest);
+    const size = await this.manifests.findSize(digest);
+    const body = size === undefined ? undefined : await this.findBody(digest, size);
     if (!body) return undefined;
     const head = await this.headUpstream(repository, digest);
     if (head?.mediaType === undefined || (head.digest && !head.digest.equals(digest))) return undefined;

@@ -10,7 +10,7 @@ import { ttlOf } from '../../config/tag-rule.settings.js';
 import { keys } from '../../storage/keys.js';
 import { ManifestStore } from '../../storage/stores/manifest.store.js';
 import { TagStore, type TagRecord } from '../../storage/stores/tag.store.js';
-import { UpstreamClient, type ManifestHead, type Sourced } from '../../upstream/upstream.client.js';
+import { UpstreamClient, type HeldManifest, type ManifestHead, type Sourced } from '../../upstream/upstream.client.js';
 import { UpstreamError } from '../../upstream/upstream-error.js';
 import { UpstreamsService } from '../../upstream/upstreams.service.js';
 import { PermissionService } from './permission.service.js';
@@ -158,6 +158,20 @@ export class TagResolver {
     const manifest = await (head instanceof UpstreamError
       ? this.getRefused(repository, tag, record, head)
       : this.getManifest(repository, head?.digest ?? tag, record));
+    try {
+      return await this.keepFetched(repository, tag, record, manifest, head);
+    } finally {
+      manifest.hold.handOver();
+    }
+  }
+
+  private async keepFetched(
+    repository: RepositoryRef,
+    tag: Tag,
+    record: TagRecord | undefined,
+    manifest: Manifest & Sourced,
+    head: ManifestHead | UpstreamError | undefined,
+  ): Promise<ResolvedTag> {
     const { mediaType, body } = manifest;
     // The host that resolved the tag counts, not the host that sent the content.
     const fallback = head instanceof UpstreamError || head?.digest === undefined ? manifest.fallback : head.fallback;
@@ -180,7 +194,7 @@ export class TagResolver {
     tag: Tag,
     record: TagRecord | undefined,
     refusal: UpstreamError,
-  ): Promise<Manifest & Sourced> {
+  ): Promise<HeldManifest> {
     const name = repository.toString();
     const isHeadless = this.headless.has(name);
     const stands = refusal.isDefinitive && !isHeadless;
@@ -190,7 +204,10 @@ export class TagResolver {
       },
     );
     if (refusal.isDefinitive && manifest.fallback === undefined) this.headless.set(name, true);
-    else if (stands) throw refusal;
+    else if (stands) {
+      manifest.hold.release();
+      throw refusal;
+    }
     return manifest;
   }
 
@@ -199,7 +216,7 @@ export class TagResolver {
     repository: RepositoryRef,
     reference: Reference,
     record: TagRecord | undefined,
-  ): Promise<Manifest & Sourced> {
+  ): Promise<HeldManifest> {
     if (!record || !this.upstream.hasNoPullsLeft(repository)) return this.upstream.getManifest(repository, reference);
     return Promise.reject(new UpstreamError('rate-limited', 'the pull limit is used up'));
   }

@@ -48,6 +48,16 @@ export class ManifestStore {
     );
   }
 
+  /** The bytes when memory has them. */
+  findCachedBody(digest: Digest): Buffer | undefined {
+    return this.hot.get(keys.content(digest)) as Buffer | undefined;
+  }
+
+  /** Size in bytes of stored content. */
+  async findSize(digest: Digest): Promise<number | undefined> {
+    return (await orAbsent(this.provider.stat(keys.content(digest))))?.size;
+  }
+
   /** Returns a check, without I/O, whether the memory cache still holds this record and these bytes. */
   watch(repository: RepositoryRef, digest: Digest, record: ManifestRecord, body?: Buffer): () => boolean {
     const [recordKey, contentKey] = [keys.manifest(repository, digest), keys.content(digest)];

@@ -3,6 +3,7 @@ import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import { describe, expect, it } from 'vitest';
 import { HandClock } from '../../../test/fakes/hand-clock.js';
 import { Secret } from '../../config/values/secret.js';
+import { BodyMemory } from '../../config/memory/body.memory.js';
 import { UpstreamSettings } from '../../config/upstream.settings.js';
 import { parseChallenges } from '../../oci/challenge.js';
 import { TokenService, type TokenRequest } from './token.service.js';
@@ -22,18 +23,22 @@ function make(
 ) {
   const clock = new HandClock();
   const asked: { url: URL; headers: Record<string, string> }[] = [];
-  const tokens = new TokenService((_upstream, url, headers) => {
-    asked.push({ url, headers });
-    const {
-      status = 200,
-      body = { token: `token-${asked.length}`, expires_in: 300 },
-      headers: sent = {},
-    } = respond(asked.length);
-    const stream = Readable.from([Buffer.from(typeof body === 'string' ? body : JSON.stringify(body))], {
-      objectMode: false,
-    });
-    return Promise.resolve({ status, headers: sent, body: stream as unknown as IncomingMessage, host: url.host });
-  }, clock);
+  const tokens = new TokenService(
+    (_upstream, url, headers) => {
+      asked.push({ url, headers });
+      const {
+        status = 200,
+        body = { token: `token-${asked.length}`, expires_in: 300 },
+        headers: sent = {},
+      } = respond(asked.length);
+      const stream = Readable.from([Buffer.from(typeof body === 'string' ? body : JSON.stringify(body))], {
+        objectMode: false,
+      });
+      return Promise.resolve({ status, headers: sent, body: stream as unknown as IncomingMessage, host: url.host });
+    },
+    clock,
+    new BodyMemory(2 ** 24),
+  );
   const get = (request: Partial<TokenRequest> = {}) =>
     tokens.get({
       upstream: upstream,

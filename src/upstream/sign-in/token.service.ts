@@ -1,8 +1,9 @@
 import { LRUCache } from 'lru-cache';
 import type { Clock } from '../../config/clock/clock.js';
+import type { BodyMemory } from '../../config/memory/body.memory.js';
 import type { Challenge } from '../../oci/challenge.js';
 import { JsonError, readJson, type JsonShape } from '../../oci/json/json.js';
-import { readBody } from '../transport/body.js';
+import { receiveBody } from '../transport/body.js';
 import { parseRetryAfter } from '../health/retry-after.js';
 import type { Exchange } from '../transport/transport.js';
 import { errorOfStatus, UpstreamError } from '../upstream-error.js';
@@ -56,6 +57,7 @@ export class TokenService {
   constructor(
     private readonly fetch: TokenFetcher,
     private readonly clock: Clock,
+    private readonly memory: BodyMemory,
   ) {}
 
   /** @throws UpstreamError when no token can be obtained; `unauthorized` because of the credentials or their absence */
@@ -101,11 +103,13 @@ export class TokenService {
       );
     }
     const receivedAt = this.clock.monotonic();
-    const { status, headers, body, host } = await this.fetch(upstream, url, {
+    const response = await this.fetch(upstream, url, {
       accept: 'application/json',
       ...(credentials && { authorization: basic(credentials.username, credentials.password.reveal()) }),
     });
-    const content = await readBody(body, maxResponseBytes, host);
+    const { status, headers, host } = response;
+    const { content, hold } = await receiveBody(response, maxResponseBytes, this.memory, upstream.id);
+    hold.handOver();
     if (status !== 200) throw errorOfToken(status, host, parseRetryAfter(headers['retry-after'], this.clock.now()));
     const { value, lifetime } = parseToken(content, host);
     return { value, expiresAt: receivedAt + lifetime * 1000 * 0.8 };

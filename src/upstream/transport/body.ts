@@ -1,10 +1,15 @@
 import type { Readable } from 'node:stream';
+import type { BodyMemory, Hold } from '../../config/memory/body.memory.js';
 import { UpstreamError } from '../upstream-error.js';
+import { lengthOf } from './blob.body.js';
+import type { Exchange } from './transport.js';
 
 /** Milliseconds to read a small body completely. */
 const wholeDeadline = 30_000;
 /** Unwanted bodies of up to this many bytes are read to keep the connection; larger ones close it. */
 const drainLimit = 64 * 1024;
+/** Seconds after which there may be room again. */
+const retryAfter = 5;
 
 /** Bodies of more than this many bytes are processed one per event loop iteration, because each takes milliseconds. */
 const turnSize = 256 * 1024;
@@ -18,9 +23,15 @@ function turn(): Promise<void> {
 
 /**
  * Reads a small body into memory.
+ * @param admit called with each chunk and the bytes so far; what it throws ends the reading.
  * @throws UpstreamError `wrong` beyond `limit` bytes, `timeout` after 30 s, `unavailable` when the connection breaks.
  */
-export async function readBody(body: Readable, limit: number, host: string): Promise<Buffer> {
+export async function readBody(
+  body: Readable,
+  limit: number,
+  host: string,
+  admit?: (chunk: Buffer, size: number) => Promise<void> | undefined,
+): Promise<Buffer> {
   const late = new AbortController();
   const timer = setTimeout(() => {
     late.abort();
@@ -32,6 +43,7 @@ export async function readBody(body: Readable, limit: number, host: string): Pro
     for await (const chunk of body as AsyncIterable<Buffer>) {
       size += chunk.length;
       if (size > limit) throw new UpstreamError('wrong', `the response of ${host} exceeds ${limit} bytes`);
+      await admit?.(chunk, size);
       chunks.push(chunk);
     }
     if (size > turnSize) await turn();
@@ -44,6 +56,58 @@ export async function readBody(body: Readable, limit: number, host: string): Pro
   } finally {
     clearTimeout(timer);
     body.destroy();
+  }
+}
+
+/** A body in memory, and the room that it has there. Whoever has it hands the hold over or releases it. */
+export interface HeldBody {
+  readonly content: Buffer;
+  readonly hold: Hold;
+}
+
+/**
+ * Reads a small body into memory when there is room for it: what the upstream declared, or else the limit as soon as it
+ * is more than 64 KiB.
+ * @param owner the upstream, which shares the room with others.
+ * @throws UpstreamError as `readBody`; `unavailable` when there was no room in time, `timeout` when others needed it.
+ */
+export async function receiveBody(
+  { body, headers, host }: Exchange,
+  limit: number,
+  memory: BodyMemory,
+  owner: string,
+): Promise<HeldBody> {
+  let isCut = false;
+  const take = async (bytes: number): Promise<Hold> => {
+    const hold = await memory.take(owner, bytes, () => {
+      isCut = true;
+      body.destroy();
+    });
+    if (hold) return hold;
+    throw new UpstreamError('unavailable', `there is no room for the response of ${host}`, retryAfter);
+  };
+  const explain = (error: unknown) =>
+    isCut ? new UpstreamError('timeout', `${host} sends too slowly while others wait`) : error;
+  const declared = lengthOf(headers);
+  let room = Math.min(declared ?? drainLimit, limit);
+  let hold: Hold | undefined;
+  try {
+    hold = await take(room);
+    const content = await readBody(body, limit, host, async (chunk, size) => {
+      if (size > room) {
+        const larger = await take(limit);
+        hold?.release();
+        [hold, room] = [larger, limit];
+      }
+      hold?.progress(chunk.length);
+    });
+    hold.complete();
+    memory.bind(hold, content);
+    return { content, hold };
+  } catch (error) {
+    hold?.release();
+    body.destroy();
+    throw explain(error);
   }
 }
 

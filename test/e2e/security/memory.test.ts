@@ -1,11 +1,14 @@
+import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { writeFileSync } from 'node:fs';
+import { connect, type Socket } from 'node:net';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { request } from '../../fakes/request.js';
-import { bytes, head, ScriptedUpstream, type Script } from '../../fakes/scripted-upstream.js';
+import { bytes, head, ScriptedUpstream, silence, type Script } from '../../fakes/scripted-upstream.js';
 import { Folder } from '../support/folder.js';
 import { Probe } from '../support/probe.js';
 import { build, Program } from '../support/program.js';
+import { until } from '../support/until.js';
 
 beforeAll(build, 180_000);
 
@@ -53,8 +56,25 @@ class Scene implements AsyncDisposable {
     return new Scene(good, evil, program, folder);
   }
 
+  /** A client that sends requests and reads nothing of what comes: the kernel alone takes 4 MB for it. */
+  async deaf(path: string): Promise<Socket> {
+    const socket = connect(Number(new URL(this.program.url).port), '127.0.0.1');
+    socket.on('error', () => undefined);
+    socket.pause();
+    await once(socket, 'connect');
+    socket.write(`GET /v2/${path} HTTP/1.1\r\nhost: m\r\n\r\n`.repeat(3));
+    return socket;
+  }
+
   get(path: string): ReturnType<typeof request> {
     return request(`${this.program.url}/v2/${path}`);
+  }
+
+  /** Connections with something that their clients have not taken, as the kernel has them. */
+  async stuck(): Promise<number> {
+    const port = Number(new URL(this.program.url).port).toString(16).toUpperCase().padStart(4, '0');
+    const lines = (await readFile('/proc/net/tcp', 'utf8')).split('\n');
+    return lines.filter((line) => /^ *\d+: (\S+) \S+ 01 (?!0{8})/.exec(line)?.[1] === `0100007F:${port}`).length;
   }
 
   /** How long others wait for an ordinary response while something happens: that of 99 in 100, in milliseconds. */
@@ -89,6 +109,54 @@ async function expectPeak(scene: Scene, name: string): Promise<void> {
   console.log(`${name}: ${peak.toFixed(0)} MiB`);
   expect(peak).toBeLessThanOrEqual(mostMemory);
 }
+
+describe('bodies in memory', () => {
+  it(
+    '144 manifests of 4 MiB that stall before their last byte leave room for others',
+    { timeout: 120_000 },
+    async () => {
+      await using scene = await Scene.set();
+      const body = largeManifest('stalled');
+      scene.evil.on('GET', /manifests/, [
+        head(200, { ...json, 'content-length': body.length }),
+        bytes(body.subarray(0, -1)),
+        silence(),
+      ]);
+      const large = largeManifest('good');
+      scene.good.on('GET', /manifests\/large/, whole(large));
+      const stalled = evils(144).map((path) => scene.get(path));
+      await until('they stall', () => scene.evil.bodyBytes() > 40 * 1024 * 1024, 20_000);
+      const start = performance.now();
+      expect((await scene.get('good.test/app/manifests/large')).body.equals(large)).toBe(true);
+      const took = performance.now() - start;
+      console.log(`a good manifest beside stalled ones: ${took.toFixed(0)} ms`);
+      expect(took).toBeLessThan(6_000);
+      for (const { status } of await Promise.all(stalled)) expect([502, 503, 504]).toContain(status);
+      await expectPeak(scene, 'stalled manifests');
+    },
+  );
+
+  it.each(['one manifest', 'manifests of their own'])(
+    '100 clients that never read %s are cut',
+    { timeout: 120_000 },
+    async (which) => {
+      await using scene = await Scene.set();
+      scene.evil.on('GET', /manifests/, { respond: ({ path }) => whole(largeManifest(path)) });
+      const paths = which === 'one manifest' ? Array<string>(100).fill(evils(1)[0]!) : evils(100);
+      const start = performance.now();
+      const sockets = await Promise.all(paths.map((path) => scene.deaf(path)));
+      await until('they are stuck', async () => (await scene.stuck()) > 0);
+      const small = await scene.get('good.test/app/manifests/small');
+      expect(small.status).toBe(200);
+      let looks = 0;
+      const noneIsStuck = async () => (looks = (await scene.stuck()) === 0 ? looks + 1 : 0) > 100;
+      await until('all are cut', noneIsStuck, 60_000);
+      console.log(`all were cut after ${(performance.now() - start).toFixed(0)} ms`);
+      for (const socket of sockets) socket.destroy();
+      await expectPeak(scene, `clients that never read ${which}`);
+    },
+  );
+});
 
 const fill = (part: string) => part.repeat(Math.floor(limit / part.length));
 const hostile: Record<string, string> = {
