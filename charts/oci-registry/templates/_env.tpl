@@ -4,7 +4,7 @@
 {{- $config := $values.config -}}
 {{- $env := list -}}
 {{- $settings := list
-  (list "LISTEN" (printf "%s:%d" $values.listenAddress (int $values.containerPort)))
+  (list "LISTEN" (printf "%s:%d" (include "oci-registry.listenAddress" .) (int $values.containerPort)))
   (list "DEFAULT_NAMESPACE" $config.defaultNamespace)
   (list "UNKNOWN_NAMESPACES" $config.unknownNamespaces)
   (list "ALLOW_NAMESPACES" (join "," $config.allowNamespaces))

@@ -58,3 +58,19 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 {{- define "oci-registry.scheme" -}}
 {{- ternary "https" "http" (ne .Values.tls.existingSecret "") -}}
 {{- end -}}
+
+{{/* `[::]` accepts IPv4 too, unless the node has no IPv6. */}}
+{{- define "oci-registry.listenAddress" -}}
+{{- $isIpv6 := or .Values.advertise.ipv6 (has "IPv6" .Values.service.ipFamilies) -}}
+{{- .Values.listenAddress | default (ternary "[::]" "0.0.0.0" $isIpv6) -}}
+{{- end }}
+
+{{- define "oci-registry.ipFamilies" -}}
+{{- with .Values.service.ipFamilyPolicy }}
+ipFamilyPolicy: {{ . }}
+{{- end }}
+{{- with .Values.service.ipFamilies }}
+ipFamilies:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end }}
