@@ -1,5 +1,8 @@
-import { existsSync } from 'node:fs';
+import 'reflect-metadata';
+import { existsSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
+import { ttlOf } from '../../src/config/tag-rule.settings.js';
+import { readUpstreams } from '../../src/config/upstream-file.js';
 import { pages, read, withoutFences } from './support/documents.js';
 
 /** What is said in more than one place: each pattern's group is the figure there. */
@@ -207,3 +210,26 @@ function alternatives(path: string): string[] {
   if (whole === undefined || list === undefined) return [path];
   return list.split(',').flatMap((item) => alternatives(path.replace(whole, item)));
 }
+
+describe('example.yaml', () => {
+  const upstreams = readUpstreams(readFileSync('example.yaml', 'utf8'), undefined);
+
+  it('can be copied without freezing the tags that move', () => {
+    for (const { namespace, tags, tagTtl } of upstreams) {
+      for (const tag of ['latest', 'stable', 'edge', '1', 'v1', '3.12'])
+        expect(ttlOf(tags, tag) ?? tagTtl, `${namespace} ${tag}`).toBeLessThanOrEqual(600_000);
+    }
+  });
+
+  it('can be copied without removing content that is only seldom used', () => {
+    for (const { unusedContentTtl } of upstreams) expect(unusedContentTtl).toBeUndefined();
+  });
+});
+
+describe('the systemd unit', () => {
+  it('allows the threads of as many workers as there may be, and of their supervisor', async () => {
+    const [, workers] = /number of worker processes, 1 to (\d+)/.exec(await read('docs/configuration.md')) ?? [];
+    const [, tasks] = /^TasksMax=(\d+)$/m.exec(await read('contrib/systemd/oci-registry.service')) ?? [];
+    expect(Number(tasks)).toBeGreaterThanOrEqual((Number(workers) + 1) * 11);
+  });
+});
