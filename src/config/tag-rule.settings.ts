@@ -2,8 +2,16 @@ import { parseDuration } from './values/duration.js';
 import { IsTagPattern, IsTagTtl } from './validation/rules.js';
 import { Setting } from './validation/setting.decorator.js';
 
+/** The lifetime of tags that match a pattern. */
+export interface TagRule {
+  /** A tag in which `*` stands for any characters. */
+  readonly pattern: string;
+  /** Milliseconds; Infinity for a tag that never moves. */
+  readonly ttl: number;
+}
+
 /** One entry of an upstream's `tags`. */
-export class TagRuleSettings {
+export class TagRuleSettings implements TagRule {
   @Setting({ name: 'pattern', description: 'tags that the rule is for; * stands for any characters' })
   @IsTagPattern()
   pattern!: string;
@@ -23,7 +31,7 @@ function parseTtl(text: string): number | undefined {
 }
 
 /** Milliseconds of the first rule for the tag, Infinity for an immutable one; undefined when no rule is for it. */
-export function ttlOf(rules: readonly TagRuleSettings[], tag: string): number | undefined {
+export function ttlOf(rules: readonly TagRule[], tag: string): number | undefined {
   return rules.find(({ pattern }) => matchesPattern(pattern, tag))?.ttl;
 }
 

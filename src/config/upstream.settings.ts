@@ -1,5 +1,5 @@
 import { IsOptional } from 'class-validator';
-import type { TagRuleSettings } from './tag-rule.settings.js';
+import type { TagRule } from './tag-rule.settings.js';
 import { parseDuration } from './values/duration.js';
 import {
   AreMaps,
@@ -123,7 +123,7 @@ export class UpstreamSettings extends EndpointSettings {
       'rules for certain tags in place of tag_ttl: maps with pattern, in which * stands for any characters, and ttl, which is immutable, always or a duration; the first whose pattern matches counts',
   })
   @AreMaps()
-  tags: TagRuleSettings[] = [];
+  tags: TagRule[] = [];
 
   @Setting({
     name: 'unused_content_ttl',
