@@ -161,6 +161,7 @@ export class MirroredBlobsService {
     if (!record || !this.permissions.isDue(repository, record)) return record;
     await this.permissions.recheck(repository, {
       key: keyOf(repository, digest),
+      find: () => this.content.rereadLink(repository, digest),
       ask: () => this.agree(repository, digest),
       keep: () => this.link(repository, digest, record.size),
       forget: () => this.content.unlink(repository, digest),

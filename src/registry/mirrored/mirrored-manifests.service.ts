@@ -157,6 +157,7 @@ export class MirroredManifestsService {
     const key = keyOf(repository, digest);
     await this.permissions.recheck(repository, {
       key,
+      find: () => this.manifests.reread(repository, digest),
       ask: () => this.refusals.guard(key, () => this.agree(repository, digest)),
       keep: () => this.link(repository, digest, record),
       forget: () => this.manifests.unlink(repository, digest),

@@ -4,6 +4,8 @@ import { HandClock } from '../../../test/fakes/hand-clock.js';
 import { UpstreamSettings } from '../../config/upstream.settings.js';
 import { Namespace } from '../../oci/namespace.js';
 import { RepositoryRef } from '../../oci/repository.js';
+import { StorageError } from '../../storage/storage-error.js';
+import type { Permission } from '../../storage/stores/record.store.js';
 import type { UpstreamClient } from '../../upstream/upstream.client.js';
 import { UpstreamError, type UpstreamErrorKind } from '../../upstream/upstream-error.js';
 import type { UpstreamsService } from '../../upstream/upstreams.service.js';
@@ -16,6 +18,8 @@ let clock: HandClock;
 let settings: UpstreamSettings;
 let permissions: PermissionService;
 let isSlow: boolean;
+/** The record as the storage has it when the recheck begins. */
+let find: () => Promise<Permission | undefined>;
 /** The steps of the recheck: `asked`, `kept`, `forgotten`. */
 let events: string[];
 
@@ -24,6 +28,7 @@ beforeEach(() => {
   settings = Object.assign(new UpstreamSettings(), { username: 'user', password: 'planted' });
   isSlow = false;
   events = [];
+  find = () => Promise.resolve(undefined);
   const client = { isSlow: () => isSlow, noteSlow: () => void (isSlow = true) } as unknown as UpstreamClient;
   const upstreams = { get: () => ({ settings }) } as unknown as UpstreamsService;
   permissions = new PermissionService(client, upstreams, clock);
@@ -33,6 +38,7 @@ afterEach(() => void vi.restoreAllMocks());
 function recheck(ask: () => Promise<unknown>, forget = () => Promise.resolve()): Promise<void> {
   return permissions.recheck(repository, {
     key: 'content',
+    find: () => find(),
     ask: () => {
       events.push('asked');
       return ask();
@@ -94,11 +100,30 @@ describe('a recheck', () => {
     const responses = Array.from({ length: 50 }, () =>
       recheck(() => new Promise<void>((resolve) => (agree = resolve))),
     );
+    await flush();
     agree?.();
     await Promise.all(responses);
     expect(events).toEqual(['asked', 'kept']);
     await recheck(() => Promise.resolve());
     expect(events).toEqual(['asked', 'kept', 'asked', 'kept']);
+  });
+
+  it('does not ask when the upstream has confirmed it since the caller read the record', async () => {
+    find = () => Promise.resolve(permissions.permission(repository));
+    await recheck(refusing('denied'));
+    expect(events).toEqual([]);
+    clock.pass(hour);
+    const { agreedAt } = permissions.permission(repository);
+    find = () => Promise.resolve({ isPrivate: true, agreedAt: agreedAt - hour * 1000 });
+    await expect(recheck(refusing('denied'))).rejects.toMatchObject({ kind: 'denied' });
+    expect(events).toEqual(['asked', 'forgotten']);
+  });
+
+  it('asks when the storage cannot read the record', async () => {
+    vi.spyOn(Logger.prototype, 'debug').mockReturnValue();
+    find = () => Promise.reject(new StorageError('failed', 'the storage does not answer'));
+    await recheck(() => Promise.resolve());
+    expect(events).toEqual(['asked', 'kept']);
   });
 
   it.each(['unauthorized', 'denied', 'missing'] as const)(

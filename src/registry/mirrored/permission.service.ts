@@ -1,6 +1,7 @@
 import { Inject, Injectable, Logger } from '@nestjs/common';
 import { Clock } from '../../config/clock/clock.js';
 import type { RepositoryRef } from '../../oci/repository.js';
+import { StorageError } from '../../storage/storage-error.js';
 import type { Permission } from '../../storage/stores/record.store.js';
 import { UpstreamClient } from '../../upstream/upstream.client.js';
 import { UpstreamError } from '../../upstream/upstream-error.js';
@@ -13,6 +14,8 @@ import { SingleFlight } from '../single-flight.js';
 export interface Recheck {
   /** Identifies it among all rechecks. */
   readonly key: string;
+  /** Reads the record again, past memory. @throws StorageError */
+  readonly find: () => Promise<Permission | undefined>;
   /** @throws UpstreamError when the upstream did not confirm it */
   readonly ask: () => Promise<unknown>;
   /** Records the confirmation; it must not throw. */
@@ -53,7 +56,7 @@ export class PermissionService {
    */
   async recheck(repository: RepositoryRef, recheck: Recheck): Promise<void> {
     if (this.upstream.isSlow(repository)) return;
-    const asking = this.rechecks.run(recheck.key, () => this.ask(recheck)).then(() => true);
+    const asking = this.rechecks.run(recheck.key, () => this.ask(repository, recheck)).then(() => true);
     try {
       if ((await inTime(asking)) === undefined) this.upstream.noteSlow(repository);
     } catch (error) {
@@ -62,7 +65,8 @@ export class PermissionService {
     }
   }
 
-  private async ask({ key, ask, keep, forget }: Recheck): Promise<void> {
+  private async ask(repository: RepositoryRef, { key, find, ask, keep, forget }: Recheck): Promise<void> {
+    if (await this.isAgreed(repository, key, find)) return;
     try {
       await ask();
     } catch (error) {
@@ -75,5 +79,17 @@ export class PermissionService {
       throw error;
     }
     await keep();
+  }
+
+  /** Another recheck may have ended since the caller read the record. */
+  private async isAgreed(repository: RepositoryRef, key: string, find: Recheck['find']): Promise<boolean> {
+    try {
+      const record = await find();
+      return record !== undefined && !this.isDue(repository, record);
+    } catch (error) {
+      if (!(error instanceof StorageError)) throw error;
+      this.logger.debug(`rechecking without the record of ${key}: ${reasonOf(error)}`);
+      return false;
+    }
   }
 }

@@ -36,6 +36,11 @@ export class ContentStore {
     return this.records.find(keys.blob(repository, digest), readRecord);
   }
 
+  /** As `findLink`, past what is in memory: another replica may have written it since. */
+  rereadLink(repository: RepositoryRef, digest: Digest): Promise<BlobRecord | undefined> {
+    return this.records.reread(keys.blob(repository, digest), readRecord);
+  }
+
   /** Records that the repository contains the blob, whose content must be committed already. */
   async link(repository: RepositoryRef, digest: Digest, record: BlobRecord): Promise<void> {
     await this.records.put(keys.blob(repository, digest), { ...record });

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { UpstreamOptions } from '../support/mirror.js';
+import type { ServerSettings } from '../../../src/config/server.settings.js';
 import { MemoryProvider } from '../../../src/storage/providers/memory/memory.provider.js';
 import { StorageError } from '../../../src/storage/storage-error.js';
 import { FakeRegistry } from '../../fakes/fake-registry.js';
@@ -7,6 +8,7 @@ import { request, type Reply } from '../../fakes/request.js';
 import { makeImage } from '../../fixtures/images.js';
 import { expectError } from '../support/error-document.js';
 import { Folder } from '../support/folder.js';
+import { Gate } from '../support/gate.js';
 import { Mirror } from '../support/mirror.js';
 import { MovingClock } from '../support/moving-clock.js';
 import { until } from '../support/until.js';
@@ -27,6 +29,18 @@ const credentials = { username: 'user', password: 'planted-password' };
 class Stuck extends MemoryProvider {
   isStuck = false;
   readonly written: string[] = [];
+  /** Holds up the next read of a record whose key ends like this, which has its bytes by then. */
+  hold: { readonly ending: string; readonly gate: Gate } | undefined;
+
+  override async read(key: string, limit: number): Promise<Buffer> {
+    const bytes = await super.read(key, limit);
+    const { hold } = this;
+    if (hold && key.includes('/_') && key.endsWith(hold.ending)) {
+      this.hold = undefined;
+      await hold.gate.opened;
+    }
+    return bytes;
+  }
 
   override async write(key: string, bytes: Uint8Array): Promise<void> {
     if (this.isStuck) throw new StorageError('full', 'no space is left');
@@ -50,14 +64,19 @@ class Place implements AsyncDisposable {
     readonly registry: FakeRegistry,
     private readonly folder: Folder,
     isInMemory: boolean,
+    private readonly server: Partial<ServerSettings>,
   ) {
     this.storage = isInMemory ? new Stuck() : undefined;
   }
 
-  static async make(options: UpstreamOptions = credentials, isInMemory = false): Promise<Place> {
+  static async make(
+    options: UpstreamOptions = credentials,
+    isInMemory = false,
+    server: Partial<ServerSettings> = {},
+  ): Promise<Place> {
     const registry = await FakeRegistry.start({ auth: 'bearer', access: { 'team/app': 'private' } });
     registry.addImage('team/app', image, ['latest']);
-    const place = new Place(registry, await Folder.make(), isInMemory);
+    const place = new Place(registry, await Folder.make(), isInMemory, server);
     await place.start(options);
     return place;
   }
@@ -66,9 +85,9 @@ class Place implements AsyncDisposable {
     // Tags are trusted for a fortnight, so that only access is a reason to ask.
     const long = { tagTtl: 14 * 24 * hour * 1000 };
     const upstream = { namespace: 'registry.test', host: this.registry.host, ...long, ...options };
-    const { clock, storage } = this;
+    const { clock, storage, server } = this;
     const root = this.folder.path;
-    this.mirror = await Mirror.start({ clock, root, upstreams: [upstream], ...(storage && { storage }) });
+    this.mirror = await Mirror.start({ clock, root, server, upstreams: [upstream], ...(storage && { storage }) });
   }
 
   async restart(options?: UpstreamOptions): Promise<void> {
@@ -237,6 +256,31 @@ describe('a storage that takes nothing', () => {
       const { written } = place.storage!;
       expect([written.length, new Set(written).size]).toEqual(path === paths['a tag'] ? [2, 2] : [1, 1]);
     }
+  });
+});
+
+describe('a request that read the record before the upstream agreed, and goes on after that', () => {
+  it.each(
+    (['a small blob', 'a blob', 'a manifest'] as const).flatMap((kind) => [
+      [kind, 'GET'],
+      [kind, 'HEAD'],
+    ]),
+  )('costs no second question: %s by %s', async (kind, method) => {
+    // Each request then reads the record from the storage.
+    await using place = await Place.make(credentials, true, { memoryCache: 0 });
+    await place.fill();
+    place.clock.pass(hour);
+    const path = paths[kind as keyof typeof paths];
+    const digest = path.split('/')[1]!;
+    using gate = new Gate();
+    const storage = place.storage!;
+    storage.hold = { ending: digest.replace('sha256:', '/'), gate };
+    const late = place.ask(path, method);
+    await until('its record is read', () => storage.hold === undefined);
+    expect((await place.ask(path, method)).status).toBe(200);
+    gate.open();
+    expect((await late).status).toBe(200);
+    expect(place.asked).toEqual([`HEAD ${digest}`]);
   });
 });
 
