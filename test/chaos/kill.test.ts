@@ -1,12 +1,10 @@
 import { beforeAll, describe } from 'vitest';
 import { build } from '../e2e/support/program.js';
+import { sizes } from '../sizes.js';
 import { sharedFolder } from './support/cluster-storage.js';
 import { killScenario } from './support/kill-scenario.js';
 
 beforeAll(build, 180_000);
 
-/** How often the program is killed; a night may be longer: `KILLS=1000`. */
-const kills = Number(process.env.KILLS ?? 50);
-
 describe('kill -9 at random moments under load, with content in a folder', () =>
-  killScenario(sharedFolder, { kills, latest: 530, largest: 1_000_000, maxSize: '6MiB' }));
+  killScenario(sharedFolder, { kills: sizes.kills, latest: 530, largest: 1_000_000, maxSize: '6MiB' }));

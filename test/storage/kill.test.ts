@@ -1,13 +1,16 @@
 import { describe } from 'vitest';
 import { killScenario } from '../chaos/support/kill-scenario.js';
+import { sizes } from '../sizes.js';
 import { sharedBucket } from './support/shared-bucket.js';
 import { gatewayForAll } from './support/versitygw.js';
 
 const server = gatewayForAll();
 
-/** How often the program is killed; a night may be longer: `KILLS=1000`. */
-const kills = Number(process.env.KILLS ?? 25);
-
 // The largest layers go up in parts.
 describe('kill -9 at random moments under load, with content in a bucket', () =>
-  killScenario(() => sharedBucket(server()), { kills, latest: 2_500, largest: 20_000_000, maxSize: '60MiB' }));
+  killScenario(() => sharedBucket(server()), {
+    kills: sizes.killsOnBucket,
+    latest: 2_500,
+    largest: 20_000_000,
+    maxSize: '60MiB',
+  }));

@@ -5,6 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { FakeRegistry } from '../../fakes/fake-registry.js';
 import { makeImage } from '../../fixtures/images.js';
+import { sizes } from '../../sizes.js';
 import { Folder } from '../support/folder.js';
 import { build, Program } from '../support/program.js';
 import { Probe } from '../support/probe.js';
@@ -13,8 +14,7 @@ import { openFiles } from '../support/open-files.js';
 
 beforeAll(build, 180_000);
 
-/** All of them where time is no object; `npm test` alone sends a fifth of them. */
-const total = process.env.CI === 'true' ? 100_000 : 20_000;
+const total = sizes.fuzzedRequests;
 /** Requests before the first figure is taken: code is compiled and caches are filled meanwhile. */
 const warmUp = 30_000;
 const connections = 16;
@@ -272,7 +272,7 @@ function forgetRequests(program: Program): void {
 describe(`${total} requests of nonsense`, () => {
   it(
     'crash nothing, bring no 500, hold nobody up, cost no memory, and ask nobody nonsense',
-    { timeout: 300_000 },
+    { timeout: Math.max(300_000, 3 * total) },
     async () => {
       await using folder = await Folder.make();
       await using registry = await FakeRegistry.start();

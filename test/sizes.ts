@@ -1,0 +1,13 @@
+/** What each of these runs tries; a night has hours for what the gate has minutes for (CONTRIBUTING, "Gate and night"). */
+const [desk, gate, night] = [0, 1, 2];
+const run = process.env.NIGHTLY === '1' ? night : process.env.CI === 'true' ? gate : desk;
+
+const size = (...sizes: readonly [desk: number, gate: number, night: number]): number => sizes[run]!;
+
+export const sizes = {
+  /** Requests of nonsense that one process is sent. */
+  fuzzedRequests: size(20_000, 100_000, 1_000_000),
+  /** How often the program is killed, with content in a folder and in a bucket. `KILLS` sets both. */
+  kills: Number(process.env.KILLS ?? size(50, 50, 1_000)),
+  killsOnBucket: Number(process.env.KILLS ?? size(25, 25, 1_000)),
+} as const;
