@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import swc from 'unplugin-swc';
 import { defineConfig } from 'vitest/config';
 
@@ -11,9 +12,12 @@ const decorators = swc.vite({
   },
 });
 
+/** Many files wait for timers and sockets; with one worker, Vitest's choice for two cores, half of the machine would idle. */
+const workers = Math.max(2, availableParallelism() - 1);
+
 const suite = (name: string, include: string[], timeout: number, parallel: boolean) => ({
   extends: true as const,
-  test: { name, include, testTimeout: timeout, hookTimeout: timeout, fileParallelism: parallel },
+  test: { name, include, testTimeout: timeout, hookTimeout: timeout, maxWorkers: parallel ? workers : 1 },
 });
 
 export default defineConfig({
