@@ -20,6 +20,11 @@ const suite = (name: string, include: string[], timeout: number, parallel: boole
   test: { name, include, testTimeout: timeout, hookTimeout: timeout, maxWorkers: parallel ? workers : 1 },
 });
 
+const withSetup = ({ test, ...rest }: ReturnType<typeof suite>, globalSetup: string) => ({
+  ...rest,
+  test: { ...test, globalSetup },
+});
+
 export default defineConfig({
   plugins: [decorators],
   test: {
@@ -33,7 +38,10 @@ export default defineConfig({
       suite('chaos', ['test/chaos/**/*.test.ts'], 60_000, true),
       suite('storage', ['test/storage/**/*.test.ts'], 60_000, false),
       suite('browser', ['test/browser/**/*.test.ts'], 60_000, false),
-      suite('clients', ['test/clients/**/*.test.ts'], 300_000, false),
+      withSetup(
+        suite('clients', ['test/clients/**/*.test.ts'], 300_000, false),
+        './test/clients/support/filled-registry.ts',
+      ),
     ],
   },
 });

@@ -1,4 +1,5 @@
-import { type Image, type Images, makeImages } from './images.js';
+import { inject } from 'vitest';
+import type { Image, Images } from './images.js';
 import { Mirror, type MirrorOptions } from './mirror.js';
 import { Scratch } from './scratch.js';
 import { type Authentication, UpstreamRegistry } from './upstream-registry.js';
@@ -15,9 +16,8 @@ export class Stage {
   static async open(mirrored: MirrorOptions, authentication: Authentication = 'token'): Promise<Stage> {
     const scratch = await Scratch.open();
     try {
-      const images = await makeImages(scratch);
-      const upstream = await UpstreamRegistry.start(scratch, images, authentication);
-      return new Stage(scratch, images, upstream, await Mirror.start(scratch, upstream, mirrored));
+      const upstream = await UpstreamRegistry.start(scratch, authentication);
+      return new Stage(scratch, inject('images'), upstream, await Mirror.start(scratch, upstream, mirrored));
     } catch (error) {
       await scratch.close();
       throw error;

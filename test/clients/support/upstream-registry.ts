@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
+import { inject } from 'vitest';
 import { countingProxy } from './counting-proxy.js';
 import { freePort, statusOf } from './http.js';
-import type { Image, Images } from './images.js';
 import { Daemon, run } from './process.js';
 import type { Scratch } from './scratch.js';
 import { SwitchableServer } from './switchable-server.js';
@@ -24,14 +24,12 @@ export class UpstreamRegistry {
 
   private constructor(private readonly scratch: Scratch) {}
 
-  static async start(scratch: Scratch, images: Images, authentication: Authentication): Promise<UpstreamRegistry> {
+  static async start(scratch: Scratch, authentication: Authentication): Promise<UpstreamRegistry> {
     const upstream = new UpstreamRegistry(scratch);
     const registryPort = await upstream.startRegistry(authentication);
     upstream.port = registryPort;
     upstream.front = await SwitchableServer.start(countingProxy(registryPort, upstream.traffic));
     scratch.onClose(() => upstream.front.close());
-    for (const image of [images.multi, images.schema2, images.big]) await upstream.push(image, registryPort);
-    upstream.traffic.forget();
     return upstream;
   }
 
@@ -63,10 +61,12 @@ export class UpstreamRegistry {
 
   private async startRegistry(authentication: Authentication): Promise<number> {
     const port = await freePort();
+    // Linked, not copied: a registry replaces files, and each client's has its own.
+    await run('cp', ['--archive', '--link', inject('filledRegistry'), this.scratch.file('registry')]);
     const configuration = {
       version: '0.1',
       log: { level: 'warn' },
-      storage: { filesystem: { rootdirectory: await this.scratch.folder('registry') } },
+      storage: { filesystem: { rootdirectory: this.scratch.file('registry') } },
       // Relative URLs, because what the registry believes to be its address is not the proxy's.
       http: { addr: `127.0.0.1:${port}`, relativeurls: true, secret: secret() },
       auth: authentication === 'token' ? await this.tokenAuthentication() : await this.basicAuthentication(),
@@ -95,15 +95,6 @@ export class UpstreamRegistry {
     );
     await writeFile(path, (await Promise.all(lines)).join('\n'));
     return { htpasswd: { realm: 'basic.test', path } };
-  }
-
-  private async push(image: Image, registryPort: number): Promise<void> {
-    const { username, password } = this.writer;
-    await run('skopeo', [
-      ...['copy', '--quiet', '--insecure-policy', '--all', '--preserve-digests'],
-      ...['--dest-tls-verify=false', '--dest-creds', `${username}:${password}`],
-      ...[image.source, `docker://127.0.0.1:${registryPort}/${image.repository}:${image.tag}`],
-    ]);
   }
 }
 
