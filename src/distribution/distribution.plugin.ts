@@ -5,9 +5,9 @@ import type { KeyPair, KeyPairFiles } from '../config/key-pair.js';
 import { BodyMemory } from '../config/memory/body.memory.js';
 import { ServerSettings } from '../config/server.settings.js';
 import { TrafficCounts } from '../registry/statistics/traffic.counts.js';
-import { endAbandonedResponses } from './server/abandoned.responses.js';
 import { CertificateService } from './server/certificate.service.js';
 import { DrainService } from './server/drain.service.js';
+import { handleInOrder } from './server/ordered.requests.js';
 
 /** A certificate and the files that it was read from. */
 export interface Certificate {
@@ -21,6 +21,7 @@ export function connectionsPlugin(app: INestApplicationContext, certificate: Cer
     const { server } = fastify;
     const { clientTimeout, maxConnections } = app.get(ServerSettings);
     server.maxConnections = maxConnections;
+    handleInOrder(server, clientTimeout);
     // Node would answer other expectations than 100-continue with a bare 417; no client asks for one.
     server.on('checkExpectation', (request, response) => server.emit('request', request, response));
     // No route takes a body, so none is parsed: it is refused with its request.
@@ -31,7 +32,6 @@ export function connectionsPlugin(app: INestApplicationContext, certificate: Cer
     fastify.decorate('traffic', app.get(TrafficCounts));
     // The exception filter sets it, the request log reads it.
     fastify.decorateRequest('refusal', undefined);
-    endAbandonedResponses(fastify);
     app.get(DrainService).watch(fastify);
     if (!certificate) return;
     app.get(CertificateService).watch(server as unknown as TlsServer, certificate.files, certificate.pair);

@@ -9,12 +9,13 @@ interface ListPage {
 }
 
 export interface TagPage extends ListPage {
-  readonly tags: readonly string[];
+  /** The document, complete. */
+  readonly body: Uint8Array;
 }
 
 export interface ReferrersPage extends ListPage {
   /** The index as the upstream sent it. */
-  readonly body: string;
+  readonly body: Uint8Array;
   /** The filters that the upstream applied, as in OCI-Filters-Applied. */
   readonly filters: string | undefined;
 }

@@ -3,7 +3,6 @@ import { LRUCache } from 'lru-cache';
 import type { ValidityCheck } from '../../registry/validity-check.js';
 import type { NamespaceTraffic, TrafficCounts } from '../../registry/statistics/traffic.counts.js';
 import type { HttpResponse } from './http.response.js';
-import { endWith } from './response.sink.js';
 
 /** Bytes of cached responses. The cache of small content holds most of the bodies anyway. */
 const budget = 8 * 1024 * 1024;
@@ -68,7 +67,7 @@ export class CachedResponses {
     const { headers } = cached;
     cached.traffic.sent += cached.body?.length ?? 0;
     reply.raw.writeHead(200, now.age === undefined ? [...headers] : [...headers, 'age', now.age]);
-    endWith(reply.raw, cached.body, reply.server.getDecorator('clientTimeout'));
+    reply.raw.end(cached.body);
     return true;
   }
 

@@ -10,8 +10,7 @@ export function tagsResponse(
   path: string,
   query: URLSearchParams,
 ): HttpResponse {
-  const body = JSON.stringify({ name: repository.name, tags: page.tags });
-  return listResponse(repository, body, 'application/json', page, nextLink(path, query, page.next));
+  return listResponse(repository, page.body, 'application/json', page, nextLink(path, query, page.next));
 }
 
 /** A list of referrers (end-12). */
@@ -34,7 +33,7 @@ export function referrersResponse(
 
 function listResponse(
   repository: RepositoryRef,
-  body: string,
+  body: Uint8Array,
   mediaType: string,
   { cache, age }: Pick<TagPage, 'cache' | 'age'>,
   link: Record<string, string>,
@@ -44,7 +43,7 @@ function listResponse(
     headers: {
       ...commonHeaders,
       'content-type': mediaType,
-      'content-length': Buffer.byteLength(body),
+      'content-length': body.length,
       'oci-namespace': repository.namespace.toString(),
       'x-cache': cache,
       age,

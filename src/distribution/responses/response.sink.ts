@@ -3,13 +3,24 @@ import type { ServerResponse } from 'node:http';
 /** Milliseconds between checks for slow clients; one timer serves all responses. */
 const watchInterval = 5_000;
 
-/** Something that a client is to take before its deadline. */
-interface Watched {
+/** A write that a client has not taken yet. */
+interface Write {
+  /** @param now on the monotonic clock. */
   cutIfSlow(now: number): void;
 }
 
-const waiting = new Set<Watched>();
+const waiting = new Set<Write>();
 let watch: NodeJS.Timeout | undefined;
+
+/** Disconnects a client that does not take the end of a response within `timeout` milliseconds, whoever wrote it. */
+export function watchEnd(response: ServerResponse, timeout: number): void {
+  response.once('prefinish', () => {
+    const since = performance.now();
+    const end: Write = { cutIfSlow: (now) => now - since > timeout && response.destroy() };
+    startWatching(end);
+    response.once('close', () => waiting.delete(end));
+  });
+}
 
 /** Writes to a response and waits until the kernel has the bytes, so that the caller can reuse its buffer. */
 export class ResponseSink {
@@ -51,8 +62,7 @@ export class ResponseSink {
 
   /** Disconnects a client that has taken nothing for too long. */
   cutIfSlow(now: number): void {
-    if (isNotItsTurn(this.response)) this.since = now;
-    else if (now - this.since > this.timeout) this.response.destroy();
+    if (now - this.since > this.timeout) this.response.destroy();
   }
 
   close(): void {
@@ -68,33 +78,8 @@ export class ResponseSink {
   };
 }
 
-/**
- * Ends a response with a small body, and cuts the client when it has not taken it in time.
- * @param timeout milliseconds.
- */
-export function endWith(response: ServerResponse, body: string | Uint8Array | undefined, timeout: number): void {
-  response.end(body);
-  // The kernel has usually taken it all by now.
-  if (response.writableLength === 0) return;
-  let since = performance.now();
-  const watched = {
-    cutIfSlow(now: number) {
-      if (isNotItsTurn(response)) since = now;
-      else if (now - since > timeout) response.destroy();
-    },
-  };
-  const stop = () => waiting.delete(watched);
-  response.once('finish', stop).once('close', stop);
-  startWatching(watched);
-}
-
-/** Whether an earlier response is still being sent on the connection (RFC 9112 §9.3.2): its client is not late here. */
-function isNotItsTurn(response: ServerResponse): boolean {
-  return response.socket === null && !response.destroyed;
-}
-
-function startWatching(watched: Watched): void {
-  waiting.add(watched);
+function startWatching(write: Write): void {
+  waiting.add(write);
   watch ??= setInterval(() => {
     const now = performance.now();
     for (const slow of waiting) slow.cutIfSlow(now);

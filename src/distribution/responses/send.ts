@@ -4,7 +4,7 @@ import { OciError } from '../../oci/error.js';
 import type { NamespaceTraffic, TrafficCounts } from '../../registry/statistics/traffic.counts.js';
 import type { HttpResponse, BodySink } from './http.response.js';
 import type { CachedResponses } from './cached.responses.js';
-import { endWith, ResponseSink } from './response.sink.js';
+import { ResponseSink } from './response.sink.js';
 
 /** Bytes of a body that is given to the connection at once. */
 export const smallBody = 64 * 1024;
@@ -56,15 +56,14 @@ async function sendBody(
   }
   // Only content has a namespace; errors are not traffic that a cache could save.
   const traffic = namespace === undefined ? undefined : trafficOf(reply).of(String(namespace));
-  const timeout = reply.server.getDecorator<number>('clientTimeout');
   if (typeof body === 'string' || (body instanceof Uint8Array && body.length <= smallBody)) {
     if (traffic) traffic.sent += Buffer.byteLength(body);
-    endWith(response, body, timeout);
+    response.end(body);
     return;
   }
   // Clients wait for the header with a deadline, which a slow upstream's first byte could exceed.
   response.flushHeaders();
-  const sink = new ResponseSink(response, timeout);
+  const sink = new ResponseSink(response, reply.server.getDecorator('clientTimeout'));
   try {
     const write = counting(sink, traffic);
     if (body instanceof Uint8Array) await writeInSlices(body, write, hold);

@@ -60,10 +60,10 @@ export class MirroredListsService {
       ask: async () => {
         const page = await this.upstream.listTags(repository, query);
         page.hold.handOver();
-        return { body: tagsOf(page.body), next: nextQuery(page, ['n', 'last']) };
+        return { body: tagsDocument(repository, page.body), next: nextQuery(page, ['n', 'last']) };
       },
     });
-    return { ...this.page(result), tags: JSON.parse(result.record.body) as string[] };
+    return { ...this.page(result), body: result.record.body };
   }
 
   /**
@@ -80,7 +80,7 @@ export class MirroredListsService {
         if (!isReferrersIndex(page.body)) {
           throw new UpstreamError('wrong', 'the upstream sent no referrers index');
         }
-        return { body: page.body.toString('utf8'), next: nextQuery(page), filters: page.filters };
+        return { body: page.body, next: nextQuery(page), filters: page.filters };
       },
     });
     const { body, filters } = result.record;
@@ -154,12 +154,12 @@ export class MirroredListsService {
   }
 }
 
-/** The list of tags as the upstream wrote it; some registries send null for none. */
-function tagsOf(body: Buffer): string {
+/** The document with the array as the upstream wrote it; some registries send null for an empty one. */
+function tagsDocument(repository: RepositoryRef, body: Buffer): Uint8Array {
   const tags = sound(() => findStringArray(body, 'tags'));
-  if (tags === null) return '[]';
   if (tags === undefined) throw new UpstreamError('wrong', 'the upstream sent no tag list');
-  return Buffer.from(tags).toString('utf8');
+  const head = Buffer.from(`{"name":${JSON.stringify(repository.name)},"tags":`);
+  return Buffer.concat([head, tags ?? Buffer.from('[]'), Buffer.from('}')]);
 }
 
 function isReferrersIndex(body: Buffer): boolean {

@@ -29,11 +29,15 @@ export class RecordStore {
    * @param read parses the fields; returns undefined when any are missing or invalid.
    * @throws StorageError `newer-version` for a record of a later version, which is neither used nor overwritten.
    */
-  find<T extends object | number>(key: string, read: (fields: RecordFields) => T | undefined): Promise<T | undefined> {
+  find<T extends object | number>(
+    key: string,
+    read: (fields: RecordFields) => T | undefined,
+    sizeOf: (record: T) => number = () => 0,
+  ): Promise<T | undefined> {
     return this.hot.getOrRead(
       key,
       () => this.readRecord(key, read),
-      () => recordCost,
+      (record) => recordCost + sizeOf(record),
     );
   }
 
@@ -46,10 +50,15 @@ export class RecordStore {
     return this.find(key, read);
   }
 
-  /** @throws StorageError `full` when there is no space for a new record; replacing one needs none. */
-  async put(key: string, fields: RecordFields): Promise<void> {
+  /**
+   * @param body stored behind the fields as it is, and read as the field `body`.
+   * @throws StorageError `full` when there is no space for a new record; replacing one needs none.
+   */
+  async put(key: string, fields: RecordFields, body?: Uint8Array): Promise<void> {
     if (this.space.isFull && !(await orAbsent(this.provider.stat(key)))) this.space.check();
-    await this.replacing(key, () => this.provider.write(key, Buffer.from(JSON.stringify({ version, ...fields }))));
+    const line = Buffer.from(JSON.stringify({ version, ...fields, ...(body && { bodySize: body.length }) }));
+    const content = body ? Buffer.concat([line, Buffer.from('\n'), body]) : line;
+    await this.replacing(key, () => this.provider.write(key, content));
   }
 
   async remove(key: string): Promise<void> {
@@ -67,7 +76,7 @@ export class RecordStore {
       throw error;
     });
     if (content === undefined) return undefined;
-    const fields = parseRecord(content);
+    const fields = parseFields(content);
     if (typeof fields?.version === 'number' && fields.version > version) {
       throw new StorageError('newer-version', `the record ${key} was written by a newer version of this program`);
     }
@@ -86,6 +95,15 @@ export class RecordStore {
     }
     await this.provider.delete(key);
   }
+}
+
+/** The fields, and the body behind them if there is one: JSON.stringify writes no newline. Undefined when damaged. */
+function parseFields(content: Buffer): RecordFields | undefined {
+  const end = content.indexOf('\n');
+  if (end === -1) return parseRecord(content);
+  const fields = parseRecord(content.subarray(0, end));
+  const body = content.subarray(end + 1);
+  return fields?.bodySize === body.length ? { ...fields, body } : undefined;
 }
 
 /** The upstream's permission for a repository to serve something. */
