@@ -15,7 +15,9 @@ export class AdminGuard implements CanActivate {
   constructor(private readonly settings: ServerSettings) {}
 
   canActivate(context: ExecutionContext): boolean {
-    const { headers, raw } = context.switchToHttp().getRequest<FastifyRequest>();
+    const { headers, raw, originalUrl } = context.switchToHttp().getRequest<FastifyRequest>();
+    // A proxy that denies `/_admin` must not be bypassed with `/%5fadmin`.
+    if (!isLiteral(originalUrl)) throw new NotFoundException();
     if (bearsToken(headers, this.settings.adminToken)) return true;
     // Like any unknown path: a client must not learn that the route exists.
     if (!cameToAdminAddress(raw)) throw new NotFoundException();
@@ -24,6 +26,11 @@ export class AdminGuard implements CanActivate {
     if (reason !== undefined) throw new OciError('DENIED', reason);
     return true;
   }
+}
+
+/** Whether the prefix of the path is not encoded; names below it may be. */
+function isLiteral(target: string): boolean {
+  return target.replace(/^https?:\/\/[^/?#]*/i, '').startsWith('/_admin/');
 }
 
 /** Compares hashes, which have one length, so that the time tells nothing about the token. */

@@ -93,8 +93,14 @@ async function listenForAdmins(server: Server, { server: settings, given }: Sett
 }
 
 async function listenPlainly(server: Server, address: ListenAddress): Promise<string> {
-  // Otherwise the cluster module would share the address among all workers.
-  server.listen({ ...address, exclusive: true });
+  // The umask, because the socket file would be open to others between its creation and a chmod.
+  const umask = process.umask(0o177);
+  try {
+    // Otherwise the cluster module would share the address among all workers.
+    server.listen({ ...address, exclusive: true });
+  } finally {
+    process.umask(umask);
+  }
   await once(server, 'listening');
   const bound = server.address();
   if (typeof bound === 'string' || bound === null) return String(bound);

@@ -43,15 +43,32 @@ describe('the main address', () => {
     expect(stage.mirror.log).not.toContain('planted-');
   });
 
-  it('answers to the token, however it is spelled otherwise, and from any host and page', async () => {
+  it('answers to the token, from any host and page', async () => {
     await using stage = await Stage.start(withToken);
-    for (const path of ['/_admin/usage', '/%5Fadmin/usage', '/_admin/usage?x=1']) {
+    for (const path of ['/_admin/usage', 'http://m/_admin/usage', '/_admin/usage?x=1']) {
       const headers = [`authorization: bearer ${token}`, 'origin: http://dashboard.example'];
       expect((await rawRequest(stage.mirror.url, path, { headers })).status, path).toBe(200);
     }
     expect(stage.mirror.log).not.toContain('planted-');
     await stage.mirror.settled();
     expect(stage.mirror.log).toContain('"path":"/_admin/usage","status":200');
+  });
+});
+
+describe.each(['the main address', 'the admin address'])('%s', (which) => {
+  it.each([
+    '/%5Fadmin/usage',
+    '/%5fadmin/usage',
+    '/_adm%69n/usage',
+    '/_admin%2Fusage',
+    '//_admin/usage',
+    '/./_admin/usage',
+  ])('has nothing at another spelling: %s', async (path) => {
+    await using stage = await Stage.start(withToken);
+    await using admin = await AdminAddress.open(stage);
+    const url = which === 'the admin address' ? admin.url : stage.mirror.url;
+    const headers = [`authorization: Bearer ${token}`];
+    expect(await look(url, 'GET', path, headers)).toEqual(await look(url, 'GET', '/_nothing/here', headers));
   });
 });
 

@@ -57,7 +57,7 @@ class Scene implements AsyncDisposable {
     await action();
     const { p99, slowdown } = await probe.end();
     // What else this machine is busy with is not the program's doing.
-    return p99 / Math.max(1, slowdown / 2);
+    return p99 / Math.max(1, slowdown);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
