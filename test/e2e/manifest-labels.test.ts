@@ -27,6 +27,12 @@ const cases = [
     label: types.ociManifest,
     type: types.dockerManifest,
   },
+  {
+    what: 'an image labelled as an index',
+    of: { ...image, mediaType: types.ociManifest },
+    label: types.ociIndex,
+    type: types.ociManifest,
+  },
   { what: 'an ORAS artifact', of: { mediaType: oras, blobs: [layer] }, label: oras, type: oras },
   {
     what: 'an index as binary data',

@@ -76,7 +76,7 @@ describe('/readyz', () => {
     };
     await using mirror = await Mirror.start({ storage, root: storage.root });
     const responses = await Promise.all([ask(mirror.url, '/readyz'), ask(mirror.url, '/readyz')]);
-    const expected = [503, { status: 'unavailable', reason: 'storage: it does not answer' }];
+    const expected = [503, { status: 'unavailable', reason: 'storage: no response' }];
     expect([...responses, writes]).toEqual([expected, expected, 1]);
   });
 
