@@ -29,14 +29,9 @@ export class Upstream {
     this.namespace = Namespace.parse(settings.namespace);
     this.base = new URL(`${settings.tls ? 'https' : 'http'}://${settings.host}`);
     this.certificateAuthorities = settings.caFile === undefined ? undefined : readFileSync(settings.caFile, 'utf8');
-    this.realms = new Set(settings.tokenRealms.map(placeOf));
-    this.trusted = isConfigured
-      ? new Set([
-          this.base.hostname,
-          ...settings.tokenRealms.map(hostnameOf),
-          ...settings.redirectHosts.map(hostnameOf),
-        ])
-      : new Set();
+    this.realms = new Set(settings.tokenRealms.map(canonicalHost));
+    const trusted = [settings.host, ...settings.tokenRealms, ...settings.redirectHosts];
+    this.trusted = new Set(isConfigured ? trusted.map(canonicalHost) : []);
     this.fallbacks = settings.fallbackHosts.map(
       (fallback) => new Upstream(settingsOf(settings, fallback), true, true, counts),
     );
@@ -55,14 +50,17 @@ export class Upstream {
     return `${this.namespace.toString()} ${this.base.origin}`;
   }
 
-  /** Whether the configuration names the host: it may be private, and this upstream's TLS settings apply to it. */
+  /**
+   * Whether the configuration names this host and port: it may be private, and this upstream's TLS settings apply to it.
+   * An entry without a port stands for the default port only.
+   */
   trusts(url: URL): boolean {
-    return this.trusted.has(url.hostname);
+    return this.trusted.has(hostAndPort(url)) || (url.port === '' && this.trusted.has(url.hostname));
   }
 
   /** Whether `token_realms` lists this host, with this port or without a port. */
   listsRealm(url: URL): boolean {
-    return this.realms.has(url.hostname) || this.realms.has(`${url.hostname}:${url.port || defaultPort(url)}`);
+    return this.realms.has(url.hostname) || this.realms.has(hostAndPort(url));
   }
 }
 
@@ -77,11 +75,16 @@ function hostnameOf(host: string): string {
 }
 
 /** The canonical host with the given port, even if that is the default port. */
-function placeOf(host: string): string {
+function canonicalHost(host: string): string {
   const port = /:(\d+)$/.exec(host)?.[1];
   return port === undefined ? hostnameOf(host) : `${hostnameOf(host)}:${Number(port)}`;
 }
 
-function defaultPort({ protocol }: URL): number {
-  return protocol === 'https:' ? 443 : 80;
+function hostAndPort(url: URL): string {
+  return `${url.hostname}:${portOf(url)}`;
+}
+
+/** The port of a URL, the default one included. */
+export function portOf({ port, protocol }: URL): number {
+  return Number(port) || (protocol === 'https:' ? 443 : 80);
 }

@@ -1,7 +1,7 @@
 import net, { type AddressInfo } from 'node:net';
 import { once } from 'node:events';
 import { describe, expect, it } from 'vitest';
-import { Mirror } from '../e2e/support/mirror.js';
+import { Mirror, type UpstreamOptions } from '../e2e/support/mirror.js';
 import { challenge, redirect, ScriptedUpstream } from '../fakes/scripted-upstream.js';
 import { makeBlob } from '../fixtures/images.js';
 import { codeOf, pull, type Outcome } from './support/client.js';
@@ -135,12 +135,12 @@ async function sendTo(
   way: keyof typeof ways,
   urls: readonly string[],
   resolver: Names,
-  credentials: object = {},
+  settings: UpstreamOptions = {},
 ): Promise<Outcome[]> {
   await using upstream = await ScriptedUpstream.start();
   await using mirror = await Mirror.start({
     resolver,
-    upstreams: [{ namespace: 'registry.test', host: upstream.host, ...credentials }],
+    upstreams: [{ namespace: 'registry.test', host: upstream.host, ...settings }],
   });
   return await Promise.all(
     urls.map((url, index) => {
@@ -253,9 +253,7 @@ describe.each(Object.keys(ways))('a %s of a configured registry', (way) => {
       ...spellings,
       ...list.filter((address) => !address.includes(':')),
       ...list.filter((address) => address.includes(':')).map((address) => `[${address}]`),
-    ]
-      // The registry itself is at 127.0.0.1 here, and the operator vouches for that host.
-      .filter((host) => !URL.canParse(`http://${host}`) || new URL(`http://${host}`).hostname !== '127.0.0.1');
+    ];
     const outcomes = await sendTo(
       way,
       hosts.map((host) => `http://${host}:${bait.port}/x`),
@@ -278,10 +276,13 @@ describe.each(Object.keys(ways))('a %s of a configured registry', (way) => {
     expect(bait.connections).toBe(0);
   });
 
-  it('does lead to a private address that the operator vouches for', async () => {
+  it('does lead to a private address that the operator lists with its port, and to no other port of that host', async () => {
     await using bait = await Bait.lay();
-    const resolver = Names.here();
-    await sendTo(way, [`http://vouched.example:${bait.port}/x`], resolver, { redirectHosts: ['vouched.example'] });
+    const urls = [`http://listed.example:${bait.port}/x`];
+    const redirectHosts = ['listed.example', 'listed.example:1', `other.example:${bait.port}`];
+    await sendTo(way, urls, Names.here(), { redirectHosts });
+    expect(bait.connections).toBe(0);
+    await sendTo(way, urls, Names.here(), { redirectHosts: [`listed.example:${bait.port}`] });
     expect(bait.connections).toBeGreaterThan(0);
   });
 });

@@ -348,7 +348,8 @@ describe('a download behind a redirect', () => {
       response.write(blob.body.subarray(from, from + (size - from) / 2), () => response.destroy());
       registry.cdn.expireAll();
     };
-    await using mirror = await Mirror.start({ upstreams: [{ namespace: 'registry.test', host: registry.host }] });
+    const upstream = { namespace: 'registry.test', host: registry.host, ...registry.otherPorts };
+    await using mirror = await Mirror.start({ upstreams: [upstream] });
     const outcome = await pull(`${mirror.url}/v2/registry.test/app/blobs/${blob.digest}`, blob.body);
     expect(outcome.verdict).toBe('right');
     const urls = registry.select({ kind: 'cdn' }).map(({ url }) => url);

@@ -48,6 +48,8 @@ const found = (text: string, except: readonly string[] = []) =>
     (spelling) => text.includes(spelling) && !except.some((known) => spellingsOf(known).includes(spelling)),
   );
 
+const portsOf = ({ otherPorts: { tokenRealms, redirectHosts } }: FakeRegistry) => [...tokenRealms, ...redirectHosts];
+
 /** What a client could see of an answer. */
 const textOf = ({ status, headers, body }: Reply) => `${status} ${JSON.stringify(headers)} ${body.toString('latin1')}`;
 
@@ -60,17 +62,25 @@ class Place implements AsyncDisposable {
     readonly program: Program,
   ) {}
 
-  /** @param hosts of the namespaces `registry.test`, `file.test` and `map.test`. */
-  static async start(hosts: Record<string, string>, env: Record<string, string> = {}): Promise<Place> {
+  /**
+   * @param hosts of the namespaces `registry.test`, `file.test` and `map.test`.
+   * @param otherPorts where they have tokens and content besides.
+   */
+  static async start(
+    hosts: Record<string, string>,
+    otherPorts: readonly string[] = [],
+    env: Record<string, string> = {},
+  ): Promise<Place> {
     const folder = await Folder.make();
     await writeFile(folder.file('password'), `${secrets.filePassword}\n`);
     const lines: Record<string, string> = {
       'registry.test': `, username: user, password: ${secrets.password}`,
       'file.test': `, username: user, password_file: '${folder.file('password')}'`,
     };
+    const others = JSON.stringify(otherPorts);
     const entries = Object.entries(hosts).map(
       ([name, host]) =>
-        `- {namespace: ${name}, host: '${host}', tls: false, token_realms: [127.0.0.1]${lines[name] ?? ''}}`,
+        `- {namespace: ${name}, host: '${host}', tls: false, token_realms: ${others}, redirect_hosts: ${others}${lines[name] ?? ''}}`,
     );
     await writeFile(folder.file('upstreams.yaml'), entries.join('\n'));
     const map = { 'map.test': { username: 'user', password: secrets.mapPassword } };
@@ -159,7 +169,10 @@ describe.concurrent('a secret', () => {
       })),
     );
     const hosts = Object.fromEntries(registries.map(({ name, registry }) => [name, registry.host]));
-    await using place = await Place.start(hosts);
+    await using place = await Place.start(
+      hosts,
+      registries.flatMap(({ registry }) => portsOf(registry)),
+    );
     for (const { name, registry } of registries) {
       registry.addImage('team/app', image, ['1']);
       const statuses = await place.useAll(name);
@@ -197,7 +210,7 @@ describe.concurrent('a secret', () => {
   it.each(outages)('is not told of by failures: %s', async (_, fail) => {
     await using registry = await FakeRegistry.start({ auth: 'bearer', anonymous: false, redirectBlobs: 307 });
     registry.addImage('team/app', image, ['1']);
-    await using place = await Place.start({ 'registry.test': registry.host });
+    await using place = await Place.start({ 'registry.test': registry.host }, portsOf(registry));
     fail(registry);
     const statuses = await place.useAll();
     expect(Math.max(...statuses)).toBeGreaterThanOrEqual(400);
@@ -252,7 +265,7 @@ describe.concurrent('a secret', () => {
     await using foreign = await ScriptedUpstream.start();
     foreign.on('*', /./, content(layer.body));
     upstream.on('*', /./, lie(foreign));
-    await using place = await Place.start({ 'registry.test': upstream.host });
+    await using place = await Place.start({ 'registry.test': upstream.host }, [foreign.host]);
     await place.useAll();
     await place.expectNoSecrets();
     // What the registry itself put into an address is for whoever is there; ours is not.

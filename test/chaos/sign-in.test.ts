@@ -5,7 +5,14 @@ import { describe, expect, it } from 'vitest';
 import { MovingClock } from '../e2e/support/moving-clock.js';
 import { Mirror, type MirrorOptions } from '../e2e/support/mirror.js';
 import { FakeRegistry, type FakeRegistryOptions } from '../fakes/fake-registry.js';
-import { challenge, content, plain, redirect, ScriptedUpstream } from '../fakes/scripted-upstream.js';
+import {
+  challenge,
+  content,
+  plain,
+  redirect,
+  ScriptedUpstream,
+  type ScriptedRequest,
+} from '../fakes/scripted-upstream.js';
 import { makeCertificate } from '../fixtures/certificate.js';
 import { makeBlob, makeImage } from '../fixtures/images.js';
 import { codeOf, pull, type Outcome } from './support/client.js';
@@ -37,12 +44,12 @@ class Stage implements AsyncDisposable {
     const registry = await FakeRegistry.start({ auth: 'bearer', ...options });
     registry.addImage('team/app', image, ['latest']);
     const clock = new MovingClock();
-    // Another port of an address is a place that the operator has to name.
-    const realm = options.token?.separatePort === true && { tokenRealms: [new URL(registry.realm).host] };
     const mirror = await Mirror.start({
       clock,
       server: { logLevel: 'debug' },
-      upstreams: [{ namespace: 'registry.test', host: registry.host, ...realm, ...(signedIn && credentials) }],
+      upstreams: [
+        { namespace: 'registry.test', host: registry.host, ...registry.otherPorts, ...(signedIn && credentials) },
+      ],
       ...(typeof more === 'function' ? more(registry) : more),
     });
     return new Stage(registry, mirror, clock);
@@ -261,37 +268,43 @@ describe('what may not be read', () => {
   });
 });
 
-/** A registry and a realm under host names of the test's own, all of which lead to this machine. */
+/** The realms are at another loopback address, so that they can have the port of the registry. */
+const realmAddress = '127.0.0.2';
+
+/** A registry and a realm under host names of the test's own, all of which lead to this machine, at one port. */
 async function withRealm(
   registryHost: string,
   realmUrl: (port: string) => string,
-  settings: object,
+  settings: (port: string) => object,
   check: (found: {
     outcome: Outcome;
+    /** Token requests, wherever they arrived. */
+    asked: readonly ScriptedRequest[];
     realm: ScriptedUpstream;
     upstream: ScriptedUpstream;
     mirror: Mirror;
   }) => Promise<void> | void,
 ): Promise<void> {
-  await using realm = await ScriptedUpstream.start();
-  realm.on('GET', /^\/token/, plain(200, '{"token":"planted-token"}'));
   await using upstream = await ScriptedUpstream.start();
-  const [registryPort = '', realmPort = ''] = [upstream, realm].map(({ host }) => host.split(':')[1] ?? '');
+  const [, port = ''] = upstream.host.split(':');
+  await using realm = await ScriptedUpstream.start({ address: realmAddress, port: Number(port) });
+  for (const server of [realm, upstream]) server.on('GET', /^\/token/, plain(200, '{"token":"planted-token"}'));
   upstream.on('GET', /^\/v2\//, {
     respond: ({ headers }) =>
       headers.authorization === undefined
-        ? challenge(`Bearer realm="${realmUrl(realmPort)}",service="s"`)
+        ? challenge(`Bearer realm="${realmUrl(port)}",service="s"`)
         : content(layer.body),
   });
   await using mirror = await Mirror.start({
-    resolver: Names.here(),
+    resolver: new Names((name) => [name === registryHost ? '127.0.0.1' : realmAddress]),
     server: { logLevel: 'debug' },
-    upstreams: [{ namespace: 'registry.test', host: `${registryHost}:${registryPort}`, ...credentials, ...settings }],
+    upstreams: [{ namespace: 'registry.test', host: `${registryHost}:${port}`, ...credentials, ...settings(port) }],
   });
   const outcome = await pull(`${mirror.url}/v2/registry.test/team/app/blobs/${layer.digest}`, layer.body);
   await mirror.settled();
   await expectNoSecrets(mirror, [outcome]);
-  await check({ outcome, realm, upstream, mirror });
+  const asked = [...realm.requests, ...upstream.select({ path: /^\/token/ })];
+  await check({ outcome, asked, realm, upstream, mirror });
 }
 
 describe.concurrent('a password', () => {
@@ -316,12 +329,10 @@ describe.concurrent('a password', () => {
     await withRealm(
       registry,
       (port) => `http://${host}:${port}/token`,
-      { redirectHosts: [host] },
-      ({ outcome, realm }) => {
+      (port) => ({ redirectHosts: [`${host}:${port}`] }),
+      ({ outcome, asked }) => {
         expect(outcome.verdict).toBe('right');
-        expect(realm.requests.map(({ headers }) => headers.authorization)).toEqual([
-          basicOf('user', 'planted-password'),
-        ]);
+        expect(asked.map(({ headers }) => headers.authorization)).toEqual([basicOf('user', 'planted-password')]);
       },
     );
   });
@@ -345,10 +356,10 @@ describe.concurrent('a password', () => {
     await withRealm(
       registry,
       (port) => `http://${host}:${port}/token`,
-      { redirectHosts: [host] },
-      ({ outcome, realm }) => {
+      (port) => ({ redirectHosts: [`${host}:${port}`] }),
+      ({ outcome, asked }) => {
         expect([outcome.verdict, outcome.status]).toEqual(['refused', 502]);
-        expect(realm.requests).toEqual([]);
+        expect(asked).toEqual([]);
       },
     );
   });
@@ -365,22 +376,22 @@ describe.concurrent('a password', () => {
     () => 'http://',
     () => '/token',
   ])('never goes to a realm that is no plain URL, %#', async (realmUrl) => {
-    const redirectHosts = ['evil.example', 'auth.corp.example'];
-    await withRealm('registry.corp.example', realmUrl, { redirectHosts }, ({ outcome, realm }) => {
+    const redirectHosts = (port: string) => ({ redirectHosts: [`evil.example:${port}`, `auth.corp.example:${port}`] });
+    await withRealm('registry.corp.example', realmUrl, redirectHosts, ({ outcome, asked }) => {
       expect(outcome.verdict).toBe('refused');
-      expect(realm.requests).toEqual([]);
+      expect(asked).toEqual([]);
     });
   });
 
   it('goes to a foreign realm that the operator listed', async () => {
-    const settings = { tokenRealms: ['auth.elsewhere.example'] };
+    const settings = (port: string) => ({ tokenRealms: [`auth.elsewhere.example:${port}`] });
     await withRealm(
       'registry.corp.example',
       (port) => `http://auth.elsewhere.example:${port}/token`,
       settings,
-      ({ outcome, realm }) => {
+      ({ outcome, asked }) => {
         expect(outcome.verdict).toBe('right');
-        expect(realm.requests[0]?.headers.authorization).toBe(basicOf('user', 'planted-password'));
+        expect(asked[0]?.headers.authorization).toBe(basicOf('user', 'planted-password'));
       },
     );
   });
@@ -398,7 +409,13 @@ describe.concurrent('a password', () => {
       upstream.on('GET', /^\/v2\//, challenge(`Bearer realm="http://${host}:${port}/token"`));
       const upstreamHost = `registry.corp.example:${upstream.host.split(':')[1]}`;
       for (const known of [credentials, {}]) {
-        const settings = { namespace: 'registry.test', host: upstreamHost, tls: true, caFile, tokenRealms: [host] };
+        const settings = {
+          namespace: 'registry.test',
+          host: upstreamHost,
+          tls: true,
+          caFile,
+          tokenRealms: [`${host}:${port}`],
+        };
         await using mirror = await Mirror.start({ resolver: Names.here(), upstreams: [{ ...settings, ...known }] });
         const outcome = await pull(`${mirror.url}/v2/registry.test/team/app/blobs/${layer.digest}`, nothing);
         expect([outcome.verdict, outcome.status]).toEqual(['refused', 502]);
@@ -417,7 +434,7 @@ describe.concurrent('a password', () => {
     upstream.on('GET', path, redirect(`${other.url}${path}`));
     await using mirror = await Mirror.start({
       upstreams: [
-        { namespace: 'registry.test', host: upstream.host, ...credentials },
+        { namespace: 'registry.test', host: upstream.host, redirectHosts: [other.host], ...credentials },
         { namespace: 'other.test', host: other.host, username: 'user', password: 'planted-other' },
       ],
     });
@@ -439,7 +456,7 @@ describe.concurrent('a password', () => {
         response.writeHead(307, { location: `${other.url}${path}` }).end();
     };
     await using mirror = await Mirror.start({
-      upstreams: [{ namespace: 'registry.test', host: upstream.host, ...credentials }],
+      upstreams: [{ namespace: 'registry.test', host: upstream.host, redirectHosts: [other.host], ...credentials }],
     });
     const outcome = await pull(`${mirror.url}/v2/registry.test/team/app/blobs/${layer.digest}`, layer.body);
     expect(outcome.verdict).toBe('right');
@@ -459,7 +476,7 @@ describe.concurrent('a password', () => {
     detour.on('GET', '/away', redirect(`${upstream.url}/other-place`));
     upstream.on('GET', '/other-place', challenge('Basic realm="r"'));
     await using mirror = await Mirror.start({
-      upstreams: [{ namespace: 'registry.test', host: upstream.host, ...credentials }],
+      upstreams: [{ namespace: 'registry.test', host: upstream.host, redirectHosts: [detour.host], ...credentials }],
     });
     const outcome = await pull(`${mirror.url}/v2/registry.test/team/app/blobs/${layer.digest}`, nothing);
     expect(outcome.status).toBe(401);

@@ -89,6 +89,12 @@ export class FakeRegistry implements AsyncDisposable {
     return `${this.#origin(this.behaviour.token.separatePort ? 'realm' : 'registry')}/token`;
   }
 
+  /** The settings that name its other two ports, which an upstream needs to use them. */
+  get otherPorts(): { readonly tokenRealms: string[]; readonly redirectHosts: string[] } {
+    const { realm, cdn } = this.#listeners;
+    return { tokenRealms: [realm.host], redirectHosts: [cdn.host] };
+  }
+
   get requests(): readonly RecordedRequest[] {
     return this.#log.requests;
   }

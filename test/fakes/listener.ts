@@ -1,16 +1,23 @@
 import { once } from 'node:events';
 import type { AddressInfo, Server, Socket } from 'node:net';
 
-/** A server on 127.0.0.1 that can go away and come back on the same port, and knows its open sockets. */
+/** A server on a loopback address that can go away and come back on the same port, and knows its open sockets. */
 export class Listener {
   readonly sockets = new Set<Socket>();
   /** Connections accepted since the first start. */
   connections = 0;
   #server: Server | undefined;
-  #port = 0;
 
-  /** @param create makes a fresh server for every start: an `http`, `https` or `net` one. */
-  constructor(private readonly create: () => Server) {}
+  #port: number;
+
+  /** @param create makes a fresh server for every start: an `http`, `https` or `net` one. @param port 0 for a free one */
+  constructor(
+    private readonly create: () => Server,
+    private readonly address = '127.0.0.1',
+    port = 0,
+  ) {
+    this.#port = port;
+  }
 
   /** Known after the first start, the same for ever after. */
   get port(): number {
@@ -18,14 +25,14 @@ export class Listener {
   }
 
   get host(): string {
-    return `127.0.0.1:${this.#port}`;
+    return `${this.address}:${this.#port}`;
   }
 
   async start(): Promise<void> {
     if (this.#server) return;
     const server = this.create();
     server.on('connection', (socket: Socket) => this.#track(socket));
-    server.listen(this.#port, '127.0.0.1');
+    server.listen(this.#port, this.address);
     await once(server, 'listening');
     this.#port = (server.address() as AddressInfo).port;
     this.#server = server;

@@ -27,6 +27,9 @@ export type { ScriptedRequest } from './scripted/request-parser.js';
 
 export interface ScriptedUpstreamOptions {
   readonly tls?: FixtureCertificate;
+  /** Where to listen instead of a free port of 127.0.0.1. */
+  readonly address?: string;
+  readonly port?: number;
 }
 
 export interface ScriptedFilter {
@@ -56,12 +59,11 @@ export class ScriptedUpstream implements AsyncDisposable {
   #accepted = 0;
   readonly #scheme: 'http' | 'https';
 
-  private constructor({ tls: certificate }: ScriptedUpstreamOptions) {
+  private constructor({ tls: certificate, address, port }: ScriptedUpstreamOptions) {
     const accept = (socket: Socket): void => void this.#serve(socket);
     this.#scheme = certificate ? 'https' : 'http';
-    this.#listener = new Listener(() =>
-      certificate ? tls.createServer(certificate, accept) : net.createServer(accept),
-    );
+    const create = () => (certificate ? tls.createServer(certificate, accept) : net.createServer(accept));
+    this.#listener = new Listener(create, address, port);
   }
 
   static async start(options: ScriptedUpstreamOptions = {}): Promise<ScriptedUpstream> {
@@ -92,7 +94,7 @@ export class ScriptedUpstream implements AsyncDisposable {
     return `${this.#scheme}://${this.host}`;
   }
 
-  /** `127.0.0.1:port`. */
+  /** `127.0.0.1:port`, unless it listens elsewhere. */
   get host(): string {
     return this.#listener.host;
   }

@@ -86,7 +86,7 @@ describe('TokenService', () => {
     const { get, asked } = make();
     const upstream = upstreamOf(signedIn);
     await get({ upstream });
-    await get({ upstream, isRegistry: false });
+    await get({ upstream, isRegistry: false, origin: 'https://auth.registry.example' });
     const basic = `Basic ${Buffer.from('user:planted-password').toString('base64')}`;
     expect(asked.map(({ headers }) => headers.authorization)).toEqual([basic, undefined]);
   });
@@ -98,6 +98,18 @@ describe('TokenService', () => {
     expect(asked).toEqual([]);
     // Without credentials there is nothing to steal.
     expect(await get({ challenge })).toBe('token-1');
+  });
+
+  it('refuses the realm of a redirect target that is neither on its own origin nor listed', async () => {
+    const { get, asked } = make();
+    const cdn = { isRegistry: false, origin: 'https://cdn.example' };
+    await expect(get(cdn)).rejects.toMatchObject({ kind: 'wrong' });
+    await expect(get({ ...cdn, origin: 'https://auth.registry.example:8443' })).rejects.toMatchObject({
+      kind: 'wrong',
+    });
+    expect(asked).toEqual([]);
+    const tokenRealms = ['auth.registry.example'];
+    expect(await get({ ...cdn, upstream: upstreamOf({ tokenRealms }) })).toBe('token-1');
   });
 
   it.each([
@@ -128,7 +140,7 @@ describe('TokenService', () => {
     await get({ repository: 'team/other' });
     await get({ origin: 'https://cdn.example' });
     await get({ upstream: upstreamOf({ namespace: 'other.example' }) });
-    await get({ isRegistry: false });
+    await get({ isRegistry: false, origin: 'https://auth.registry.example' });
     await get({ challenge: challengeOf('realm="https://registry.example/other"') });
     expect(asked).toHaveLength(6);
     await get();

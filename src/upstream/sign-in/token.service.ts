@@ -121,12 +121,20 @@ export function basic(username: string, password: string): string {
 }
 
 /** @throws UpstreamError `wrong` when the realm is not a URL that tokens may be requested from. */
-function tokenUrl({ upstream, challenge, repository, isRegistry }: TokenRequest): URL {
+function tokenUrl({ upstream, origin, challenge, repository, isRegistry }: TokenRequest): URL {
   const realm = challenge.parameters.get('realm') ?? '';
   const url = URL.canParse(realm) ? new URL(realm) : undefined;
   const isAllowed = url?.protocol === 'https:' || (url?.protocol === 'http:' && !upstream.settings.tls);
   if (!url || !isAllowed || url.username !== '' || url.password !== '') {
     throw new UpstreamError('wrong', `${upstream.base.host} names no usable token realm`);
+  }
+  // A redirect target could otherwise have tokens fetched from, and revealed by, servers that only this one can reach.
+  if (!isRegistry && url.origin !== origin && !upstream.listsRealm(url)) {
+    const target = new URL(origin).host;
+    throw new UpstreamError(
+      'wrong',
+      `${target}, which ${upstream.base.host} redirects to, requests tokens from ${url.host}, which is not in token_realms`,
+    );
   }
   const service = challenge.parameters.get('service');
   if (service !== undefined) url.searchParams.set('service', service);

@@ -16,7 +16,7 @@ export class Stage implements AsyncDisposable {
 
   static async start({ registry: behaviour, upstream, ...options }: StageOptions = {}): Promise<Stage> {
     const registry = await FakeRegistry.start(behaviour);
-    const upstreams = [{ namespace: 'registry.test', host: registry.host, ...upstream }];
+    const upstreams = [{ namespace: 'registry.test', host: registry.host, ...registry.otherPorts, ...upstream }];
     return new Stage(registry, await Mirror.start({ ...options, upstreams }));
   }
 
