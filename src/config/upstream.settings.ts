@@ -78,7 +78,7 @@ export class EndpointSettings {
     name: 'token_realms',
     default: '[]',
     description:
-      'additional hosts that may receive the credentials of this registry in exchange for a token; without a port, any port',
+      'additional hosts that may receive the credentials of this registry in exchange for a token, host or host:port; private addresses only at the given port, or else the default port',
   })
   @AreRegistryHosts()
   tokenRealms: string[] = [];
@@ -86,7 +86,8 @@ export class EndpointSettings {
   @Setting({
     name: 'redirect_hosts',
     default: '[]',
-    description: 'additional hosts that this registry may redirect downloads to, at private addresses too',
+    description:
+      'additional hosts that this registry may redirect downloads to, at private addresses too, host or host:port; without a port, the default port',
   })
   @AreRegistryHosts()
   redirectHosts: string[] = [];

@@ -107,14 +107,14 @@ async function certificate(scratch: Scratch, authority: string): Promise<string[
   return ['--tls-cert', files.cert, '--tls-key', files.key];
 }
 
-function entry(namespace: string, { host, reader }: UpstreamRegistry): string {
+function entry(namespace: string, { host, reader, tokenRealms }: UpstreamRegistry): string {
   return `
 - namespace: ${namespace}
   host: ${host}
   tls: false
   username: ${reader.username}
   password: "${reader.password}"
-  token_realms: [127.0.0.1]
+  token_realms: ${JSON.stringify(tokenRealms)}
   manifest_invalidation_time: 1h
   access_recheck_time: 1h
 `;

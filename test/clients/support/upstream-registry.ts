@@ -43,6 +43,11 @@ export class UpstreamRegistry {
     return { address: `127.0.0.1:${this.port}`, writer: this.writer };
   }
 
+  /** Where its tokens come from, for the mirror's configuration. */
+  get tokenRealms(): string[] {
+    return this.tokens ? [new URL(this.tokens.realm).host] : [];
+  }
+
   /** What must never be seen in a log: the password, as it is and as it travels, and every token. */
   get secrets(): string[] {
     const { username, password } = this.reader;
