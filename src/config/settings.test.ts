@@ -107,7 +107,7 @@ describe('loadSettings', () => {
       '--colour: text: is not a known setting',
       'filesystem --root: empty text: must be the path of a directory',
       'filesystem --size: text: is not a known setting',
-      'UPSTREAM_CREDENTIALS[c d]: a map: the key must be a registry host',
+      'UPSTREAM_CREDENTIALS[0]: a map: the key must be a registry host',
       'upstreams[0].host: missing: must be a host name or address with an optional port, without scheme or path',
     ]);
   });

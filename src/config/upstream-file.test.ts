@@ -109,7 +109,7 @@ describe('the upstream file', () => {
         'upstreams[2].manifest_invalidation_time: a number: must be a duration such as 30s, 1h 30m or 14d',
         'upstreams[2].password: missing: username and password must be set together',
         'UPSTREAM_CREDENTIALS[quay.io]: a number: must be a map with username and password',
-        'UPSTREAM_CREDENTIALS[not a host]: a map: the key must be a registry host',
+        'UPSTREAM_CREDENTIALS[1]: a map: the key must be a registry host',
       ].sort(),
     );
   });
@@ -314,12 +314,18 @@ describe('the credentials map', () => {
     ]);
   });
 
-  it('has unknown keys reported, those of inherited properties too', () => {
+  it('has unknown keys reported without their names, which may be misplaced secrets', () => {
     expect(mistakes(file, '{"a.b":{"username":"u","password":"p","host":"evil.example"}}')).toEqual([
-      'UPSTREAM_CREDENTIALS[a.b].host: text: is not a known setting',
+      'UPSTREAM_CREDENTIALS[a.b]: a map: has a key other than username and password',
+    ]);
+    expect(mistakes(file, '{"a.b":{"username":"u","password":"p","hunter2":"","hunter3":1}}')).toEqual([
+      'UPSTREAM_CREDENTIALS[a.b]: a map: has 2 keys other than username and password',
+    ]);
+    expect(mistakes(file, '{"a.b":{"username":"u","password":"p"},"hunter 2":{}}')).toEqual([
+      'UPSTREAM_CREDENTIALS[1]: a map: the key must be a registry host',
     ]);
     expect(mistakes(file, '{"a.b":{"username":"u","password":"p","__proto__":{"tls":false}}}')).toEqual([
-      'UPSTREAM_CREDENTIALS[a.b].__proto__: a map: is not a known setting',
+      'UPSTREAM_CREDENTIALS[a.b]: a map: has a key other than username and password',
     ]);
     expect(mistakes(file, '{"__proto__":{"username":"u","password":"p"}}')).toHaveLength(1);
     expect(({} as { username?: string }).username).toBeUndefined();
@@ -327,7 +333,7 @@ describe('the credentials map', () => {
 
   it('may not name one registry twice', () => {
     const credentials = JSON.stringify({ 'docker.io': signIn('a', 'b'), 'index.docker.io': signIn('c', 'd') });
-    const line = 'UPSTREAM_CREDENTIALS[index.docker.io]: a map: repeats another key of the map';
+    const line = 'UPSTREAM_CREDENTIALS[docker.io]: a map: repeats another key of the map';
     expect(mistakes(undefined, credentials)).toEqual([line]);
     expect(mistakes(file, credentials)).toEqual([line]);
   });

@@ -97,9 +97,10 @@ function mergeCredentials(entries: readonly unknown[], secrets: Values, problems
     if (isMap(entry)) merged.push({ values: entry, path });
     else problems.push({ path, kind: kindOf(entry), reason: 'must be a map with namespace and host' });
   }
-  for (const [namespace, secret] of Object.entries(secrets)) {
-    const path = `UPSTREAM_CREDENTIALS[${namespace.slice(0, 64)}]`;
+  for (const [index, [namespace, secret]] of Object.entries(secrets).entries()) {
     const canonical = canonicalNamespace(namespace);
+    // A key that is not what it should be may be a misplaced secret, so it is not repeated.
+    const path = `UPSTREAM_CREDENTIALS[${canonical?.toString() ?? index}]`;
     if (!isMap(secret) || canonical === undefined) {
       const reason = isMap(secret) ? 'the key must be a registry host' : 'must be a map with username and password';
       problems.push({ path, kind: kindOf(secret), reason });
@@ -109,14 +110,11 @@ function mergeCredentials(entries: readonly unknown[], secrets: Values, problems
       problems.push({ path, kind: kindOf(secret), reason: 'repeats another key of the map' });
     }
     seen.add(canonical.toString());
-    const foreign = Object.keys(secret).filter((name) => name !== 'username' && name !== 'password');
-    problems.push(
-      ...foreign.map((name) => ({
-        path: `${path}.${name.slice(0, 64)}`,
-        kind: kindOf(secret[name]),
-        reason: 'is not a known setting',
-      })),
-    );
+    const count = Object.keys(secret).filter((name) => name !== 'username' && name !== 'password').length;
+    if (count > 0) {
+      const reason = `has ${count === 1 ? 'a key' : `${count} keys`} other than username and password`;
+      problems.push({ path, kind: kindOf(secret), reason });
+    }
     const { username, password } = secret;
     const known = merged.find(({ values }) => canonicalNamespace(values.namespace)?.equals(canonical));
     if (known) known.values = { ...known.values, username, password };

@@ -220,8 +220,8 @@ describe('a wrong configuration', inParallel, () => {
       'upstreams[0].colour',
       'upstreams[1].tls',
       'upstreams[1].ca_file',
-      'UPSTREAM_CREDENTIALS[docker.io].pasword',
-      'UPSTREAM_CREDENTIALS[no host]',
+      'UPSTREAM_CREDENTIALS[docker.io]',
+      'UPSTREAM_CREDENTIALS[1]',
     ];
     for (const path of paths)
       expect(
