@@ -213,6 +213,22 @@ describe('a namespace that nobody configured', () => {
     expect(resolver.asked.filter((name) => !name.endsWith('docker.io'))).toEqual([]);
   });
 
+  it('is refused with the same response whether its name does not exist or is private, however often; the log differs', async () => {
+    const resolver = new Names((name) => (name === 'one.stranger.example' ? ['10.0.0.1'] : undefined));
+    await using mirror = await Mirror.start({ resolver });
+    const seen = async (host: string) => {
+      const { status, headers, body } = await pull(
+        `${mirror.url}/v2/${host}.stranger.example/app/tags/list`,
+        blob.body,
+      );
+      return [status, Object.keys(headers).sort(), body.toString().replaceAll(host, 'NAME')];
+    };
+    for (let round = 0; round < 5; round += 1) expect(await seen('two')).toEqual(await seen('one'));
+    expect(mirror.log).toContain('one.stranger.example is not at a public address');
+    expect(mirror.log).toContain('two.stranger.example cannot be resolved');
+    expect(resolver.asked).toContain('one.stranger.example');
+  });
+
   it('is unknown when its name does not exist', async () => {
     await using mirror = await Mirror.start({ resolver: new Names(() => undefined) });
     const outcome = await pull(`${mirror.url}/v2/nowhere.example/app/manifests/latest`, blob.body);
@@ -263,6 +279,16 @@ describe.each(Object.keys(ways))('a %s of a configured registry', (way) => {
       hosts.map((host) => `${host} refused 502`),
     );
     expect(bait.connections).toBe(0);
+  });
+
+  it('is refused with the same response whether the name does not exist or is private', async () => {
+    const resolver = new Names((name) => (name === 'one.stranger.example' ? ['10.0.0.1'] : undefined));
+    const urls = ['one', 'two'].map((name) => `http://${name}.stranger.example/x`);
+    const [known, unknown] = await sendTo(way, urls, resolver);
+    expect([unknown!.status, unknown!.body.toString().replace('two.', 'one.')]).toEqual([
+      known!.status,
+      known!.body.toString(),
+    ]);
   });
 
   it('leads to no name that changes its address, not even after it was public', async () => {

@@ -2,11 +2,11 @@ import { writeFile } from 'node:fs/promises';
 import http from 'node:http';
 import net from 'node:net';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { Mirror } from '../e2e/support/mirror.js';
+import { Mirror, type UpstreamOptions } from '../e2e/support/mirror.js';
 import { Folder } from '../e2e/support/folder.js';
 import { FakeRegistry } from '../fakes/fake-registry.js';
 import { Listener } from '../fakes/listener.js';
-import { plain, redirect, ScriptedUpstream } from '../fakes/scripted-upstream.js';
+import { challenge, plain, redirect, ScriptedUpstream, type Script } from '../fakes/scripted-upstream.js';
 import { makeCertificate } from '../fixtures/certificate.js';
 import { makeImage } from '../fixtures/images.js';
 import { codeOf, pull } from './support/client.js';
@@ -27,12 +27,13 @@ class Proxy implements AsyncDisposable {
   readonly asked: string[] = [];
   private readonly listener: Listener;
 
-  private constructor() {
+  /** @param hosts addresses of names, which it resolves by itself. */
+  private constructor(private readonly hosts: Readonly<Record<string, string>>) {
     this.listener = new Listener(() => this.create());
   }
 
-  static async start(): Promise<Proxy> {
-    const proxy = new Proxy();
+  static async start(hosts: Readonly<Record<string, string>> = {}): Promise<Proxy> {
+    const proxy = new Proxy(hosts);
     await proxy.listener.start();
     return proxy;
   }
@@ -52,7 +53,9 @@ class Proxy implements AsyncDisposable {
       const headers = { ...request.headers };
       delete headers['proxy-authorization'];
       if (!isIn || !URL.canParse(request.url ?? '')) return void response.writeHead(407, { 'content-length': 0 }).end();
-      const sent = http.request(request.url!, { method: request.method!, headers, agent: false }, (answer) => {
+      const target = new URL(request.url!);
+      target.hostname = this.hosts[target.hostname] ?? target.hostname;
+      const sent = http.request(target, { method: request.method!, headers, agent: false }, (answer) => {
         response.writeHead(answer.statusCode!, answer.headers);
         answer.pipe(response);
       });
@@ -194,5 +197,76 @@ describe('behind a proxy', () => {
     const answer = await pull(`${mirror.url}/v2/registry.test/team/app/blobs/${layer!.digest}`, nothing);
     expect(upstream.count()).toBeGreaterThan(0);
     expect([answer.verdict, inside.connections]).toEqual(['refused', 0]);
+  });
+});
+
+/** Both ways in which a registry names another host. */
+const references: Record<string, (url: string) => Script> = {
+  redirect: (url) => redirect(url),
+  realm: (url) => challenge(`Bearer realm="${url}",service="s"`),
+};
+
+describe.each(Object.entries(references))('behind a proxy, a %s of a configured registry', (_, refer) => {
+  /** What the proxy was asked for besides the registry, which refers to `url`. */
+  async function askedFor(url: string, resolver: Names, settings: UpstreamOptions = {}) {
+    await using proxy = await Proxy.start({ 'registry.corp.example': '127.0.0.1' });
+    await using upstream = await ScriptedUpstream.start();
+    upstream.on('*', /./, refer(url));
+    vi.stubEnv('HTTP_PROXY', proxy.url);
+    const host = `registry.corp.example:${upstream.host.split(':')[1]}`;
+    await using mirror = await Mirror.start({
+      resolver,
+      upstreams: [{ namespace: 'registry.test', host, ...settings }],
+    });
+    const outcome = await pull(`${mirror.url}/v2/registry.test/team/app/blobs/${layer!.digest}`, nothing);
+    expect([outcome.verdict, upstream.count() > 0]).toEqual(['refused', true]);
+    const others = proxy.asked.filter((asked) => !asked.includes(host)).map((asked) => asked.split('?')[0]);
+    return { status: outcome.status, asked: [...new Set(others)], text: outcome.body.toString() };
+  }
+
+  const inside = new Names((name) => (name === 'inside.corp.test' ? ['10.1.2.3'] : undefined));
+
+  it.each([
+    'http://intranet.corp.test/x',
+    'http://inside.corp.test/x',
+    'http://localhost:9200/x',
+    'http://localhost./x',
+    'http://127.0.0.1:9200/x',
+    'http://[::1]/x',
+    'http://169.254.169.254/latest/meta-data',
+    'http://metadata/x',
+    'http://corp.example.evil.test/x',
+  ])('to %s is not followed', async (url) => {
+    const { status, asked } = await askedFor(url, inside);
+    expect([status, asked]).toEqual([502, []]);
+  });
+
+  it('is refused alike whether the name is private here or does not exist', async () => {
+    const [known, unknown] = ['inside', 'absent'].map((name) => `http://${name}.corp.test/x`);
+    const textOf = async (url: string) => (await askedFor(url, inside)).text.replaceAll(/:\d+/g, '');
+    expect(await textOf(unknown!)).toBe((await textOf(known!)).replaceAll('inside', 'absent'));
+  });
+
+  it('is not followed to a name that has a private address among its public ones', async () => {
+    const mixed = new Names(() => ['2d00::1', '10.0.0.1']);
+    expect((await askedFor('http://mixed.test/x', mixed)).asked).toEqual([]);
+  });
+
+  it('is followed to a name that resolves to public addresses here', async () => {
+    const resolver = new Names((name) => (name === 'cdn.public.test' ? ['2d00::1'] : undefined));
+    expect((await askedFor('http://cdn.public.test/x', resolver)).asked).toEqual(['GET http://cdn.public.test/x']);
+  });
+
+  it('is followed on the registrable domain of the registry, at its usual port', async () => {
+    const url = 'http://cdn.corp.example/x';
+    expect((await askedFor(url, inside)).asked).toEqual([`GET ${url}`]);
+    expect((await askedFor('http://cdn.corp.example:9200/x', inside)).asked).toEqual([]);
+  });
+
+  it('is followed to a listed host and port', async () => {
+    const lists = { redirectHosts: ['cdn.elsewhere.test:8080'], tokenRealms: ['auth.elsewhere.test'] };
+    for (const url of ['http://cdn.elsewhere.test:8080/x', 'http://auth.elsewhere.test/x'])
+      expect((await askedFor(url, inside, lists)).asked).toEqual([`GET ${url}`]);
+    expect((await askedFor('http://cdn.elsewhere.test/x', inside, lists)).asked).toEqual([]);
   });
 });

@@ -45,7 +45,7 @@ export class UpstreamHealth {
   private readonly short: FairQueue;
   private readonly long: FairQueue;
   /** What opened each circuit: the error of the requests that it rejects. */
-  private readonly causes = new Map<Circuit, UpstreamErrorKind>();
+  private readonly causes = new Map<Circuit, UpstreamError>();
   private slowUntil = 0;
   private seen: (RateLimit & { readonly until: number }) | undefined;
 
@@ -145,12 +145,11 @@ export class UpstreamHealth {
   private checkCircuit(circuit: Circuit, message: string): void {
     if (circuit.isPassable) return;
     const cause = this.causes.get(circuit);
+    // The response for a name that does not resolve stays the same, or it would differ from that for a private address.
+    if (cause?.kind === 'unresolved') throw new UpstreamError(cause.kind, cause.message, circuit.retryAfter);
     // This request has not waited, so it has not timed out, even if the first one did.
-    throw new UpstreamError(
-      cause === undefined || cause === 'timeout' ? 'unavailable' : cause,
-      message,
-      circuit.retryAfter,
-    );
+    const kind = cause === undefined || cause.kind === 'timeout' ? 'unavailable' : cause.kind;
+    throw new UpstreamError(kind, message, circuit.retryAfter);
   }
 
   private succeed(kind: RequestKind, probes: Probes): void {
@@ -184,8 +183,8 @@ export class UpstreamHealth {
     }
   }
 
-  private failCircuit(circuit: Circuit, { kind, retryAfter }: UpstreamError, isProbe: boolean): boolean {
-    this.causes.set(circuit, kind);
-    return circuit.fail(isProbe, retryAfter);
+  private failCircuit(circuit: Circuit, error: UpstreamError, isProbe: boolean): boolean {
+    this.causes.set(circuit, error);
+    return circuit.fail(isProbe, error.retryAfter);
   }
 }

@@ -1,11 +1,12 @@
+import { Logger } from '@nestjs/common';
+import type { Agent } from 'node:http';
 import { LRUCache } from 'lru-cache';
 import { contextHeaders } from '../../config/request.context.js';
 import { parseChallenges, type Challenge } from '../../oci/challenge.js';
-import { AddressError } from '../transport/address.guard.js';
 import type { Agents } from '../transport/agents.js';
 import { discardBody } from '../transport/body.js';
 import { basic, type TokenService } from './token.service.js';
-import { exchange, headDeadline, type Exchange } from '../transport/transport.js';
+import { exchange, headDeadline, toUpstreamError, type Exchange } from '../transport/transport.js';
 import { UpstreamError } from '../upstream-error.js';
 import type { Upstream } from '../upstream.js';
 import { resultOf } from '../health/upstream.counts.js';
@@ -38,6 +39,7 @@ interface Hop {
  * (upstreams.md). Credentials and tokens are only sent to the origin that they are for.
  */
 export class RegistrySession {
+  private readonly logger = new Logger('Upstream');
   private readonly authorizations = new LRUCache<string, Authorization>({ max: maxAuthorizations });
 
   constructor(
@@ -69,7 +71,7 @@ export class RegistrySession {
   ): Promise<Exchange> {
     const { userAgent } = upstream.settings;
     try {
-      const agent = this.agents.for(url, upstream);
+      const agent = await this.selectAgent(url, upstream);
       const response = await exchange({
         method: request?.method ?? 'GET',
         url,
@@ -87,8 +89,34 @@ export class RegistrySession {
       return response;
     } catch (error) {
       upstream.counts.requests.unreachable += 1;
-      throw explain(error, upstream, url, isFirstHop);
+      throw this.explain(error, upstream, url, isFirstHop);
     }
+  }
+
+  private async selectAgent(url: URL, upstream: Upstream): Promise<Agent> {
+    try {
+      return await this.agents.select(url, upstream);
+    } catch (error) {
+      throw toUpstreamError(error, url.host);
+    }
+  }
+
+  /**
+   * Attributes an error to the namespace for its own host, and to the upstream for hosts that it named. Whether such a host
+   * does not exist or has a private address is only logged: requesters could otherwise explore the local network.
+   */
+  private explain(error: unknown, upstream: Upstream, url: URL, isFirstHop: boolean): unknown {
+    if (!(error instanceof UpstreamError)) return error;
+    const { kind, message } = error;
+    if (kind !== 'refused' && kind !== 'unresolved') return error;
+    if (upstream.trusts(url)) return kind === 'unresolved' ? new UpstreamError('unavailable', message) : error;
+    this.logger.log(`${upstream.id}: ${message}`);
+    const text = 'does not resolve to a public address';
+    if (isFirstHop) return new UpstreamError(kind, `${url.host} ${text}`);
+    return new UpstreamError(
+      'wrong',
+      `${upstream.base.host} refers to ${url.host}, which ${text} and is not in redirect_hosts or token_realms`,
+    );
   }
 
   private async sendSignedIn(request: UpstreamRequest, hop: Hop): Promise<Exchange> {
@@ -216,18 +244,4 @@ function nextHop(upstream: Upstream, { url, isRegistry }: Hop, location: string)
     throw new UpstreamError('wrong', `${url.host} sent an unsafe redirect`);
   }
   return { url: target, isRegistry: isRegistry && target.origin === upstream.base.origin };
-}
-
-/** Attributes an error to the namespace for its own host, and to the upstream for hosts that it named. */
-function explain(error: unknown, upstream: Upstream, url: URL, isFirstHop: boolean): unknown {
-  const refusal =
-    error instanceof AddressError ? new UpstreamError('refused', `${url.host} is not at a public address`) : error;
-  if (!(refusal instanceof UpstreamError)) return refusal;
-  if (refusal.kind === 'refused' && !isFirstHop) {
-    return new UpstreamError('wrong', `${upstream.base.host} refers to ${url.host}, which is not at a public address`);
-  }
-  if (refusal.kind === 'unresolved' && (upstream.isConfigured || !isFirstHop)) {
-    return new UpstreamError('unavailable', refusal.message);
-  }
-  return refusal;
 }

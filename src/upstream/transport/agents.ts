@@ -1,10 +1,12 @@
 import http from 'node:http';
 import https from 'node:https';
+import { isIP, type LookupFunction } from 'node:net';
 import { getProxyForUrl } from 'proxy-from-env';
 import { rootCertificates } from 'node:tls';
 import { receiveIntoOneBuffer } from '../../config/receiving.js';
-import { checkLiteralHost, guardedLookup } from './address.guard.js';
-import { type Resolver } from './resolver.js';
+import { AddressError, checkLiteralHost, guardedLookup } from './address.guard.js';
+import { LookupLimitError } from './lookup.limiter.js';
+import type { Resolver } from './resolver.js';
 import type { Upstream } from '../upstream.js';
 
 /**
@@ -42,14 +44,18 @@ export class Agents {
   private readonly proxied: Pools;
   private readonly trusted = new Map<Upstream, Pools>();
 
+  private readonly guarded: LookupFunction;
+
   constructor(private readonly resolver: Resolver) {
-    this.unconfigured = pools({ lookup: guardedLookup(resolver.untrustedLookup) });
+    this.guarded = guardedLookup(resolver.untrustedLookup);
+    this.unconfigured = pools({ lookup: this.guarded });
     this.proxied = pools({ lookup: resolver.lookup });
   }
 
-  /** @throws AddressError when the host is an untrusted IP literal that is not public. */
-  for(url: URL, upstream: Upstream): http.Agent {
-    return url.protocol === 'https:' ? this.poolsFor(url, upstream).https : this.poolsFor(url, upstream).http;
+  /** @throws AddressError when the host must not be contacted; with the code of a lookup error when that cannot be told */
+  async select(url: URL, upstream: Upstream): Promise<http.Agent> {
+    const selected = await this.poolsFor(url, upstream);
+    return url.protocol === 'https:' ? selected.https : selected.http;
   }
 
   close(): void {
@@ -59,10 +65,27 @@ export class Agents {
     }
   }
 
-  private poolsFor(url: URL, upstream: Upstream): Pools {
+  private async poolsFor(url: URL, upstream: Upstream): Promise<Pools> {
     if (upstream.trusts(url)) return this.poolsOf(upstream);
     checkLiteralHost(url.hostname);
-    return getProxyForUrl(url.href) === '' ? this.unconfigured : this.proxied;
+    if (getProxyForUrl(url.href) === '') return this.unconfigured;
+    await this.checkProxied(url, upstream);
+    return this.proxied;
+  }
+
+  /** The proxy connects to addresses that cannot be seen here, so other sites must resolve to public ones here. */
+  private async checkProxied(url: URL, upstream: Upstream): Promise<void> {
+    // The public suffix list is large, and only needed here and for credentials.
+    const { isSameSite } = await import('../sign-in/realm.js');
+    if (isSameSite(upstream, url) || isIP(url.hostname.replace(/^\[|\]$/g, '')) !== 0) return;
+    await new Promise<void>((resolve, reject) => {
+      this.guarded(url.hostname, { all: true }, (error) => {
+        if (!error) resolve();
+        // A name that cannot be resolved here, for whatever reason, is not known to be public.
+        else if (error instanceof AddressError || error instanceof LookupLimitError) reject(error);
+        else reject(Object.assign(new Error('not resolved'), { code: 'ENOTFOUND' }));
+      });
+    });
   }
 
   private poolsOf(upstream: Upstream): Pools {

@@ -166,7 +166,8 @@ function codeOf(error: unknown): string | undefined {
   return codeOf(error.cause);
 }
 
-function toUpstreamError(error: unknown, host: string, timedOut: boolean): UpstreamError {
+/** The error for a failed connection or lookup. */
+export function toUpstreamError(error: unknown, host: string, timedOut = false): UpstreamError {
   const code = codeOf(error);
   if (timedOut) return new UpstreamError('timeout', `${host} did not respond in time`);
   if (code === new AddressError().code) return new UpstreamError('refused', `${host} is not at a public address`);
