@@ -315,6 +315,18 @@ export class ServerSettings {
   maxDownloads = 64;
 
   @Setting({
+    name: 'min-download-rate',
+    env: 'MIN_DOWNLOAD_RATE',
+    value: 'size',
+    default: '1KiB',
+    parse: parseSize,
+    description:
+      'bytes per second below which a download gives way to waiting ones: at once without clients, else after a minute',
+  })
+  @IsSize()
+  minDownloadRate = 1024;
+
+  @Setting({
     name: 'memory-cache',
     env: 'MEMORY_CACHE',
     value: 'size',

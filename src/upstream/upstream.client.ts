@@ -175,6 +175,11 @@ export class UpstreamClient implements OnApplicationShutdown {
     this.agents.close();
   }
 
+  /** Whether downloads wait for one of the connections that the upstream may have. */
+  hasBlobsWaiting(repository: RepositoryRef): boolean {
+    return this.dispatcher.healthOf(this.upstreams.get(repository.namespace)).waitingBlobs > 0;
+  }
+
   /** Whether a request recently waited too long, so that those with a cached response need not wait. */
   isSlow(repository: RepositoryRef): boolean {
     return this.dispatcher.healthOf(this.upstreams.get(repository.namespace)).isSlow;

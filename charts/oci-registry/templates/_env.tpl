@@ -16,6 +16,7 @@
   (list "SCRUB_RATE" $config.scrubRate)
   (list "STATUS_PAGE" $config.statusPage)
   (list "MAX_DOWNLOADS" (int $config.maxDownloads))
+  (list "MIN_DOWNLOAD_RATE" $config.minDownloadRate)
   (list "MEMORY_CACHE" $config.memoryCache)
   (list "BODY_MEMORY" $config.bodyMemory)
   (list "MAX_CONNECTIONS" (int $config.maxConnections))

@@ -88,6 +88,11 @@ export class UpstreamHealth {
     return this.short.waiting + this.long.waiting;
   }
 
+  /** Downloads among them. */
+  get waitingBlobs(): number {
+    return this.long.waiting;
+  }
+
   /** Whether the upstream is known to be unavailable. */
   get isOut(): boolean {
     return this.outage.isOpen;

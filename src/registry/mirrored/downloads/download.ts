@@ -113,6 +113,10 @@ export class Download {
   async run(): Promise<void> {
     try {
       const first = await this.source();
+      if (this.hasFailed()) {
+        first.body.destroy();
+        throw this.failure;
+      }
       this.total = first.size;
       const ingest = await this.openIngest(first);
       this.buffer = new DownloadBuffer(ingest, this.readers);
@@ -300,6 +304,11 @@ export class Download {
     }
     if (!isPossible) throw changed;
     return again;
+  }
+
+  /** Whether it has been aborted. It may change whenever something is awaited. */
+  private hasFailed(): boolean {
+    return this.state === 'failed';
   }
 
   /** Whether a client has been sent bytes. It may change at any await. */

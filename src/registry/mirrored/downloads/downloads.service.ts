@@ -6,6 +6,7 @@ import type { RepositoryRef } from '../../../oci/repository.js';
 import type { Requester } from '../../requester.js';
 import { ContentStore } from '../../../storage/stores/content.store.js';
 import { UpstreamClient } from '../../../upstream/upstream.client.js';
+import type { BlobBody } from '../../../upstream/transport/blob.body.js';
 import { UpstreamError } from '../../../upstream/upstream-error.js';
 import { UpstreamsService } from '../../../upstream/upstreams.service.js';
 import { PermissionService } from '../permission.service.js';
@@ -15,10 +16,14 @@ import { ReplicatedSource, StoredMeanwhileError } from '../replicas/replicated.s
 import { ReplicasService } from '../replicas/replicas.service.js';
 import { Download, type BlobSource } from './download.js';
 import { RunningDownloads } from './running.downloads.js';
-import { Slots } from './slots.js';
+import { Slots, type Occupant } from './slots.js';
 
-/** Queued downloads per slot; more are refused. */
+/** Queued downloads of one upstream per slot; more are refused. */
 const maxWaiting = 16;
+/** As many upstreams may queue as much; of all others then one download each. */
+const maxFullQueues = 4;
+/** Milliseconds between two looks for a connection of the upstream that could become free. */
+const lookInterval = 500;
 
 /** Finished downloads by outcome. */
 export interface DownloadCounts {
@@ -52,7 +57,7 @@ export class DownloadsService implements OnApplicationShutdown {
     private readonly replicas: ReplicasService,
     settings: ServerSettings,
   ) {
-    this.slots = new Slots(settings.maxDownloads);
+    this.slots = new Slots(settings.maxDownloads, settings.minDownloadRate);
     this.limit = settings.maxDownloads * maxWaiting;
   }
 
@@ -99,11 +104,13 @@ export class DownloadsService implements OnApplicationShutdown {
    * @throws OciError UNAVAILABLE when too many downloads are queued.
    */
   start(repository: RepositoryRef, digest: Digest, requester: Requester = 'client'): Download {
-    if (this.slots.waiting >= this.limit) {
+    const origin = this.identityOf(repository);
+    const queued = this.slots.waitingOf(origin);
+    // No upstream fills the queue: one with nothing in it is always admitted.
+    if (queued >= this.limit || (queued > 0 && this.slots.waiting >= this.limit * maxFullQueues)) {
       throw new OciError('UNAVAILABLE', 'too many downloads are waiting', { retryAfter: 5 });
     }
-    const origin = this.identityOf(repository);
-    const upstream: BlobSource = (from) => this.upstream.openBlob(repository, digest, from);
+    const upstream: BlobSource = (from) => this.openAtUpstream(repository, digest, origin, from);
     const shared = this.replicas.isActive
       ? new ReplicatedSource(this.replicas, this.content, { origin, repository, digest, upstream, requester })
       : undefined;
@@ -130,10 +137,27 @@ export class DownloadsService implements OnApplicationShutdown {
     await this.idle();
   }
 
+  /** Downloads that nobody wants any more also make room among the connections of their own upstream. */
+  private async openAtUpstream(
+    repository: RepositoryRef,
+    digest: Digest,
+    origin: string,
+    from: Parameters<BlobSource>[0],
+  ): Promise<BlobBody> {
+    const timer = setInterval(() => {
+      if (this.upstream.hasBlobsWaiting(repository)) this.slots.yieldSlow(origin);
+    }, lookInterval);
+    try {
+      return await this.upstream.openBlob(repository, digest, from);
+    } finally {
+      clearInterval(timer);
+    }
+  }
+
   private async execute(download: Download, origin: string): Promise<void> {
     const { digest } = download;
     try {
-      await this.slots.run(() => download.run());
+      await this.slots.run(occupantOf(download, origin), () => download.run());
       const isKept = await this.keep(download);
       this.counts[isKept ? 'kept' : 'passed'] += 1;
     } catch (error) {
@@ -179,4 +203,18 @@ export class DownloadsService implements OnApplicationShutdown {
   private identityOf({ namespace }: RepositoryRef): string {
     return this.upstreams.get(namespace).identity;
   }
+}
+
+function occupantOf(download: Download, owner: string): Occupant {
+  return {
+    owner,
+    get followers() {
+      return download.followers;
+    },
+    get received() {
+      return download.received;
+    },
+    giveWay: () =>
+      download.abort(new OciError('UNAVAILABLE', 'the download was too slow while others waited', { retryAfter: 5 })),
+  };
 }
