@@ -517,3 +517,68 @@ describe.concurrent('a password', () => {
     expect([outcome.status, upstream.requests.length]).toEqual([502, 6]);
   });
 });
+
+describe('a token that the registry refuses with 403', () => {
+  /** A registry that issues `token-1`, `token-2` and so on, and decides by token and path; blobs are named by their index. */
+  async function withTokens(
+    isAllowed: (token: number, path: string) => boolean,
+    check: (get: (blob: number) => Promise<Outcome>, registry: ScriptedUpstream) => Promise<void>,
+  ): Promise<void> {
+    await using registry = await ScriptedUpstream.start();
+    let issued = 0;
+    registry.on('GET', /^\/token/, { respond: () => plain(200, `{"token":"token-${(issued += 1)}"}`) });
+    registry.on('GET', /^\/v2\//, {
+      respond: ({ headers, path }) => {
+        const [, token] = /^Bearer token-(\d+)$/.exec(headers.authorization ?? '') ?? [];
+        if (token === undefined) return challenge(`Bearer realm="${registry.url}/token",service="s"`);
+        const found = blobs.find(({ digest }) => path.endsWith(digest));
+        return isAllowed(Number(token), path) && found ? content(found.body) : plain(403);
+      },
+    });
+    await using mirror = await Mirror.start({ upstreams: [{ namespace: 'registry.test', host: registry.host }] });
+    const get = (index: number) => {
+      const { digest, body } = blobs[index]!;
+      return pull(`${mirror.url}/v2/registry.test/team/app/blobs/${digest}`, body);
+    };
+    await check(get, registry);
+  }
+
+  const blobs = Array.from({ length: 4 }, (_, index) => makeBlob(1000, `forbidden ${index}`));
+  const tokensOf = (registry: ScriptedUpstream) => registry.count({ path: /^\/token/ });
+
+  it('after it has worked is renewed once', async () => {
+    let isExpired = false;
+    await withTokens(
+      (token) => token > 1 || !isExpired,
+      async (get, registry) => {
+        expect((await get(0)).verdict).toBe('right');
+        isExpired = true;
+        expect([(await get(1)).verdict, (await get(2)).verdict]).toEqual(['right', 'right']);
+        expect(tokensOf(registry)).toBe(2);
+      },
+    );
+  });
+
+  it('at its first use is not renewed', async () => {
+    await withTokens(
+      () => false,
+      async (get, registry) => {
+        for (const blob of [0, 1, 2]) expect((await get(blob)).status).toBe(403);
+        expect([tokensOf(registry), registry.count({ path: /^\/v2\// })]).toEqual([1, 4]);
+      },
+    );
+  });
+
+  it('for one thing, when others are allowed, is renewed once for that thing', async () => {
+    await withTokens(
+      (_token, path) => !path.endsWith(blobs[3]!.digest),
+      async (get, registry) => {
+        for (const blob of [0, 1]) expect((await get(blob)).verdict).toBe('right');
+        for (let round = 0; round < 3; round += 1) expect((await get(3)).status).toBe(403);
+        expect((await get(2)).verdict).toBe('right');
+        expect((await get(3)).status).toBe(403);
+        expect(tokensOf(registry)).toBe(2);
+      },
+    );
+  });
+});

@@ -2,10 +2,11 @@ import { Logger } from '@nestjs/common';
 import type { Agent } from 'node:http';
 import { LRUCache } from 'lru-cache';
 import { contextHeaders } from '../../config/request.context.js';
-import { parseChallenges, type Challenge } from '../../oci/challenge.js';
 import type { Agents } from '../transport/agents.js';
 import { discardBody } from '../transport/body.js';
+import { challengesOf, choose, errorsOf, isInvalidToken, type Authorization } from './challenges.js';
 import { basic, type TokenService } from './token.service.js';
+import { TokenUse } from './token.use.js';
 import { exchange, headDeadline, toUpstreamError, type Exchange } from '../transport/transport.js';
 import { UpstreamError } from '../upstream-error.js';
 import type { Upstream } from '../upstream.js';
@@ -25,9 +26,6 @@ export interface UpstreamRequest {
   readonly headers: Readonly<Record<string, string>>;
 }
 
-/** How a server last required requests to be authorized. */
-type Authorization = { readonly scheme: 'basic' } | { readonly scheme: 'bearer'; readonly challenge: Challenge };
-
 /** One step of a redirect chain: the registry itself or a redirect target. */
 interface Hop {
   readonly url: URL;
@@ -40,6 +38,7 @@ interface Hop {
  */
 export class RegistrySession {
   private readonly logger = new Logger('Upstream');
+  private readonly use = new TokenUse();
   private readonly authorizations = new LRUCache<string, Authorization>({ max: maxAuthorizations });
 
   constructor(
@@ -123,9 +122,26 @@ export class RegistrySession {
     const key = `${request.upstream.id} ${hop.url.origin} ${request.repository}`;
     const known = this.authorizations.get(key);
     const sent = await this.sendOnce(request, hop, known);
-    const first = await this.retryWithoutToken(request, hop, sent);
+    const renewed = await this.renewToken(request, hop, known, sent);
+    const first = await this.retryWithoutToken(request, hop, renewed);
     if (first.response.status !== 401) return first.response;
     return this.answerChallenge(request, hop, key, first);
+  }
+
+  /** Sends the request again with a new token when the old one has worked before and is refused with 403 (upstreams.md). */
+  private async renewToken(
+    request: UpstreamRequest,
+    hop: Hop,
+    known: Authorization | undefined,
+    sent: Sent,
+  ): Promise<Sent> {
+    const { token, response } = sent;
+    if (token === undefined || response.status !== 403 || !this.use.mayHaveExpired(token, hop.url)) return sent;
+    this.tokens.forget(token);
+    discardBody(response.body, response.headers['content-length']);
+    const renewed = await this.sendOnce(request, hop, known);
+    if (renewed.response.status === 403) this.use.noteDenied(hop.url);
+    return renewed;
   }
 
   /**
@@ -183,6 +199,7 @@ export class RegistrySession {
       isRegistry,
       request,
     );
+    if (response.status !== 401 && response.status !== 403) this.use.noteAccepted(token);
     return { response, token };
   }
 
@@ -203,25 +220,6 @@ export class RegistrySession {
 interface Sent {
   readonly response: Exchange;
   readonly token?: string;
-}
-
-function challengesOf({ body }: Exchange): Challenge[] {
-  // Node joins repeated headers, which cannot be told from one header with several challenges.
-  return parseChallenges(body.headersDistinct['www-authenticate'] ?? []);
-}
-
-function errorsOf(response: Exchange): string[] {
-  return challengesOf(response).flatMap(({ parameters }) => parameters.get('error') ?? []);
-}
-
-function isInvalidToken(response: Exchange): boolean {
-  return response.status === 401 && errorsOf(response).includes('invalid_token');
-}
-
-function choose(challenges: readonly Challenge[]): Authorization | undefined {
-  const bearer = challenges.find(({ scheme, parameters }) => scheme === 'bearer' && parameters.has('realm'));
-  if (bearer) return { scheme: 'bearer', challenge: bearer };
-  return challenges.some(({ scheme }) => scheme === 'basic') ? { scheme: 'basic' } : undefined;
 }
 
 function isUnusable({ scheme }: Authorization, { settings }: Upstream, { isRegistry }: Hop): boolean {
