@@ -22,6 +22,16 @@ export class StorageError extends Error {
   }
 }
 
+/** Codes of the system that no removal of other objects helps against: a read-only disk, a file beyond its limit. */
+const notForSpace = new Set(['EROFS', 'EFBIG']);
+
+/** Whether a write failed for lack of space, blocks or inodes, so that removing objects may help. */
+export function isOutOfSpace(error: unknown): boolean {
+  if (!(error instanceof StorageError) || error.kind !== 'full') return false;
+  const { cause } = error;
+  return !(cause instanceof Error && 'code' in cause && notForSpace.has(String(cause.code)));
+}
+
 /** The error for an object that does not exist. */
 export function notFound(cause?: unknown): StorageError {
   return new StorageError('not-found', 'there is no such object', cause);

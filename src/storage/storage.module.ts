@@ -74,7 +74,11 @@ export class StorageModule {
     const ledger = {
       provide: SpaceLedger,
       inject: [StorageProvider, ServerSettings],
-      useFactory: (opened: StorageProvider, server: ServerSettings) => openLedger(opened, server.maxSize),
+      useFactory: async (opened: CountedProvider, server: ServerSettings) => {
+        const space = await openLedger(opened, server.maxSize);
+        opened.onFull = () => space.onPressure('disk');
+        return space;
+      },
     };
     const store = (type: new (provider: StorageProvider, hot: HotCache, space: SpaceLedger) => object) => ({
       provide: type,

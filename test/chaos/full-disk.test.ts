@@ -172,13 +172,28 @@ describe.concurrent('a disk that fills up during a download', () => {
     await using stage = await Stage.set();
     const blob = makeBlob(100_000, 'record');
     stage.registry.addBlob('app', blob);
-    stage.storage.faults.set('write', 'full');
+    stage.storage.faults.set('write', 'failed');
     expect((await pull(stage.blobUrl(blob), blob.body)).verdict).toBe('right');
     await stage.mirror.settled();
     // The content is there, and the upstream is asked whether it still belongs to the repository.
     const again = await pull(stage.blobUrl(blob), blob.body);
     expect([again.verdict, again.headers['x-cache']]).toEqual(['right', 'REVALIDATED']);
     expect(stage.registry.count({ kind: 'blob', method: 'GET' })).toBe(1);
+  });
+
+  it('keeps nobody from a blob whose record has no space, and keeps the record when there is some', async () => {
+    await using stage = await Stage.set();
+    const blob = makeBlob(100_000, 'record');
+    stage.registry.addBlob('app', blob);
+    stage.storage.faults.set('write', 'full');
+    for (let pulls = 0; pulls < 2; pulls += 1)
+      expect((await pull(stage.blobUrl(blob), blob.body)).verdict).toBe('right');
+    stage.storage.faults.clear();
+    await stage.mirror.settled();
+    expect((await pull(stage.blobUrl(blob), blob.body)).verdict).toBe('right');
+    await stage.mirror.settled();
+    const again = await pull(stage.blobUrl(blob), blob.body);
+    expect([again.verdict, again.headers['x-cache']]).toEqual(['right', 'HIT']);
   });
 });
 

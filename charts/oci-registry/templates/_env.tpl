@@ -100,15 +100,18 @@
 {{- end }}{{- end -}}
 {{- end -}}
 
-{{/* A share of an emptyDir is a share of its own limit, since the program sees the node's whole disk. */}}
+{{/* A share of a volume is a share of its size here, since the program may see the disk that it is a part of. */}}
 {{- define "oci-registry.maxSize" -}}
 {{- $file := .Values.storage.filesystem -}}
 {{- if eq .Values.storage.mode "s3" -}}
 {{- .Values.storage.s3.maxSize -}}
-{{- else if and $file.emptyDir.enabled $file.emptyDir.sizeLimit (hasSuffix "%" $file.maxSize) -}}
+{{- else -}}
+{{- $size := ternary $file.emptyDir.sizeLimit (ternary "" $file.size (ne $file.existingClaim "")) $file.emptyDir.enabled -}}
+{{- if and $size (hasSuffix "%" $file.maxSize) -}}
 {{- $share := trimSuffix "%" $file.maxSize | float64 -}}
-{{- printf "%dMiB" (divf (mulf (include "oci-registry.mebibytes" $file.emptyDir.sizeLimit | float64) $share) 100.0 | floor | int64) -}}
+{{- printf "%dMiB" (divf (mulf (include "oci-registry.mebibytes" $size | float64) $share) 100.0 | floor | int64) -}}
 {{- else -}}
 {{- $file.maxSize -}}
+{{- end -}}
 {{- end -}}
 {{- end -}}

@@ -4,7 +4,7 @@ import { ServerSettings } from '../../config/server.settings.js';
 import type { Digest } from '../../oci/digest.js';
 import { ContentStore } from '../../storage/stores/content.store.js';
 import { MaintenanceCounts } from '../../storage/space/maintenance.counts.js';
-import { SpaceLedger } from '../../storage/space/space.ledger.js';
+import { SpaceLedger, type SpacePressure } from '../../storage/space/space.ledger.js';
 import { StoredObjects } from '../../storage/stores/stored.objects.js';
 import { reasonOf } from '../response-error.js';
 import { DownloadsService } from '../mirrored/downloads/downloads.service.js';
@@ -62,6 +62,7 @@ export class SweepService implements OnApplicationBootstrap, OnApplicationShutdo
   private last: SweepResult | undefined;
   private lastError: string | undefined;
   private isShort = false;
+  private isDiskFull = false;
   private pressedAt = -Infinity;
   private saved = 0;
   private saving: Promise<void> = Promise.resolve();
@@ -94,7 +95,7 @@ export class SweepService implements OnApplicationBootstrap, OnApplicationShutdo
 
   onApplicationBootstrap(): void {
     this.saved = this.space.bytes;
-    this.space.onPressure = (isUrgent) => this.press(isUrgent);
+    this.space.onPressure = (pressure) => this.press(pressure);
     const { sweepInterval, runsJobs } = this.settings;
     if (sweepInterval > 0 && runsJobs)
       this.timer.start(Math.min(firstDelay, sweepInterval), sweepInterval, () => this.begin());
@@ -122,9 +123,10 @@ export class SweepService implements OnApplicationBootstrap, OnApplicationShutdo
     this.run().catch(() => undefined);
   }
 
-  private press(isUrgent: boolean): void {
+  private press(pressure: SpacePressure): void {
     if (this.space.bytes - this.saved > (this.space.quota ?? Infinity) * unsavedShare) this.save();
-    this.isShort ||= isUrgent;
+    this.isShort ||= pressure === 'quota';
+    this.isDiskFull ||= pressure === 'disk';
     const now = this.clock.monotonic();
     if (this.running || this.stopped.signal.aborted || now - this.pressedAt < pressurePause) return;
     this.pressedAt = now;
@@ -137,7 +139,8 @@ export class SweepService implements OnApplicationBootstrap, OnApplicationShutdo
     const { objects, space, retention } = this;
     const plan = {
       grace: Math.max(useGranularity, this.settings.orphanAge),
-      isShort: this.isShort,
+      isShort: this.isShort || this.isDiskFull,
+      isDiskFull: this.isDiskFull,
       isFirst: this.last === undefined,
     };
     const place = {
@@ -148,7 +151,8 @@ export class SweepService implements OnApplicationBootstrap, OnApplicationShutdo
       enter: (phase: SweepPhase) => (this.phase = phase),
       onFailure: (error: unknown) => this.logger.warn(`could not remove an object: ${reasonOf(error)}`),
     };
-    this.logger.log(`sweep started${plan.isShort ? ': space is short' : ''}`);
+    const reason = plan.isDiskFull ? ': the disk is full' : ': space is short';
+    this.logger.log(`sweep started${plan.isShort ? reason : ''}`);
     try {
       const sweep = new Sweep(place, plan, this.stopped.signal);
       this.counts = sweep.counts;
@@ -161,7 +165,9 @@ export class SweepService implements OnApplicationBootstrap, OnApplicationShutdo
       throw error;
     }
     this.maintenance.sweeps.done += 1;
-    this.isShort = false;
+    this.isShort = this.isDiskFull = false;
+    // After a sweep that made room, the next lack of space is a new one.
+    if (this.counts.removedBytes > 0) this.pressedAt = -Infinity;
     this.lastError = undefined;
     const { bytes, objects: contents, damaged } = space;
     const duration = this.clock.monotonic() - from;

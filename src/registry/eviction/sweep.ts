@@ -42,6 +42,8 @@ export interface SweepPlan {
   readonly grace: number;
   /** Evict down to the low-water mark even if the high-water mark has not been reached. */
   readonly isShort: boolean;
+  /** A write failed because the disk is full: evict a part of what is stored, even if that is less than the quota. */
+  readonly isDiskFull: boolean;
   /** Look for records without content even if nothing is evicted: an earlier process may have been interrupted. */
   readonly isFirst: boolean;
 }
@@ -85,10 +87,11 @@ export class Sweep {
     await this.sweepRecords();
     enter('content');
     await this.sweepContents();
-    const goal = this.plan.isShort ? space.low : space.high;
+    const low = this.plan.isDiskFull ? space.lowOf(this.bytes) : space.low;
+    const goal = this.plan.isShort ? low : space.high;
     if (this.bytes > goal) {
       enter('eviction');
-      await this.evict(this.bytes - space.low);
+      await this.evict(this.bytes - low);
     }
     if (this.cut || this.plan.isFirst) {
       enter('dangling');

@@ -1,5 +1,5 @@
 import type { ByteRange } from '../../oci/byte-range.js';
-import { StorageError } from '../storage-error.js';
+import { isOutOfSpace, StorageError } from '../storage-error.js';
 import type { StorageCounts, StorageOperation } from './storage.counts.js';
 import {
   StorageProvider,
@@ -12,11 +12,19 @@ import {
 
 /** Counts the operations of another provider and their errors, and changes nothing else. */
 export class CountedProvider extends StorageProvider {
+  private readonly counter: Counter;
+
   constructor(
     private readonly inner: StorageProvider,
-    private readonly counts: StorageCounts,
+    counts: StorageCounts,
   ) {
     super();
+    this.counter = new Counter(counts);
+  }
+
+  /** @param listener called whenever a write fails for lack of space, whatever the quota allows */
+  set onFull(listener: () => void) {
+    this.counter.onFull = listener;
   }
 
   initialize(): Promise<void> {
@@ -24,15 +32,15 @@ export class CountedProvider extends StorageProvider {
   }
 
   read(key: string, limit: number): Promise<Buffer> {
-    return count(this.counts, 'read', this.inner.read(key, limit));
+    return this.counter.count('read', this.inner.read(key, limit));
   }
 
   write(key: string, content: Uint8Array): Promise<void> {
-    return count(this.counts, 'write', this.inner.write(key, content));
+    return this.counter.count('write', this.inner.write(key, content));
   }
 
   create(key: string, content: Uint8Array): Promise<boolean> {
-    return count(this.counts, 'create', this.inner.create(key, content));
+    return this.counter.count('create', this.inner.create(key, content));
   }
 
   get isExclusive(): boolean {
@@ -40,11 +48,11 @@ export class CountedProvider extends StorageProvider {
   }
 
   move(from: string, to: string): Promise<void> {
-    return count(this.counts, 'move', this.inner.move(from, to));
+    return this.counter.count('move', this.inner.move(from, to));
   }
 
   touch(key: string): Promise<void> {
-    return count(this.counts, 'touch', this.inner.touch(key));
+    return this.counter.count('touch', this.inner.touch(key));
   }
 
   capacity(): Promise<number | undefined> {
@@ -56,29 +64,29 @@ export class CountedProvider extends StorageProvider {
   }
 
   async open(key: string): Promise<StoredObject> {
-    return new CountedObject(await count(this.counts, 'open', this.inner.open(key)), this.counts);
+    return new CountedObject(await this.counter.count('open', this.inner.open(key)), this.counter);
   }
 
   stat(key: string): Promise<ObjectEntry> {
-    return count(this.counts, 'stat', this.inner.stat(key));
+    return this.counter.count('stat', this.inner.stat(key));
   }
 
   delete(key: string): Promise<void> {
-    return count(this.counts, 'delete', this.inner.delete(key));
+    return this.counter.count('delete', this.inner.delete(key));
   }
 
   async *list(prefix: string): AsyncIterable<ObjectEntry> {
-    this.counts.operations.list += 1;
+    this.counter.counts.operations.list += 1;
     try {
       yield* this.inner.list(prefix);
     } catch (error) {
-      if (isFailure(error)) this.counts.errors.list += 1;
+      this.counter.note('list', error);
       throw error;
     }
   }
 
   async createIngest(options?: IngestOptions): Promise<Ingest> {
-    return new CountedIngest(await count(this.counts, 'ingest', this.inner.createIngest(options)), this.counts);
+    return new CountedIngest(await this.counter.count('ingest', this.inner.createIngest(options)), this.counter);
   }
 
   sweepIngests(age: number): Promise<number> {
@@ -93,7 +101,7 @@ export class CountedProvider extends StorageProvider {
 class CountedObject implements StoredObject {
   constructor(
     private readonly inner: StoredObject,
-    private readonly counts: StorageCounts,
+    protected readonly counter: Counter,
   ) {}
 
   get size(): number {
@@ -101,7 +109,7 @@ class CountedObject implements StoredObject {
   }
 
   copy(range: ByteRange, sink: ChunkSink, signal?: AbortSignal): Promise<void> {
-    return count(this.counts, 'copy', this.inner.copy(range, sink, signal));
+    return this.counter.count('copy', this.inner.copy(range, sink, signal));
   }
 
   close(): Promise<void> {
@@ -112,17 +120,17 @@ class CountedObject implements StoredObject {
 class CountedIngest extends CountedObject implements Ingest {
   constructor(
     private readonly ingest: Ingest,
-    private readonly all: StorageCounts,
+    counter: Counter,
   ) {
-    super(ingest, all);
+    super(ingest, counter);
   }
 
   append(chunk: Uint8Array): Promise<void> {
-    return count(this.all, 'append', this.ingest.append(chunk));
+    return this.counter.count('append', this.ingest.append(chunk));
   }
 
   commit(key: string): Promise<void> {
-    return count(this.all, 'commit', this.ingest.commit(key));
+    return this.counter.count('commit', this.ingest.commit(key));
   }
 
   abort(): Promise<void> {
@@ -130,13 +138,22 @@ class CountedIngest extends CountedObject implements Ingest {
   }
 }
 
-/** Returns the same promise, so that counting adds no delay. */
-function count<T>(counts: StorageCounts, operation: StorageOperation, result: Promise<T>): Promise<T> {
-  counts.operations[operation] += 1;
-  result.catch((error: unknown) => {
-    if (isFailure(error)) counts.errors[operation] += 1;
-  });
-  return result;
+class Counter {
+  onFull: () => void = () => undefined;
+
+  constructor(readonly counts: StorageCounts) {}
+
+  /** Returns the same promise, so that counting adds no delay. */
+  count<T>(operation: StorageOperation, result: Promise<T>): Promise<T> {
+    this.counts.operations[operation] += 1;
+    result.catch((error: unknown) => this.note(operation, error));
+    return result;
+  }
+
+  note(operation: StorageOperation, error: unknown): void {
+    if (isFailure(error)) this.counts.errors[operation] += 1;
+    if (isOutOfSpace(error)) this.onFull();
+  }
 }
 
 /** Errors of the sink, absent objects and the caller's size limits are not storage failures. */

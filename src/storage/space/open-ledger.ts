@@ -6,6 +6,9 @@ import { SpaceLedger, type Measured } from './space.ledger.js';
 import { StorageError } from '../storage-error.js';
 import type { StorageProvider } from '../storage.provider.js';
 
+/** Bytes beyond which a disk has no real limit: network file systems claim to have 8 EiB. */
+const implausible = 2 ** 50;
+
 /**
  * The ledger, initialized with the last stored measurement so that the quota holds from the first request.
  * @throws StorageError when the quota is a percentage of a storage of unknown size.
@@ -25,6 +28,10 @@ export async function openLedger(provider: StorageProvider, quota: Quota | undef
 async function bytesOf(provider: StorageProvider, quota: Quota | undefined): Promise<number | undefined> {
   if (quota === undefined || typeof quota === 'number') return quota;
   const capacity = await provider.capacity();
+  if (capacity !== undefined && capacity > implausible)
+    new Logger(SpaceLedger.name).warn(
+      `--max-size: the disk claims to have ${Math.round(capacity / 2 ** 40)} TiB, which is hardly a limit: give bytes instead of a percentage`,
+    );
   if (capacity !== undefined) return Math.floor(capacity * quota.share);
   throw new StorageError(
     'failed',

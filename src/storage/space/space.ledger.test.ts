@@ -1,4 +1,5 @@
-import { describe, expect, it } from 'vitest';
+import { Logger } from '@nestjs/common';
+import { describe, expect, it, vi } from 'vitest';
 import { openLedger } from './open-ledger.js';
 import { keys } from '../keys.js';
 import { MemoryProvider } from '../providers/memory/memory.provider.js';
@@ -23,14 +24,14 @@ describe('SpaceLedger', () => {
 
   it('refuses what would go beyond the quota, and says that space is short', () => {
     const space = new SpaceLedger(10 * block);
-    const pressed: boolean[] = [];
-    space.onPressure = (isUrgent) => void pressed.push(isUrgent);
+    const pressed: string[] = [];
+    space.onPressure = (pressure) => void pressed.push(pressure);
     space.add(8 * block);
     space.check(2 * block);
     expect(() => space.check(2 * block + 1)).toThrow('--max-size');
-    expect(pressed).toEqual([true]);
+    expect(pressed).toEqual(['quota']);
     space.add(2 * block);
-    expect(pressed).toEqual([true, false]);
+    expect(pressed).toEqual(['quota', 'near']);
     expect(() => space.check()).toThrow('--max-size');
   });
 
@@ -132,5 +133,22 @@ describe('stores whose space is used up', () => {
     await expect(tags.put(repository, Tag.parse('new'), record)).rejects.toMatchObject({ kind: 'full' });
     await tags.put(repository, Tag.parse('known'), { ...record, checkedAt: 2 });
     expect((await tags.find(repository, Tag.parse('known')))?.checkedAt).toBe(2);
+  });
+});
+
+describe('openLedger', () => {
+  class HugeDisk extends MemoryProvider {
+    override capacity(): Promise<never> {
+      return Promise.resolve((2 ** 63) as never);
+    }
+  }
+
+  it('warns of a share of a disk that claims to have 8 EiB', async () => {
+    const warn = vi.spyOn(Logger.prototype, 'warn').mockImplementation(() => undefined);
+    await openLedger(new HugeDisk(), { share: 0.8 });
+    expect(warn).toHaveBeenCalledWith(expect.stringContaining('8388608 TiB'));
+    warn.mockClear();
+    await openLedger(new HugeDisk(), 1_000_000);
+    expect(warn).not.toHaveBeenCalled();
   });
 });

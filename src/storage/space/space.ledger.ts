@@ -17,6 +17,9 @@ export interface Measured {
   readonly damaged: number;
 }
 
+/** What makes space short: usage is near the quota, a write was refused by the quota, or one was refused by the disk. */
+export type SpacePressure = 'near' | 'quota' | 'disk';
+
 /** Disk space in bytes for an object of `size` bytes. */
 export function spaceOf(size: number): number {
   return Math.ceil(size / blockBytes) * blockBytes;
@@ -32,8 +35,8 @@ export class SpaceLedger {
   private addedBytes = 0;
   /** Bytes and objects that are counted in and are still being committed. */
   private pending = { bytes: 0, objects: 0 };
-  /** Called when space is short; `isUrgent` when a write has been refused. */
-  onPressure: (isUrgent: boolean) => void = () => undefined;
+  /** Called when space is short. */
+  onPressure: (pressure: SpacePressure) => void = () => undefined;
 
   /** @param quota in bytes; undefined for no limit. */
   constructor(readonly quota?: number) {}
@@ -70,6 +73,15 @@ export class SpaceLedger {
     return (this.quota ?? Infinity) * lowWater;
   }
 
+  /**
+   * Usage in bytes at which eviction stops after the disk was full: the disk holds no more than it holds now, because others
+   * use the rest of it or it has no inodes left.
+   * @param used measured usage
+   */
+  lowOf(used: number): number {
+    return Math.min(this.quota ?? Infinity, used) * lowWater;
+  }
+
   get isFull(): boolean {
     return this.bytes >= (this.quota ?? Infinity);
   }
@@ -79,7 +91,7 @@ export class SpaceLedger {
     const { quota } = this;
     if (quota === undefined || (!this.isFull && this.bytes + spaceOf(size) <= quota)) return;
     // An object larger than the quota must not empty the storage.
-    if (spaceOf(size) <= quota) this.onPressure(true);
+    if (spaceOf(size) <= quota) this.onPressure('quota');
     throw new StorageError('full', 'the storage quota (--max-size) is exhausted');
   }
 
@@ -87,7 +99,7 @@ export class SpaceLedger {
   add(size: number, objects = 1): void {
     this.addedBytes += spaceOf(size);
     this.change(spaceOf(size), objects);
-    if (this.bytes >= this.high) this.onPressure(false);
+    if (this.bytes >= this.high) this.onPressure('near');
   }
 
   /**
@@ -99,7 +111,7 @@ export class SpaceLedger {
     const bytes = spaceOf(size);
     this.pending = { bytes: this.pending.bytes + bytes, objects: this.pending.objects + 1 };
     this.change(bytes, 1);
-    if (this.bytes >= this.high) this.onPressure(false);
+    if (this.bytes >= this.high) this.onPressure('near');
     return (isCommitted) => {
       this.pending = { bytes: this.pending.bytes - bytes, objects: this.pending.objects - 1 };
       if (isCommitted) this.addedBytes += bytes;

@@ -8,11 +8,11 @@ import { parseManifest } from '../../../build/oci/manifest.js';
 import { Namespace } from '../../../build/oci/namespace.js';
 import { Tag } from '../../../build/oci/reference.js';
 import { RepositoryRef } from '../../../build/oci/repository.js';
-import { ContentStore } from '../../../build/storage/content.store.js';
-import { ManifestStore } from '../../../build/storage/manifest.store.js';
+import { ContentStore } from '../../../build/storage/stores/content.store.js';
+import { ManifestStore } from '../../../build/storage/stores/manifest.store.js';
 import { FilesystemProvider } from '../../../build/storage/providers/filesystem/filesystem.provider.js';
-import { StoredObjects } from '../../../build/storage/stored.objects.js';
-import { TagStore } from '../../../build/storage/tag.store.js';
+import { StoredObjects } from '../../../build/storage/stores/stored.objects.js';
+import { TagStore } from '../../../build/storage/stores/tag.store.js';
 
 const [, , root = '', last = ''] = process.argv;
 let steps = 0;

@@ -1,14 +1,14 @@
 /* A program of its own: sweeps the folder of its argument, and says how much memory that took. */
-import { SystemClock } from '../../../build/config/clock.js';
+import { SystemClock } from '../../../build/config/clock/clock.js';
 import { Retention } from '../../../build/registry/eviction/retention.js';
 import { Sweep } from '../../../build/registry/eviction/sweep.js';
 import { FilesystemProvider } from '../../../build/storage/providers/filesystem/filesystem.provider.js';
-import { HotCache } from '../../../build/storage/hot.cache.js';
-import { SpaceLedger } from '../../../build/storage/space.ledger.js';
-import { StoredObjects } from '../../../build/storage/stored.objects.js';
+import { HotCache } from '../../../build/storage/stores/hot.cache.js';
+import { SpaceLedger } from '../../../build/storage/space/space.ledger.js';
+import { StoredObjects } from '../../../build/storage/stores/stored.objects.js';
 
 const [, , root, quota, small] = process.argv;
-const plan = { grace: 3_600_000, isShort: false, isFirst: true };
+const plan = { grace: 3_600_000, isShort: false, isDiskFull: false, isFirst: true };
 const ignore = () => undefined;
 
 async function sweep(folder) {

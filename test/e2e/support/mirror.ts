@@ -13,6 +13,7 @@ import { FilesystemSettings } from '../../../src/config/storage.settings.js';
 import type { Secret } from '../../../src/config/values/secret.js';
 import { UpstreamSettings } from '../../../src/config/upstream.settings.js';
 import { DrainService } from '../../../src/distribution/server/drain.service.js';
+import { SweepService } from '../../../src/registry/eviction/sweep.service.js';
 import { DownloadsService } from '../../../src/registry/mirrored/downloads/downloads.service.js';
 
 /** Settings of an upstream, with its password as text. */
@@ -73,12 +74,13 @@ export class Mirror implements AsyncDisposable {
     return this.lines.join('');
   }
 
-  /** Waits until nothing is downloaded and nothing is sent. */
+  /** Waits until nothing is downloaded, sent or swept. */
   async settled(): Promise<void> {
     await this.app.get(DownloadsService).idle();
     const deadline = Date.now() + 5_000;
-    while (this.app.get(DrainService).count > 0) {
-      if (Date.now() > deadline) throw new Error('an answer is still being sent');
+    const isBusy = () => this.app.get(DrainService).count > 0 || this.app.get(SweepService).status.running;
+    while (isBusy()) {
+      if (Date.now() > deadline) throw new Error('a response is still being sent, or a sweep runs');
       await new Promise((resolve) => setTimeout(resolve, 5));
     }
   }

@@ -27,7 +27,7 @@ export class FilesystemIngest implements Ingest {
     private readonly handle: FileHandle,
     private readonly context: IngestContext,
   ) {
-    this.file = new GrowingFile(handle, 'write content');
+    this.file = new GrowingFile(handle, (error) => toWriteError(error, 'write content'));
   }
 
   get size(): number {

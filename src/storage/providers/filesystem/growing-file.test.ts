@@ -6,6 +6,7 @@ import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { collector } from '../../testing/content.js';
 import { GrowingFile } from './growing-file.js';
+import { toWriteError } from './storage-errors.js';
 
 const kibibyte = 1024;
 const block = 256 * kibibyte;
@@ -30,7 +31,7 @@ describe('GrowingFile', () => {
         return typeof value === 'function' ? (value.bind(target) as unknown) : value;
       },
     });
-    const file = new GrowingFile(proxy, 'write');
+    const file = new GrowingFile(proxy, (error) => toWriteError(error, 'write'));
     const read = async (offset: number, length: number) => {
       const { sink, content } = collector();
       await file.copy({ offset, length }, sink);

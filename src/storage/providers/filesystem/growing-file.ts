@@ -4,7 +4,6 @@ import { blockSize, type FillableBlock } from '../../reading/shared-blocks.js';
 import type { StorageError } from '../../storage-error.js';
 import type { ChunkSink } from '../../storage.provider.js';
 import { OpenFile } from './open-file.js';
-import { toWriteError } from './storage-errors.js';
 
 /** Number of full blocks that wait to be written before `append` waits for the disk. */
 const maxWaiting = 2;
@@ -26,10 +25,10 @@ export class GrowingFile {
   private readonly writes: Promise<void>[] = [];
   private failure: StorageError | undefined;
 
-  /** @param attempt names the operation in error messages, after "the storage could not". */
+  /** @param toError converts errors of the disk. */
   constructor(
     private readonly handle: FileHandle,
-    private readonly attempt: string,
+    private readonly toError: (error: unknown) => StorageError,
   ) {
     this.file = new OpenFile(handle, () => this.written);
   }
@@ -101,7 +100,7 @@ export class GrowingFile {
       this.unwritten.delete(block);
       block.release();
     } catch (error) {
-      this.failure = toWriteError(error, this.attempt);
+      this.failure = this.toError(error);
     }
   }
 
@@ -114,7 +113,7 @@ export class GrowingFile {
     try {
       await this.writeAll(part);
     } catch (error) {
-      throw (this.failure = toWriteError(error, this.attempt));
+      throw (this.failure = this.toError(error));
     } finally {
       this.appended += this.written - before;
     }

@@ -4,6 +4,7 @@ import { CopyBuffers } from '../../../reading/copy-buffers.js';
 import { copyRange } from '../../../reading/copy.js';
 import type { PositionedRead } from '../../../reading/positioned-read.js';
 import { GrowingFile } from '../../filesystem/growing-file.js';
+import { toTemporaryError } from './temporary-error.js';
 import { RequestBody } from './request-body.js';
 
 /** Separate buffers for uploads: two of 256 KiB for each of 32 concurrent requests. */
@@ -14,7 +15,7 @@ export class TempFile extends GrowingFile {
   private closing: Promise<void> | undefined;
 
   constructor(handle: FileHandle) {
-    super(handle, 'write content to the temporary folder');
+    super(handle, (error) => toTemporaryError(error, 'write content to'));
   }
 
   /** The range as the body of one request. @param progress called whenever more of it is requested */

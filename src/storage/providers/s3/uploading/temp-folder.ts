@@ -4,8 +4,8 @@ import { mkdtemp, lstat, open, readdir, rm, unlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { errorCode } from '../../filesystem/durable.js';
-import { toWriteError } from '../../filesystem/storage-errors.js';
 import { TempFile } from './temp-file.js';
+import { toTemporaryError } from './temporary-error.js';
 
 const folderName = /^oci-registry-s3-(\d{1,10})-[A-Za-z0-9]{6}$/;
 const { O_RDWR, O_CREAT, O_EXCL, O_NOFOLLOW } = constants;
@@ -25,14 +25,14 @@ export class TempFolder {
     try {
       return await this.tryCreate();
     } catch (error) {
-      if (errorCode(error) !== 'ENOENT') throw toWriteError(error, 'begin to write to the temporary folder');
+      if (errorCode(error) !== 'ENOENT') throw toTemporaryError(error, 'begin to write to');
     }
     // A cleaner of temporary files has removed the folder.
     this.path = undefined;
     try {
       return await this.tryCreate();
     } catch (error) {
-      throw toWriteError(error, 'begin to write to the temporary folder');
+      throw toTemporaryError(error, 'begin to write to');
     }
   }
 
@@ -51,7 +51,7 @@ export class TempFolder {
         swept += 1;
       } catch (error) {
         // Another process may have removed it.
-        if (errorCode(error) !== 'ENOENT') throw toWriteError(error, 'sweep the temporary folder');
+        if (errorCode(error) !== 'ENOENT') throw toTemporaryError(error, 'sweep');
       }
     }
     return swept;
