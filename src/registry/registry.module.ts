@@ -1,4 +1,6 @@
 import { type DynamicModule, Module } from '@nestjs/common';
+import { ManifestWriter } from './mirrored/manifest.writer.js';
+import { OriginService } from './mirrored/origin.service.js';
 import { PermissionService } from './mirrored/permission.service.js';
 import { BlobsService } from './blobs.service.js';
 import { ManifestsService } from './manifests.service.js';
@@ -38,6 +40,8 @@ export class RegistryModule {
         MirroredBlobsService,
         MirroredListsService,
         MirroredManifestsService,
+        ManifestWriter,
+        OriginService,
         PermissionService,
         DownloadsService,
         NegativeCache,

@@ -39,6 +39,7 @@ const epoch = fc.nat({ max: 99_999_999 });
 /** What a key stands for, as text, and the key. */
 const named = fc.oneof(
   digest.map((of) => ({ means: `content ${of.toString()}`, key: keys.content(of) })),
+  digest.map((of) => ({ means: `origin ${of.toString()}`, key: keys.origin(of) })),
   fc
     .tuple(repository, digest)
     .map(([of, at]) => ({ means: `blob ${of.toString()} ${at.toString()}`, key: keys.blob(of, at) })),

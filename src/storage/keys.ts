@@ -8,6 +8,7 @@ import { StorageError } from './storage-error.js';
  * Storage layout:
  *
  * blobs/<algorithm>/<first two hex>/<hex>                    content: layers, configs and manifests, once per digest
+ * origins/<algorithm>/<first two hex>/<hex>                  the upstream that sent that content
  * repositories/<namespace>/<name>/_blobs/<algorithm>/<hex>       this repository contains that content
  * repositories/<namespace>/<name>/_manifests/<algorithm>/<hex>   { mediaType, size, subject? }
  * repositories/<namespace>/<name>/_tags/<tag>                    { tag, digest, mediaType, size, checkedAt }
@@ -30,6 +31,7 @@ const longestComponent = 200;
 
 export const keys = {
   content: ({ algorithm, hex }: Digest) => `blobs/${algorithm}/${hex.slice(0, 2)}/${hex}`,
+  origin: ({ algorithm, hex }: Digest) => `origins/${algorithm}/${hex.slice(0, 2)}/${hex}`,
   repository: ({ namespace, name }: RepositoryRef) => `repositories/${component(namespace.toString())}/${name}`,
   blob: (repository: RepositoryRef, { algorithm, hex }: Digest) =>
     `${keys.repository(repository)}/_blobs/${algorithm}/${hex}`,
@@ -79,9 +81,18 @@ export function parseRecordKey(key: string): RecordKey | undefined {
 
 /** Undefined for keys that are not content of this program. */
 export function parseContentKey(key: string): Digest | undefined {
-  const [, algorithm, hex = ''] = /^blobs\/(sha256|sha512)\/[0-9a-f]{2}\/([0-9a-f]+)$/.exec(key) ?? [];
+  return parseDigestKey(key, keys.content);
+}
+
+/** Undefined for keys that are not origins of this program. */
+export function parseOriginKey(key: string): Digest | undefined {
+  return parseDigestKey(key, keys.origin);
+}
+
+function parseDigestKey(key: string, keyOf: (digest: Digest) => string): Digest | undefined {
+  const [, algorithm, hex = ''] = /^[a-z]+\/(sha256|sha512)\/[0-9a-f]{2}\/([0-9a-f]+)$/.exec(key) ?? [];
   const digest = Digest.find(`${algorithm}:${hex}`);
-  return digest && keys.content(digest) === key ? digest : undefined;
+  return digest && keyOf(digest) === key ? digest : undefined;
 }
 
 /** All content folders, which partition the digests. */

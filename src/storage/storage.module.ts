@@ -11,6 +11,7 @@ import { LeaseStore } from './stores/lease.store.js';
 import { ListStore } from './stores/list.store.js';
 import { MaintenanceCounts } from './space/maintenance.counts.js';
 import { ManifestStore } from './stores/manifest.store.js';
+import { OriginStore } from './stores/origin.store.js';
 import { openLedger } from './space/open-ledger.js';
 import { SpaceLedger } from './space/space.ledger.js';
 import { StoredObjects } from './stores/stored.objects.js';
@@ -96,7 +97,7 @@ export class StorageModule {
       inject: [StorageProvider],
       useFactory: (opened: StorageProvider) => new StorageProbe(opened),
     };
-    const stores = [ContentStore, ListStore, ManifestStore, StoredObjects, TagStore].map(store);
+    const stores = [ContentStore, ListStore, ManifestStore, OriginStore, StoredObjects, TagStore].map(store);
     const counts = [StorageCounts, MaintenanceCounts];
     return {
       module: StorageModule,
@@ -106,6 +107,7 @@ export class StorageModule {
         LeaseStore,
         ListStore,
         ManifestStore,
+        OriginStore,
         SpaceLedger,
         StoredObjects,
         TagStore,

@@ -1,4 +1,5 @@
 import { Inject, Injectable, type OnApplicationShutdown } from '@nestjs/common';
+import type { IncomingHttpHeaders } from 'node:http';
 import { Clock } from '../config/clock/clock.js';
 import { BodyMemory, type Hold } from '../config/memory/body.memory.js';
 import { Digest } from '../oci/digest.js';
@@ -40,6 +41,13 @@ export interface HeldManifest extends Manifest, Sourced {
   readonly hold: Hold;
 }
 
+/** What an upstream states about a blob. */
+export interface BlobClaim {
+  readonly digest: Digest | undefined;
+  /** Bytes. */
+  readonly size: number | undefined;
+}
+
 export interface ListPage {
   readonly body: Buffer;
   /** The caller hands it over or releases it. */
@@ -76,7 +84,7 @@ export class UpstreamClient implements OnApplicationShutdown {
     if (response.status !== 200) throw this.errorOf(response);
     const mediaType = parseMediaType(response.headers['content-type']);
     return {
-      digest: Digest.find(single(response.headers['docker-content-digest']) ?? ''),
+      digest: digestOf(response.headers),
       mediaType: mediaType !== undefined && isManifestMediaType(mediaType) ? mediaType : undefined,
       size: lengthOf(response.headers),
       fallback: response.fallback,
@@ -89,7 +97,7 @@ export class UpstreamClient implements OnApplicationShutdown {
     const response = await this.request('manifest-get', repository, path, { accept: acceptManifests });
     if (response.status !== 200) throw this.refuse(response);
     const { content, hold } = await this.receive(repository, response, maxManifestBytes);
-    const stated = Digest.find(single(response.headers['docker-content-digest']) ?? '');
+    const stated = digestOf(response.headers);
     const expected = reference instanceof Digest ? reference : stated;
     try {
       const algorithm = expected?.algorithm ?? 'sha256';
@@ -103,17 +111,17 @@ export class UpstreamClient implements OnApplicationShutdown {
     }
   }
 
-  /** Confirms that the repository has the blob, and returns its size if the upstream states it. */
-  async headBlob(repository: RepositoryRef, digest: Digest): Promise<{ readonly size: number | undefined }> {
+  /** Confirms that the repository has the blob, and returns what the upstream states about it. */
+  async headBlob(repository: RepositoryRef, digest: Digest): Promise<BlobClaim> {
     const path = `blobs/${digest.toString()}`;
     const response = await this.request('blob-head', repository, path, {});
     discardBody(response.body, '0');
-    if (response.status === 200) return { size: lengthOf(response.headers) };
+    if (response.status === 200) return { size: lengthOf(response.headers), digest: digestOf(response.headers) };
     // Signed download URLs only allow GET, and some registries refuse every HEAD of a blob (upstreams.md).
     if (![400, 401, 403, 405, 501].includes(response.status)) throw this.errorOf(response);
     const { size, body } = await this.openBlob(repository, digest);
     body.destroy();
-    return { size };
+    return { size, digest: undefined };
   }
 
   /** @param from where to resume, and the entity tag of the bytes before. */
@@ -247,6 +255,10 @@ export class UpstreamClient implements OnApplicationShutdown {
 
 function withQuery(path: string, query: URLSearchParams): string {
   return query.size === 0 ? path : `${path}?${query.toString()}`;
+}
+
+function digestOf(headers: IncomingHttpHeaders): Digest | undefined {
+  return Digest.find(single(headers['docker-content-digest']) ?? '');
 }
 
 function single(header: string | string[] | undefined): string | undefined {

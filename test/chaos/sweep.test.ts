@@ -142,6 +142,7 @@ describe('a sweep for what belongs to nobody', () => {
     const { rm } = await import('node:fs/promises');
     await rm(join(app, 'blobs'), { recursive: true });
     await stock.sweeper.run();
+    expect(await stock.files('origins')).toEqual([]);
     expect((await stock.files('repositories')).filter((file) => !file.includes('_tags'))).toEqual([]);
     await stock.pull('app', image);
     for (const part of parts) expect(await stock.has(part)).toBe(true);

@@ -12,6 +12,9 @@ const damagedRetention = 7 * 86_400_000;
 /** Assumed number of content objects before the first count. */
 const defaultObjects = 2_000_000;
 
+/** Bytes of the record of where a content came from, which goes with the content. */
+const originBytes = spaceOf(1);
+
 export type SweepPhase = 'idle' | 'records' | 'content' | 'eviction' | 'dangling' | 'damaged';
 
 /** Counts of a running or finished sweep. */
@@ -125,9 +128,9 @@ export class Sweep {
       const age = retention.ageOf(content, this.now);
       const isOrphan = !this.live.has(content.digest) && age > this.plan.grace && !isHeld(content.digest);
       if (isOrphan && this.areAgesTrusted && (await this.removeContent(content))) continue;
-      this.bytes += spaceOf(content.size);
+      this.bytes += spaceWithOrigin(content);
       this.contents += 1;
-      this.ages.add(age, spaceOf(content.size));
+      this.ages.add(age, spaceWithOrigin(content));
       this.present.add(content.digest);
     }
   }
@@ -140,7 +143,7 @@ export class Sweep {
     this.present = this.live = this.emptyFilter();
     for await (const content of objects.contents()) {
       await this.next();
-      const space = spaceOf(content.size);
+      const space = spaceWithOrigin(content);
       const isTaken = !isHeld(content.digest) && this.cut.takes(retention.ageOf(content, this.now), space);
       if (isTaken && (await this.removeContent(content))) {
         this.bytes -= space;
@@ -149,7 +152,7 @@ export class Sweep {
     }
   }
 
-  /** Removes records without content, and tags and lists as old as the evicted content. */
+  /** Removes records and origins without content, and tags and lists as old as the evicted content. */
   private async sweepDangling(): Promise<void> {
     const { objects, retention } = this.place;
     for await (const record of objects.records()) {
@@ -159,6 +162,11 @@ export class Sweep {
         : this.cut?.isBefore(retention.ageOf(record, this.now)) === true;
       if (isDangling && (await this.removeRecord(record))) this.bytes -= spaceOf(record.size);
     }
+    for await (const origin of objects.origins()) {
+      await this.next();
+      const isDangling = !this.present.has(origin.digest) && !(await objects.findContent(origin.digest));
+      if (isDangling) await this.removeRecord(origin);
+    }
   }
 
   private async sweepDamaged(): Promise<void> {
@@ -166,7 +174,7 @@ export class Sweep {
     for await (const entry of objects.damaged()) {
       await this.next();
       const isOver = this.areAgesTrusted && retention.ageOf(entry, this.now) > damagedRetention;
-      if (isOver && (await this.remove(entry, 0))) continue;
+      if (isOver && (await this.remove(entry))) continue;
       this.bytes += spaceOf(entry.size);
       this.damaged += 1;
     }
@@ -178,7 +186,7 @@ export class Sweep {
   }
 
   private async removeRecord(record: ObjectEntry): Promise<boolean> {
-    const isRemoved = await this.remove(record, 0);
+    const isRemoved = await this.remove(record);
     if (isRemoved) this.counts.removedRecords += 1;
     return isRemoved;
   }
@@ -190,21 +198,27 @@ export class Sweep {
     if (now && now.usedAt > content.usedAt) return false;
     // A read may have begun meanwhile.
     if (isHeld(content.digest)) return false;
-    const isRemoved = await this.remove(content, 1);
-    if (isRemoved) this.counts.removedContents += 1;
+    if (!(await this.attempt(() => objects.removeContent(content)))) return false;
+    this.counts.removedContents += 1;
+    this.counts.removedBytes += spaceWithOrigin(content);
+    return true;
+  }
+
+  private async remove(entry: ObjectEntry): Promise<boolean> {
+    const isRemoved = await this.attempt(() => this.place.objects.remove(entry));
+    if (isRemoved) this.counts.removedBytes += spaceOf(entry.size);
     return isRemoved;
   }
 
   /** An object that cannot be removed does not stop the sweep. */
-  private async remove(entry: ObjectEntry, contents: number): Promise<boolean> {
+  private async attempt(removal: () => Promise<void>): Promise<boolean> {
     try {
-      await this.place.objects.remove(entry, contents);
+      await removal();
     } catch (error) {
       if (this.counts.failed === 0) this.place.onFailure(error);
       this.counts.failed += 1;
       return false;
     }
-    this.counts.removedBytes += spaceOf(entry.size);
     return true;
   }
 
@@ -213,4 +227,8 @@ export class Sweep {
     // A filter that is too small only keeps some objects until the next sweep, which knows their number.
     return new BloomFilter(isMeasured ? objects * 1.5 : defaultObjects);
   }
+}
+
+function spaceWithOrigin({ size }: StoredContent): number {
+  return spaceOf(size) + originBytes;
 }

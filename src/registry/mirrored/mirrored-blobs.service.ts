@@ -4,10 +4,12 @@ import { ServerSettings } from '../../config/server.settings.js';
 import type { Digest } from '../../oci/digest.js';
 import { OciError } from '../../oci/error.js';
 import type { RepositoryRef } from '../../oci/repository.js';
+import type { Origin } from '../../storage/stores/origin.store.js';
 import { ContentStore, type BlobRecord } from '../../storage/stores/content.store.js';
 import { StorageError } from '../../storage/storage-error.js';
 import type { StoredObject } from '../../storage/storage.provider.js';
 import { UpstreamClient } from '../../upstream/upstream.client.js';
+import { OriginService, type Claim } from './origin.service.js';
 import { PermissionService } from './permission.service.js';
 import type { BlobHead, OpenBlob } from '../blob.js';
 import { counted, unchanged, type ValidityCheck } from '../validity-check.js';
@@ -34,7 +36,7 @@ const maxChecked = 100_000;
 @Injectable()
 export class MirroredBlobsService {
   private readonly logger = new Logger('Blobs');
-  private readonly agreements = new SingleFlight<number | undefined>();
+  private readonly agreements = new SingleFlight<Claim>();
   private readonly checks = new SingleFlight<boolean>();
   private readonly checked = new LRUCache<string, true>({ maxSize: maxChecked, sizeCalculation: () => 1 });
 
@@ -44,6 +46,7 @@ export class MirroredBlobsService {
     private readonly upstream: UpstreamClient,
     private readonly refusals: NegativeCache,
     private readonly permissions: PermissionService,
+    private readonly origins: OriginService,
     private readonly uses: UsesService,
     private readonly settings: ServerSettings,
     private readonly traffic: TrafficCounts,
@@ -84,7 +87,7 @@ export class MirroredBlobsService {
       this.uses.blob(repository, digest);
       return { digest, size, cache: 'HIT' };
     }
-    return { digest, size: await this.agree(repository, digest), cache: 'MISS' };
+    return { digest, size: (await this.agree(repository, digest)).size, cache: 'MISS' };
   }
 
   private async openAny(repository: RepositoryRef, digest: Digest, requester: Requester): Promise<OpenBlob> {
@@ -138,21 +141,29 @@ export class MirroredBlobsService {
     digest: Digest,
     requester: Requester,
   ): Promise<OpenBlob | undefined> {
-    const size = await this.content.findSize(digest);
     const running = this.downloads.find(repository, digest);
-    if (size === undefined && (!running || running.isFor(repository))) return undefined;
-    await this.agree(repository, digest);
+    const isElsewhere = running !== undefined && !running.isFor(repository);
+    if (!isElsewhere && !(await this.findOrigin(repository, digest))) return undefined;
+    const claim = await this.agree(repository, digest);
     const download = this.downloads.find(repository, digest);
     if (download) {
       download.admit(repository);
       return this.follow(download, repository, requester);
     }
-    const stored = await this.openContent(digest, size, 'REVALIDATED');
+    const origin = await this.findOrigin(repository, digest);
+    if (!origin || !this.origins.isProven(repository, digest, origin, claim)) return undefined;
+    const stored = await this.openContent(digest, origin.size, 'REVALIDATED');
     if (stored) {
-      await this.link(repository, digest, stored.size ?? 0);
+      await this.link(repository, digest, origin);
       this.uses.blob(repository, digest);
     }
     return stored;
+  }
+
+  /** The origin of stored content about which the upstream can be believed. */
+  private async findOrigin(repository: RepositoryRef, digest: Digest): Promise<Origin | undefined> {
+    if ((await this.content.findSize(digest)) === undefined) return undefined;
+    return this.origins.findUsable(repository, digest);
   }
 
   /** The record, unless the upstream revokes it when permission is rechecked. */
@@ -163,16 +174,16 @@ export class MirroredBlobsService {
       key: keyOf(repository, digest),
       find: () => this.content.rereadLink(repository, digest),
       ask: () => this.agree(repository, digest),
-      keep: () => this.link(repository, digest, record.size),
+      keep: () => this.link(repository, digest, record),
       forget: () => this.content.unlink(repository, digest),
     });
     return record;
   }
 
   /** A record that cannot be written costs another upstream request later; this response is unaffected. */
-  private async link(repository: RepositoryRef, digest: Digest, size: number): Promise<void> {
+  private async link(repository: RepositoryRef, digest: Digest, known: Pick<BlobRecord, 'size' | 'isPrivate'>) {
     await this.content
-      .link(repository, digest, { size, ...this.permissions.permission(repository) })
+      .link(repository, digest, { size: known.size, ...this.permissions.permission(repository, known) })
       .catch((error: unknown) => {
         this.logger.warn(
           `could not record that ${repository.toString()} contains ${digest.toString()}: ${reasonOf(error)}`,
@@ -265,12 +276,10 @@ export class MirroredBlobsService {
     return { digest, size, cache: 'MISS', copy, close: () => follower.close() };
   }
 
-  /** Asks the upstream, with the repository's credentials, whether it has the blob. @returns its size, if stated */
-  private agree(repository: RepositoryRef, digest: Digest): Promise<number | undefined> {
+  /** Asks the upstream, with the repository's credentials, whether it has the blob. */
+  private agree(repository: RepositoryRef, digest: Digest): Promise<Claim> {
     const key = keyOf(repository, digest);
-    return this.agreements.run(key, () =>
-      this.refusals.guard(key, async () => (await this.upstream.headBlob(repository, digest)).size),
-    );
+    return this.agreements.run(key, () => this.refusals.guard(key, () => this.upstream.headBlob(repository, digest)));
   }
 
   private async responding<T>(response: Promise<T>): Promise<T> {

@@ -8,6 +8,8 @@ import type { RepositoryRef } from '../../oci/repository.js';
 import { keys } from '../../storage/keys.js';
 import { ManifestStore, type ManifestRecord } from '../../storage/stores/manifest.store.js';
 import { UpstreamClient, type ManifestHead as UpstreamManifestHead } from '../../upstream/upstream.client.js';
+import { ManifestWriter } from './manifest.writer.js';
+import { OriginService } from './origin.service.js';
 import { PermissionService } from './permission.service.js';
 import type { ManifestContent, ManifestHead } from '../manifest.js';
 import { counted, unchanged, type ValidityCheck } from '../validity-check.js';
@@ -35,6 +37,8 @@ export class MirroredManifestsService {
     private readonly upstream: UpstreamClient,
     private readonly refusals: NegativeCache,
     private readonly permissions: PermissionService,
+    private readonly origins: OriginService,
+    private readonly writer: ManifestWriter,
     private readonly uses: UsesService,
     private readonly traffic: TrafficCounts,
     private readonly lock: RequestLock,
@@ -167,7 +171,7 @@ export class MirroredManifestsService {
 
   /** A record that cannot be written costs another upstream request later; this response is unaffected. */
   private async link(repository: RepositoryRef, digest: Digest, record: ManifestRecord): Promise<void> {
-    const renewed = { ...record, ...this.permissions.permission(repository) };
+    const renewed = { ...record, ...this.permissions.permission(repository, record) };
     await this.manifests.link(repository, digest, renewed).catch((error: unknown) => {
       this.logger.warn(`could not record a manifest of ${repository.toString()}: ${reasonOf(error)}`);
     });
@@ -181,40 +185,29 @@ export class MirroredManifestsService {
   }
 
   private async fetch(repository: RepositoryRef, digest: Digest): Promise<ManifestContent> {
-    const agreed = await this.agreed(repository, digest);
-    if (agreed) return this.keepFetched(repository, digest, agreed, 'REVALIDATED');
+    const agreed = await this.linkAgreed(repository, digest);
+    if (agreed) return agreed;
     const manifest = await this.upstream.getManifest(repository, digest);
     try {
-      return await this.keepFetched(repository, digest, manifest, 'MISS');
+      await this.writer.write(repository, manifest);
+      return contentOf(digest, manifest, 'MISS');
     } finally {
       manifest.hold.handOver();
     }
   }
 
-  private async keepFetched(
-    repository: RepositoryRef,
-    digest: Digest,
-    manifest: Manifest,
-    cache: CacheStatus,
-  ): Promise<ManifestContent> {
-    await this.keep(repository, manifest);
-    const { body, mediaType } = manifest;
-    return { digest, mediaType, size: body.length, body, cache };
-  }
-
   /** A manifest that is stored for another repository, confirmed by a HEAD, which costs no pull (P14). */
-  private async agreed(repository: RepositoryRef, digest: Digest): Promise<Manifest | undefined> {
+  private async linkAgreed(repository: RepositoryRef, digest: Digest): Promise<ManifestContent | undefined> {
     const size = await this.manifests.findSize(digest);
-    const body = size === undefined ? undefined : await this.findBody(digest, size);
+    const origin = size === undefined ? undefined : await this.origins.findUsable(repository, digest);
+    const body = origin && (await this.findBody(digest, origin.size));
     if (!body) return undefined;
     const head = await this.headUpstream(repository, digest);
-    if (head?.mediaType === undefined || (head.digest && !head.digest.equals(digest))) return undefined;
-    try {
-      return parseManifest(body, head.mediaType, digest.algorithm);
-    } catch (error) {
-      if (error instanceof ManifestError) return undefined;
-      throw error;
-    }
+    if (head?.mediaType === undefined || !this.origins.isProven(repository, digest, origin, head)) return undefined;
+    const manifest = parseStored(body, head.mediaType, digest);
+    if (!manifest) return undefined;
+    await this.writer.write(repository, manifest, origin);
+    return contentOf(digest, manifest, 'REVALIDATED');
   }
 
   /** Undefined when the registry does not support HEAD: a GET then decides. */
@@ -227,13 +220,6 @@ export class MirroredManifestsService {
     }
   }
 
-  private async keep(repository: RepositoryRef, manifest: Manifest): Promise<void> {
-    if (!manifest.storable) return;
-    await this.manifests.put(repository, manifest, this.permissions.permission(repository)).catch((error: unknown) => {
-      this.logger.warn(`could not store a manifest of ${repository.toString()}: ${reasonOf(error)}`);
-    });
-  }
-
   private async responding<T extends ManifestHead>(repository: RepositoryRef, response: Promise<T>): Promise<T> {
     try {
       const manifest = await within(response);
@@ -243,6 +229,20 @@ export class MirroredManifestsService {
     } catch (error) {
       throw toResponseError(error, 'MANIFEST_UNKNOWN');
     }
+  }
+}
+
+function contentOf(digest: Digest, { body, mediaType }: Manifest, cache: CacheStatus): ManifestContent {
+  return { digest, mediaType, size: body.length, body, cache };
+}
+
+/** Undefined when the stored bytes are no manifest of that media type. */
+function parseStored(body: Buffer, mediaType: string, digest: Digest): Manifest | undefined {
+  try {
+    return parseManifest(body, mediaType, digest.algorithm);
+  } catch (error) {
+    if (error instanceof ManifestError) return undefined;
+    throw error;
   }
 }
 

@@ -16,6 +16,7 @@ const hour = 3_600;
 
 let clock: HandClock;
 let settings: UpstreamSettings;
+let fallbacks: { readonly settings: UpstreamSettings }[];
 let permissions: PermissionService;
 let isSlow: boolean;
 /** The record as the storage has it when the recheck begins. */
@@ -26,11 +27,12 @@ let events: string[];
 beforeEach(() => {
   clock = new HandClock();
   settings = Object.assign(new UpstreamSettings(), { username: 'user', password: 'planted' });
+  fallbacks = [];
   isSlow = false;
   events = [];
   find = () => Promise.resolve(undefined);
   const client = { isSlow: () => isSlow, noteSlow: () => void (isSlow = true) } as unknown as UpstreamClient;
-  const upstreams = { get: () => ({ settings }) } as unknown as UpstreamsService;
+  const upstreams = { get: () => ({ settings, fallbacks }) } as unknown as UpstreamsService;
   permissions = new PermissionService(client, upstreams, clock);
 });
 afterEach(() => void vi.restoreAllMocks());
@@ -59,6 +61,14 @@ describe('a record', () => {
     expect(permissions.permission(repository)).toEqual({ isPrivate: true, agreedAt: clock.now() });
     settings = new UpstreamSettings();
     expect(permissions.permission(repository)).toEqual({ isPrivate: false, agreedAt: clock.now() });
+  });
+
+  it('took credentials, too, when a fallback host has some, or when it took some before', () => {
+    settings = new UpstreamSettings();
+    expect(permissions.permission(repository, { isPrivate: true }).isPrivate).toBe(true);
+    expect(permissions.permission(repository, { isPrivate: false }).isPrivate).toBe(false);
+    fallbacks = [{ settings: Object.assign(new UpstreamSettings(), { username: 'user', password: 'planted' }) }];
+    expect(permissions.permission(repository).isPrivate).toBe(true);
   });
 
   it('is due when its time has passed, and not a moment before', () => {

@@ -36,10 +36,16 @@ export class PermissionService {
     @Inject(Clock) private readonly clock: Clock,
   ) {}
 
-  /** The permission to record when the upstream has just served something to the repository. */
-  permission({ namespace }: RepositoryRef): Permission {
-    const { credentials } = this.upstreams.get(namespace).settings;
-    return { isPrivate: credentials !== undefined, agreedAt: this.clock.now() };
+  /**
+   * The permission to record when the upstream has just served something to the repository, or confirmed it.
+   * @param known of content that is stored: what was received with credentials stays private.
+   */
+  permission({ namespace }: RepositoryRef, known?: { readonly isPrivate?: boolean | undefined }): Permission {
+    const { settings, fallbacks } = this.upstreams.get(namespace);
+    const takesCredentials = [settings, ...fallbacks.map((fallback) => fallback.settings)].some(
+      ({ credentials }) => credentials !== undefined,
+    );
+    return { isPrivate: takesCredentials || known?.isPrivate === true, agreedAt: this.clock.now() };
   }
 
   /** Whether the upstream must be asked again. A record from the future is not trusted. */

@@ -13,6 +13,7 @@ import { TagStore, type TagRecord } from '../../storage/stores/tag.store.js';
 import { UpstreamClient, type HeldManifest, type ManifestHead, type Sourced } from '../../upstream/upstream.client.js';
 import { UpstreamError } from '../../upstream/upstream-error.js';
 import { UpstreamsService } from '../../upstream/upstreams.service.js';
+import { ManifestWriter } from './manifest.writer.js';
 import { PermissionService } from './permission.service.js';
 import type { ValidityCheck } from '../validity-check.js';
 import { reasonOf } from '../response-error.js';
@@ -56,6 +57,7 @@ export class TagResolver {
     private readonly upstreams: UpstreamsService,
     private readonly refusals: NegativeCache,
     private readonly permissions: PermissionService,
+    private readonly writer: ManifestWriter,
     private readonly lock: RequestLock,
     @Inject(Clock) private readonly clock: Clock,
   ) {}
@@ -178,9 +180,7 @@ export class TagResolver {
     const resolved = { digest: manifest.digest, mediaType, size: body.length, fallback };
     // Schema 1 is passed through: its digest is not that of its bytes, so it cannot be stored.
     if (!manifest.storable) return { ...resolved, cache: 'MISS', age: 0, body };
-    await this.manifests.put(repository, manifest, this.permissions.permission(repository)).catch((error: unknown) => {
-      this.logger.warn(`could not store a manifest of ${repository.toString()}: ${reasonOf(error)}`);
-    });
+    await this.writer.write(repository, manifest);
     const isSame = record?.digest.equals(manifest.digest) === true;
     return { ...this.resultOf(await this.keep(repository, tag, resolved), isSame ? 'REVALIDATED' : 'MISS'), body };
   }
@@ -222,13 +222,9 @@ export class TagResolver {
   }
 
   /** Records the confirmation. A record that cannot be written costs another upstream request later. */
-  private async keep(
-    repository: RepositoryRef,
-    tag: Tag,
-    found: Omit<TagRecord, 'checkedAt' | 'isPrivate'>,
-  ): Promise<TagRecord> {
+  private async keep(repository: RepositoryRef, tag: Tag, found: Omit<TagRecord, 'checkedAt'>): Promise<TagRecord> {
     const { digest, mediaType, size, fallback } = found;
-    const { isPrivate, agreedAt: checkedAt } = this.permissions.permission(repository);
+    const { isPrivate, agreedAt: checkedAt } = this.permissions.permission(repository, found);
     const record = { digest, mediaType, size, checkedAt, fallback, ...(isPrivate && { isPrivate }) };
     await this.tags.put(repository, tag, record).catch((error: unknown) => {
       this.logger.warn(`could not store the tag ${repository.toString()}:${tag.name}: ${reasonOf(error)}`);

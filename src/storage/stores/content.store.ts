@@ -147,7 +147,7 @@ export class ContentStore {
   async discard(digest: Digest): Promise<void> {
     const key = keys.content(digest);
     this.hot.forget(key);
-    if (await quarantine(this.provider, key).finally(() => this.hot.forget(key))) this.space.quarantine();
+    if (await quarantine(this.provider, digest).finally(() => this.hot.forget(key))) this.space.quarantine();
   }
 
   private enter(key: string): () => void {

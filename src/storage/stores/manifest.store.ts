@@ -70,7 +70,7 @@ export class ManifestStore {
       throw error;
     });
     if (body === undefined || Digest.of(body, digest.algorithm).equals(digest)) return body;
-    if (await quarantine(this.provider, keys.content(digest))) this.space.quarantine();
+    if (await quarantine(this.provider, digest)) this.space.quarantine();
     return undefined;
   }
 

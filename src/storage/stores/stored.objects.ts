@@ -1,6 +1,6 @@
 import type { Digest } from '../../oci/digest.js';
 import { HotCache } from './hot.cache.js';
-import { contentFolders, keys, parseContentKey, parseRecordKey, type RecordKey } from '../keys.js';
+import { contentFolders, keys, parseContentKey, parseOriginKey, parseRecordKey, type RecordKey } from '../keys.js';
 import { parseRecord, permissionOf, RecordStore, sizeOf, type RecordFields } from './record.store.js';
 import { SpaceLedger } from '../space/space.ledger.js';
 import { orAbsent } from '../storage-error.js';
@@ -48,6 +48,14 @@ export class StoredObjects {
     return contentFolders();
   }
 
+  /** The origins of content, which may have been removed. */
+  async *origins(): AsyncGenerator<StoredContent> {
+    for await (const entry of this.provider.list('origins')) {
+      const digest = parseOriginKey(entry.key);
+      if (digest) yield { ...entry, digest };
+    }
+  }
+
   damaged(): AsyncIterable<ObjectEntry> {
     return this.provider.list('damaged');
   }
@@ -75,6 +83,13 @@ export class StoredObjects {
     this.hot.forget(key);
     await this.provider.delete(key).finally(() => this.hot.forget(key));
     this.space.remove(size, objects);
+  }
+
+  /** Removes content, and before it its origin, which says nothing without it. */
+  async removeContent(content: StoredContent): Promise<void> {
+    await this.provider.delete(keys.origin(content.digest));
+    this.space.remove(1, 0);
+    await this.remove(content, 1);
   }
 
   /** Records a use unless one was recorded within `age` milliseconds of `now`. */

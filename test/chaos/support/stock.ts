@@ -1,6 +1,6 @@
 import { mkdir, stat, utimes, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { BlobsService } from '../../../src/registry/blobs.service.js';
+import { MirroredBlobsService } from '../../../src/registry/mirrored/mirrored-blobs.service.js';
 import { SweepService } from '../../../src/registry/eviction/sweep.service.js';
 import { UsesService } from '../../../src/registry/eviction/uses.service.js';
 import { SpaceLedger } from '../../../src/storage/space/space.ledger.js';
@@ -29,8 +29,8 @@ export class Stock implements AsyncDisposable {
     return this.stage.mirror.app.get(SweepService);
   }
 
-  get blobs(): BlobsService {
-    return this.stage.mirror.app.get(BlobsService);
+  get blobs(): MirroredBlobsService {
+    return this.stage.mirror.app.get(MirroredBlobsService);
   }
 
   /** Adds an image to the registry and pulls all of it. */
@@ -90,8 +90,9 @@ export class Stock implements AsyncDisposable {
     return storedFiles(this.root).then((files) => files.filter((file) => file.includes(part)));
   }
 
+  /** Without origins, whose use is that of their content. */
   async usedAt(part: string): Promise<number[]> {
-    const files = await this.files(part);
+    const files = (await this.files(part)).filter((file) => !file.startsWith('origins/'));
     return Promise.all(files.map(async (file) => (await stat(join(this.root, file))).mtimeMs));
   }
 

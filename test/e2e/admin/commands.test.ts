@@ -61,7 +61,7 @@ describe('the commands', inParallel, () => {
     expect(warmed.stdout).toBe('done    registry.test/team/app:1.0  3 blobs, 1.9 MiB\n');
     const usage = await scene.run('usage', '--repositories');
     expect([usage.code, usage.stderr]).toEqual([0, '']);
-    expect(usage.stdout).toMatch(/^1\.9 MiB in 4 pieces of content, 0 damaged\n.*registry\.test\/team\/app  1 manif/);
+    expect(usage.stdout).toMatch(/^2\.0 MiB in 4 pieces of content, 0 damaged\n.*registry\.test\/team\/app  1 manif/);
     const scrubbed = await scene.run('scrub');
     expect([scrubbed.code, scrubbed.stderr]).toEqual([0, '']);
     expect(scrubbed.stdout).toMatch(/^checked 4 objects: 1\.9 MiB, 0 damaged, 0 failed\n$/);

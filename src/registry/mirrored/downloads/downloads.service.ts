@@ -8,7 +8,7 @@ import { ContentStore } from '../../../storage/stores/content.store.js';
 import { UpstreamClient } from '../../../upstream/upstream.client.js';
 import type { BlobBody } from '../../../upstream/transport/blob.body.js';
 import { UpstreamError } from '../../../upstream/upstream-error.js';
-import { UpstreamsService } from '../../../upstream/upstreams.service.js';
+import { OriginService } from '../origin.service.js';
 import { PermissionService } from '../permission.service.js';
 import { reasonOf } from '../../response-error.js';
 import { NegativeCache } from '../freshness/negative.cache.js';
@@ -50,7 +50,7 @@ export class DownloadsService implements OnApplicationShutdown {
 
   constructor(
     private readonly upstream: UpstreamClient,
-    private readonly upstreams: UpstreamsService,
+    private readonly origins: OriginService,
     private readonly content: ContentStore,
     private readonly refusals: NegativeCache,
     private readonly permissions: PermissionService,
@@ -78,13 +78,13 @@ export class DownloadsService implements OnApplicationShutdown {
 
   /** The download from the repository's upstream that a new client can join. @throws UpstreamError `refused` */
   find(repository: RepositoryRef, digest: Digest): Download | undefined {
-    const download = this.downloads.find(this.identityOf(repository), digest);
+    const download = this.downloads.find(this.origins.identityOf(repository), digest);
     return download?.isJoinable === true ? download : undefined;
   }
 
   /** Whether the blob is being downloaded from the repository's upstream, or committed. */
   isRunning(repository: RepositoryRef, digest: Digest): boolean {
-    return this.downloads.find(this.identityOf(repository), digest) !== undefined;
+    return this.downloads.find(this.origins.identityOf(repository), digest) !== undefined;
   }
 
   /** Whether the content is being downloaded from any upstream, or committed. */
@@ -94,7 +94,7 @@ export class DownloadsService implements OnApplicationShutdown {
 
   /** Whether a download receives its bytes from another replica. */
   isFollowing(repository: RepositoryRef, digest: Digest): boolean {
-    const download = this.downloads.find(this.identityOf(repository), digest);
+    const download = this.downloads.find(this.origins.identityOf(repository), digest);
     return download !== undefined && this.sources.get(download)?.isFollowing === true;
   }
 
@@ -104,7 +104,7 @@ export class DownloadsService implements OnApplicationShutdown {
    * @throws OciError UNAVAILABLE when too many downloads are queued.
    */
   start(repository: RepositoryRef, digest: Digest, requester: Requester = 'client'): Download {
-    const origin = this.identityOf(repository);
+    const origin = this.origins.identityOf(repository);
     const queued = this.slots.waitingOf(origin);
     // No upstream fills the queue: one with nothing in it is always admitted.
     if (queued >= this.limit || (queued > 0 && this.slots.waiting >= this.limit * maxFullQueues)) {
@@ -112,7 +112,11 @@ export class DownloadsService implements OnApplicationShutdown {
     }
     const upstream: BlobSource = (from) => this.openAtUpstream(repository, digest, origin, from);
     const shared = this.replicas.isActive
-      ? new ReplicatedSource(this.replicas, this.content, { origin, repository, digest, upstream, requester })
+      ? new ReplicatedSource(this.replicas, this.content, {
+          ...{ origin, repository, digest, upstream, requester },
+          // Content of another upstream is of no use: this one has to send it first.
+          isUsable: () => this.origins.isSentBy(repository, digest),
+        })
       : undefined;
     const open: BlobSource = shared ? (from) => shared.open(from) : upstream;
     const key = `blob ${repository.toString()} ${digest.toString()}`;
@@ -188,6 +192,7 @@ export class DownloadsService implements OnApplicationShutdown {
       return false;
     }
     if (!isStored && verified) await this.content.commit(verified, digest);
+    await this.origins.record(download.repository, digest, received);
     for (const repository of download.admitted) {
       await this.content.link(repository, digest, { size: received, ...this.permissions.permission(repository) });
     }
@@ -197,11 +202,6 @@ export class DownloadsService implements OnApplicationShutdown {
   /** Whether the content has been committed meanwhile: by a download from another upstream, or by another replica. */
   private async isStored({ digest, received }: Download, source?: ReplicatedSource): Promise<boolean> {
     return (await this.content.findSize(digest)) === received || (await source?.isKeptElsewhere(received)) === true;
-  }
-
-  /** @throws UpstreamError `refused` when the namespace is not mirrored here. */
-  private identityOf({ namespace }: RepositoryRef): string {
-    return this.upstreams.get(namespace).identity;
   }
 }
 

@@ -39,6 +39,8 @@ let meanwhile: (url: string) => Promise<void>;
 let beforeTaking: (epoch: number) => Promise<void>;
 /** Who was asked for the content. */
 let asked: string[];
+/** Whether content that is stored may be served. */
+let isUsable: boolean;
 let source: ReplicatedSource;
 
 const leaseOf = (name: string, epoch: number): Lease => ({
@@ -59,6 +61,7 @@ beforeEach(() => {
   provider = new MemoryProvider();
   store = new LeaseStore(provider);
   asked = [];
+  isUsable = true;
   meanwhile = beforeTaking = () => Promise.resolve();
   const peers = {
     async openBlob({ url }: { readonly url: string }): Promise<never> {
@@ -84,6 +87,7 @@ beforeEach(() => {
     repository,
     digest,
     upstream,
+    isUsable: () => Promise.resolve(isUsable),
     requester: 'client',
   });
 });

@@ -33,6 +33,8 @@ export interface SharedBlob {
   readonly repository: RepositoryRef;
   readonly digest: Digest;
   readonly upstream: BlobSource;
+  /** Whether content that is stored may be served instead. */
+  readonly isUsable: () => Promise<boolean>;
   /** A blob requested by a replica is downloaded here: a follower is never followed. */
   readonly requester: Requester;
 }
@@ -134,7 +136,7 @@ export class ReplicatedSource {
   private async assertNotStored(): Promise<void> {
     if (this.hasChecked) return;
     this.hasChecked = true;
-    if ((await this.content.findSize(this.blob.digest)) !== undefined) {
+    if ((await this.content.findSize(this.blob.digest)) !== undefined && (await this.blob.isUsable())) {
       throw new StoredMeanwhileError('another replica has stored it');
     }
   }
