@@ -166,7 +166,7 @@ describe.each(all)('%s that took none', (kind) => {
   ])('is not had from one that names %s', async (_, headers) => {
     await using place = await Place.make(false);
     await place.owned(kind);
-    place.claim(kind, headers as Record<string, string>);
+    place.claim(kind, headers);
     expect((await place.pull('evil', kind)).status).toBe(404);
   });
 

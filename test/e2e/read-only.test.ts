@@ -57,7 +57,8 @@ describe.runIf(hasMounts)('a root on a read-only file system', () => {
       for (const [path, body] of [['manifests/kept', kept.manifest.body] as const, ...pathsOf(kept)])
         await get(path, body);
       const files = () => storedFiles(folder.file('root'));
-      const written = 1 + 2 * pathsOf(kept).length;
+      // The tag, and of each content the bytes, the origin and the record.
+      const written = 1 + 3 * pathsOf(kept).length;
       await expect.poll(async () => (await files()).filter((file) => !file.startsWith('ingest/')).length).toBe(written);
       const before = await files();
 

@@ -123,11 +123,11 @@ describe('a sweep of a bucket', () => {
       proxy.requests.length = 0;
       const { removedContents, removedRecords } = await mirror.app.get(SweepService).run();
       const listed = (what: string) => proxy.count(new RegExp(`^GET .*[?&]prefix=${what}%2F`));
-      const lists = Object.fromEntries(['repositories', 'blobs'].map((what) => [what, listed(what)]));
+      const lists = Object.fromEntries(['repositories', 'blobs', 'origins'].map((what) => [what, listed(what)]));
       const [heads, deletes] = [proxy.count(/^HEAD /), proxy.count(/^DELETE /)];
       return {
         ...lists,
-        markers: listed('used%2F(?:repositories|blobs)'),
+        markers: listed('used%2F(?:repositories|blobs|origins)'),
         heads,
         deletes,
         removedContents,
@@ -137,8 +137,8 @@ describe('a sweep of a bucket', () => {
     const none = { heads: 0, deletes: 0, removedContents: 0, removedRecords: 0 };
     {
       await using mirror = await S3Mirror.start(settings, registry, { sweepInterval: 0 });
-      expect(await requests(mirror)).toEqual({ repositories: 2, blobs: 1, markers: 3, ...none });
-      expect(await requests(mirror)).toEqual({ repositories: 1, blobs: 1, markers: 2, ...none });
+      expect(await requests(mirror)).toEqual({ repositories: 2, blobs: 1, origins: 1, markers: 4, ...none });
+      expect(await requests(mirror)).toEqual({ repositories: 1, blobs: 1, origins: 0, markers: 2, ...none });
     }
     const all = [...partsOf(unused), ...partsOf(used)].length;
     {
@@ -147,9 +147,11 @@ describe('a sweep of a bucket', () => {
       expect(await requests(mirror)).toMatchObject({
         repositories: 2,
         blobs: 2,
-        markers: 4,
+        origins: 1,
+        markers: 5,
         heads: 2 * all,
-        deletes: 2 * (all + all + 2),
+        // Content, its origin and its record, and two tags.
+        deletes: 2 * (3 * all + 2),
         removedContents: all,
       });
     }

@@ -192,11 +192,14 @@ export class DownloadsService implements OnApplicationShutdown {
       return false;
     }
     if (!isStored && verified) await this.content.commit(verified, digest);
-    await this.origins.record(download.repository, digest, received);
-    for (const repository of download.admitted) {
+    await Promise.all([this.origins.record(download.repository, digest, received), this.link(download)]);
+    return true;
+  }
+
+  private async link({ digest, received, admitted }: Download): Promise<void> {
+    for (const repository of admitted) {
       await this.content.link(repository, digest, { size: received, ...this.permissions.permission(repository) });
     }
-    return true;
   }
 
   /** Whether the content has been committed meanwhile: by a download from another upstream, or by another replica. */
