@@ -355,10 +355,23 @@ export class ServerSettings {
     value: 'count',
     default: '10000',
     parse: parseInteger,
-    description: 'maximum concurrent client connections; further ones are closed immediately',
+    description:
+      'maximum concurrent client connections; near it, those idle longest are closed, and beyond it further ones',
   })
   @IsCount(1, 1_000_000)
   maxConnections = 10_000;
+
+  @Setting({
+    name: 'max-connections-per-address',
+    env: 'MAX_CONNECTIONS_PER_ADDRESS',
+    value: 'count',
+    parse: parseInteger,
+    description:
+      'maximum concurrent connections of one client address, half of --max-connections by default; raise it behind a proxy',
+  })
+  @IsOptional()
+  @IsCount(1, 1_000_000)
+  maxConnectionsPerAddress?: number;
 
   @Setting({
     name: 'max-header-size',

@@ -6,6 +6,7 @@ import { BodyMemory } from '../config/memory/body.memory.js';
 import { ServerSettings } from '../config/server.settings.js';
 import { TrafficCounts } from '../registry/statistics/traffic.counts.js';
 import { CertificateService } from './server/certificate.service.js';
+import { ConnectionLimits } from './server/connection.limits.js';
 import { DrainService } from './server/drain.service.js';
 import { handleInOrder } from './server/ordered.requests.js';
 
@@ -19,9 +20,9 @@ export interface Certificate {
 export function connectionsPlugin(app: INestApplicationContext, certificate: Certificate | undefined) {
   return (fastify: FastifyInstance): void => {
     const { server } = fastify;
-    const { clientTimeout, maxConnections } = app.get(ServerSettings);
-    server.maxConnections = maxConnections;
+    const { clientTimeout, maxConnections, maxConnectionsPerAddress } = app.get(ServerSettings);
     handleInOrder(server, clientTimeout);
+    new ConnectionLimits(maxConnections, maxConnectionsPerAddress ?? Math.ceil(maxConnections / 2)).watch(server);
     // Node would answer other expectations than 100-continue with a bare 417; no client asks for one.
     server.on('checkExpectation', (request, response) => server.emit('request', request, response));
     // No route takes a body, so none is parsed: it is refused with its request.

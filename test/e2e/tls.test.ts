@@ -95,7 +95,10 @@ describe('over TLS', { concurrent: true, timeout: 60_000 }, () => {
   const path = `team/app/blobs/${blob.digest}`;
 
   /** A mirror that speaks https and has the blob in its store. */
-  async function open(folder: Folder, options: { clientTimeout?: number; maxConnections?: number } = {}) {
+  async function open(
+    folder: Folder,
+    options: { clientTimeout?: number; maxConnections?: number; maxConnectionsPerAddress?: number } = {},
+  ) {
     const { server, cert: ca } = await writeKeyPair(folder);
     const stage = await Stage.start({ server: { ...server, ...options } });
     stage.registry.addBlob('team/app', blob);
@@ -197,9 +200,16 @@ describe('over TLS', { concurrent: true, timeout: 60_000 }, () => {
 
   it('--max-connections holds', async () => {
     await using folder = await Folder.make();
-    await using opened = await open(folder, { maxConnections: 5 });
-    const { ca, secure, url } = opened;
-    const held = await Promise.all(Array.from({ length: 5 }, () => dialSecure(url, secure)));
+    await using opened = await open(folder, { maxConnections: 5, maxConnectionsPerAddress: 5 });
+    const { ca, secure, url, line } = opened;
+    const dialBusy = async () => {
+      const socket = await dialSecure(url, secure);
+      socket.write(line(path));
+      await once(socket, 'readable');
+      return socket;
+    };
+    const held = [];
+    while (held.length < 5) held.push(await dialBusy());
     const { said, after } = await heard(await dialPlain(url));
     expect([said.length, after < 1_000]).toEqual([0, true]);
     held.pop()!.destroy();

@@ -20,6 +20,7 @@
   (list "MEMORY_CACHE" $config.memoryCache)
   (list "BODY_MEMORY" $config.bodyMemory)
   (list "MAX_CONNECTIONS" (int $config.maxConnections))
+  (list "MAX_CONNECTIONS_PER_ADDRESS" (default "" (int $config.maxConnectionsPerAddress)))
   (list "MAX_HEADER_SIZE" $config.maxHeaderSize)
   (list "CLIENT_TIMEOUT" $config.clientTimeout)
   (list "DRAIN_TIMEOUT" $config.drainTimeout)

@@ -23,6 +23,24 @@ async function dial(url: string): Promise<Socket> {
   return socket;
 }
 
+/** A connection with a response in progress, of which the client takes nothing. */
+async function dialBusy({ mirror, registry }: Stage): Promise<Socket> {
+  registry.addBlob('team/app', largeBlob);
+  const socket = await dial(mirror.url);
+  socket.write(`GET /v2/registry.test/team/app/blobs/${largeBlob.digest} HTTP/1.1\r\nhost: m\r\n\r\n`);
+  await once(socket, 'readable');
+  return socket;
+}
+
+/** One after the other: a connection that has asked for nothing yet counts as idle. */
+async function dialAllBusy(stage: Stage, count: number): Promise<Socket[]> {
+  const sockets: Socket[] = [];
+  while (sockets.length < count) sockets.push(await dialBusy(stage));
+  return sockets;
+}
+
+const largeBlob = makeBlob(32 * 1024 * 1024, 'not taken');
+
 /** Everything a socket says until it is closed, and after how many milliseconds that was. */
 async function heard(socket: Socket): Promise<{ said: Buffer; after: number }> {
   const start = performance.now();
@@ -86,10 +104,9 @@ describe.concurrent('a client that takes its time', () => {
 
 describe('limits', () => {
   it('--max-connections: one more is closed at once, and there is room again when one has left', async () => {
-    await using mirror = await Mirror.start({ server: { maxConnections: 5 } });
-    const held = await Promise.all(Array.from({ length: 5 }, () => dial(mirror.url)));
-    // Accepting is a moment later than connecting.
-    await sleep(50);
+    await using stage = await Stage.start({ server: { maxConnections: 5, maxConnectionsPerAddress: 5 } });
+    const { mirror } = stage;
+    const held = await dialAllBusy(stage, 5);
     const { said, after } = await heard(await dial(mirror.url));
     expect([said.length, after < 1_000]).toEqual([0, true]);
     held.pop()!.destroy();
@@ -98,6 +115,60 @@ describe('limits', () => {
       async () => (await request(`${mirror.url}/v2/`).catch(() => undefined))?.status === 200,
     );
     for (const socket of held) socket.destroy();
+  });
+
+  it('near --max-connections the connection that is idle longest is closed, and none that is in use', async () => {
+    await using stage = await Stage.start({ server: { maxConnections: 10, maxConnectionsPerAddress: 10 } });
+    const busy = await dialAllBusy(stage, 4);
+    const idle: Socket[] = [];
+    for (let count = 0; count < 5; count += 1) {
+      idle.push(await dial(stage.mirror.url));
+      await sleep(20);
+    }
+    // The first has been used last.
+    idle[0]!.write('GET /v2/ HTTP/1.1\r\nhost: m\r\n\r\n');
+    await once(idle[0]!, 'data');
+    for (let count = 0; count < 3; count += 1) {
+      const { hostname, port } = new URL(stage.mirror.url);
+      const next = connect({ host: hostname, port: Number(port), localAddress: '127.0.0.3' });
+      await once(next, 'connect');
+      next.write('GET /v2/ HTTP/1.1\r\nhost: m\r\n\r\n');
+      await once(next, 'data');
+      idle.push(next);
+    }
+    for (const closed of idle.slice(1, 4)) await until('it is closed', () => closed.closed || closed.destroyed);
+    await sleep(100);
+    expect([...idle.slice(0, 1), ...idle.slice(4), ...busy].map((socket) => socket.destroyed)).not.toContain(true);
+    for (const socket of [...idle, ...busy]) socket.destroy();
+  });
+
+  it('--max-connections-per-address: one more of an address is closed at once, and others are served', async () => {
+    await using stage = await Stage.start({ server: { maxConnectionsPerAddress: 3 } });
+    const held = await dialAllBusy(stage, 3);
+    const { said, after } = await heard(await dial(stage.mirror.url));
+    expect([said.length, after < 1_000]).toEqual([0, true]);
+    const { hostname, port } = new URL(stage.mirror.url);
+    const other = connect({ host: hostname, port: Number(port), localAddress: '127.0.0.2' });
+    other.write('GET /v2/ HTTP/1.1\r\nhost: m\r\nconnection: close\r\n\r\n');
+    expect(readResponse((await heard(other)).said)?.status).toBe(200);
+    held.pop()!.destroy();
+    await until('there is room', async () => {
+      const reply = await request(`${stage.mirror.url}/v2/`).catch(() => undefined);
+      return reply?.status === 200;
+    });
+    for (const socket of held) socket.destroy();
+  });
+
+  it('of one address, the connection that is idle longest makes room for another', async () => {
+    await using mirror = await Mirror.start({ server: { maxConnections: 6 } });
+    const first = await dial(mirror.url);
+    await sleep(20);
+    const more = [await dial(mirror.url), await dial(mirror.url)];
+    await sleep(20);
+    expect((await request(`${mirror.url}/v2/`)).status).toBe(200);
+    await until('the first is closed', () => first.closed || first.readableEnded);
+    expect(more.map((socket) => socket.destroyed)).toEqual([false, false]);
+    for (const socket of more) socket.destroy();
   });
 
   it('--max-header-size: a larger header is 431, also when it is one field of many', async () => {
