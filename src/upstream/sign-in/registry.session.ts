@@ -7,6 +7,7 @@ import { discardBody } from '../transport/body.js';
 import { challengesOf, choose, errorsOf, isInvalidToken, type Authorization } from './challenges.js';
 import { basic, type TokenService } from './token.service.js';
 import { TokenUse } from './token.use.js';
+import { nextHop, redirectTarget, type Hop } from '../transport/redirect.js';
 import { exchange, headDeadline, toUpstreamError, type Exchange } from '../transport/transport.js';
 import { UpstreamError } from '../upstream-error.js';
 import type { Upstream } from '../upstream.js';
@@ -24,12 +25,6 @@ export interface UpstreamRequest {
   /** Path that begins with `/v2/`. */
   readonly path: string;
   readonly headers: Readonly<Record<string, string>>;
-}
-
-/** One step of a redirect chain: the registry itself or a redirect target. */
-interface Hop {
-  readonly url: URL;
-  readonly isRegistry: boolean;
 }
 
 /**
@@ -228,18 +223,4 @@ function isUnusable({ scheme }: Authorization, { settings }: Upstream, { isRegis
 
 function isPrivateOrAbsent(response: Exchange, { settings }: Upstream): boolean {
   return settings.credentials === undefined && errorsOf(response).includes('insufficient_scope');
-}
-
-function redirectTarget({ status, headers }: Exchange): string | undefined {
-  return [301, 302, 303, 307, 308].includes(status) ? headers.location : undefined;
-}
-
-/** @throws UpstreamError `wrong` for a target that is not a URL, contains credentials or downgrades https. */
-function nextHop(upstream: Upstream, { url, isRegistry }: Hop, location: string): Hop {
-  const target = URL.canParse(location, url.href) ? new URL(location, url) : undefined;
-  const isSafe = target?.protocol === 'https:' || (target?.protocol === 'http:' && url.protocol === 'http:');
-  if (!target || !isSafe || target.username !== '' || target.password !== '') {
-    throw new UpstreamError('wrong', `${url.host} sent an unsafe redirect`);
-  }
-  return { url: target, isRegistry: isRegistry && target.origin === upstream.base.origin };
 }
