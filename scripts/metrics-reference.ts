@@ -33,7 +33,7 @@ five minutes, even if there is no target.
 | path           | response                                                                                                        |
 | -------------- | --------------------------------------------------------------------------------------------------------------- |
 | \`GET /healthz\` | 200 as long as the process can respond at all                                                                   |
-| \`GET /readyz\`  | 200 while the storage accepts writes or is only full; 503 with the reason if it does not, and during \`--drain-delay\` |
+| \`GET /readyz\`  | 200 while the storage accepts writes or is only full or read-only, with the reason; 503 with the reason if it does not, and during \`--drain-delay\` |
 
 The check writes to the storage at most every five seconds, and fails after three seconds. Upstreams are not checked: cached
 content is served without them. After SIGTERM, \`/readyz\` responds 503 for the time of \`--drain-delay\`, while other requests

@@ -1,4 +1,5 @@
 import 'reflect-metadata';
+import { Logger } from '@nestjs/common';
 import { runCheck, type CheckResult } from '../config/check.js';
 import type { Settings } from '../config/settings.js';
 import { checkClock, checkOpenFiles } from '../observability/process.check.js';
@@ -7,6 +8,8 @@ import { checkUpstreams } from '../upstream/upstream.check.js';
 
 /** Checks everything that a mirror with these settings needs, without serving. */
 export async function* doctor({ server, storage, upstreams }: Settings): AsyncGenerator<CheckResult> {
+  // The results say everything; log lines between them would make the JSON unreadable.
+  Logger.overrideLogger(false);
   const seen: { host: string; skew: number }[] = [];
   yield* checkStorage(storage, server.maxSize);
   yield* checkUpstreams(upstreams, (date) => seen.push(date));

@@ -10,14 +10,17 @@ const deadline = 3_000;
 /** Whether this process should receive new requests. Upstreams do not matter: stored content is served without them. */
 export interface Readiness {
   readonly status: 'ready' | 'draining' | 'unavailable';
+  /** Why it is not ready, or what it cannot do although it is. */
   readonly reason?: string;
 }
+
+type StorageFailure = Awaited<ReturnType<StorageProbe['findFailure']>>;
 
 /** Readiness for load balancers. */
 @Injectable()
 export class ReadinessService {
   private isDraining = false;
-  private known: { readonly failure: string | undefined; readonly at: number } | undefined;
+  private known: { readonly failure: StorageFailure; readonly at: number } | undefined;
   private checking: Promise<void> | undefined;
 
   constructor(
@@ -33,10 +36,11 @@ export class ReadinessService {
   async check(): Promise<Readiness> {
     if (this.isDraining) return { status: 'draining' };
     const failure = await this.findFailure();
-    return failure === undefined ? { status: 'ready' } : { status: 'unavailable', reason: `storage: ${failure}` };
+    if (failure === undefined) return { status: 'ready' };
+    return { status: failure.isUsable ? 'ready' : 'unavailable', reason: `storage: ${failure.reason}` };
   }
 
-  private async findFailure(): Promise<string | undefined> {
+  private async findFailure(): Promise<StorageFailure> {
     const { known } = this;
     if (known && this.clock.monotonic() - known.at < resultLifetime) return known.failure;
     // One probe at a time, also while the storage hangs; each caller gives up at its deadline.
@@ -44,7 +48,7 @@ export class ReadinessService {
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<'late'>((resolve) => (timer = setTimeout(() => resolve('late'), deadline)));
     const first = await Promise.race([this.checking, late]).finally(() => clearTimeout(timer));
-    return first === 'late' ? 'no response' : this.known?.failure;
+    return first === 'late' ? { reason: 'no response', isUsable: false } : this.known?.failure;
   }
 
   private async probeOnce(): Promise<void> {

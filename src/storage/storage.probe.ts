@@ -10,15 +10,15 @@ export class StorageProbe {
 
   /**
    * A full storage counts as usable, since pulls still pass through and eviction can free space.
-   * @returns the failure, or undefined.
+   * @returns what keeps the storage from taking writes, and whether it can be used all the same; undefined if nothing does
    */
-  async findFailure(): Promise<string | undefined> {
+  async findFailure(): Promise<{ readonly reason: string; readonly isUsable: boolean } | undefined> {
     try {
       await this.provider.write(keys.probe, content);
       return undefined;
     } catch (error) {
-      if (error instanceof StorageError && error.kind === 'full') return undefined;
-      return error instanceof Error ? error.message : 'unknown error';
+      const isUsable = error instanceof StorageError && error.kind === 'full';
+      return { reason: error instanceof Error ? error.message : 'unknown error', isUsable };
     }
   }
 }

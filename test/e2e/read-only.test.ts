@@ -14,15 +14,28 @@ beforeAll(build, 180_000);
 
 /** The file system is a real one, which the kernel lets nobody write to. */
 describe.runIf(hasMounts)('a root on a read-only file system', () => {
-  it('ends the program at start, with one line and nothing written', async () => {
+  it.each([
+    ['read-only', 'mount --bind root root && mount -o remount,ro,bind root', 'EROFS'],
+    ['full', 'mount -t tmpfs -o size=64k none root && (cat /dev/zero >root/other || true) 2>/dev/null', 'ENOSPC'],
+    ['without inodes', 'mount -t tmpfs -o nr_inodes=2 none root && touch root/other', 'ENOSPC'],
+  ])('that is %s at start keeps nothing from being served, and is told', async (_, mounts, code) => {
     await using folder = await Folder.make();
+    await using registry = await FakeRegistry.start();
+    const image = makeImage({ seed: code });
+    registry.addImage('app', image, ['latest']);
     await mkdir(folder.file('root'));
-    const program = await Program.run([...anyPort, 'filesystem', '--root', 'root'], {
-      cwd: folder.path,
-      mounts: `mount --bind root root && ${readOnly}`,
-    });
-    expect([program.code, program.stdout]).toEqual([2, '']);
-    expect(program.stderr).toBe(`cannot write to ${folder.file('root')} (EROFS)\n`);
+    await writeFile(folder.file('u.yaml'), `- {namespace: registry.test, host: '${registry.host}', tls: false}\n`);
+    const args = [...anyPort, '--upstream-config-file', 'u.yaml', 'filesystem', '--root', 'root'];
+    await using program = await Program.start(args, { cwd: folder.path, mounts });
+    expect(program.stdout).toMatch(new RegExp(`nothing can be written to .*\\(${code}\\)`));
+    const response = await request(`${program.url}/v2/registry.test/app/manifests/latest`);
+    expect([response.status, response.body.equals(image.manifest.body)]).toEqual([200, true]);
+    const ready = await request(`${program.url}/readyz`);
+    expect([ready.status, JSON.parse(ready.body.toString())]).toMatchObject([
+      200,
+      { status: 'ready', reason: expect.stringContaining(code) as string },
+    ]);
+    expect((await request(`${program.url}/metrics`)).body.toString()).toContain('oci_registry_storage_full 1');
     expect(await storedFiles(folder.file('root'))).toEqual([]);
   });
 

@@ -31,6 +31,13 @@ export const storageMetrics: readonly OfRegistry[] = [
     read: ({ storage }) => byOperation(storage.errors),
   },
   {
+    name: 'oci_registry_storage_full',
+    type: 'gauge',
+    help: '1 if the last write failed because the storage is full or read-only, otherwise 0',
+    labels: [],
+    read: ({ storage }) => known(storage.isFull ? 1 : 0),
+  },
+  {
     name: 'oci_registry_storage_used_bytes',
     type: 'gauge',
     help: 'Bytes of stored content: as measured by the last sweep, plus additions since',

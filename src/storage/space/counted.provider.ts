@@ -146,12 +146,18 @@ class Counter {
   /** Returns the same promise, so that counting adds no delay. */
   count<T>(operation: StorageOperation, result: Promise<T>): Promise<T> {
     this.counts.operations[operation] += 1;
-    result.catch((error: unknown) => this.note(operation, error));
+    result.then(
+      () => {
+        if (operation === 'write' || operation === 'commit') this.counts.isFull = false;
+      },
+      (error: unknown) => this.note(operation, error),
+    );
     return result;
   }
 
   note(operation: StorageOperation, error: unknown): void {
     if (isFailure(error)) this.counts.errors[operation] += 1;
+    if (error instanceof StorageError && error.kind === 'full') this.counts.isFull = true;
     if (isOutOfSpace(error)) this.onFull();
   }
 }

@@ -23,4 +23,6 @@ const zeros = () =>
 export class StorageCounts {
   readonly operations = zeros();
   readonly errors = zeros();
+  /** Whether the last write failed because the storage is full or read-only. */
+  isFull = false;
 }

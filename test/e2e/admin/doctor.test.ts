@@ -126,7 +126,7 @@ describe('doctor', { concurrent: true, timeout: 120_000 }, () => {
   });
 
   it.runIf(hasMounts).each([
-    ['read-only', 'ro', 'EROFS', 'storage: open filesystem'],
+    ['read-only', 'ro', 'EROFS', 'storage: write'],
     ['full', 'size=64k', 'ENOSPC', 'storage: write'],
   ])('finds a storage that is %s', async (_, option, errno, name) => {
     await using folder = await Folder.make();

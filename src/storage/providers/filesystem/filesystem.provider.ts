@@ -1,3 +1,4 @@
+import { Logger } from '@nestjs/common';
 import { randomUUID } from 'node:crypto';
 import { constants, type Stats } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
@@ -20,6 +21,7 @@ const { O_RDONLY, O_RDWR, O_CREAT, O_EXCL, O_NOFOLLOW } = constants;
 
 /** Keeps objects as files below a root folder; each commit syncs the file and its folder. */
 export class FilesystemProvider extends StorageProvider {
+  private readonly logger = new Logger(FilesystemProvider.name);
   private folders: Folders;
   private readonly ingesting = new Set<string>();
   private readonly openFiles = new OpenFiles();
@@ -42,21 +44,38 @@ export class FilesystemProvider extends StorageProvider {
     return join(this.root, 'ingest');
   }
 
+  /** A disk that is full or read-only can still be read, so it is reported and used. */
   async initialize(): Promise<void> {
     try {
-      await makeFolder(this.files, this.ingestFolder, 0o777 & ~this.umask);
+      await makeFolder(this.files, this.ingestFolder, 0o777 & ~this.umask).catch((error: unknown) => {
+        if (toWriteError(error, '').kind !== 'full') throw error;
+      });
       // Only the root itself may be a symbolic link.
       this.folders = this.foldersOf(await this.files.realpath(this.root));
-      await this.folders.prepare(join(this.ingestFolder, 'probe'));
-      const probe = join(this.ingestFolder, randomUUID());
-      const handle = await this.createFile(probe);
-      await handle.sync().finally(() => handle.close());
-      await this.files.unlink(probe);
-      await syncFolder(this.files, this.ingestFolder);
+      await this.tryWriting().catch((error: unknown) => {
+        if (toWriteError(error, '').kind !== 'full') throw error;
+        this.logger.warn(
+          `nothing can be written to ${this.root} (${errorCode(error)}): stored content is served, nothing new is stored`,
+        );
+      });
     } catch (error) {
       const reason = error instanceof StorageError ? error.message : (errorCode(error) ?? 'unknown error');
       throw new StorageError('failed', `cannot write to ${this.root} (${reason})`, error);
     }
+  }
+
+  private async tryWriting(): Promise<void> {
+    await this.folders.prepare(join(this.ingestFolder, 'probe'));
+    const probe = join(this.ingestFolder, randomUUID());
+    const handle = await this.createFile(probe);
+    try {
+      await handle.write(Buffer.from('probe'));
+      await handle.sync();
+    } finally {
+      await handle.close();
+      await this.files.unlink(probe);
+    }
+    await syncFolder(this.files, this.ingestFolder);
   }
 
   async read(key: string, limit: number): Promise<Buffer> {
