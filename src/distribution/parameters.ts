@@ -35,10 +35,11 @@ export interface ListQuery {
 }
 
 /** @throws OciError REQUEST_INVALID when `n` is not a number; more than 1000 counts as 1000. */
-export const ListQueryOf = createParamDecorator((names: readonly string[], context: ExecutionContext): ListQuery => {
+export const ListQueryOf = createParamDecorator((_: undefined, context: ExecutionContext): ListQuery => {
   const [path = '', text = ''] = originForm(requestOf(context).originalUrl).split('?', 2);
   const query = new URLSearchParams(text);
-  const passed = new URLSearchParams([...query].filter(([name]) => names.includes(name)));
+  // Registries page by parameters of their own; only `ns` is for the mirror.
+  const passed = new URLSearchParams([...query].filter(([name]) => name !== 'ns'));
   const n = passed.get('n');
   if (n !== null && !/^\d{1,15}$/.test(n)) throw new OciError('REQUEST_INVALID', 'n must be a whole number');
   if (n !== null) passed.set('n', String(Math.min(Number(n), maxPage)));

@@ -16,7 +16,7 @@ export class ReferrersController {
   async get(
     @Repository() repository: RepositoryRef,
     @DigestOf() digest: Digest,
-    @ListQueryOf(['artifactType', 'n', 'last']) { path, query, passed }: ListQuery,
+    @ListQueryOf() { path, query, passed }: ListQuery,
     @Res() reply: FastifyReply,
   ): Promise<void> {
     await send(
@@ -29,7 +29,7 @@ export class ReferrersController {
   head(
     @Repository() repository: RepositoryRef,
     @DigestOf() digest: Digest,
-    @ListQueryOf(['artifactType', 'n', 'last']) list: ListQuery,
+    @ListQueryOf() list: ListQuery,
     @Res() reply: FastifyReply,
   ): Promise<void> {
     return this.get(repository, digest, list, reply);

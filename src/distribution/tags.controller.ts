@@ -14,7 +14,7 @@ export class TagsController {
   @Get()
   async get(
     @Repository() repository: RepositoryRef,
-    @ListQueryOf(['n', 'last']) { path, query, passed }: ListQuery,
+    @ListQueryOf() { path, query, passed }: ListQuery,
     @Res() reply: FastifyReply,
   ): Promise<void> {
     await send(reply, tagsResponse(repository, await this.tags.list(repository, passed), path, query));
@@ -23,7 +23,7 @@ export class TagsController {
   @Head()
   head(
     @Repository() repository: RepositoryRef,
-    @ListQueryOf(['n', 'last']) list: ListQuery,
+    @ListQueryOf() list: ListQuery,
     @Res() reply: FastifyReply,
   ): Promise<void> {
     return this.get(repository, list, reply);

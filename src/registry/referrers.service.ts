@@ -10,7 +10,7 @@ export class ReferrersService {
   constructor(private readonly mirrored: MirroredListsService) {}
 
   /**
-   * @param query `artifactType`, and what pages need.
+   * @param query of the client, which goes upstream.
    * @throws OciError; MANIFEST_UNKNOWN where the registry has no referrers, so that clients try the referrers tag.
    */
   list(repository: RepositoryRef, digest: Digest, query: URLSearchParams): Promise<ReferrersPage> {

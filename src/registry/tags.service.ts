@@ -8,7 +8,7 @@ import { MirroredListsService } from './mirrored/mirrored-lists.service.js';
 export class TagsService {
   constructor(private readonly mirrored: MirroredListsService) {}
 
-  /** @param query `n` and `last`. @throws OciError */
+  /** @param query of the client, which goes upstream. @throws OciError */
   list(repository: RepositoryRef, query: URLSearchParams): Promise<TagPage> {
     return this.mirrored.tags(repository, query);
   }

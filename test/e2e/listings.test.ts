@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { FakeRegistry } from '../fakes/fake-registry.js';
+import { plain, ScriptedUpstream } from '../fakes/scripted-upstream.js';
 import { request, type Reply } from '../fakes/request.js';
 import { fixtureMediaTypes, makeArtifact, makeImage } from '../fixtures/images.js';
 import { expectError } from './support/error-document.js';
@@ -85,12 +86,41 @@ describe('a tag list', () => {
     expect(reply.headers.link).toBe(`</v2/registry.test/team/app/tags/list?last=${tags[0]!}&n=1>; rel="next"`);
   });
 
-  it('passes n and last on, and nothing else', async () => {
+  it('passes the whole query on but for our ns, because registries page by parameters of their own', async () => {
     await using stage = await stageWithTags();
     const last = encodeURIComponent('a b&c=d/é');
-    await stage.get(`team/app/tags/list?n=3&last=${last}&ns=registry.test&secret=planted-query`);
+    await stage.get(`team/app/tags/list?n=3&last=${last}&ns=registry.test&next_page=a%26b%3D`);
     const { searchParams } = new URL(stage.registry.requests[0]!.url, 'http://registry');
-    expect(Object.fromEntries(searchParams)).toEqual({ n: '3', last: 'a b&c=d/é' });
+    expect(Object.fromEntries(searchParams)).toEqual({ n: '3', last: 'a b&c=d/é', next_page: 'a&b=' });
+  });
+
+  it.each([
+    ['tags', 'tags/list', 'next_page', 'application/json', (page: string) => ({ name: 'team/app', tags: [page] })],
+    [
+      'referrers',
+      `referrers/${image.manifest.digest}`,
+      'nextToken',
+      'application/vnd.oci.image.index.v1+json',
+      (page: string) => ({ schemaVersion: 2, manifests: [], annotations: { page } }),
+    ],
+  ])('is walked by the page tokens of a registry: %s', async (_, path, parameter, type, document) => {
+    await using upstream = await ScriptedUpstream.start();
+    const answer = (page: string, link?: string) =>
+      plain(200, JSON.stringify(document(page)), { 'content-type': type, ...(link !== undefined && { link }) });
+    const target = `/v2/team/app/${path}`;
+    upstream.on('GET', new RegExp(`${parameter}=T%2F2`), answer('last'));
+    upstream.on('GET', /./, answer('first', `<${target}?${parameter}=T%2F2&n=10&ns=elsewhere.test>; rel="next"`));
+    await using mirror = await Mirror.start({ upstreams: [{ namespace: 'registry.test', host: upstream.host }] });
+    const start = `${target}?n=10&ns=registry.test`;
+    const first = await request(`${mirror.url}${start}`);
+    const next = nextOf(first);
+    expect(next).toBe(`${target}?${parameter}=T%2F2&n=10&ns=registry.test`);
+    const last = await request(`${mirror.url}${next}`);
+    expect([first.body, last.body].map((body) => JSON.parse(body.toString()) as unknown)).toEqual([
+      document('first'),
+      document('last'),
+    ]);
+    expect(nextOf(last)).toBeUndefined();
   });
 
   it('goes on after a tag', async () => {

@@ -52,7 +52,7 @@ export class MirroredListsService {
     @Inject(Clock) private readonly clock: Clock,
   ) {}
 
-  /** @param query `n` and `last`. @throws OciError */
+  /** @param query of the client, which goes upstream. @throws OciError */
   async tags(repository: RepositoryRef, query: URLSearchParams): Promise<TagPage> {
     const result = await this.resultOf(repository, {
       name: `tags?${query.toString()}`,
@@ -60,14 +60,14 @@ export class MirroredListsService {
       ask: async () => {
         const page = await this.upstream.listTags(repository, query);
         page.hold.handOver();
-        return { body: tagsDocument(repository, page.body), next: nextQuery(page, ['n', 'last']) };
+        return { body: tagsDocument(repository, page.body), next: nextQuery(page) };
       },
     });
     return { ...this.page(result), body: result.record.body };
   }
 
   /**
-   * @param query `artifactType`.
+   * @param query of the client, which goes upstream.
    * @throws OciError; MANIFEST_UNKNOWN where the upstream has no referrers, so that clients try the referrers tag.
    */
   async referrers(repository: RepositoryRef, digest: Digest, query: URLSearchParams): Promise<ReferrersPage> {
@@ -178,8 +178,10 @@ function sound<T>(read: () => T): T | undefined {
 }
 
 /** Only the query of the upstream's link is kept: the client's own path and host replace the upstream's. */
-function nextQuery({ next }: ListPage, names?: readonly string[]): string | undefined {
+function nextQuery({ next }: ListPage): string | undefined {
   if (next === undefined || !URL.canParse(next, 'http://upstream')) return undefined;
   const query = new URL(next, 'http://upstream').searchParams;
-  return (names ? new URLSearchParams([...query].filter(([name]) => names.includes(name))) : query).toString();
+  // The mirror would take it for the namespace.
+  query.delete('ns');
+  return query.toString();
 }
