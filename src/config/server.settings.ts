@@ -141,6 +141,18 @@ export class ServerSettings {
   maxSize?: Quota;
 
   @Setting({
+    name: 'max-blob-size',
+    env: 'MAX_BLOB_SIZE',
+    value: 'size',
+    parse: parseSize,
+    description:
+      'maximum size of a single blob; larger ones are refused; by default only --max-size limits what is stored',
+  })
+  @IsOptional()
+  @IsSize()
+  maxBlobSize?: number;
+
+  @Setting({
     name: 'sweep-interval',
     env: 'SWEEP_INTERVAL',
     value: 'duration',

@@ -10,6 +10,7 @@
   (list "ALLOW_NAMESPACES" (join "," $config.allowNamespaces))
   (list "DENY_NAMESPACES" (join "," $config.denyNamespaces))
   (list "CHECK_CACHE_DIGEST" $config.checkCacheDigest)
+  (list "MAX_BLOB_SIZE" $config.maxBlobSize)
   (list "SWEEP_INTERVAL" $config.sweepInterval)
   (list "ORPHAN_AGE" $config.orphanAge)
   (list "SCRUB_INTERVAL" $config.scrubInterval)

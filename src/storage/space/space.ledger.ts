@@ -33,6 +33,8 @@ export class SpaceLedger {
   private counts: Measured = { bytes: 0, objects: 0, damaged: 0 };
   private measured = false;
   private addedBytes = 0;
+  /** Bytes of ingests that are being written. */
+  private claimed = 0;
   /** Bytes and objects that are counted in and are still being committed. */
   private pending = { bytes: 0, objects: 0 };
   /** Called when space is short. */
@@ -93,6 +95,24 @@ export class SpaceLedger {
     // An object larger than the quota must not empty the storage.
     if (spaceOf(size) <= quota) this.onPressure('quota');
     throw new StorageError('full', 'the storage quota (--max-size) is exhausted');
+  }
+
+  /**
+   * Counts bytes of an ingest until they are unclaimed.
+   * @param size of the ingest with them.
+   * @throws StorageError `full` when the quota has no room for them beside what is stored and being written.
+   */
+  claim(bytes: number, size: number): void {
+    const { quota } = this;
+    if (quota !== undefined && this.bytes + this.claimed + bytes > quota) {
+      if (spaceOf(size) <= quota) this.onPressure('quota');
+      throw new StorageError('full', 'the storage quota (--max-size) is exhausted');
+    }
+    this.claimed += bytes;
+  }
+
+  unclaim(bytes: number): void {
+    this.claimed -= bytes;
   }
 
   /** Adds an object to the usage. */

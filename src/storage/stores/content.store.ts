@@ -4,6 +4,7 @@ import { HotCache } from './hot.cache.js';
 import { keys } from '../keys.js';
 import { permissionOf, RecordStore, sizeOf, type Permission, type RecordFields } from './record.store.js';
 import { quarantine } from './quarantine.js';
+import { MeteredIngest } from '../space/metered.ingest.js';
 import { SpaceLedger } from '../space/space.ledger.js';
 import { orAbsent, StorageError } from '../storage-error.js';
 import type { Ingest, StoredObject, StorageProvider } from '../storage.provider.js';
@@ -115,7 +116,7 @@ export class ContentStore {
     { size, isTransient = false }: { size?: number | undefined; isTransient?: boolean } = {},
   ): Promise<Ingest> {
     this.space.check(size);
-    return this.provider.createIngest({ key: keys.content(digest), isTransient });
+    return new MeteredIngest(await this.provider.createIngest({ key: keys.content(digest), isTransient }), this.space);
   }
 
   /** A URL from which clients can read the content directly for `seconds`; undefined when the storage has none. */

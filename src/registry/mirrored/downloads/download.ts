@@ -60,6 +60,7 @@ export class Download {
     readonly repository: RepositoryRef,
     private readonly source: BlobSource,
     private readonly createIngest: (size: number | undefined) => Promise<Ingest>,
+    private readonly maxSize = Infinity,
   ) {
     this.hash = digest.hasher();
     this.admit(repository);
@@ -116,6 +117,10 @@ export class Download {
       if (this.hasFailed()) {
         first.body.destroy();
         throw this.failure;
+      }
+      if ((first.size ?? 0) > this.maxSize) {
+        first.body.destroy();
+        throw tooLarge();
       }
       this.total = first.size;
       const ingest = await this.openIngest(first);
@@ -247,6 +252,7 @@ export class Download {
     if (this.state === 'failed') throw this.failure;
     if (this.total !== undefined && buffer.size + chunk.length > this.total)
       throw new UpstreamError('wrong', 'the upstream sent too many bytes');
+    if (buffer.size + chunk.length > this.maxSize) throw tooLarge();
     // The storage writes while this thread hashes.
     const written = buffer.append(chunk);
     this.hash.update(chunk);
@@ -365,6 +371,10 @@ export class Download {
     await this.ingest?.abort();
     await this.ingest?.close();
   }
+}
+
+function tooLarge(): UpstreamError {
+  return new UpstreamError('wrong', 'the blob is larger than --max-blob-size');
 }
 
 /** Milliseconds before a resume: a request before Retry-After would only waste an attempt. */

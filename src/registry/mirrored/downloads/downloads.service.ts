@@ -46,6 +46,7 @@ export class DownloadsService implements OnApplicationShutdown {
   private readonly running = new Set<Promise<void>>();
   private readonly slots: Slots;
   private readonly limit: number;
+  private readonly maxSize: number | undefined;
   readonly counts: DownloadCounts = { kept: 0, passed: 0, failed: 0 };
 
   constructor(
@@ -59,6 +60,7 @@ export class DownloadsService implements OnApplicationShutdown {
   ) {
     this.slots = new Slots(settings.maxDownloads, settings.minDownloadRate);
     this.limit = settings.maxDownloads * maxWaiting;
+    this.maxSize = settings.maxBlobSize;
   }
 
   /** Running and queued downloads. */
@@ -123,7 +125,7 @@ export class DownloadsService implements OnApplicationShutdown {
     const source: BlobSource = (from) => (from ? open(from) : this.refusals.guard(key, open));
     const createIngest = (size?: number) =>
       this.content.createIngest(digest, { size, isTransient: shared?.isFollowing === true });
-    const download = new Download(digest, repository, source, createIngest);
+    const download = new Download(digest, repository, source, createIngest, this.maxSize);
     if (shared) this.sources.set(download, shared);
     this.downloads.add(origin, download);
     const running = this.execute(download, origin).finally(() => this.running.delete(running));
