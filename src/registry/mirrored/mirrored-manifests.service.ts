@@ -8,6 +8,7 @@ import type { RepositoryRef } from '../../oci/repository.js';
 import { keys } from '../../storage/keys.js';
 import { ManifestStore, type ManifestRecord } from '../../storage/stores/manifest.store.js';
 import { UpstreamClient, type ManifestHead as UpstreamManifestHead } from '../../upstream/upstream.client.js';
+import { UpstreamError } from '../../upstream/upstream-error.js';
 import { ManifestWriter } from './manifest.writer.js';
 import { OriginService } from './origin.service.js';
 import { PermissionService } from './permission.service.js';
@@ -86,16 +87,28 @@ export class MirroredManifestsService {
     const resolved = await this.tags.resolve(repository, tag, 'GET');
     const { digest, cache, age, fallback } = resolved;
     this.uses.tag(repository, tag);
-    if (resolved.body) {
-      this.uses.manifest(repository, digest, resolved.body);
-      return { ...resolved, body: resolved.body };
+    const manifest = resolved.body ? undefined : await this.findNamed(repository, digest);
+    if (!manifest) {
+      const { body, ...fetched } = resolved.body ? resolved : await this.tags.refetch(repository, tag);
+      if (!body) throw new UpstreamError('unavailable', 'the tag was resolved without a manifest');
+      this.uses.manifest(repository, fetched.digest, body);
+      return { ...fetched, body };
     }
-    const manifest = await this.getDigest(repository, digest);
     // The request was for the tag, so its cache status counts, unless the content had to be fetched.
     const status = manifest.cache === 'HIT' ? cache : manifest.cache;
     const validity = status === 'HIT' && manifest.validity ? both(resolved.validity, manifest.validity) : undefined;
     // Size and media type are those of the manifest: the tag has those of a HEAD, which no digest verifies.
     return { ...manifest, cache: status, age, fallback, validity };
+  }
+
+  /** The manifest that a tag names; undefined when the upstream does not have it, which says nothing about the tag. */
+  private async findNamed(repository: RepositoryRef, digest: Digest): Promise<ManifestContent | undefined> {
+    try {
+      return await this.getDigest(repository, digest);
+    } catch (error) {
+      if (error instanceof UpstreamError && error.kind === 'missing') return undefined;
+      throw error;
+    }
   }
 
   private async getDigest(repository: RepositoryRef, digest: Digest): Promise<ManifestContent> {

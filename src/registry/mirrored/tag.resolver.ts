@@ -82,6 +82,21 @@ export class TagResolver {
     return this.resultOf(record, 'STALE');
   }
 
+  /** Fetches a tag whose recorded manifest the upstream does not have. @throws UpstreamError */
+  refetch(repository: RepositoryRef, tag: Tag): Promise<ResolvedTag> {
+    return this.flights.run(`${repository.toString()}:${tag.name} again`, async () => {
+      const manifest = await this.upstream.getManifest(repository, tag).catch(async (error: unknown) => {
+        if (isMissing(error)) await this.forget(repository, tag);
+        throw error;
+      });
+      try {
+        return await this.keepFetched(repository, tag, undefined, manifest, undefined);
+      } finally {
+        manifest.hold.handOver();
+      }
+    });
+  }
+
   private async ask(
     repository: RepositoryRef,
     tag: Tag,
@@ -159,7 +174,7 @@ export class TagResolver {
   ): Promise<ResolvedTag> {
     const manifest = await (head instanceof UpstreamError
       ? this.getRefused(repository, tag, record, head)
-      : this.getManifest(repository, head?.digest ?? tag, record));
+      : this.getNamed(repository, tag, record, head));
     try {
       return await this.keepFetched(repository, tag, record, manifest, head);
     } finally {
@@ -183,6 +198,34 @@ export class TagResolver {
     await this.writer.write(repository, manifest);
     const isSame = record?.digest.equals(manifest.digest) === true;
     return { ...this.resultOf(await this.keep(repository, tag, resolved), isSame ? 'REVALIDATED' : 'MISS'), body };
+  }
+
+  /**
+   * A registry that lags may name a digest by HEAD and not find it by GET. Only a 404 to the tag is about the tag, so the
+   * tag itself is fetched. If that fails too, it is an outage: the HEAD has just found the tag.
+   */
+  private async getNamed(
+    repository: RepositoryRef,
+    tag: Tag,
+    record: TagRecord | undefined,
+    head: ManifestHead | undefined,
+  ): Promise<HeldManifest> {
+    if (head?.digest === undefined) return this.getManifest(repository, tag, record);
+    try {
+      return await this.getManifest(repository, head.digest, record);
+    } catch (error) {
+      if (!isMissing(error)) throw error;
+    }
+    return this.getLagging(repository, tag, record);
+  }
+
+  private async getLagging(repository: RepositoryRef, tag: Tag, record?: TagRecord): Promise<HeldManifest> {
+    try {
+      return await this.getManifest(repository, tag, record);
+    } catch (error) {
+      if (!isMissing(error)) throw error;
+      throw new UpstreamError('unavailable', 'the registry names a manifest that it does not have yet');
+    }
   }
 
   /**
@@ -261,6 +304,10 @@ export class TagResolver {
   private resultOf({ digest, mediaType, size, checkedAt, fallback }: TagRecord, cache: CacheStatus): ResolvedTag {
     return { digest, mediaType, size, cache, age: ageOf({ checkedAt }, this.clock.now()), fallback };
   }
+}
+
+function isMissing(error: unknown): boolean {
+  return error instanceof UpstreamError && error.kind === 'missing';
 }
 
 /** Tags obtained with credentials are revalidated at least as often as permission is rechecked. */
