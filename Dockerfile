@@ -1,8 +1,9 @@
 # Builds the program and leaves only what runs. Distroless rather than a slim Debian, because there is no shell, npm or
 # package manager in it to be patched or misused, and it brings the user 65532 that the chart runs as.
-# Both bases can be replaced, by a mirror's or by a digest: --build-arg RUNTIME_BASE=…@sha256:…
-ARG BUILD_BASE=docker.io/library/node:24-trixie-slim
-ARG RUNTIME_BASE=gcr.io/distroless/nodejs24-debian13:nonroot
+# Both bases are pinned, so that a build does not change with their tags; `crane digest` tells a tag's present digest.
+# They can be replaced, by a mirror's for example: --build-arg RUNTIME_BASE=…
+ARG BUILD_BASE=docker.io/library/node:24-trixie-slim@sha256:8ec5d7557396cfe32d21c3f9c13072355ceab22b584578ca4bb28af31120cffe
+ARG RUNTIME_BASE=gcr.io/distroless/nodejs24-debian13:nonroot@sha256:af85d11ce7ef10172855a6e3649e3e8125b1b9e3ca41849ec2918036f05cb212
 
 # Dependencies come before sources, so that a change of the sources leaves them in the build's cache.
 FROM ${BUILD_BASE} AS dependencies

@@ -233,3 +233,11 @@ describe('the systemd unit', () => {
     expect(Number(tasks)).toBeGreaterThanOrEqual((Number(workers) + 1) * 11);
   });
 });
+
+describe('the Dockerfile', () => {
+  it('pins its bases by digest', async () => {
+    const bases = [...(await read('Dockerfile')).matchAll(/^ARG \w+_BASE=(.+)$/gm)].map(([, base]) => base);
+    expect(bases).toHaveLength(2);
+    for (const base of bases) expect(base).toMatch(/^[a-z0-9./-]+:[a-z0-9.-]+@sha256:[0-9a-f]{64}$/);
+  });
+});
