@@ -15,9 +15,16 @@ const decorators = swc.vite({
 /** Many files wait for timers and sockets; with one worker, Vitest's choice for two cores, half of the machine would idle. */
 const workers = Math.max(2, availableParallelism() - 1);
 
-const suite = (name: string, include: string[], timeout: number, parallel: boolean) => ({
+/** What measures delays, memory or time under load, or works the machine hard: one at a time, with nothing beside it. */
+const load = [
+  'test/e2e/observability/bounded.test.ts',
+  'test/e2e/security/{exhaustion,fuzz,memory,pipelining,quota,shares}.test.ts',
+  'test/chaos/{commit,kill,many-objects,rolling-restart,silent-names,storm}.test.ts',
+];
+
+const suite = (name: string, include: string[], timeout: number, parallel: boolean, exclude: string[] = []) => ({
   extends: true as const,
-  test: { name, include, testTimeout: timeout, hookTimeout: timeout, maxWorkers: parallel ? workers : 1 },
+  test: { name, include, exclude, testTimeout: timeout, hookTimeout: timeout, maxWorkers: parallel ? workers : 1 },
 });
 
 const withSetup = ({ test, ...rest }: ReturnType<typeof suite>, globalSetup: string) => ({
@@ -34,8 +41,9 @@ export default defineConfig({
     env: { AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED: 'true' },
     projects: [
       suite('unit', ['src/**/*.test.ts', 'test/unit/**/*.test.ts'], 10_000, true),
-      suite('e2e', ['test/e2e/**/*.test.ts'], 30_000, true),
-      suite('chaos', ['test/chaos/**/*.test.ts'], 60_000, true),
+      suite('e2e', ['test/e2e/**/*.test.ts'], 30_000, true, load),
+      suite('chaos', ['test/chaos/**/*.test.ts'], 60_000, true, load),
+      suite('load', load, 60_000, false),
       suite('storage', ['test/storage/**/*.test.ts'], 60_000, false),
       suite('browser', ['test/browser/**/*.test.ts'], 60_000, false),
       withSetup(

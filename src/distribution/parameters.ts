@@ -10,6 +10,8 @@ import { RequesterPipe } from './requester.pipe.js';
 
 /** Largest page that a request may ask for. */
 const maxPage = 1000;
+/** Longest query of a list request in characters: more than the paging tokens of known registries need. */
+const maxListQuery = 1536;
 
 /** `foldTarget` has put the repository into one segment. */
 export const Repository = () => Param('repository', { transform: (text: string) => RepositoryRef.parse(text) });
@@ -34,9 +36,11 @@ export interface ListQuery {
   readonly passed: URLSearchParams;
 }
 
-/** @throws OciError REQUEST_INVALID when `n` is not a number; more than 1000 counts as 1000. */
+/** @throws OciError REQUEST_INVALID when `n` is not a number, or the query too long; more than 1000 counts as 1000. */
 export const ListQueryOf = createParamDecorator((_: undefined, context: ExecutionContext): ListQuery => {
   const [path = '', text = ''] = originForm(requestOf(context).originalUrl).split('?', 2);
+  if (text.length > maxListQuery)
+    throw new OciError('REQUEST_INVALID', `the query is longer than ${maxListQuery} characters`);
   const query = new URLSearchParams(text);
   // Registries page by parameters of their own; only `ns` is for the mirror.
   const passed = new URLSearchParams([...query].filter(([name]) => name !== 'ns'));

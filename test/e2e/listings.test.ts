@@ -123,6 +123,15 @@ describe('a tag list', () => {
     expect(nextOf(last)).toBeUndefined();
   });
 
+  it('takes tokens of 1,500 characters, and refuses a query that is longer than any of a registry', async () => {
+    await using stage = await stageWithTags();
+    const asked = (length: number) => stage.get(`team/app/tags/list?next_page=${'t'.repeat(length)}`);
+    expect((await asked(1_500)).status).toBe(200);
+    const { status, body } = await asked(1_600);
+    expect([status, body.toString()]).toEqual([400, expect.stringContaining('longer than 1536 characters')]);
+    expect(stage.asked).toEqual(['GET tags']);
+  });
+
   it('goes on after a tag', async () => {
     await using stage = await stageWithTags();
     const reply = await stage.get(`team/app/tags/list?last=${tags[21]!}`);

@@ -1,6 +1,6 @@
 import { Inject, Injectable, Logger } from '@nestjs/common';
 import { Clock } from '../../config/clock/clock.js';
-import type { Digest } from '../../oci/digest.js';
+import { Digest } from '../../oci/digest.js';
 import { findStringArray, JsonError, readJson } from '../../oci/json/json.js';
 import type { RepositoryRef } from '../../oci/repository.js';
 import { ListStore, type ListRecord } from '../../storage/stores/list.store.js';
@@ -55,7 +55,7 @@ export class MirroredListsService {
   /** @param query of the client, which goes upstream. @throws OciError */
   async tags(repository: RepositoryRef, query: URLSearchParams): Promise<TagPage> {
     const result = await this.resultOf(repository, {
-      name: `tags?${query.toString()}`,
+      name: `tags?${shortened(query)}`,
       missing: 'NAME_UNKNOWN',
       ask: async () => {
         const page = await this.upstream.listTags(repository, query);
@@ -72,7 +72,7 @@ export class MirroredListsService {
    */
   async referrers(repository: RepositoryRef, digest: Digest, query: URLSearchParams): Promise<ReferrersPage> {
     const result = await this.resultOf(repository, {
-      name: `referrers/${digest.toString()}?${query.toString()}`,
+      name: `referrers/${digest.toString()}?${shortened(query)}`,
       missing: 'MANIFEST_UNKNOWN',
       ask: async (isKnown) => {
         const page = await this.upstream.listReferrers(repository, digest, query, isKnown);
@@ -184,4 +184,10 @@ function nextQuery({ next }: ListPage): string | undefined {
   // The mirror would take it for the namespace.
   query.delete('ns');
   return query.toString();
+}
+
+/** The query, or its digest if clients could fill the memory with what is remembered by it. */
+function shortened(query: URLSearchParams): string {
+  const text = query.toString();
+  return text.length <= 100 ? text : Digest.of(Buffer.from(text)).toString();
 }
