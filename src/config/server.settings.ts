@@ -302,7 +302,7 @@ export class ServerSettings {
     value: 'count',
     default: '1',
     parse: parseWorkers,
-    description: 'number of worker processes, 1 to 64; auto starts one per core, see workers.md',
+    description: 'number of worker processes, 1 to 64; auto starts one per core, see scaling/workers.md',
   })
   @IsCount(1, maxWorkers, 'or auto')
   workers = 1;

@@ -166,6 +166,6 @@ describe('the status page in Chromium', () => {
     await page.locator('summary', { hasText: 'containerd' }).click();
     const picture = await page.screenshot({ fullPage: true });
     expect(picture.length).toBeGreaterThan(50_000);
-    if (process.env['UPDATE_PICTURES'] === '1') await writeFile('docs/status-page.png', picture);
+    if (process.env['UPDATE_PICTURES'] === '1') await writeFile('docs/pictures/status-page.png', picture);
   });
 });

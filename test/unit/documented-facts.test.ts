@@ -32,20 +32,20 @@ const saidTwice: readonly (readonly [string, readonly (readonly [string, RegExp]
     'the memory of a sweep',
     [
       ['docs/performance.md', /sweep\*\* adds about (\d+) MiB/],
-      ['docs/storage.md', /process grows by (\d+) MiB/],
+      ['docs/storage/README.md', /process grows by (\d+) MiB/],
     ],
   ],
   [
     'the renewal of a lease',
     [
-      ['docs/replicas.md', /renewed every (\d+) s/],
+      ['docs/scaling/replicas.md', /renewed every (\d+) s/],
       ['docs/decisions/0006-leases.md', /renews its lease every (\d+) s/],
     ],
   ],
   [
     'the lifetime of a lease',
     [
-      ['docs/replicas.md', /valid for (\d+) s/],
+      ['docs/scaling/replicas.md', /valid for (\d+) s/],
       ['docs/decisions/0006-leases.md', /valid for (\d+) s/],
     ],
   ],
