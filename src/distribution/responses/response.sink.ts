@@ -15,6 +15,8 @@ let watch: NodeJS.Timeout | undefined;
 /** Disconnects a client that does not take the end of a response within `timeout` milliseconds, whoever wrote it. */
 export function watchEnd(response: ServerResponse, timeout: number): void {
   response.once('prefinish', () => {
+    // A response that ends after its client has left closes no second time.
+    if (response.destroyed) return;
     const since = performance.now();
     const end: Write = { cutIfSlow: (now) => now - since > timeout && response.destroy() };
     startWatching(end);

@@ -170,6 +170,15 @@ describe('a circuit', () => {
     expect(circuit.retryAfter).toBe(1);
   });
 
+  it('says an hour and no second more where fractions of the clock add up to more', () => {
+    const { clock, circuit } = make(1, Math.random);
+    fail(circuit);
+    clock.pass(8.731149137020111e-13);
+    clock.pass(48.57600161741709);
+    circuit.fail(circuit.enter(), 3_600);
+    expect(circuit.retryAfter).toBe(3_600);
+  });
+
   it('never sends more than one request at a time while it is open, nor more than one a pause', () => {
     const step = fc.oneof(
       fc.record({ kind: fc.constant('pass' as const), seconds: fc.double({ min: 0, max: 100, noNaN: true }) }),

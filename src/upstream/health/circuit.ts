@@ -36,9 +36,10 @@ export class Circuit {
     return this.isProbing || this.clock.monotonic() >= this.until ? 'half-open' : 'open';
   }
 
-  /** Seconds until the next probe, for Retry-After. At least 1. */
+  /** Seconds until the next probe, for Retry-After. At least 1, and at most an hour however the clock's fractions add up. */
   get retryAfter(): number {
-    return Math.max(1, Math.ceil((this.until - this.clock.monotonic()) / 1000));
+    const seconds = Math.ceil((this.until - this.clock.monotonic()) / 1000);
+    return Math.min(Math.max(1, seconds), longestRetryAfter);
   }
 
   /** Whether a request may be sent now. */

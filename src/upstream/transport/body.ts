@@ -11,14 +11,17 @@ const drainLimit = 64 * 1024;
 /** Seconds after which there may be room again. */
 const retryAfter = 5;
 
-/** Bodies of more than this many bytes are processed one per event loop iteration, because each takes milliseconds. */
+/** Bodies of more than this many bytes are processed one after another, because each takes tens of milliseconds. */
 const turnSize = 256 * 1024;
+/** Milliseconds between two of them: enough to accept a connection, read its request and respond. */
+const turnPause = 3;
 let lastTurn: Promise<void> = Promise.resolve();
 
-/** Resolves in an event loop iteration of its own. */
+/** Resolves in an event loop iteration of its own, in which no other large body is processed. */
 function turn(): Promise<void> {
-  lastTurn = lastTurn.then(() => new Promise((resolve) => setImmediate(resolve)));
-  return lastTurn;
+  const mine = lastTurn.then(() => new Promise<void>((resolve) => setImmediate(resolve)));
+  lastTurn = mine.then(() => new Promise((resolve) => setTimeout(resolve, turnPause)));
+  return mine;
 }
 
 /**
