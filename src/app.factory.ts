@@ -6,7 +6,7 @@ import type { DestinationStream } from 'pino';
 import { confineAdminAddress } from './admin/admin.listener.js';
 import { AppModule, type Replacements } from './app.module.js';
 import { checkKeyPair, keyPairFiles, readKeyPair } from './config/key-pair.js';
-import { wantsTraces } from './config/opentelemetry.js';
+import { wantsTraces } from './config/tracing/opentelemetry.js';
 import type { ServerSettings } from './config/server.settings.js';
 import type { Settings } from './config/settings.js';
 import { connectionsPlugin, type Certificate } from './distribution/distribution.plugin.js';

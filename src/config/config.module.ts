@@ -9,6 +9,8 @@ import type { Settings } from './settings.js';
 export const storageSettings = Symbol('StorageSettings');
 /** Injection token of the list of `UpstreamSettings`. */
 export const upstreamSettings = Symbol('UpstreamSettings');
+/** Injection token of the list of `HostedSettings`. */
+export const hostedSettings = Symbol('HostedSettings');
 
 /** Makes validated settings injectable. Only `cli` reads the environment. */
 @Module({})
@@ -33,6 +35,7 @@ export class ConfigModule {
       provide(ServerSettings, 'server'),
       provide(storageSettings, 'storage'),
       provide(upstreamSettings, 'upstreams'),
+      provide(hostedSettings, 'hosted'),
     ];
     return {
       module: ConfigModule,

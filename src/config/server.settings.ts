@@ -4,6 +4,7 @@ import { parseQuota, parseSize, type Quota } from './values/size.js';
 import {
   AreNetworks,
   ArePatterns,
+  AreRegistryHosts,
   IsCount,
   IsDuration,
   IsFlag,
@@ -60,6 +61,28 @@ export class ServerSettings {
   })
   @IsOneOf(['mirror', 'deny'])
   unknownNamespaces: 'mirror' | 'deny' = 'mirror';
+
+  @Setting({
+    name: 'hosted-namespace',
+    env: 'HOSTED_NAMESPACES',
+    value: 'host',
+    parse: parseList,
+    parseEach: (names) => names.flatMap(parseList),
+    description:
+      'namespace to push to, without an entry in the upstream file; repeatable, and comma-separated in the variable',
+  })
+  @AreRegistryHosts()
+  hostedNamespaces: string[] = [];
+
+  @Setting({
+    name: 'allow-anonymous-push',
+    env: 'ALLOW_ANONYMOUS_PUSH',
+    default: 'false',
+    parse: parseBoolean,
+    description: 'let everybody who can reach this server push to hosted namespaces and delete from them',
+  })
+  @IsFlag()
+  allowAnonymousPush = false;
 
   @Setting({
     name: 'upstream-config-file',

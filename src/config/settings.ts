@@ -1,5 +1,6 @@
 import { ConfigurationError, type Problem } from './configuration-error.js';
 import { checkKeyPair, keyPairFiles, readKeyPair } from './key-pair.js';
+import type { HostedSettings } from './hosted.settings.js';
 import { ServerSettings } from './server.settings.js';
 import { storageClasses, type StorageName, type StorageSettings } from './storage.settings.js';
 import { readSettingFile, readUpstreams } from './upstream-file.js';
@@ -11,6 +12,8 @@ export interface Settings {
   readonly server: ServerSettings;
   readonly storage: StorageSettings;
   readonly upstreams: readonly UpstreamSettings[];
+  /** Namespaces that content is pushed to. */
+  readonly hosted: readonly HostedSettings[];
   /** Names of the server settings that were set explicitly. */
   readonly given?: ReadonlySet<string>;
 }
@@ -47,7 +50,13 @@ export function loadSettings(text: SettingsText): Settings {
     ),
   );
   if (problems.length > 0 || upstreams === undefined) throw new ConfigurationError(problems);
-  return { server: server.value, storage: storage.value, upstreams, given: new Set(Object.keys(text.server)) };
+  return {
+    server: server.value,
+    storage: storage.value,
+    upstreams,
+    hosted: [],
+    given: new Set(Object.keys(text.server)),
+  };
 }
 
 function collect<T>(problems: Problem[], read: () => T): T | undefined {

@@ -2,7 +2,7 @@ import { Controller, Get, Head, Res } from '@nestjs/common';
 import type { FastifyReply } from 'fastify';
 import { Digest } from '../oci/digest.js';
 import { RepositoryRef } from '../oci/repository.js';
-import type { Requester } from '../registry/requester.js';
+import type { Requester } from '../registry/blob.js';
 import { BlobsService } from '../registry/blobs.service.js';
 import { blobResponse, blobHeadResponse, type Conditions } from './responses/blob.response.js';
 import { RequesterOf, ConditionsOf, DigestOf, Repository } from './parameters.js';

@@ -3,7 +3,12 @@ import { Namespace } from '../oci/namespace.js';
 import type { NamespaceRules } from './request-target.js';
 
 /** The rules that resolve a request's namespace, from the settings. */
-export function namespaceRules({ server, upstreams }: Settings): NamespaceRules {
-  const configured = new Set(upstreams.map(({ namespace }) => Namespace.parse(namespace).toString()));
-  return { defaultNamespace: server.defaultNamespace, configured };
+export function namespaceRules({ server, upstreams, hosted }: Settings): NamespaceRules {
+  const namesOf = (entries: readonly { readonly namespace: string }[]) =>
+    entries.map(({ namespace }) => Namespace.parse(namespace).toString());
+  return {
+    defaultNamespace: server.defaultNamespace,
+    configured: new Set([...namesOf(upstreams), ...namesOf(hosted)]),
+    hosted: new Set(namesOf(hosted)),
+  };
 }

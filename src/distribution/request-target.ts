@@ -6,6 +6,8 @@ export interface NamespaceRules {
   readonly defaultNamespace: string;
   /** Canonical names of configured namespaces; they count as hosts in paths even without a dot. */
   readonly configured: ReadonlySet<string>;
+  /** Canonical names of hosted namespaces: one that is the request's Host is its namespace if it names none. */
+  readonly hosted?: ReadonlySet<string>;
 }
 
 /**

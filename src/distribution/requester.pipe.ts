@@ -4,7 +4,7 @@ import { Clock } from '../config/clock/clock.js';
 import { ServerSettings } from '../config/server.settings.js';
 import { ClusterKey } from '../config/values/cluster-key.js';
 import { parseOrigin } from '../config/values/origin.js';
-import type { Requester } from '../registry/requester.js';
+import type { Requester } from '../registry/blob.js';
 import { originForm } from './request-target.js';
 
 /** Tells replicas from clients. With a cluster key, a replica that does not prove that it has the key is a client. */

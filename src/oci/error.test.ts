@@ -4,6 +4,9 @@ import { codeOfStatus, errorDocument, OciError, type ErrorCode } from './error.j
 /** Codes and statuses as DESIGN §8 and the distribution specification have them. */
 const statuses: Record<ErrorCode, number> = {
   BLOB_UNKNOWN: 404,
+  BLOB_UPLOAD_INVALID: 400,
+  BLOB_UPLOAD_UNKNOWN: 404,
+  MANIFEST_BLOB_UNKNOWN: 400,
   DIGEST_INVALID: 400,
   MANIFEST_INVALID: 400,
   MANIFEST_UNKNOWN: 404,

@@ -5,7 +5,10 @@
  */
 const table = {
   BLOB_UNKNOWN: [404, 'blob unknown to registry'],
+  BLOB_UPLOAD_INVALID: [400, 'blob upload invalid'],
+  BLOB_UPLOAD_UNKNOWN: [404, 'blob upload unknown to registry'],
   DIGEST_INVALID: [400, 'provided digest is not a valid digest'],
+  MANIFEST_BLOB_UNKNOWN: [400, 'manifest references a manifest or blob unknown to registry'],
   MANIFEST_INVALID: [400, 'manifest invalid'],
   MANIFEST_UNKNOWN: [404, 'manifest unknown to registry'],
   NAME_INVALID: [400, 'invalid repository name'],

@@ -22,3 +22,6 @@ export interface OpenBlob extends BlobHead {
   readonly location?: string;
   close(): Promise<void>;
 }
+
+/** Who requests a blob: a client, or another replica on behalf of its clients. */
+export type Requester = 'client' | 'replica';

@@ -1,9 +1,9 @@
 import { Injectable } from '@nestjs/common';
 import type { Digest } from '../oci/digest.js';
 import type { RepositoryRef } from '../oci/repository.js';
-import type { BlobHead, OpenBlob } from './blob.js';
+import { OciError } from '../oci/error.js';
+import type { BlobHead, OpenBlob, Requester } from './blob.js';
 import { MirroredBlobsService } from './mirrored/mirrored-blobs.service.js';
-import type { Requester } from './requester.js';
 
 /** Blobs of repositories (end-2). */
 @Injectable()
@@ -23,5 +23,10 @@ export class BlobsService {
   /** Whether the blob is being downloaded, or being committed after that. */
   isDownloading(repository: RepositoryRef, digest: Digest): boolean {
     return this.mirrored.isDownloading(repository, digest);
+  }
+
+  /** @throws OciError */
+  delete(_repository: RepositoryRef, _digest: Digest): Promise<void> {
+    return Promise.reject(new OciError('UNSUPPORTED'));
   }
 }

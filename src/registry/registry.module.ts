@@ -3,9 +3,11 @@ import { ManifestWriter } from './mirrored/manifest.writer.js';
 import { OriginService } from './mirrored/origin.service.js';
 import { PermissionService } from './mirrored/permission.service.js';
 import { BlobsService } from './blobs.service.js';
+import { CatalogService } from './catalog.service.js';
 import { ManifestsService } from './manifests.service.js';
 import { ReferrersService } from './referrers.service.js';
 import { TagsService } from './tags.service.js';
+import { UploadsService } from './uploads.service.js';
 import { MirroredBlobsService } from './mirrored/mirrored-blobs.service.js';
 import { DownloadsService } from './mirrored/downloads/downloads.service.js';
 import { RemovalService } from './eviction/removal.service.js';
@@ -34,9 +36,11 @@ export class RegistryModule {
       imports: [upstream],
       providers: [
         BlobsService,
+        CatalogService,
         ManifestsService,
         ReferrersService,
         TagsService,
+        UploadsService,
         MirroredBlobsService,
         MirroredListsService,
         MirroredManifestsService,
@@ -61,10 +65,12 @@ export class RegistryModule {
       ],
       exports: [
         BlobsService,
+        CatalogService,
         DownloadsService,
         ManifestsService,
         ReferrersService,
         TagsService,
+        UploadsService,
         RemovalService,
         ScrubService,
         SweepService,

@@ -125,7 +125,14 @@ export const IsTagPattern = () =>
   rule(
     'isTagPattern',
     'must be a tag in which * stands for any characters, in quotes where YAML would read a number',
-    (value) => typeof value === 'string' && /^[a-zA-Z0-9_.*-]{1,128}$/.test(value),
+    isTagPattern,
+  );
+
+export const AreTagPatterns = () =>
+  rule(
+    'areTagPatterns',
+    'must be a list of tags in which * stands for any characters',
+    (value) => Array.isArray(value) && value.every(isTagPattern),
   );
 
 export const IsTagTtl = () =>
@@ -167,6 +174,10 @@ export const IsListenAddress = (none?: string) =>
 
 export function isText(value: unknown, maxLength: number): boolean {
   return typeof value === 'string' && value !== '' && value.length <= maxLength && !hasControl(value);
+}
+
+function isTagPattern(value: unknown): boolean {
+  return typeof value === 'string' && /^[a-zA-Z0-9_.*-]{1,128}$/.test(value);
 }
 
 function isHost(value: unknown): boolean {

@@ -1,5 +1,5 @@
 import type { FastifyInstance } from 'fastify';
-import { runInContext } from '../../config/request.context.js';
+import { runInContext } from '../../config/tracing/request.context.js';
 import { parseTraceContext } from '../../oci/trace-context.js';
 import type { Tracing } from './tracing.js';
 

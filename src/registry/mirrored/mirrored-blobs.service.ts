@@ -11,10 +11,9 @@ import type { StoredObject } from '../../storage/storage.provider.js';
 import { UpstreamClient } from '../../upstream/upstream.client.js';
 import { OriginService, type Claim } from './origin.service.js';
 import { PermissionService } from './permission.service.js';
-import type { BlobHead, OpenBlob } from '../blob.js';
+import type { BlobHead, OpenBlob, Requester } from '../blob.js';
 import { counted, unchanged, type ValidityCheck } from '../validity-check.js';
 import { reasonOf, toResponseError } from '../response-error.js';
-import type { Requester } from '../requester.js';
 import type { CacheStatus } from '../cache-status.js';
 import { within } from '../deadline.js';
 import type { Download } from './downloads/download.js';
@@ -22,7 +21,7 @@ import { DownloadsService } from './downloads/downloads.service.js';
 import { UsesService } from '../eviction/uses.service.js';
 import { NegativeCache } from './freshness/negative.cache.js';
 import { StoredMeanwhileError } from './replicas/replicated.source.js';
-import { SingleFlight } from '../single-flight.js';
+import { SingleFlight } from './single-flight.js';
 import { TrafficCounts } from '../statistics/traffic.counts.js';
 
 /** Milliseconds to wait for all of a small blob before the response headers are sent. */

@@ -21,7 +21,7 @@ import { UsesService } from '../eviction/uses.service.js';
 import { NegativeCache } from './freshness/negative.cache.js';
 import { isHeadRefusal } from './head-refusal.js';
 import { RequestLock } from './replicas/request.lock.js';
-import { SingleFlight } from '../single-flight.js';
+import { SingleFlight } from './single-flight.js';
 import { TrafficCounts } from '../statistics/traffic.counts.js';
 import { TagResolver } from './tag.resolver.js';
 

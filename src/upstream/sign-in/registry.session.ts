@@ -1,7 +1,7 @@
 import { Logger } from '@nestjs/common';
 import type { Agent } from 'node:http';
 import { LRUCache } from 'lru-cache';
-import { contextHeaders } from '../../config/request.context.js';
+import { contextHeaders } from '../../config/tracing/request.context.js';
 import type { Agents } from '../transport/agents.js';
 import { discardBody } from '../transport/body.js';
 import { challengesOf, choose, errorsOf, isInvalidToken, type Authorization } from './challenges.js';

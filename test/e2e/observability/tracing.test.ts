@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { buffer } from 'node:stream/consumers';
 import { gunzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { wantsTraces } from '../../../src/config/opentelemetry.js';
+import { wantsTraces } from '../../../src/config/tracing/opentelemetry.js';
 import { makeImage } from '../../fixtures/images.js';
 import { Stage } from '../support/stage.js';
 import { until } from '../support/until.js';

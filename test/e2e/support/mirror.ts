@@ -8,6 +8,7 @@ import type { AddressInfo } from 'node:net';
 import supertest from 'supertest';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { createApp, type AppOptions } from '../../../src/app.factory.js';
+import { HostedSettings } from '../../../src/config/hosted.settings.js';
 import { ServerSettings } from '../../../src/config/server.settings.js';
 import { FilesystemSettings } from '../../../src/config/storage.settings.js';
 import type { Secret } from '../../../src/config/values/secret.js';
@@ -22,6 +23,8 @@ export type UpstreamOptions = Omit<Partial<UpstreamSettings>, 'password'> & { re
 export interface MirrorOptions extends AppOptions {
   readonly server?: Partial<ServerSettings>;
   readonly upstreams?: readonly UpstreamOptions[];
+  /** Namespaces to push to. */
+  readonly hosted?: readonly Partial<HostedSettings>[];
   /** Folder of an earlier mirror, for restarts; it is then left for its owner to remove. */
   readonly root?: string;
   /** Where to listen; a free port unless it has to be known before. */
@@ -41,6 +44,7 @@ export class Mirror implements AsyncDisposable {
   static async start({
     server,
     upstreams = [],
+    hosted = [],
     root,
     port: wanted = 0,
     ...options
@@ -57,6 +61,7 @@ export class Mirror implements AsyncDisposable {
       server: Object.assign(new ServerSettings(), server),
       storage: Object.assign(new FilesystemSettings(), { root: folder }),
       upstreams: upstreams.map((upstream) => Object.assign(new UpstreamSettings(), { tls: false }, upstream)),
+      hosted: hosted.map((entry) => Object.assign(new HostedSettings(), entry)),
     };
     const app = await createApp(settings, { log, ...options });
     await app.listen(wanted, '127.0.0.1');

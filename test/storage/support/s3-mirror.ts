@@ -34,6 +34,7 @@ export class S3Mirror implements AsyncDisposable {
       server: Object.assign(new ServerSettings(), server),
       storage,
       upstreams: [Object.assign(new UpstreamSettings(), upstream)],
+      hosted: [],
     };
     const app = await createApp(settings, { log });
     await app.listen(0, '127.0.0.1');

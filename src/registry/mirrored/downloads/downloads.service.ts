@@ -3,7 +3,7 @@ import { ServerSettings } from '../../../config/server.settings.js';
 import type { Digest } from '../../../oci/digest.js';
 import { OciError } from '../../../oci/error.js';
 import type { RepositoryRef } from '../../../oci/repository.js';
-import type { Requester } from '../../requester.js';
+import type { Requester } from '../../blob.js';
 import { ContentStore } from '../../../storage/stores/content.store.js';
 import { UpstreamClient } from '../../../upstream/upstream.client.js';
 import type { BlobBody } from '../../../upstream/transport/blob.body.js';

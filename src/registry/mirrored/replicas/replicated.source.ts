@@ -8,7 +8,7 @@ import { StorageError } from '../../../storage/storage-error.js';
 import type { BlobBody } from '../../../upstream/transport/blob.body.js';
 import { UpstreamError } from '../../../upstream/upstream-error.js';
 import { reasonOf } from '../../response-error.js';
-import type { Requester } from '../../requester.js';
+import type { Requester } from '../../blob.js';
 import type { BlobSource } from '../downloads/download.js';
 import type { HeldLease } from './held.lease.js';
 import type { ReplicasService } from './replicas.service.js';

@@ -1,5 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import type { TraceContext } from '../oci/trace-context.js';
+import type { TraceContext } from '../../oci/trace-context.js';
 
 /** Identifies the client request that an upstream request is made for. */
 export interface RequestContext extends TraceContext {
