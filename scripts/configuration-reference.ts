@@ -1,6 +1,7 @@
 /** Prints docs/configuration.md from the settings classes (`npm run docs`). A test compares the file with the output. */
 import 'reflect-metadata';
 import { ServerSettings } from '../src/config/server.settings.js';
+import { HostedSettings } from '../src/config/hosted.settings.js';
 import { settingsOf, type Setting } from '../src/config/validation/setting.decorator.js';
 import { storageClasses } from '../src/config/storage.settings.js';
 import { EndpointSettings, UpstreamSettings } from '../src/config/upstream.settings.js';
@@ -60,6 +61,14 @@ ${keys(own)}
 These keys are valid in an upstream entry, and in each entry of \`fallback_hosts\`:
 
 ${keys(settingsOf(EndpointSettings))}
+
+### Hosted namespaces
+
+An entry with \`hosted: true\` is a namespace that content is pushed to. It has no upstream, and only these keys:
+
+${keys(settingsOf(HostedSettings))}
+
+### Credentials
 
 \`UPSTREAM_CREDENTIALS\` is a JSON map from namespace, or fallback host, to \`{"username", "password"}\`. It overrides the
 credentials in the file. \`HTTPS_PROXY\`, \`HTTP_PROXY\` and \`NO_PROXY\` work as usual. Behind a proxy, unconfigured registries

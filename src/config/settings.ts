@@ -3,8 +3,9 @@ import { checkKeyPair, keyPairFiles, readKeyPair } from './key-pair.js';
 import type { HostedSettings } from './hosted.settings.js';
 import { ServerSettings } from './server.settings.js';
 import { storageClasses, type StorageName, type StorageSettings } from './storage.settings.js';
-import { readSettingFile, readUpstreams } from './upstream-file.js';
+import { readNamespaces, readSettingFile } from './upstream-file.js';
 import type { UpstreamSettings } from './upstream.settings.js';
+import { isRegistryHost } from './validation/rules.js';
 import { validateSettings } from './validation/validation.js';
 
 /** All validated settings of a server. */
@@ -43,18 +44,20 @@ export function loadSettings(text: SettingsText): Settings {
     if (files) checkKeyPair(readKeyPair(files), Date.now());
   });
   const { upstreamConfigFile: file } = server.value;
-  const upstreams = collect(problems, () =>
-    readUpstreams(
+  // Names that are not valid have been reported.
+  const names = server.value.hostedNamespaces.filter((name) => isRegistryHost(name));
+  const namespaces = collect(problems, () =>
+    readNamespaces(
       file === undefined ? undefined : readSettingFile(file, '--upstream-config-file'),
       readCredentials(server.value),
+      names,
     ),
   );
-  if (problems.length > 0 || upstreams === undefined) throw new ConfigurationError(problems);
+  if (problems.length > 0 || namespaces === undefined) throw new ConfigurationError(problems);
   return {
     server: server.value,
     storage: storage.value,
-    upstreams,
-    hosted: [],
+    ...namespaces,
     given: new Set(Object.keys(text.server)),
   };
 }

@@ -1,10 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { readUpstreams } from './upstream-file.js';
+import { readNamespaces } from './upstream-file.js';
 import { ttlOf } from './tag-rule.settings.js';
 
 const read = (tags: string) =>
-  readUpstreams(`[{ namespace: a.test, host: a.test, tags: ${tags} }]`, undefined)[0]!.tags;
+  readNamespaces(`[{ namespace: a.test, host: a.test, tags: ${tags} }]`, undefined).upstreams[0]!.tags;
 const only = (pattern: string) => [{ pattern, ttl: 1 }];
 
 describe('the tag rules of an upstream', () => {

@@ -4,7 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ConfigurationError } from './configuration-error.js';
-import { readSettingFile, readUpstreams } from './upstream-file.js';
+import { readNamespaces, readSettingFile } from './upstream-file.js';
+
+const readUpstreams = (yaml?: string, credentials?: string) => readNamespaces(yaml, credentials).upstreams;
 
 /** The lines of the error; none when there is no mistake. */
 function mistakes(yaml?: string, credentials?: string): string[] {

@@ -2,6 +2,8 @@ import { readFileSync } from 'node:fs';
 import { loadAll, YAMLException } from 'js-yaml';
 import { Namespace } from '../oci/namespace.js';
 import { ConfigurationError, kindOf, type Problem } from './configuration-error.js';
+import { isHostedEntry, readHosted, type Entry } from './hosted-entries.js';
+import type { HostedSettings } from './hosted.settings.js';
 import { isText } from './validation/rules.js';
 import { EndpointSettings, UpstreamSettings } from './upstream.settings.js';
 import { TagRuleSettings } from './tag-rule.settings.js';
@@ -28,17 +30,30 @@ export function readSettingFile(file: string, setting: string): string {
   }
 }
 
+/** The namespaces that are configured. */
+export interface ConfiguredNamespaces {
+  readonly upstreams: UpstreamSettings[];
+  readonly hosted: HostedSettings[];
+}
+
 /**
  * Merges the credentials map into the upstream file and validates the result. A namespace that appears only in the
  * credentials becomes an upstream of its own.
- * @throws ConfigurationError with every mistake in both.
+ * @param hostedNames namespaces that are hosted with default settings, from `--hosted-namespace`.
+ * @throws ConfigurationError with every mistake in all of them.
  */
-export function readUpstreams(yaml: string | undefined, credentials: string | undefined): UpstreamSettings[] {
+export function readNamespaces(
+  yaml: string | undefined,
+  credentials: string | undefined,
+  hostedNames: readonly string[] = [],
+): ConfiguredNamespaces {
   const problems: Problem[] = [];
-  const entries = yaml === undefined ? [] : parseYaml(yaml, problems);
+  const listed = yaml === undefined ? [] : entriesOf(parseYaml(yaml, problems), problems);
+  const named = hostedNames.map((namespace) => ({ values: { namespace, hosted: true }, path: '--hosted-namespace' }));
   const secrets = credentials === undefined ? {} : parseCredentials(credentials, problems);
-  const merged = mergeCredentials(entries, secrets, problems);
-  const upstreams = merged.map(({ values, path }) => {
+  const merged = mergeCredentials([...listed, ...named], secrets, problems);
+  const mirrored = merged.filter((entry) => !isHostedEntry(entry));
+  const upstreams = mirrored.map(({ values: { hosted: _no, ...values }, path }) => {
     const { value, problems: found } = validateSettings(UpstreamSettings, values, (name) => `${path}.${name}`);
     problems.push(...found, ...readPassword(value, path), ...credentialProblems(value, path));
     checkCaFile(value, path, problems);
@@ -47,9 +62,19 @@ export function readUpstreams(yaml: string | undefined, credentials: string | un
     if (areMaps(values.tags)) value.tags = readTagRules(values.tags, `${path}.tags`, problems);
     return value;
   });
-  if (problems.length === 0) problems.push(...duplicateNamespaces(upstreams));
+  const hosted = readHosted(merged.filter(isHostedEntry), problems);
+  if (problems.length === 0) problems.push(...duplicateNamespaces(merged));
   if (problems.length > 0) throw new ConfigurationError(problems);
-  return upstreams;
+  return { upstreams, hosted };
+}
+
+function entriesOf(list: readonly unknown[], problems: Problem[]): Entry[] {
+  return list.flatMap((values, index) => {
+    const path = `upstreams[${index}]`;
+    if (isMap(values)) return [{ values, path }];
+    problems.push({ path, kind: kindOf(values), reason: 'must be a map with namespace and host' });
+    return [];
+  });
 }
 
 function parseYaml(text: string, problems: Problem[]): unknown[] {
@@ -84,19 +109,9 @@ function parseCredentials(text: string, problems: Problem[]): Values {
   return {};
 }
 
-interface Entry {
-  values: Values;
-  path: string;
-}
-
-function mergeCredentials(entries: readonly unknown[], secrets: Values, problems: Problem[]): Entry[] {
-  const merged: Entry[] = [];
+function mergeCredentials(entries: readonly Entry[], secrets: Values, problems: Problem[]): Entry[] {
+  const merged = entries.map((entry) => ({ ...entry }));
   const seen = new Set<string>();
-  for (const [index, entry] of entries.entries()) {
-    const path = `upstreams[${index}]`;
-    if (isMap(entry)) merged.push({ values: entry, path });
-    else problems.push({ path, kind: kindOf(entry), reason: 'must be a map with namespace and host' });
-  }
   for (const [index, [namespace, secret]] of Object.entries(secrets).entries()) {
     const canonical = canonicalNamespace(namespace);
     // A key that is not what it should be may be a misplaced secret, so it is not repeated.
@@ -117,7 +132,9 @@ function mergeCredentials(entries: readonly unknown[], secrets: Values, problems
     }
     const { username, password } = secret;
     const known = merged.find(({ values }) => canonicalNamespace(values.namespace)?.equals(canonical));
-    if (known) known.values = { ...known.values, username, password };
+    if (known && isHostedEntry(known)) {
+      problems.push({ path, kind: kindOf(secret), reason: 'is a hosted namespace, which has no upstream' });
+    } else if (known) known.values = { ...known.values, username, password };
     // A fallback host must not become a namespace that everybody can pull from with its password.
     else if (!merged.some(({ values }) => hasFallback(values, canonical)))
       merged.push({
@@ -202,13 +219,14 @@ function checkCaFile({ caFile }: EndpointSettings, path: string, problems: Probl
   }
 }
 
-function duplicateNamespaces(upstreams: readonly UpstreamSettings[]): Problem[] {
-  const names = upstreams.map(({ namespace }) => Namespace.parse(namespace).toString());
-  return names.flatMap((name, index) =>
-    names.indexOf(name) === index
-      ? []
-      : [{ path: `upstreams[${index}].namespace`, kind: 'text', reason: `repeats upstreams[${names.indexOf(name)}]` }],
-  );
+function duplicateNamespaces(entries: readonly Entry[]): Problem[] {
+  const names = entries.map(({ values }) => canonicalNamespace(values.namespace)?.toString());
+  return entries.flatMap(({ path }, index) => {
+    const first = entries[names.indexOf(names[index])];
+    if (first === undefined || first === entries[index]) return [];
+    const at = path.startsWith('--') ? path : `${path}.namespace`;
+    return [{ path: at, kind: 'text', reason: `repeats ${first.path}` }];
+  });
 }
 
 function canonicalNamespace(text: unknown): Namespace | undefined {

@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { ConfigurationError } from './configuration-error.js';
-import { readUpstreams } from './upstream-file.js';
+import { readNamespaces } from './upstream-file.js';
+
+const readUpstreams = (yaml?: string, credentials?: string) => readNamespaces(yaml, credentials).upstreams;
 
 const entry = (lines: string) => `
 - namespace: registry.test

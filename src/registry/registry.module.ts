@@ -17,6 +17,7 @@ import { SweepService } from './eviction/sweep.service.js';
 import { UsageService } from './eviction/usage.service.js';
 import { UsesService } from './eviction/uses.service.js';
 import { NegativeCache } from './mirrored/freshness/negative.cache.js';
+import { HostedNamespaces } from './hosted/hosted-namespaces.js';
 import { MirroredListsService } from './mirrored/mirrored-lists.service.js';
 import { MirroredManifestsService } from './mirrored/mirrored-manifests.service.js';
 import { ReadinessService } from './readiness.service.js';
@@ -41,6 +42,7 @@ export class RegistryModule {
         ReferrersService,
         TagsService,
         UploadsService,
+        HostedNamespaces,
         MirroredBlobsService,
         MirroredListsService,
         MirroredManifestsService,

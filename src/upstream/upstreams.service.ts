@@ -1,7 +1,8 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
 import { getProxyForUrl } from 'proxy-from-env';
-import { upstreamSettings } from '../config/config.module.js';
+import { hostedSettings, upstreamSettings } from '../config/config.module.js';
+import type { HostedSettings } from '../config/hosted.settings.js';
 import { ServerSettings } from '../config/server.settings.js';
 import { defaultHost } from '../config/upstream-file.js';
 import { UpstreamSettings } from '../config/upstream.settings.js';
@@ -19,12 +20,16 @@ export class UpstreamsService {
   private readonly configured: ReadonlyMap<string, Upstream>;
   /** Requests to all unconfigured upstreams together. */
   readonly unconfiguredCounts = new UpstreamCounts();
+  /** Canonical names of namespaces that content is pushed to. */
+  private readonly hosted: ReadonlySet<string>;
   private readonly unconfigured = new LRUCache<string, Upstream>({ max: maxUnconfigured });
 
   constructor(
     @Inject(upstreamSettings) settings: readonly UpstreamSettings[],
     private readonly server: ServerSettings,
+    @Inject(hostedSettings) hosted: readonly HostedSettings[] = [],
   ) {
+    this.hosted = new Set(hosted.map(({ namespace }) => Namespace.parse(namespace).toString()));
     const configured = settings.map((entry) => new Upstream(entry, true));
     this.configured = new Map([...this.builtIn(), ...configured].map((upstream) => [upstream.id, upstream]));
   }
@@ -41,6 +46,8 @@ export class UpstreamsService {
 
   private getUnconfigured(namespace: Namespace): Upstream {
     const name = namespace.toString();
+    // What is not found in a hosted namespace is never looked for elsewhere (dependency confusion).
+    if (this.hosted.has(name)) throw new UpstreamError('refused', `${name} is hosted here`);
     if (!this.isAdmitted(name)) throw new UpstreamError('refused', `${name} is not mirrored here`);
     if (!namespace.isDomainName || namespace.port !== undefined) {
       throw new UpstreamError(
@@ -63,11 +70,12 @@ export class UpstreamsService {
     return unknownNamespaces === 'mirror' && getProxyForUrl(`https://${name}/`) === '';
   }
 
-  /** Docker Hub and the default namespace are always mirrored. */
+  /** Docker Hub and the default namespace are always mirrored, unless they are hosted. */
   private builtIn(): Upstream[] {
-    return ['docker.io', this.server.defaultNamespace].map(
-      (name) => new Upstream(settingsOf(Namespace.parse(name)), true),
-    );
+    return ['docker.io', this.server.defaultNamespace]
+      .map((name) => Namespace.parse(name))
+      .filter((namespace) => !this.hosted.has(namespace.toString()))
+      .map((namespace) => new Upstream(settingsOf(namespace), true));
   }
 }
 

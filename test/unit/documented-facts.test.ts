@@ -2,7 +2,7 @@ import 'reflect-metadata';
 import { existsSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { ttlOf } from '../../src/config/tag-rule.settings.js';
-import { readUpstreams } from '../../src/config/upstream-file.js';
+import { readNamespaces } from '../../src/config/upstream-file.js';
 import { pages, read, withoutFences } from './support/documents.js';
 
 /** What is said in more than one place: each pattern's group is the figure there. */
@@ -212,7 +212,7 @@ function alternatives(path: string): string[] {
 }
 
 describe('example.yaml', () => {
-  const upstreams = readUpstreams(readFileSync('example.yaml', 'utf8'), undefined);
+  const { upstreams } = readNamespaces(readFileSync('example.yaml', 'utf8'), undefined);
 
   it('can be copied without freezing the tags that move', () => {
     for (const { namespace, tags, tagTtl } of upstreams) {

@@ -9,6 +9,8 @@
   (list "UNKNOWN_NAMESPACES" $config.unknownNamespaces)
   (list "ALLOW_NAMESPACES" (join "," $config.allowNamespaces))
   (list "DENY_NAMESPACES" (join "," $config.denyNamespaces))
+  (list "HOSTED_NAMESPACES" (join "," $config.hostedNamespaces))
+  (list "ALLOW_ANONYMOUS_PUSH" $config.allowAnonymousPush)
   (list "CHECK_CACHE_DIGEST" $config.checkCacheDigest)
   (list "MAX_BLOB_SIZE" $config.maxBlobSize)
   (list "SWEEP_INTERVAL" $config.sweepInterval)

@@ -37,7 +37,7 @@ export const ArePatterns = () =>
     'must be comma-separated host names, *.suffixes or *',
     (value) =>
       Array.isArray(value) &&
-      value.every((pattern) => pattern === '*' || isHost(String(pattern).replace(/^\*\.(?=.)/, 'x.'))),
+      value.every((pattern) => pattern === '*' || isRegistryHost(String(pattern).replace(/^\*\.(?=.)/, 'x.'))),
   );
 
 export const IsBucketName = () =>
@@ -146,13 +146,17 @@ export const IsOneOf = (values: readonly string[]) =>
   );
 
 export const IsRegistryHost = () =>
-  rule('isRegistryHost', 'must be a host name or address with an optional port, without scheme or path', isHost);
+  rule(
+    'isRegistryHost',
+    'must be a host name or address with an optional port, without scheme or path',
+    isRegistryHost,
+  );
 
 export const AreRegistryHosts = () =>
   rule(
     'areRegistryHosts',
     'must be a list of host names with optional ports',
-    (value) => Array.isArray(value) && value.every(isHost),
+    (value) => Array.isArray(value) && value.every(isRegistryHost),
   );
 
 export const AreMaps = () =>
@@ -180,7 +184,7 @@ function isTagPattern(value: unknown): boolean {
   return typeof value === 'string' && /^[a-zA-Z0-9_.*-]{1,128}$/.test(value);
 }
 
-function isHost(value: unknown): boolean {
+export function isRegistryHost(value: unknown): boolean {
   if (typeof value !== 'string') return false;
   try {
     Namespace.parse(value);

@@ -10,7 +10,7 @@ import { UpstreamsService } from '../../upstream/upstreams.service.js';
 import { reasonOf, toResponseError } from '../response-error.js';
 import type { CacheStatus } from '../cache-status.js';
 import type { ReferrersPage, TagPage } from '../list-page.js';
-import { inTime, within } from '../deadline.js';
+import { inTime, within } from './deadline.js';
 import { ageOf, decide, freshnessOf, type Freshness } from './freshness/freshness.js';
 import { NegativeCache } from './freshness/negative.cache.js';
 import { SingleFlight } from './single-flight.js';

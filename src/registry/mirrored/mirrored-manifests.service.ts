@@ -16,7 +16,7 @@ import type { ManifestContent, ManifestHead } from '../manifest.js';
 import { counted, unchanged, type ValidityCheck } from '../validity-check.js';
 import { reasonOf, toResponseError } from '../response-error.js';
 import type { CacheStatus } from '../cache-status.js';
-import { within } from '../deadline.js';
+import { within } from './deadline.js';
 import { UsesService } from '../eviction/uses.service.js';
 import { NegativeCache } from './freshness/negative.cache.js';
 import { isHeadRefusal } from './head-refusal.js';

@@ -7,7 +7,7 @@ import { UpstreamClient } from '../../upstream/upstream.client.js';
 import { UpstreamError } from '../../upstream/upstream-error.js';
 import { UpstreamsService } from '../../upstream/upstreams.service.js';
 import { reasonOf } from '../response-error.js';
-import { inTime } from '../deadline.js';
+import { inTime } from './deadline.js';
 import { SingleFlight } from './single-flight.js';
 
 /** Stored content whose permission is rechecked. */

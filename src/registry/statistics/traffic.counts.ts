@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { UpstreamsService } from '../../upstream/upstreams.service.js';
+import { HostedNamespaces } from '../hosted/hosted-namespaces.js';
 import type { CacheStatus } from '../cache-status.js';
 
 /** Responses by cache status. */
@@ -26,8 +27,9 @@ export class TrafficCounts {
   private readonly other = new NamespaceTraffic();
   private readonly configured: ReadonlyMap<string, NamespaceTraffic>;
 
-  constructor(upstreams: UpstreamsService) {
-    this.configured = new Map([...upstreams.all].map(({ id }) => [id, new NamespaceTraffic()]));
+  constructor(upstreams: UpstreamsService, hosted: HostedNamespaces) {
+    const names = [...[...upstreams.all].map(({ id }) => id), ...hosted.names];
+    this.configured = new Map(names.map((name) => [name, new NamespaceTraffic()]));
   }
 
   of(namespace: string): NamespaceTraffic {

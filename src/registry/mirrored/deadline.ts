@@ -1,4 +1,4 @@
-import { OciError } from '../oci/error.js';
+import { OciError } from '../../oci/error.js';
 
 /** Milliseconds until the response headers are sent (P4): clients give up after 30 s. */
 export const responseDeadline = 25_000;

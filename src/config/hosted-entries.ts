@@ -1,0 +1,37 @@
+import { kindOf, type Problem } from './configuration-error.js';
+import { HostedSettings } from './hosted.settings.js';
+import { UpstreamSettings } from './upstream.settings.js';
+import { parseBoolean, settingsOf } from './validation/setting.decorator.js';
+import { validateSettings, type Values } from './validation/validation.js';
+
+/** An entry of the upstream file, or of another source of namespaces, and its path in messages. */
+export interface Entry {
+  values: Values;
+  path: string;
+}
+
+/** Whether an entry is one of a hosted namespace. A flag that is not valid counts, so that it is reported. */
+export function isHostedEntry({ values: { hosted } }: Entry): boolean {
+  if (hosted === undefined || hosted === null || hosted === false) return false;
+  return typeof hosted !== 'string' || parseBoolean(hosted) !== false;
+}
+
+/** @param entries those of hosted namespaces. @param problems is appended to */
+export function readHosted(entries: readonly Entry[], problems: Problem[]): HostedSettings[] {
+  return entries.map(({ values, path }) => {
+    const isOfUpstream = upstreamKeys.filter((name) => Object.hasOwn(values, name));
+    const own = Object.fromEntries(Object.entries(values).filter(([name]) => !isOfUpstream.includes(name)));
+    const { value, problems: found } = validateSettings(HostedSettings, own, (name) => `${path}.${name}`);
+    problems.push(...found);
+    for (const name of isOfUpstream) {
+      const reason = 'has no meaning for a hosted namespace, which has no upstream';
+      problems.push({ path: `${path}.${name}`, kind: kindOf(values[name]), reason });
+    }
+    return value;
+  });
+}
+
+const hostedKeys = new Set(settingsOf(HostedSettings).map(({ name }) => name));
+const upstreamKeys = settingsOf(UpstreamSettings)
+  .flatMap(({ name, alias }) => (alias === undefined ? [name] : [name, alias]))
+  .filter((name) => !hostedKeys.has(name));
