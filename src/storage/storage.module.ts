@@ -19,6 +19,7 @@ import { StorageCounts } from './space/storage.counts.js';
 import { StorageProbe } from './storage.probe.js';
 import { StorageProvider } from './storage.provider.js';
 import { TagStore } from './stores/tag.store.js';
+import { UploadStore } from './stores/upload.store.js';
 
 /** Milliseconds for which values are cached when other replicas may replace or remove them. */
 const sharedLifetime = 30_000;
@@ -92,6 +93,12 @@ export class StorageModule {
       useFactory: (opened: StorageProvider, { clusterKey }: ServerSettings) =>
         new LeaseStore(opened, clusterKey && new ClusterKey(clusterKey)),
     };
+    const uploads = {
+      provide: UploadStore,
+      inject: [StorageProvider, ContentStore, SpaceLedger],
+      useFactory: (opened: StorageProvider, contents: ContentStore, space: SpaceLedger) =>
+        new UploadStore(opened, contents, space),
+    };
     const probe = {
       provide: StorageProbe,
       inject: [StorageProvider],
@@ -101,7 +108,7 @@ export class StorageModule {
     const counts = [StorageCounts, MaintenanceCounts];
     return {
       module: StorageModule,
-      providers: [provider, hot, ledger, leases, ...stores, probe, StorageCloser, IngestSweeper, ...counts],
+      providers: [provider, hot, ledger, leases, ...stores, uploads, probe, StorageCloser, IngestSweeper, ...counts],
       exports: [
         ContentStore,
         LeaseStore,
@@ -111,6 +118,7 @@ export class StorageModule {
         SpaceLedger,
         StoredObjects,
         TagStore,
+        UploadStore,
         StorageProbe,
         ...counts,
       ],

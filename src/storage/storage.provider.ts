@@ -52,6 +52,47 @@ export interface Ingest {
   close(): Promise<void>;
 }
 
+/** Content whose bytes outlive the process that writes them. `close` without `commit` or `abort` keeps what was checkpointed. */
+export interface ResumableIngest extends Ingest {
+  /**
+   * Makes everything appended so far outlive this process. Appending may go on afterwards.
+   * @param isPaused whether the caller records another checkpoint before it appends again, so that `resume` may use the
+   * stored bytes in place; otherwise `resume` copies them, since this process may still write.
+   * @returns what `resume` needs, in any process: JSON without secrets, at most 2 KiB.
+   */
+  checkpoint(isPaused?: boolean): Promise<string>;
+  /**
+   * As `Ingest.copy`. After `resume`, a copy that begins before the resumed size may be possible only once: appending then
+   * fails.
+   */
+  copy(range: ByteRange, sink: ChunkSink, signal?: AbortSignal): Promise<void>;
+}
+
+/** Ingests that any process can resume. Ids match `/^[0-9a-f]{32}$/`. */
+export interface ResumableIngests {
+  /** Bytes below which appending between two checkpoints costs more than it has to; undefined when it does not matter. */
+  readonly minChunk?: number | undefined;
+  /** Begins to write content; costs nothing until bytes are appended. */
+  begin(id: string): Promise<ResumableIngest>;
+  /**
+   * Resumes where a checkpoint was made, with the size of then. What another process has appended after it, or still
+   * appends, never becomes part of it. @throws StorageError `not-found`
+   */
+  resume(id: string, checkpoint: string): Promise<ResumableIngest>;
+  /** Removes all bytes of the id, also while a process writes them. Missing ones are not an error. */
+  discard(id: string, checkpoint: string): Promise<void>;
+  /**
+   * Removes the bytes of ids without an append for `age` milliseconds that are not in use here, unless `isKept`.
+   * @returns the number of ids
+   */
+  sweep(age: number, isKept: (id: string) => Promise<boolean>): Promise<number>;
+}
+
+export interface WriteOptions {
+  /** False when the object need not outlive a power failure, only the process. A provider may ignore it. */
+  readonly isDurable?: boolean;
+}
+
 /**
  * Storage of content and records: the port that providers implement, and its injection token.
  *
@@ -70,13 +111,13 @@ export abstract class StorageProvider {
   abstract read(key: string, limit: number): Promise<Buffer>;
 
   /** Writes an object atomically and durably: readers see the old or the new content. */
-  abstract write(key: string, content: Uint8Array): Promise<void>;
+  abstract write(key: string, content: Uint8Array, options?: WriteOptions): Promise<void>;
 
   /**
    * Writes an object that does not exist yet, atomically and durably. Of all concurrent calls in any process exactly one
    * returns true; the others change nothing. Only to be called when `isExclusive` is true.
    */
-  abstract create(key: string, content: Uint8Array): Promise<boolean>;
+  abstract create(key: string, content: Uint8Array, options?: WriteOptions): Promise<boolean>;
 
   /** Whether `create` is exclusive: some storages accept the condition and ignore it. Known after `initialize`. */
   abstract get isExclusive(): boolean;
@@ -114,7 +155,15 @@ export abstract class StorageProvider {
   /** Begins to write content whose key is only certain once it has been verified. */
   abstract createIngest(options?: IngestOptions): Promise<Ingest>;
 
-  /** Removes ingests without an append for `age` milliseconds, except those of this process; returns how many. */
+  /** Undefined when ingests end with their process. */
+  get resumable(): ResumableIngests | undefined {
+    return undefined;
+  }
+
+  /**
+   * Removes ingests without an append for `age` milliseconds, except those of this process and resumable ones; returns how
+   * many.
+   */
   abstract sweepIngests(age: number): Promise<number>;
 
   /** Releases all resources. */
