@@ -1,7 +1,7 @@
 import type { ByteRange } from '../oci/byte-range.js';
 import type { Digest } from '../oci/digest.js';
 import type { ChunkSink } from '../storage/storage.provider.js';
-import type { CacheStatus } from './cache-status.js';
+import type { CacheStatus } from './statistics/traffic.counts.js';
 import type { ValidityCheck } from './validity-check.js';
 
 export interface BlobHead {

@@ -1,4 +1,4 @@
-import type { CacheStatus } from './cache-status.js';
+import type { CacheStatus } from './statistics/traffic.counts.js';
 
 interface ListPage {
   /** Query of the next page, if there is one. */

@@ -1,5 +1,5 @@
 import type { Digest } from '../oci/digest.js';
-import type { CacheStatus } from './cache-status.js';
+import type { CacheStatus } from './statistics/traffic.counts.js';
 import type { ValidityCheck } from './validity-check.js';
 
 export interface ManifestHead {

@@ -5,6 +5,7 @@ import { PermissionService } from './mirrored/permission.service.js';
 import { BlobsService } from './blobs.service.js';
 import { CatalogService } from './catalog.service.js';
 import { ManifestsService } from './manifests.service.js';
+import { PushRights } from './push-rights.js';
 import { ReferrersService } from './referrers.service.js';
 import { TagsService } from './tags.service.js';
 import { UploadsService } from './uploads.service.js';
@@ -39,6 +40,7 @@ export class RegistryModule {
         BlobsService,
         CatalogService,
         ManifestsService,
+        PushRights,
         ReferrersService,
         TagsService,
         UploadsService,
@@ -70,6 +72,7 @@ export class RegistryModule {
         CatalogService,
         DownloadsService,
         ManifestsService,
+        PushRights,
         ReferrersService,
         TagsService,
         UploadsService,

@@ -14,7 +14,7 @@ import { PermissionService } from './permission.service.js';
 import type { BlobHead, OpenBlob, Requester } from '../blob.js';
 import { counted, unchanged, type ValidityCheck } from '../validity-check.js';
 import { reasonOf, toResponseError } from '../response-error.js';
-import type { CacheStatus } from '../cache-status.js';
+import type { CacheStatus } from '../statistics/traffic.counts.js';
 import { within } from './deadline.js';
 import type { Download } from './downloads/download.js';
 import { DownloadsService } from './downloads/downloads.service.js';

@@ -8,7 +8,7 @@ import { UpstreamClient, type ListPage } from '../../upstream/upstream.client.js
 import { UpstreamError } from '../../upstream/upstream-error.js';
 import { UpstreamsService } from '../../upstream/upstreams.service.js';
 import { reasonOf, toResponseError } from '../response-error.js';
-import type { CacheStatus } from '../cache-status.js';
+import type { CacheStatus } from '../statistics/traffic.counts.js';
 import type { ReferrersPage, TagPage } from '../list-page.js';
 import { inTime, within } from './deadline.js';
 import { ageOf, decide, freshnessOf, type Freshness } from './freshness/freshness.js';

@@ -15,7 +15,7 @@ import { PermissionService } from './permission.service.js';
 import type { ManifestContent, ManifestHead } from '../manifest.js';
 import { counted, unchanged, type ValidityCheck } from '../validity-check.js';
 import { reasonOf, toResponseError } from '../response-error.js';
-import type { CacheStatus } from '../cache-status.js';
+import type { CacheStatus } from '../statistics/traffic.counts.js';
 import { within } from './deadline.js';
 import { UsesService } from '../eviction/uses.service.js';
 import { NegativeCache } from './freshness/negative.cache.js';

@@ -17,7 +17,7 @@ import { ManifestWriter } from './manifest.writer.js';
 import { PermissionService } from './permission.service.js';
 import type { ValidityCheck } from '../validity-check.js';
 import { reasonOf } from '../response-error.js';
-import type { CacheStatus } from '../cache-status.js';
+import type { CacheStatus } from '../statistics/traffic.counts.js';
 import { inTime } from './deadline.js';
 import { ageOf, decide, freshnessOf, type Freshness, type FreshnessPolicy } from './freshness/freshness.js';
 import { NegativeCache } from './freshness/negative.cache.js';

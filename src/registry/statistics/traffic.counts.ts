@@ -1,7 +1,14 @@
 import { Injectable } from '@nestjs/common';
 import { UpstreamsService } from '../../upstream/upstreams.service.js';
 import { HostedNamespaces } from '../hosted/hosted-namespaces.js';
-import type { CacheStatus } from '../cache-status.js';
+
+/**
+ * - HIT: from the store
+ * - MISS: from the upstream
+ * - STALE: from the store, because the upstream could not revalidate it
+ * - REVALIDATED: from the store, after the upstream confirmed it
+ */
+export type CacheStatus = 'HIT' | 'MISS' | 'STALE' | 'REVALIDATED';
 
 /** Responses by cache status. */
 export type CacheCounts = Record<CacheStatus, number>;

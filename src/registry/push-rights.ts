@@ -1,0 +1,32 @@
+import { Injectable } from '@nestjs/common';
+import { ServerSettings } from '../config/server.settings.js';
+import { OciError } from '../oci/error.js';
+import type { RepositoryRef } from '../oci/repository.js';
+import { HostedNamespaces } from './hosted/hosted-namespaces.js';
+
+/** Who may push to a repository and delete from it. */
+@Injectable()
+export class PushRights {
+  constructor(
+    private readonly hosted: HostedNamespaces,
+    private readonly settings: ServerSettings,
+  ) {}
+
+  /**
+   * To be called before a body is read.
+   * @throws OciError UNSUPPORTED for a mirrored repository; DENIED when nobody may push
+   */
+  assert({ namespace }: RepositoryRef): void {
+    if (!this.hosted.has(namespace)) {
+      const { names } = this.hosted;
+      const others = names.length === 0 ? 'no namespace is hosted' : `hosted namespaces: ${names.join(', ')}`;
+      throw new OciError('UNSUPPORTED', `${namespace.toString()} is mirrored and cannot be pushed to; ${others}`);
+    }
+    if (!this.settings.allowAnonymousPush) {
+      throw new OciError(
+        'DENIED',
+        'pushes are not allowed: start the server with --allow-anonymous-push to allow them',
+      );
+    }
+  }
+}
