@@ -1,16 +1,5 @@
 import type { ServerResponse } from 'node:http';
-
-/** Milliseconds between checks for slow clients; one timer serves all responses. */
-const watchInterval = 5_000;
-
-/** A write that a client has not taken yet. */
-interface Write {
-  /** @param now on the monotonic clock. */
-  cutIfSlow(now: number): void;
-}
-
-const waiting = new Set<Write>();
-let watch: NodeJS.Timeout | undefined;
+import { unwatch, watchSlow, type SlowPart } from '../server/slow.clients.js';
 
 /** Disconnects a client that does not take the end of a response within `timeout` milliseconds, whoever wrote it. */
 export function watchEnd(response: ServerResponse, timeout: number): void {
@@ -18,14 +7,14 @@ export function watchEnd(response: ServerResponse, timeout: number): void {
     // A response that ends after its client has left closes no second time.
     if (response.destroyed) return;
     const since = performance.now();
-    const end: Write = { cutIfSlow: (now) => now - since > timeout && response.destroy() };
-    startWatching(end);
-    response.once('close', () => waiting.delete(end));
+    const end: SlowPart = { cutIfSlow: (now) => now - since > timeout && response.destroy() };
+    watchSlow(end);
+    response.once('close', () => unwatch(end));
   });
 }
 
 /** Writes to a response and waits until the kernel has the bytes, so that the caller can reuse its buffer. */
-export class ResponseSink {
+export class ResponseSink implements SlowPart {
   private readonly aborter = new AbortController();
   private reject: ((error: Error) => void) | undefined;
   private since = 0;
@@ -52,10 +41,10 @@ export class ResponseSink {
       }
       this.reject = reject;
       this.since = performance.now();
-      startWatching(this);
+      watchSlow(this);
       // Node does not call back when a pipelined response closes before its first byte was sent.
       this.response.write(chunk, (error) => {
-        waiting.delete(this);
+        unwatch(this);
         if (error) reject(error);
         else resolve();
       });
@@ -68,25 +57,14 @@ export class ResponseSink {
   }
 
   close(): void {
-    waiting.delete(this);
+    unwatch(this);
     this.response.off('close', this.closed);
   }
 
   private readonly closed = () => {
-    waiting.delete(this);
+    unwatch(this);
     if (this.response.writableFinished) return;
     this.aborter.abort();
     this.reject?.(new Error('the client has left'));
   };
-}
-
-function startWatching(write: Write): void {
-  waiting.add(write);
-  watch ??= setInterval(() => {
-    const now = performance.now();
-    for (const slow of waiting) slow.cutIfSlow(now);
-    if (waiting.size > 0) return;
-    clearInterval(watch);
-    watch = undefined;
-  }, watchInterval).unref();
 }

@@ -1,0 +1,27 @@
+/** Milliseconds between checks for slow clients; one timer serves all of them. */
+const interval = 5_000;
+
+/** What a client has not taken, or not sent, yet. */
+export interface SlowPart {
+  /** @param now on the monotonic clock. */
+  cutIfSlow(now: number): void;
+}
+
+const waiting = new Set<SlowPart>();
+let timer: NodeJS.Timeout | undefined;
+
+/** Checks it at intervals until `unwatch`. */
+export function watchSlow(part: SlowPart): void {
+  waiting.add(part);
+  timer ??= setInterval(() => {
+    const now = performance.now();
+    for (const each of waiting) each.cutIfSlow(now);
+    if (waiting.size > 0) return;
+    clearInterval(timer);
+    timer = undefined;
+  }, interval).unref();
+}
+
+export function unwatch(part: SlowPart): void {
+  waiting.delete(part);
+}
