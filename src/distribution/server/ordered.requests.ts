@@ -19,13 +19,14 @@ export function handleInOrder(server: Server, timeout: number): void {
 
   const begin = ([request, response]: Exchange, socket: Socket) => {
     watchEnd(response, timeout);
-    response.once('close', () => advance(socket));
+    response.once('close', () => advance(socket, response));
     for (const handle of handlers) handle(request, response);
   };
 
-  const advance = (socket: Socket) => {
+  const advance = (socket: Socket, { shouldKeepAlive }: ServerResponse) => {
     const next = waiting.get(socket)?.shift();
-    if (!next || socket.destroyed) {
+    // After the last response of a connection, Node sends no other and closes none.
+    if (!next || socket.destroyed || !shouldKeepAlive) {
       waiting.delete(socket);
       // Does nothing after the end.
       socket.resume();
