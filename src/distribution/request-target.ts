@@ -13,22 +13,45 @@ export interface NamespaceRules {
 /**
  * Folds the repository of a distribution request into one path segment, so that ordinary routes match:
  * `/v2/<namespace>%2F<name>/manifests/<reference>`. The five shapes in which clients name a namespace (`?ns=`, host as
- * first path component, host before `/v2/`, both, none) give the same target. Everything is decoded exactly once, before
- * any check; text that names no repository stays malformed, and the parameter pipes refuse it.
+ * first path component, host before `/v2/`, both, none) give the same target; the Host header can name a hosted one.
+ * Everything is decoded exactly once, before any check; text that names no repository stays malformed, and the parameter
+ * pipes refuse it.
  * A path of no distribution endpoint is encoded again: the router decodes too and ends a path at `#`, and must not read
  * a folded target out of what a client wrote.
+ * @param authority of the Host header.
  */
-export function foldTarget(url: string, rules: NamespaceRules): string {
-  const target = originForm(url);
-  const mark = target.indexOf('?');
-  const path = decodePath(mark === -1 ? target : target.slice(0, mark));
-  const query = mark === -1 ? '' : target.slice(mark);
+export function foldTarget(url: string, rules: NamespaceRules, authority?: string): string {
+  const { path, query } = splitTarget(url);
   const { root = '/v2', host, rest } = splitRoot(path, rules);
   if (rest === '' && root === '/v2') return `/v2${query}`;
+  const context = { host, ns: namespaceOf(query), authority };
+  const catalog = root === '/v2' ? catalogOf(rest, context, rules) : undefined;
+  if (catalog !== undefined) return `${catalog}${query}`;
   const endpoint = rest === undefined ? undefined : endpointOf(rest);
   if (!endpoint) return path.split('/').map(encodeURIComponent).join('/') + query;
-  const repository = repositoryOf(endpoint.name, host, namespaceOf(query), rules);
-  return `${root}/${segment(repository)}/${endpoint.noun}/${segment(endpoint.reference)}${query}`;
+  const repository = segment(repositoryOf(endpoint.name, context, rules));
+  const isStart = endpoint.noun === 'blobs/uploads' && endpoint.reference === '';
+  const reference = isStart ? '' : `/${segment(endpoint.reference)}`;
+  return `${root}/${repository}/${endpoint.noun}${reference}${query}`;
+}
+
+/**
+ * Another repository that a request names, as the source of a mount, found in the same way as its own.
+ * @returns `<namespace>/<name>`, not checked
+ */
+export function repositoryBeside(name: string, url: string, rules: NamespaceRules, authority?: string): string {
+  const { path, query } = splitTarget(url);
+  const { host } = splitRoot(path, rules);
+  return repositoryOf(name, { host, ns: namespaceOf(query), authority }, rules);
+}
+
+function splitTarget(url: string): { path: string; query: string } {
+  const target = originForm(url);
+  const mark = target.indexOf('?');
+  return {
+    path: decodePath(mark === -1 ? target : target.slice(0, mark)),
+    query: mark === -1 ? '' : target.slice(mark),
+  };
 }
 
 /** Path and query of a request target; servers must accept the absolute form too (RFC 9112 §3.2.2). */
@@ -47,13 +70,39 @@ function splitRoot(path: string, rules: NamespaceRules): { root?: string; host?:
   return host !== undefined && isHost(host, rules) ? { host, rest } : {};
 }
 
+const uploads = /^(.+)\/(blobs\/uploads)(?:\/([^/]*))?$/s;
+const others = /^(.+)\/(manifests|blobs|referrers|tags(?=\/list$))\/([^/]*)$/s;
+
 /** The endpoint below a repository, searched from the right: a name may contain the name of an endpoint. */
 function endpointOf(rest: string): { name: string; noun: string; reference: string } | undefined {
-  const [, name, noun, reference] = /^(.+)\/(manifests|blobs|referrers|tags(?=\/list$))\/([^/]*)$/s.exec(rest) ?? [];
-  return name === undefined || noun === undefined || reference === undefined ? undefined : { name, noun, reference };
+  const [, name, noun, reference = ''] = uploads.exec(rest) ?? others.exec(rest) ?? [];
+  return name === undefined || noun === undefined ? undefined : { name, noun, reference };
 }
 
-function repositoryOf(name: string, host: string | undefined, ns: string | undefined, rules: NamespaceRules): string {
+/** What names the namespace of a request besides its path below `/v2/`. */
+interface NamespaceContext {
+  /** Before `/v2/`. */
+  readonly host: string | undefined;
+  /** The query parameter. */
+  readonly ns: string | undefined;
+  /** The Host header. */
+  readonly authority: string | undefined;
+}
+
+/** Stands for the namespace of a catalog request that names no hosted one. */
+export const allNamespaces = '_';
+
+/** The target of a catalog request: with its namespace if that is hosted, else for all hosted ones. */
+function catalogOf(rest: string | undefined, context: NamespaceContext, rules: NamespaceRules): string | undefined {
+  if (rest === undefined || rules.hosted === undefined || rules.hosted.size === 0) return undefined;
+  const [, first] = /^(?:([^/]+)\/)?_catalog$/s.exec(rest) ?? [];
+  if (first === undefined ? rest !== '_catalog' : !isHost(first, rules)) return undefined;
+  const repository = repositoryOf(`${first === undefined ? '' : `${first}/`}_`, context, rules);
+  const namespace = repository.slice(0, repository.indexOf('/'));
+  return `/v2/${rules.hosted.has(namespace) ? segment(namespace) : allNamespaces}/_catalog`;
+}
+
+function repositoryOf(name: string, { host, ns, authority }: NamespaceContext, rules: NamespaceRules): string {
   const fromQuery = ns === undefined ? undefined : canonical(ns);
   if (host !== undefined) {
     // Two different registries in one request are ambiguous.
@@ -67,7 +116,13 @@ function repositoryOf(name: string, host: string | undefined, ns: string | undef
     // BuildKit and override_path name the host twice; strip it once.
     return `${fromQuery}/${first !== '' && canonical(first) === fromQuery ? remainder : name}`;
   }
-  return isHost(first, rules) ? `${canonical(first)}/${remainder}` : `${canonical(rules.defaultNamespace)}/${name}`;
+  return isHost(first, rules) ? `${canonical(first)}/${remainder}` : `${implied(authority, rules)}/${name}`;
+}
+
+/** The namespace of a request that names none: the server's own name under which it came, or the default. */
+function implied(authority: string | undefined, { hosted, defaultNamespace }: NamespaceRules): string {
+  const own = authority === undefined || hosted === undefined || hosted.size === 0 ? '' : canonical(authority);
+  return hosted?.has(own) === true ? own : canonical(defaultNamespace);
 }
 
 /** Every parser refuses it; stands for text that names nothing. */

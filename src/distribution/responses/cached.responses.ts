@@ -38,7 +38,7 @@ export class CachedResponses {
   /** Caches a response if it can be sent again. */
   set(request: FastifyRequest, { status, headers, body, validity }: HttpResponse): void {
     const responses = this.of(request);
-    if (!responses || !validity || status !== 200 || !isPlain(request) || request.originalUrl.length > longestTarget)
+    if (!responses || !validity || status !== 200 || !isPlain(request) || targetOf(request).length > longestTarget)
       return;
     const isHead = request.method === 'HEAD';
     if (!isHead && !(body instanceof Uint8Array)) return;
@@ -50,17 +50,17 @@ export class CachedResponses {
       body: bytes,
       traffic: request.server.getDecorator<TrafficCounts>('traffic').of(String(headers['oci-namespace'])),
     };
-    responses.set(request.originalUrl, cached, { size: overhead + (bytes?.length ?? 0) });
+    responses.set(targetOf(request), cached, { size: overhead + (bytes?.length ?? 0) });
   }
 
   /** Sends the cached response of the request's target. @returns whether there is a valid one */
   send(request: FastifyRequest, reply: FastifyReply): boolean {
     const responses = this.of(request);
-    const cached = responses?.get(request.originalUrl);
+    const cached = responses?.get(targetOf(request));
     if (!cached || !isPlain(request)) return false;
     const now = cached.validity();
     if (!now) {
-      responses?.delete(request.originalUrl);
+      responses?.delete(targetOf(request));
       return false;
     }
     reply.hijack();
@@ -83,6 +83,11 @@ export function serveCachedResponses(fastify: FastifyInstance): void {
   fastify.addHook('onRequest', (request, reply, done) => {
     if (!cached.send(request, reply)) done();
   });
+}
+
+/** The folded target, because the Host header can decide which repository the client's own is about. */
+function targetOf({ raw }: FastifyRequest): string {
+  return raw.url ?? '';
 }
 
 /** Whether the target alone decides the response: no condition, no range, no body. */
