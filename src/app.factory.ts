@@ -35,8 +35,9 @@ export async function createApp(settings: Settings, options: AppOptions = {}): P
   const logger = new JsonLogger(server.logLevel, await logDestination(server, options.log), server.worker);
   const certificate = readCertificate(server);
   const tracing = wantsTraces() ? await openTracing((message) => logger.warn(message, 'Tracing')) : undefined;
+  const rules = namespaceRules(settings);
   const adapter = new FastifyAdapter({
-    ...serverOptions(server, namespaceRules(settings), certificate?.pair),
+    ...serverOptions(server, rules, certificate?.pair),
     genReqId: requestId,
     skipMiddie: true,
   });
@@ -49,7 +50,7 @@ export async function createApp(settings: Settings, options: AppOptions = {}): P
   // Hooks run in this order.
   const plugins: ((fastify: FastifyInstance) => void)[] = [
     // These must see every request, so they come before anything that responds.
-    connectionsPlugin(app, certificate),
+    connectionsPlugin(app, rules, certificate),
     requestsPlugin(app, logger.pino),
     // Refusals come before content.
     refuseWithoutHost,

@@ -362,6 +362,18 @@ export class ServerSettings {
   minDownloadRate = 1024;
 
   @Setting({
+    name: 'max-uploads',
+    env: 'MAX_UPLOADS',
+    value: 'count',
+    default: '256',
+    parse: parseInteger,
+    description:
+      'maximum concurrent request bodies of uploads, half of them from one client address; further ones wait up to 10 s',
+  })
+  @IsCount(2, 10_000)
+  maxUploads = 256;
+
+  @Setting({
     name: 'memory-cache',
     env: 'MEMORY_CACHE',
     value: 'size',
@@ -425,7 +437,7 @@ export class ServerSettings {
     value: 'duration',
     default: '60s',
     parse: parseDuration,
-    description: 'idle timeout while sending a response',
+    description: 'idle timeout while sending a response or receiving an upload',
   })
   @IsDuration()
   clientTimeout = 60_000;

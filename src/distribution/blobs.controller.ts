@@ -1,4 +1,4 @@
-import { Controller, Get, Head, Res } from '@nestjs/common';
+import { Controller, Delete, Get, Head, Res, UseGuards } from '@nestjs/common';
 import type { FastifyReply } from 'fastify';
 import { Digest } from '../oci/digest.js';
 import { RepositoryRef } from '../oci/repository.js';
@@ -6,9 +6,11 @@ import type { Requester } from '../registry/blob.js';
 import { BlobsService } from '../registry/blobs.service.js';
 import { blobResponse, blobHeadResponse, type Conditions } from './responses/blob.response.js';
 import { RequesterOf, ConditionsOf, DigestOf, Repository } from './parameters.js';
+import { PushGuard } from './push.guard.js';
+import { deletedResponse } from './responses/push.response.js';
 import { send } from './responses/send.js';
 
-/** Blobs (end-2). */
+/** Blobs (end-2, end-10). */
 @Controller('v2/:repository/blobs/:digest')
 export class BlobsController {
   constructor(private readonly blobs: BlobsService) {}
@@ -32,5 +34,16 @@ export class BlobsController {
     @Res() reply: FastifyReply,
   ): Promise<void> {
     await send(reply, blobHeadResponse(repository, await this.blobs.head(repository, digest), conditions));
+  }
+
+  @Delete()
+  @UseGuards(PushGuard)
+  async delete(
+    @Repository() repository: RepositoryRef,
+    @DigestOf() digest: Digest,
+    @Res() reply: FastifyReply,
+  ): Promise<void> {
+    await this.blobs.delete(repository, digest);
+    await send(reply, deletedResponse);
   }
 }

@@ -2,12 +2,15 @@ import { type DynamicModule, Module } from '@nestjs/common';
 import { APP_FILTER } from '@nestjs/core';
 import { BaseController } from './base.controller.js';
 import { BlobsController } from './blobs.controller.js';
+import { CatalogController } from './catalog.controller.js';
 import { CertificateService } from './server/certificate.service.js';
 import { DrainService } from './server/drain.service.js';
 import { OciExceptionFilter } from './exception.filter.js';
 import { ManifestsController } from './manifests.controller.js';
 import { ReferrersController } from './referrers.controller.js';
+import { UploadSlots } from './requests/upload.slots.js';
 import { TagsController } from './tags.controller.js';
+import { UploadsController } from './uploads.controller.js';
 
 /** The endpoints of the distribution specification. */
 @Module({})
@@ -16,8 +19,16 @@ export class DistributionModule {
     return {
       module: DistributionModule,
       imports: [registry],
-      controllers: [BaseController, BlobsController, ManifestsController, ReferrersController, TagsController],
-      providers: [CertificateService, DrainService, { provide: APP_FILTER, useClass: OciExceptionFilter }],
+      controllers: [
+        BaseController,
+        BlobsController,
+        CatalogController,
+        ManifestsController,
+        ReferrersController,
+        TagsController,
+        UploadsController,
+      ],
+      providers: [CertificateService, DrainService, UploadSlots, { provide: APP_FILTER, useClass: OciExceptionFilter }],
       exports: [CertificateService, DrainService],
     };
   }

@@ -5,6 +5,8 @@ import type { KeyPair, KeyPairFiles } from '../config/key-pair.js';
 import { BodyMemory } from '../config/memory/body.memory.js';
 import { ServerSettings } from '../config/server.settings.js';
 import { TrafficCounts } from '../registry/statistics/traffic.counts.js';
+import type { NamespaceRules } from './request-target.js';
+import { receiveBodies } from './requests/incoming.bodies.js';
 import { CertificateService } from './server/certificate.service.js';
 import { ConnectionLimits } from './server/connection.limits.js';
 import { DrainService } from './server/drain.service.js';
@@ -17,7 +19,11 @@ export interface Certificate {
 }
 
 /** Watches connections and responses, and provides what sending a response needs. */
-export function connectionsPlugin(app: INestApplicationContext, certificate: Certificate | undefined) {
+export function connectionsPlugin(
+  app: INestApplicationContext,
+  rules: NamespaceRules,
+  certificate: Certificate | undefined,
+) {
   return (fastify: FastifyInstance): void => {
     const { server } = fastify;
     const { clientTimeout, maxConnections, maxConnectionsPerAddress } = app.get(ServerSettings);
@@ -25,15 +31,14 @@ export function connectionsPlugin(app: INestApplicationContext, certificate: Cer
     new ConnectionLimits(maxConnections, maxConnectionsPerAddress ?? Math.ceil(maxConnections / 2)).watch(server);
     // Node would answer other expectations than 100-continue with a bare 417; no client asks for one.
     server.on('checkExpectation', (request, response) => server.emit('request', request, response));
-    // No route takes a body, so none is parsed: it is refused with its request.
-    fastify.removeAllContentTypeParsers();
-    fastify.addContentTypeParser('*', (_request, _payload, done) => done(null));
     fastify.decorate('clientTimeout', clientTimeout);
     fastify.decorate('bodyMemory', app.get(BodyMemory));
     fastify.decorate('traffic', app.get(TrafficCounts));
     // The exception filter sets it, the request log reads it.
     fastify.decorateRequest('refusal', undefined);
+    fastify.decorate('namespaceRules', rules);
     app.get(DrainService).watch(fastify);
+    receiveBodies(fastify, clientTimeout);
     if (!certificate) return;
     app.get(CertificateService).watch(server as unknown as TlsServer, certificate.files, certificate.pair);
   };

@@ -1,7 +1,13 @@
 import { Catch, HttpException, Logger, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
-import type { FastifyReply } from 'fastify';
+import type { FastifyReply, FastifyRequest } from 'fastify';
 import { codeOfStatus, OciError } from '../oci/error.js';
+import { RangeRefused } from '../registry/push.js';
+import type { NamespaceRules } from './request-target.js';
+import { RepositoryUrl } from './requests/repository.url.js';
+import { allowedMethods } from './responses/allowed.methods.js';
 import { errorResponse } from './responses/error.response.js';
+import type { HttpResponse } from './responses/http.response.js';
+import { rangeRefusedResponse } from './responses/push.response.js';
 import { send } from './responses/send.js';
 
 /** Turns every error, the framework's included, into the specification's error document. */
@@ -22,8 +28,17 @@ export class OciExceptionFilter implements ExceptionFilter {
       this.logger.error(messageOf(error), error instanceof Error ? error.stack : undefined);
     // For the request's log line.
     Object.assign(reply.request, { refusal: `${response.code}: ${response.message}` });
-    await send(reply, errorResponse(response));
+    await send(reply, refusalOf(response, reply.request));
   }
+}
+
+function refusalOf(error: OciError, request: FastifyRequest): HttpResponse {
+  if (error instanceof RangeRefused) return rangeRefusedResponse(RepositoryUrl.of(request), error);
+  const response = errorResponse(error);
+  if (error.code !== 'UNSUPPORTED') return response;
+  const { hosted } = request.server.getDecorator<NamespaceRules>('namespaceRules');
+  const allow = allowedMethods(request.raw.url ?? '', request.method, hosted);
+  return { ...response, headers: { ...response.headers, allow } };
 }
 
 /** @param method of the request: an unknown path is 404 to GET and HEAD, and UNSUPPORTED to every other method. */
@@ -31,8 +46,7 @@ export function toOciError(error: unknown, method: string): OciError {
   if (error instanceof OciError) return error;
   const status = statusOf(error);
   if (status === undefined) return new OciError('UNKNOWN');
-  // The framework checks a body's Content-Type even where no route takes a body.
-  if ([404, 415].includes(status) && method !== 'GET' && method !== 'HEAD') return new OciError('UNSUPPORTED');
+  if (status === 404 && method !== 'GET' && method !== 'HEAD') return new OciError('UNSUPPORTED');
   return new OciError(codeOfStatus(status), undefined, { status });
 }
 

@@ -1,13 +1,17 @@
-import { Controller, Get, Head, Headers, Res } from '@nestjs/common';
+import { Controller, Delete, Get, Head, Headers, Put, Res, UseGuards } from '@nestjs/common';
 import type { FastifyReply } from 'fastify';
 import type { Reference } from '../oci/reference.js';
 import { RepositoryRef } from '../oci/repository.js';
 import { ManifestsService } from '../registry/manifests.service.js';
 import { manifestResponse } from './responses/manifest.response.js';
-import { ReferenceOf, Repository } from './parameters.js';
+import { ManifestBodyOf, ReferenceOf, Repository, UrlOf } from './parameters.js';
+import { PushGuard } from './push.guard.js';
+import { PushQueryOf, type PushQuery } from './requests/manifest.parameters.js';
+import { RepositoryUrl } from './requests/repository.url.js';
+import { deletedResponse, manifestCreatedResponse } from './responses/push.response.js';
 import { send } from './responses/send.js';
 
-/** Manifests by tag and by digest (end-3). */
+/** Manifests by tag and by digest (end-3, end-7, end-9). */
 @Controller('v2/:repository/manifests/:reference')
 export class ManifestsController {
   constructor(private readonly manifests: ManifestsService) {}
@@ -30,5 +34,29 @@ export class ManifestsController {
     @Res() reply: FastifyReply,
   ): Promise<void> {
     await send(reply, manifestResponse(repository, await this.manifests.head(repository, reference), tag));
+  }
+
+  @Put()
+  @UseGuards(PushGuard)
+  async put(
+    @Repository() repository: RepositoryRef,
+    @PushQueryOf() { reference, ...query }: PushQuery,
+    @ManifestBodyOf() body: Buffer,
+    @UrlOf() url: RepositoryUrl,
+    @Res() reply: FastifyReply,
+  ): Promise<void> {
+    const result = await this.manifests.put(repository, reference, { ...query, body });
+    await send(reply, manifestCreatedResponse(url, result));
+  }
+
+  @Delete()
+  @UseGuards(PushGuard)
+  async delete(
+    @Repository() repository: RepositoryRef,
+    @ReferenceOf() reference: Reference,
+    @Res() reply: FastifyReply,
+  ): Promise<void> {
+    await this.manifests.delete(repository, reference);
+    await send(reply, deletedResponse);
   }
 }

@@ -4,8 +4,11 @@ import { Digest } from '../oci/digest.js';
 import { OciError } from '../oci/error.js';
 import { parseReference } from '../oci/reference.js';
 import { RepositoryRef } from '../oci/repository.js';
+import { Namespace } from '../oci/namespace.js';
 import type { Conditions } from './responses/blob.response.js';
-import { originForm } from './request-target.js';
+import { allNamespaces, originForm, type NamespaceRules } from './request-target.js';
+import { ManifestBodyPipe, UploadBodyPipe } from './requests/body.pipes.js';
+import { RepositoryUrl } from './requests/repository.url.js';
 import { RequesterPipe } from './requester.pipe.js';
 
 /** Largest page that a request may ask for. */
@@ -26,14 +29,32 @@ export const ConditionsOf = createParamDecorator((_: undefined, context: Executi
   return { range, ifRange: typeof ifRange === 'string' ? ifRange : undefined, ifNoneMatch };
 });
 
+/** The namespace of a catalog request, as `foldTarget` found it; undefined stands for all hosted ones. */
+export const NamespaceOf = createParamDecorator((_: undefined, context: ExecutionContext): Namespace | undefined => {
+  const { params, server } = requestOf(context);
+  const { namespace } = params as { namespace: string };
+  const { hosted = new Set() } = server.getDecorator<NamespaceRules>('namespaceRules');
+  if (namespace === allNamespaces && hosted.size > 0) return undefined;
+  if (!hosted.has(namespace)) throw new OciError('NOT_FOUND');
+  return Namespace.parse(namespace);
+});
+
+export const UrlOf = createParamDecorator((_: undefined, context: ExecutionContext) =>
+  RepositoryUrl.of(requestOf(context)),
+);
+
 const requestAsSent = createParamDecorator((_: undefined, context: ExecutionContext) => requestOf(context));
 export const RequesterOf = () => requestAsSent(RequesterPipe);
+export const UploadBodyOf = () => requestAsSent(UploadBodyPipe);
+export const ManifestBodyOf = () => requestAsSent(ManifestBodyPipe);
 
 /** A list request: its path as the client sent it, its whole query, and the part that goes upstream. */
 export interface ListQuery {
   readonly path: string;
   readonly query: URLSearchParams;
   readonly passed: URLSearchParams;
+  /** The same for lists that are made here. */
+  readonly page: { readonly n: number | undefined; readonly last: string | undefined };
 }
 
 /** @throws OciError REQUEST_INVALID when `n` is not a number, or the query too long; more than 1000 counts as 1000. */
@@ -47,5 +68,6 @@ export const ListQueryOf = createParamDecorator((_: undefined, context: Executio
   const n = passed.get('n');
   if (n !== null && !/^\d{1,15}$/.test(n)) throw new OciError('REQUEST_INVALID', 'n must be a whole number');
   if (n !== null) passed.set('n', String(Math.min(Number(n), maxPage)));
-  return { path, query, passed };
+  const page = { n: n === null ? undefined : Math.min(Number(n), maxPage), last: passed.get('last') ?? undefined };
+  return { path, query, passed, page };
 });

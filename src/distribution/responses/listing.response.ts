@@ -13,6 +13,11 @@ export function tagsResponse(
   return listResponse(repository, page.body, 'application/json', page, nextLink(path, query, page.next));
 }
 
+/** A list of repositories. */
+export function catalogResponse(page: TagPage, path: string, query: URLSearchParams): HttpResponse {
+  return listResponse(undefined, page.body, 'application/json', page, nextLink(path, query, page.next));
+}
+
 /** A list of referrers (end-12). */
 export function referrersResponse(
   repository: RepositoryRef,
@@ -32,7 +37,7 @@ export function referrersResponse(
 }
 
 function listResponse(
-  repository: RepositoryRef,
+  repository: RepositoryRef | undefined,
   body: Uint8Array,
   mediaType: string,
   { cache, age }: Pick<TagPage, 'cache' | 'age'>,
@@ -44,7 +49,7 @@ function listResponse(
       ...commonHeaders,
       'content-type': mediaType,
       'content-length': body.length,
-      'oci-namespace': repository.namespace.toString(),
+      ...(repository && { 'oci-namespace': repository.namespace.toString() }),
       'x-cache': cache,
       age,
       ...link,

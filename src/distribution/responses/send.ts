@@ -1,5 +1,6 @@
 import type { FastifyReply } from 'fastify';
 import type { BodyMemory, Hold } from '../../config/memory/body.memory.js';
+import { bodyOf } from '../requests/incoming.bodies.js';
 import { OciError } from '../../oci/error.js';
 import type { NamespaceTraffic, TrafficCounts } from '../../registry/statistics/traffic.counts.js';
 import type { HttpResponse, BodySink } from './http.response.js';
@@ -22,6 +23,8 @@ export async function send(reply: FastifyReply, response: HttpResponse): Promise
     reply.hijack();
     // Set before they are written, so that the request log can read them.
     for (const [name, value] of Object.entries(response.headers)) raw.setHeader(name, value);
+    // A client that still sends is told not to use the connection again; see `end`.
+    if (bodyOf(reply.request)?.endsConnection === true) raw.shouldKeepAlive = false;
     raw.writeHead(response.status);
     await sendBody(reply, response, hold);
   } finally {
@@ -51,14 +54,14 @@ async function sendBody(
   const response = reply.raw;
   const namespace = headers['oci-namespace'];
   if (reply.request.method === 'HEAD' || body === undefined || status === 304) {
-    response.end();
+    await end(reply);
     return;
   }
   // Only content has a namespace; errors are not traffic that a cache could save.
   const traffic = namespace === undefined ? undefined : trafficOf(reply).of(String(namespace));
   if (typeof body === 'string' || (body instanceof Uint8Array && body.length <= smallBody)) {
     if (traffic) traffic.sent += Buffer.byteLength(body);
-    response.end(body);
+    await end(reply, body);
     return;
   }
   // Clients wait for the header with a deadline, which a slow upstream's first byte could exceed.
@@ -68,7 +71,7 @@ async function sendBody(
     const write = counting(sink, traffic);
     if (body instanceof Uint8Array) await writeInSlices(body, write, hold);
     else await body.copy(write, sink.signal);
-    response.end();
+    await end(reply);
   } catch (error) {
     response.socket?.resetAndDestroy();
     response.destroy();
@@ -77,6 +80,20 @@ async function sendBody(
   } finally {
     sink.close();
   }
+}
+
+/**
+ * Ends a response. When its client still sends a body that nobody wants, a bounded part of that is read first: an end
+ * of the connection would reset it, and the client might not see the response.
+ */
+async function end({ raw, request }: FastifyReply, rest?: string | Uint8Array): Promise<void> {
+  const body = bodyOf(request);
+  if (body?.isPending === true) {
+    if (rest === undefined) raw.flushHeaders();
+    else raw.write(rest);
+    await body.drain();
+    raw.end();
+  } else raw.end(rest);
 }
 
 async function writeInSlices(body: Uint8Array, write: BodySink, hold: Hold | undefined): Promise<void> {

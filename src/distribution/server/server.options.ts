@@ -14,7 +14,7 @@ const headersTimeout = 10_000;
 const connectionsCheckingInterval = 2_000;
 /** Milliseconds for the TLS handshake; Node's default is two minutes. */
 const handshakeTimeout = 10_000;
-/** Milliseconds in which a request, header and body, has to arrive. */
+/** Milliseconds in which a request, header and body, has to arrive where nothing is pushed. */
 const requestTimeout = 30_000;
 /** Milliseconds that an idle connection is kept: longer than load balancers keep theirs, so that they never reuse a closing one. */
 const keepAliveTimeout = 75_000;
@@ -34,17 +34,18 @@ export function serverLimits({ maxHeaderSize }: ServerSettings): ServerOptions {
 
 /** Options of the main server. @param pair of the certificate, if it serves TLS */
 export function serverOptions(settings: ServerSettings, rules: NamespaceRules, pair?: KeyPair) {
-  const http = serverLimits(settings);
+  // A body has deadlines of its own, see `IncomingBody`.
+  const http = { ...serverLimits(settings), requestTimeout: 0 };
   return {
     exposeHeadRoutes: false,
-    requestTimeout,
+    requestTimeout: 0,
     keepAliveTimeout,
     return503OnClosing: false,
     forceCloseConnections: 'idle',
     ...(pair ? { https: { ...http, ...secureOptions(pair), handshakeTimeout } } : { http }),
     // A reference may be a sha512 digest; names are limited by their own parser.
     routerOptions: { maxParamLength: 2048 },
-    rewriteUrl: (request: IncomingMessage) => foldTarget(request.url ?? '/', rules),
+    rewriteUrl: (request: IncomingMessage) => foldTarget(request.url ?? '/', rules, request.headers.host),
     clientErrorHandler: respondToClientError,
     frameworkErrors: (error: Error, request: FastifyRequest, reply: FastifyReply) => {
       void send(reply, errorResponse(toOciError(error, request.method)));

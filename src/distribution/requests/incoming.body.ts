@@ -1,0 +1,180 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { OciError } from '../../oci/error.js';
+import type { PushBody } from '../../registry/push.js';
+import { unwatch, watchSlow, type SlowPart } from '../server/slow.clients.js';
+
+/** Milliseconds in which a body has to arrive, unless its route streams it. */
+const wholeTimeout = 30_000;
+/** Bytes per second of a streamed body below which its client counts as stalled. */
+const slowest = 1024;
+/** Bytes and milliseconds of a refused body that are read, so that its client sees the response instead of a reset. */
+const drainSize = 16 * 1024 * 1024;
+const drainTime = 5_000;
+
+/** The body of one request, and its deadlines. Nothing of it is read before somebody asks for it. */
+export class IncomingBody implements PushBody, SlowPart {
+  readonly length: number | undefined;
+  /** Bytes read so far. */
+  received = 0;
+  private readonly timer: NodeJS.Timeout;
+  private failure: OciError | undefined;
+  private wake: (() => void) | undefined;
+  private isRead = false;
+  private isStreamed = false;
+  private isListening = false;
+  private awaitsContinue: boolean;
+  /** Milliseconds waited for the client, and what it has sent since they count. */
+  private waited = 0;
+  private since = 0;
+  private arrived = 0;
+
+  /**
+   * @param timeout milliseconds over which a streamed body has to make progress.
+   * @param refuse ends a request whose body took too long while nobody was reading it.
+   */
+  constructor(
+    private readonly request: IncomingMessage,
+    private readonly response: ServerResponse,
+    private readonly timeout: number,
+    refuse: () => void,
+  ) {
+    const { 'content-length': length, expect = '' } = request.headers;
+    this.length = length === undefined ? undefined : Number(length);
+    this.awaitsContinue = /^100-continue$/i.test(expect);
+    this.timer = setTimeout(() => {
+      if (request.complete) return;
+      if (this.isRead) this.fail(late());
+      else refuse();
+    }, wholeTimeout);
+    request.once('end', () => clearTimeout(this.timer));
+    response.once('close', () => clearTimeout(this.timer));
+  }
+
+  /** Replaces the deadline for the whole body by one for its progress. */
+  stream(): void {
+    clearTimeout(this.timer);
+    this.isStreamed = true;
+  }
+
+  /** Whether something of it has not been read. */
+  get isPending(): boolean {
+    return !this.request.readableEnded && !this.request.destroyed;
+  }
+
+  /** Whether the connection cannot be used after a response that leaves the rest of the body unread. */
+  get endsConnection(): boolean {
+    const rest = (this.length ?? Infinity) - this.received;
+    return this.isPending && (rest > drainSize || this.awaitsContinue || this.failure !== undefined);
+  }
+
+  /** Calls back when the exchange is over. */
+  onceOver(callback: () => void): void {
+    if (this.response.closed || this.response.destroyed) callback();
+    else this.response.once('close', callback);
+  }
+
+  /** Fails it, because others need its place. */
+  cut(): void {
+    this.fail(late());
+  }
+
+  /** @throws OciError when the client stalls or leaves */
+  async *chunks(): AsyncGenerator<Uint8Array, void, undefined> {
+    this.isRead = true;
+    this.confirm();
+    for await (const chunk of this.read()) {
+      this.arrived += chunk.length;
+      this.received += chunk.length;
+      yield chunk;
+    }
+  }
+
+  /** Reads a bounded part of what is left of a body whose request has its response. */
+  async drain(): Promise<void> {
+    if (!this.isPending || this.awaitsContinue) return;
+    this.failure = undefined;
+    this.isStreamed = false;
+    const timer = setTimeout(() => this.fail(late()), drainTime);
+    let left = drainSize;
+    try {
+      for await (const chunk of this.read()) {
+        left -= chunk.length;
+        if (left <= 0) break;
+      }
+      // The client still writes; what it sends from now on stays in the kernel until it has seen the response.
+      while (this.isPending && !this.isLate) await this.event();
+    } catch (error) {
+      if (!(error instanceof OciError)) throw error;
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  /** Fails a body that brought too little since its time began to count. */
+  cutIfSlow(now: number): void {
+    const waited = this.waited + (now - this.since);
+    if (waited < this.timeout) return;
+    if (this.arrived < (slowest * waited) / 1000) this.fail(late());
+    else this.startCounting(now);
+  }
+
+  private get isLate(): boolean {
+    return this.failure !== undefined;
+  }
+
+  private fail(error: OciError): void {
+    this.failure ??= error;
+    this.wake?.();
+  }
+
+  private async *read(): AsyncGenerator<Buffer, void, undefined> {
+    this.listen();
+    for (;;) {
+      if (this.failure) throw this.failure;
+      const chunk = this.request.read() as Buffer | null;
+      if (chunk !== null) yield chunk;
+      else if (this.request.readableEnded) return;
+      else if (this.request.destroyed)
+        throw new OciError('REQUEST_INVALID', 'the client left before the end of the body');
+      else if (this.isStreamed) await this.watchedEvent();
+      else await this.event();
+    }
+  }
+
+  private async watchedEvent(): Promise<void> {
+    this.since = performance.now();
+    watchSlow(this);
+    await this.event();
+    unwatch(this);
+    this.waited += performance.now() - this.since;
+  }
+
+  private event(): Promise<void> {
+    return new Promise((resolve) => (this.wake = resolve));
+  }
+
+  private startCounting(now: number): void {
+    this.since = now;
+    this.waited = 0;
+    this.arrived = 0;
+  }
+
+  private listen(): void {
+    if (this.isListening) return;
+    this.isListening = true;
+    const wake = () => this.wake?.();
+    // The error of a connection that breaks comes with the end of the request.
+    this.request.on('readable', wake).once('end', wake).once('close', wake).on('error', wake);
+  }
+
+  /** Tells a client that waits with its body to send it (RFC 9110 §10.1.1). */
+  private confirm(): void {
+    if (!this.awaitsContinue) return;
+    this.awaitsContinue = false;
+    this.response.writeContinue();
+  }
+}
+
+function late(): OciError {
+  return new OciError('REQUEST_INVALID', 'the body took too long', { status: 408 });
+}

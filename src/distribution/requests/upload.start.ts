@@ -1,0 +1,22 @@
+import type { RepositoryRef } from '../../oci/repository.js';
+import type { PushBody } from '../../registry/push.js';
+import type { UploadsService } from '../../registry/uploads.service.js';
+import type { HttpResponse } from '../responses/http.response.js';
+import { blobCreatedResponse, uploadResponse } from '../responses/push.response.js';
+import type { RepositoryUrl } from './repository.url.js';
+import type { StartQuery } from './upload.parameters.js';
+
+/** Mounts the blob (end-11), takes it from the body (end-4b), or begins a session (end-4a). */
+export async function startUpload(
+  uploads: UploadsService,
+  repository: RepositoryRef,
+  { mount, digest, algorithm }: StartQuery,
+  body: PushBody,
+  url: RepositoryUrl,
+): Promise<HttpResponse> {
+  if (mount && (await uploads.mount(repository, mount.digest, mount.from)))
+    return blobCreatedResponse(url, mount.digest);
+  if (!digest) return uploadResponse(url, await uploads.begin(repository, { algorithm }));
+  await uploads.single(repository, digest, body);
+  return blobCreatedResponse(url, digest);
+}
