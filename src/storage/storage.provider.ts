@@ -152,6 +152,20 @@ export abstract class StorageProvider {
    */
   abstract list(prefix: string): AsyncIterable<ObjectEntry>;
 
+  /**
+   * Names of the objects in a folder that has no subfolders, in ascending byte order.
+   * @param after lists only names behind this one, whether there is such an object or not.
+   * @param limit the most names that are listed.
+   */
+  async listNames(folder: string, after: string | undefined, limit: number): Promise<string[]> {
+    const names: string[] = [];
+    for await (const { key } of this.list(folder)) {
+      const name = key.slice(folder.length + 1);
+      if (after === undefined || name > after) names.push(name);
+    }
+    return names.sort().slice(0, limit);
+  }
+
   /** Begins to write content whose key is only certain once it has been verified. */
   abstract createIngest(options?: IngestOptions): Promise<Ingest>;
 

@@ -85,6 +85,10 @@ export class CountedProvider extends StorageProvider {
     }
   }
 
+  override listNames(folder: string, after: string | undefined, limit: number): Promise<string[]> {
+    return this.counter.count('list', this.inner.listNames(folder, after, limit));
+  }
+
   async createIngest(options?: IngestOptions): Promise<Ingest> {
     return new CountedIngest(await this.counter.count('ingest', this.inner.createIngest(options)), this.counter);
   }

@@ -7,7 +7,7 @@ async function writeAll(provider: StorageProvider, keys: readonly string[]): Pro
   await Promise.all(keys.map((key) => provider.write(key, Buffer.from(key))));
 }
 
-/** `list`. */
+/** `list` and `listNames`. */
 export function listContract(it: ContractCase): void {
   it('lists nothing under an unused prefix', async (provider) => {
     await provider.write('a/one', sample(1));
@@ -100,5 +100,34 @@ export function listContract(it: ContractCase): void {
       break;
     }
     assert.equal((await keysUnder(provider, 'a')).length, 3);
+  });
+
+  it('lists names in the order of their bytes, from any place on', async (provider) => {
+    const names = ['0', '1.0', 'a-b', 'a.b', 'a_b', 'ab', 'b'];
+    await writeAll(provider, [...names.map((name) => `names/${name}`), 'namesake/a', 'other/c']);
+    const sorted = [...names].sort();
+    assert.deepEqual(await provider.listNames('names', undefined, 100), sorted);
+    assert.deepEqual(await provider.listNames('names', undefined, 3), sorted.slice(0, 3));
+    assert.deepEqual(await provider.listNames('names', 'a-b', 2), ['a.b', 'a_b']);
+    assert.deepEqual(await provider.listNames('names', 'aa', 100), ['ab', 'b']);
+    assert.deepEqual(await provider.listNames('names', 'b', 100), []);
+    assert.deepEqual(await provider.listNames('names', undefined, 0), []);
+    assert.deepEqual(await provider.listNames('nothing', undefined, 100), []);
+  });
+
+  it('lists names that were written and removed just before', async (provider) => {
+    const names = Array.from({ length: 300 }, (_, index) => `n${index}`);
+    for (let done = 0; done < names.length; done += 50)
+      await writeAll(
+        provider,
+        names.slice(done, done + 50).map((name) => `names/${name}`),
+      );
+    assert.deepEqual(await provider.listNames('names', undefined, 1_000), [...names].sort());
+    await provider.write('names/z', sample(1));
+    await provider.delete('names/n0');
+    const now = [...names.slice(1), 'z'].sort();
+    assert.deepEqual(await provider.listNames('names', undefined, 1_000), now);
+    await provider.write('names/n0', sample(1));
+    assert.deepEqual(await provider.listNames('names', undefined, 2), ['n0', 'n1']);
   });
 }

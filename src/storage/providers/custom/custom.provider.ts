@@ -1,7 +1,7 @@
 import { Logger } from '@nestjs/common';
 import type { CustomSettings } from '../../../config/storage.settings.js';
 import { StorageError } from '../../storage-error.js';
-import type { StorageProvider } from '../../storage.provider.js';
+import { StorageProvider } from '../../storage.provider.js';
 import type { ProviderFactory, ProviderContext, ProviderOptions } from './provider.factory.js';
 import { resolveModule } from './resolve-module.js';
 import { Redactor } from './redactor.js';
@@ -10,7 +10,7 @@ import { Redactor } from './redactor.js';
 const deadline = 30_000;
 
 /** Required members of the port; the compiler checks that the list is complete. */
-const members: Record<Exclude<keyof StorageProvider, 'resumable'>, 'method' | 'property'> = {
+const members: Record<Exclude<keyof StorageProvider, 'resumable' | 'listNames'>, 'method' | 'property'> = {
   initialize: 'method',
   read: 'method',
   write: 'method',
@@ -56,6 +56,8 @@ export async function openCustom(settings: CustomSettings, folder: string): Prom
   const missing = missingMembers(provider);
   if (missing.length > 0)
     throw new StorageError('failed', `${module} does not provide a storage provider: it lacks ${missing.join(', ')}`);
+  // A class of another version of the port, or of none, may lack what has a default.
+  if (!('listNames' in provider)) Object.assign(provider, { listNames: StorageProvider.prototype.listNames });
   // Any error becomes one line for the operator.
   const initialize = provider.initialize.bind(provider);
   provider.initialize = () => attempt('cannot be used', initialize);

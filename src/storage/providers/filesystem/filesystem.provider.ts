@@ -8,6 +8,7 @@ import { notFound, orAbsent, StorageError } from '../../storage-error.js';
 import { StorageProvider, type ObjectEntry, type StoredObject } from '../../storage.provider.js';
 import { errorCode, makeFolder, moveInto, syncFolder } from './durable.js';
 import { nodeFileSystem, type FileSystem } from './file-system.js';
+import { FolderNames } from './folder-names.js';
 import { Folders } from './folders.js';
 import { OpenFiles } from './open-files.js';
 import { FilesystemIngest } from './filesystem.ingest.js';
@@ -25,6 +26,7 @@ export class FilesystemProvider extends StorageProvider {
   private folders: Folders;
   private readonly ingesting = new Set<string>();
   private readonly openFiles = new OpenFiles();
+  private readonly names: FolderNames;
 
   /** @param umask permissions removed from files and folders; by default only the owner has access. */
   constructor(
@@ -34,6 +36,7 @@ export class FilesystemProvider extends StorageProvider {
   ) {
     super();
     this.folders = this.foldersOf(resolve(root));
+    this.names = new FolderNames(files);
   }
 
   private get root(): string {
@@ -199,6 +202,10 @@ export class FilesystemProvider extends StorageProvider {
     } finally {
       for (const { names } of folders) await names.return(undefined);
     }
+  }
+
+  override listNames(folder: string, after: string | undefined, limit: number): Promise<string[]> {
+    return this.names.list(this.pathOf(folder), after, limit);
   }
 
   async createIngest(): Promise<FilesystemIngest> {

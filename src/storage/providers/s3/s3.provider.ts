@@ -11,7 +11,7 @@ import {
 import { checkBucket } from './bucket.check.js';
 import { KeySpace } from './key-space.js';
 import { copyObject } from './reading/object-copy.js';
-import { listObjects } from './reading/object-list.js';
+import { listNames, listObjects } from './reading/object-list.js';
 import { S3Connection } from './s3.connection.js';
 import { toStorageError } from './s3-errors.js';
 import { S3Ingest, type IngestContext } from './uploading/s3.ingest.js';
@@ -137,6 +137,10 @@ export class S3Provider extends StorageProvider {
 
   async *list(prefix: string): AsyncIterable<ObjectEntry> {
     yield* listObjects(this.connection, this.space, prefix);
+  }
+
+  override listNames(folder: string, after: string | undefined, limit: number): Promise<string[]> {
+    return listNames(this.connection, this.space, folder, after, limit);
   }
 
   async createIngest({ isTransient = false, key }: IngestOptions = {}): Promise<Ingest> {

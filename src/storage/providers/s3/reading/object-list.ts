@@ -6,6 +6,9 @@ import { toStorageError } from '../s3-errors.js';
 import { removeObject } from '../s3.requests.js';
 import { callOptions } from '../s3.tuning.js';
 
+/** Most objects that one response of S3 lists. */
+const largestPage = 1_000;
+
 interface Listed {
   readonly path: string;
   readonly size: number;
@@ -35,6 +38,27 @@ export async function* listObjects(
   } finally {
     await markers.close();
   }
+}
+
+/**
+ * Names in a folder, in the order of their bytes: one request for each 1,000.
+ * @param folder a well-formed key.
+ */
+export async function listNames(
+  connection: S3Connection,
+  space: KeySpace,
+  folder: string,
+  after: string | undefined,
+  limit: number,
+): Promise<string[]> {
+  const start = `${space.pathOf(folder)}/`;
+  const names: string[] = [];
+  if (limit === 0) return names;
+  for await (const { path } of listed(connection, start, after === undefined ? undefined : start + after, limit)) {
+    if (space.keyOf(path) !== undefined) names.push(path.slice(start.length));
+    if (names.length === limit) break;
+  }
+  return names;
 }
 
 /** The use markers, read in step with the objects; markers of missing objects are removed. */
@@ -87,21 +111,36 @@ class Markers {
   }
 }
 
-/** Every object whose path begins with `start`, including foreign objects, in UTF-8 order. */
-async function* listed(connection: S3Connection, start: string): AsyncGenerator<Listed> {
+/**
+ * Every object whose path begins with `start`, including foreign objects, in UTF-8 order.
+ * @param after only those behind this path.
+ * @param page the most objects of one response; 1,000 at any rate.
+ */
+async function* listed(
+  connection: S3Connection,
+  start: string,
+  after?: string,
+  page = largestPage,
+): AsyncGenerator<Listed> {
   const { calls, bucket, tuning } = connection;
   let token: string | undefined;
   do {
-    const where = { Bucket: bucket, Prefix: start, EncodingType: 'url' as const };
-    const command = new ListObjectsV2Command({ ...where, ...(token !== undefined && { ContinuationToken: token }) });
-    const page = await calls.send(command, callOptions(tuning)).catch((error: unknown) => {
+    const command = new ListObjectsV2Command({
+      Bucket: bucket,
+      Prefix: start,
+      EncodingType: 'url',
+      ...(page < largestPage && { MaxKeys: page }),
+      ...(token !== undefined && { ContinuationToken: token }),
+      ...(token === undefined && after !== undefined && { StartAfter: after }),
+    });
+    const response = await calls.send(command, callOptions(tuning)).catch((error: unknown) => {
       throw toStorageError(error, 'list objects');
     });
-    for (const { Key = '', Size = 0, LastModified = new Date(0) } of page.Contents ?? []) {
-      const path = page.EncodingType === 'url' ? decoded(Key) : Key;
+    for (const { Key = '', Size = 0, LastModified = new Date(0) } of response.Contents ?? []) {
+      const path = response.EncodingType === 'url' ? decoded(Key) : Key;
       yield { path, size: Size, modified: LastModified };
     }
-    token = page.IsTruncated === true ? page.NextContinuationToken : undefined;
+    token = response.IsTruncated === true ? response.NextContinuationToken : undefined;
   } while (token !== undefined);
 }
 
