@@ -17,6 +17,7 @@ import { StorageError } from './storage-error.js';
  * leases/<algorithm>/<first two hex>/<hex>-<upstream>-<epoch>  which replica downloads that content from that upstream
  * leases/tags/<first two hex>/<hex>-<epoch>                  which one asks about a tag; hex is of the tag's key
  * leases/manifests/<first two hex>/<hex>-<epoch>             which one gets a manifest; hex is of the record's key
+ * uploads/<first two hex>/<id>-<epoch>                       an upload session, where it stood when that epoch had it
  * damaged/<former key>                                       quarantined objects, kept for a week
  * state/<name>                                               results of earlier sweeps and scrubs
  * ingest/<id>                                                being written; internal to the provider, never a key
@@ -48,6 +49,9 @@ export const keys = {
     leasesOf('manifests', keys.manifest(repository, digest)),
   /** @param leases from one of the three functions above; it is a prefix, not a folder. */
   lease: (leases: string, epoch: number) => `${leases}-${String(epoch).padStart(8, '0')}`,
+  /** @param id `isIngestId`. The folder holds other sessions too. */
+  uploads: (id: string) => `uploads/${id.slice(0, 2)}`,
+  upload: (id: string, epoch: number) => `${keys.uploads(id)}/${id}-${String(epoch).padStart(8, '0')}`,
   damaged: (key: string) => `damaged/${key}`,
   state: (name: 'usage' | 'scrub') => `state/${name}`,
 };
@@ -99,6 +103,23 @@ function parseDigestKey(key: string, keyOf: (digest: Digest) => string): Digest 
 export function contentFolders(): string[] {
   const starts = Array.from({ length: 256 }, (_, index) => index.toString(16).padStart(2, '0'));
   return ['sha256', 'sha512'].flatMap((algorithm) => starts.map((start) => `blobs/${algorithm}/${start}`));
+}
+
+/** Undefined for keys that are not records of upload sessions. */
+export function parseUploadKey(key: string): { readonly id: string; readonly epoch: number } | undefined {
+  const [, folder, id = '', epoch] = /^uploads\/([0-9a-f]{2})\/([0-9a-f]{32})-(\d{8})$/.exec(key) ?? [];
+  return folder === undefined || folder !== id.slice(0, 2) ? undefined : { id, epoch: Number(epoch) };
+}
+
+/** Whether the text is the id of a resumable ingest. */
+export function isIngestId(id: string): boolean {
+  return /^[0-9a-f]{32}$/.test(id);
+}
+
+/** The id itself. @throws StorageError `failed` when it is malformed */
+export function checkIngestId(id: string): string {
+  if (!isIngestId(id)) throw new StorageError('failed', 'the id of the ingest is malformed');
+  return id;
 }
 
 function leasesOf(folder: string, key: string): string {

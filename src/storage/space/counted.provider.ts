@@ -7,7 +7,10 @@ import {
   type Ingest,
   type IngestOptions,
   type ObjectEntry,
+  type ResumableIngest,
+  type ResumableIngests,
   type StoredObject,
+  type WriteOptions,
 } from '../storage.provider.js';
 
 /** Counts the operations of another provider and their errors, and changes nothing else. */
@@ -35,12 +38,12 @@ export class CountedProvider extends StorageProvider {
     return this.counter.count('read', this.inner.read(key, limit));
   }
 
-  write(key: string, content: Uint8Array): Promise<void> {
-    return this.counter.count('write', this.inner.write(key, content));
+  write(key: string, content: Uint8Array, options?: WriteOptions): Promise<void> {
+    return this.counter.count('write', this.inner.write(key, content, options));
   }
 
-  create(key: string, content: Uint8Array): Promise<boolean> {
-    return this.counter.count('create', this.inner.create(key, content));
+  create(key: string, content: Uint8Array, options?: WriteOptions): Promise<boolean> {
+    return this.counter.count('create', this.inner.create(key, content, options));
   }
 
   get isExclusive(): boolean {
@@ -93,6 +96,11 @@ export class CountedProvider extends StorageProvider {
     return new CountedIngest(await this.counter.count('ingest', this.inner.createIngest(options)), this.counter);
   }
 
+  override get resumable(): ResumableIngests | undefined {
+    const { resumable } = this.inner;
+    return resumable && new CountedIngests(resumable, this.counter);
+  }
+
   sweepIngests(age: number): Promise<number> {
     return this.inner.sweepIngests(age);
   }
@@ -139,6 +147,47 @@ class CountedIngest extends CountedObject implements Ingest {
 
   abort(): Promise<void> {
     return this.ingest.abort();
+  }
+}
+
+class CountedResumableIngest extends CountedIngest implements ResumableIngest {
+  constructor(
+    private readonly resumable: ResumableIngest,
+    counter: Counter,
+  ) {
+    super(resumable, counter);
+  }
+
+  checkpoint(isPaused?: boolean): Promise<string> {
+    return this.counter.count('checkpoint', this.resumable.checkpoint(isPaused));
+  }
+}
+
+class CountedIngests implements ResumableIngests {
+  constructor(
+    private readonly inner: ResumableIngests,
+    private readonly counter: Counter,
+  ) {}
+
+  get minChunk(): number | undefined {
+    return this.inner.minChunk;
+  }
+
+  async begin(id: string): Promise<ResumableIngest> {
+    return new CountedResumableIngest(await this.counter.count('ingest', this.inner.begin(id)), this.counter);
+  }
+
+  async resume(id: string, checkpoint: string): Promise<ResumableIngest> {
+    const resumed = await this.counter.count('resume', this.inner.resume(id, checkpoint));
+    return new CountedResumableIngest(resumed, this.counter);
+  }
+
+  discard(id: string, checkpoint: string): Promise<void> {
+    return this.counter.count('discard', this.inner.discard(id, checkpoint));
+  }
+
+  sweep(age: number, isKept: (id: string) => Promise<boolean>): Promise<number> {
+    return this.inner.sweep(age, isKept);
   }
 }
 

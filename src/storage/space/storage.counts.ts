@@ -1,4 +1,4 @@
-/** Counted operations of the storage port; `append`, `commit` and `copy` are those of ingests and open objects. */
+/** Counted operations of the storage port; `append`, `checkpoint`, `commit` and `copy` are those of ingests and open objects. */
 export const storageOperations = [
   'read',
   'write',
@@ -11,8 +11,11 @@ export const storageOperations = [
   'delete',
   'list',
   'append',
+  'checkpoint',
   'commit',
   'copy',
+  'resume',
+  'discard',
 ] as const;
 export type StorageOperation = (typeof storageOperations)[number];
 

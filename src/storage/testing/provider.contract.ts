@@ -6,6 +6,7 @@ import { keyContract } from './key.contract.js';
 import { listContract } from './list.contract.js';
 import { moveContract } from './move.contract.js';
 import { objectContract } from './object.contract.js';
+import { resumableContract } from './resumable.contract.js';
 import { storedObjectContract } from './stored-object.contract.js';
 import { useContract } from './use.contract.js';
 
@@ -39,6 +40,7 @@ export function providerContract(
   runner.describe('objects', () => objectContract(add));
   runner.describe('open objects', () => storedObjectContract(add));
   runner.describe('ingests', () => ingestContract(add));
+  runner.describe('resumable ingests', () => resumableContract(add));
   runner.describe('lists', () => listContract(add));
   runner.describe('keys', () => keyContract(add));
   runner.describe('use times', () => useContract(add));

@@ -58,13 +58,25 @@ async function makeOne(files: FileSystem, folder: string, mode: number): Promise
  * Durably moves a synced file to its final name; removes it on failure.
  * @param prepare creates or refuses the folder of the final name; called again if the folder has been removed.
  */
-export function moveInto(files: FileSystem, from: string, to: string, prepare: Prepare): Promise<void> {
-  return placeInto(files, to, prepare, () => files.rename(from, to));
+export async function moveInto(files: FileSystem, from: string, to: string, prepare: Prepare): Promise<void> {
+  await placeInto(prepare, () => files.rename(from, to));
+  await settle(files, to);
 }
 
 /** As `moveInto`, with a hard link. @throws EEXIST when the final name exists */
-export function linkInto(files: FileSystem, from: string, to: string, prepare: Prepare): Promise<void> {
-  return placeInto(files, to, prepare, () => files.link(from, to));
+export async function linkInto(files: FileSystem, from: string, to: string, prepare: Prepare): Promise<void> {
+  await placeInto(prepare, () => files.link(from, to));
+  await settle(files, to);
+}
+
+/** As `moveInto`, for what a power failure may lose. */
+export function moveQuickly(files: FileSystem, from: string, to: string, prepare: Prepare): Promise<void> {
+  return placeInto(prepare, () => files.rename(from, to));
+}
+
+/** As `linkInto`, for what a power failure may lose. */
+export function linkQuickly(files: FileSystem, from: string, to: string, prepare: Prepare): Promise<void> {
+  return placeInto(prepare, () => files.link(from, to));
 }
 
 type Prepare = (isRetry: boolean) => Promise<void>;
@@ -72,16 +84,19 @@ type Prepare = (isRetry: boolean) => Promise<void>;
 /** Retries when the target folder is removed concurrently, as empty folders are. */
 const maxRetries = 5;
 
-async function placeInto(files: FileSystem, to: string, prepare: Prepare, place: () => Promise<void>): Promise<void> {
+async function placeInto(prepare: Prepare, place: () => Promise<void>): Promise<void> {
   for (let retries = 0; ; retries += 1) {
     try {
       await prepare(retries > 0);
       await place();
-      break;
+      return;
     } catch (error) {
       if (errorCode(error) !== 'ENOENT' || retries === maxRetries) throw error;
     }
   }
+}
+
+async function settle(files: FileSystem, to: string): Promise<void> {
   try {
     await syncFolder(files, dirname(to));
     // A concurrent commit may have created one of these folders and not have synced its parent yet.

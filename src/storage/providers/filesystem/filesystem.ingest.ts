@@ -2,7 +2,7 @@ import type { FileHandle } from 'node:fs/promises';
 import type { ByteRange } from '../../../oci/byte-range.js';
 import { StorageError } from '../../storage-error.js';
 import type { ChunkSink, Ingest } from '../../storage.provider.js';
-import { errorCode, linkInto, moveInto } from './durable.js';
+import { errorCode, linkInto, linkQuickly, moveInto, moveQuickly } from './durable.js';
 import type { FileSystem } from './file-system.js';
 import { GrowingFile } from './growing-file.js';
 import { toWriteError } from './storage-errors.js';
@@ -22,12 +22,14 @@ export class FilesystemIngest implements Ingest {
   private readonly file: GrowingFile;
   private state: 'open' | 'committed' | 'aborted' = 'open';
 
+  /** @param size bytes that the file already has. */
   constructor(
-    private readonly path: string,
+    readonly path: string,
     private readonly handle: FileHandle,
     private readonly context: IngestContext,
+    size = 0,
   ) {
-    this.file = new GrowingFile(handle, (error) => toWriteError(error, 'write content'));
+    this.file = new GrowingFile(handle, (error) => toWriteError(error, 'write content'), size);
   }
 
   get size(): number {
@@ -42,16 +44,23 @@ export class FilesystemIngest implements Ingest {
     return this.file.copy(range, sink, signal);
   }
 
-  async commit(key: string): Promise<void> {
-    await this.place(key, moveInto);
+  /** Makes appended bytes outlive the process, but not a power failure. @throws StorageError as `append` */
+  async flush(): Promise<void> {
+    this.checkOpen();
+    await this.file.flush();
+  }
+
+  /** @param isDurable whether it has to outlive a power failure. */
+  async commit(key: string, isDurable = true): Promise<void> {
+    await this.place(key, isDurable ? moveInto : moveQuickly, isDurable);
     this.state = 'committed';
     this.context.forget(this.path);
   }
 
   /** As `commit`, but changes nothing when the key exists. @returns whether it was committed */
-  async commitNew(key: string): Promise<boolean> {
+  async commitNew(key: string, isDurable = true): Promise<boolean> {
     try {
-      await this.place(key, linkInto);
+      await this.place(key, isDurable ? linkInto : linkQuickly, isDurable);
     } catch (error) {
       if (error instanceof StorageError && errorCode(error.cause) === 'EEXIST') return false;
       throw error;
@@ -61,12 +70,16 @@ export class FilesystemIngest implements Ingest {
     return true;
   }
 
-  private async place(key: string, into: typeof moveInto): Promise<void> {
+  private checkOpen(): void {
     if (this.state !== 'open') throw new StorageError('failed', 'the ingest has ended');
+  }
+
+  private async place(key: string, into: typeof moveInto, isDurable: boolean): Promise<void> {
+    this.checkOpen();
     try {
       // A failed fsync is final: the kernel may report the next one as successful without having written anything.
       await this.file.flush();
-      await this.handle.sync();
+      if (isDurable) await this.handle.sync();
       const { files } = this.context;
       const path = this.context.pathOf(key);
       await into(files, this.path, path, (isRetry) => this.context.prepare(path, isRetry));

@@ -5,13 +5,20 @@ import type { FileHandle } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { checkKey, isKey } from '../../keys.js';
 import { notFound, orAbsent, StorageError } from '../../storage-error.js';
-import { StorageProvider, type ObjectEntry, type StoredObject } from '../../storage.provider.js';
+import {
+  StorageProvider,
+  type ObjectEntry,
+  type ResumableIngests,
+  type StoredObject,
+  type WriteOptions,
+} from '../../storage.provider.js';
 import { errorCode, makeFolder, moveInto, syncFolder } from './durable.js';
 import { nodeFileSystem, type FileSystem } from './file-system.js';
 import { FolderNames } from './folder-names.js';
 import { Folders } from './folders.js';
 import { OpenFiles } from './open-files.js';
-import { FilesystemIngest } from './filesystem.ingest.js';
+import { FilesystemIngest, type IngestContext } from './filesystem.ingest.js';
+import { FilesystemIngests } from './filesystem.ingests.js';
 import { toStorageError, toWriteError } from './storage-errors.js';
 
 /** Age in milliseconds from which deleting an object also removes its empty folders; recent ones are likely reused. */
@@ -27,6 +34,8 @@ export class FilesystemProvider extends StorageProvider {
   private readonly ingesting = new Set<string>();
   private readonly openFiles = new OpenFiles();
   private readonly names: FolderNames;
+  private readonly context: IngestContext;
+  private readonly ingests: FilesystemIngests;
 
   /** @param umask permissions removed from files and folders; by default only the owner has access. */
   constructor(
@@ -37,6 +46,18 @@ export class FilesystemProvider extends StorageProvider {
     super();
     this.folders = this.foldersOf(resolve(root));
     this.names = new FolderNames(files);
+    this.context = {
+      files,
+      pathOf: (key: string) => this.pathOf(key),
+      prepare: (target: string, isRetry: boolean) => this.prepare(target, isRetry),
+      forget: (ended: string) => void this.ingesting.delete(ended),
+    };
+    this.ingests = new FilesystemIngests({
+      ...this.context,
+      folder: () => this.ingestFolder,
+      folderMode: 0o777 & ~umask,
+      createFile: (path) => this.createFile(path),
+    });
   }
 
   private get root(): string {
@@ -100,13 +121,13 @@ export class FilesystemProvider extends StorageProvider {
     }
   }
 
-  async write(key: string, content: Uint8Array): Promise<void> {
-    await this.ingestAll(content, (ingest) => ingest.commit(key));
+  async write(key: string, content: Uint8Array, { isDurable = true }: WriteOptions = {}): Promise<void> {
+    await this.ingestAll(content, (ingest) => ingest.commit(key, isDurable));
   }
 
   /** Creating a hard link is atomic, also on network file systems. */
-  async create(key: string, content: Uint8Array): Promise<boolean> {
-    return this.ingestAll(content, (ingest) => ingest.commitNew(key));
+  async create(key: string, content: Uint8Array, { isDurable = true }: WriteOptions = {}): Promise<boolean> {
+    return this.ingestAll(content, (ingest) => ingest.commitNew(key, isDurable));
   }
 
   get isExclusive(): boolean {
@@ -212,18 +233,15 @@ export class FilesystemProvider extends StorageProvider {
     const path = join(this.ingestFolder, randomUUID());
     this.ingesting.add(path);
     try {
-      const { files } = this;
-      const context = {
-        files,
-        pathOf: (key: string) => this.pathOf(key),
-        prepare: (target: string, isRetry: boolean) => this.prepare(target, isRetry),
-        forget: (ended: string) => void this.ingesting.delete(ended),
-      };
-      return new FilesystemIngest(path, await this.createFile(path), context);
+      return new FilesystemIngest(path, await this.createFile(path), this.context);
     } catch (error) {
       this.ingesting.delete(path);
       throw toWriteError(error, 'begin to write');
     }
+  }
+
+  override get resumable(): ResumableIngests {
+    return this.ingests;
   }
 
   async sweepIngests(age: number): Promise<number> {

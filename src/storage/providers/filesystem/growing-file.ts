@@ -14,9 +14,9 @@ const maxWaiting = 2;
  */
 export class GrowingFile {
   protected readonly file: OpenFile;
-  private appended = 0;
+  private appended: number;
   /** Bytes in the file; those from here to `appended` are in blocks. */
-  private written = 0;
+  private written: number;
   /** The block being filled. */
   private block: FillableBlock | undefined;
   /** Blocks that have not been written, or could not be. */
@@ -25,11 +25,17 @@ export class GrowingFile {
   private readonly writes: Promise<void>[] = [];
   private failure: StorageError | undefined;
 
-  /** @param toError converts errors of the disk. */
+  /**
+   * @param toError converts errors of the disk.
+   * @param size bytes that the file already has.
+   */
   constructor(
     private readonly handle: FileHandle,
     private readonly toError: (error: unknown) => StorageError,
+    size = 0,
   ) {
+    this.appended = size;
+    this.written = size;
     this.file = new OpenFile(handle, () => this.written);
   }
 
@@ -49,7 +55,7 @@ export class GrowingFile {
     }
   }
 
-  /** Writes the collected bytes. To be called after the last append. @throws StorageError as `append` */
+  /** Writes the collected bytes. @throws StorageError as `append` */
   async flush(): Promise<void> {
     this.endBlock();
     await this.writes.at(-1);

@@ -1,14 +1,14 @@
-import type { ByteRange } from '../../../oci/byte-range.js';
-import { copyRange } from '../../reading/copy.js';
 import { checkKey } from '../../keys.js';
 import { notFound, StorageError } from '../../storage-error.js';
 import {
   StorageProvider,
-  type ChunkSink,
   type Ingest,
   type ObjectEntry,
+  type ResumableIngests,
   type StoredObject,
 } from '../../storage.provider.js';
+import { attempt, copyOf, MemoryIngest } from './memory.ingest.js';
+import { MemoryIngests } from './memory.ingests.js';
 
 interface MemoryObject {
   readonly content: Buffer;
@@ -18,7 +18,7 @@ interface MemoryObject {
 /** Keeps objects in memory, for tests and as the shortest example of the port. */
 export class MemoryProvider extends StorageProvider {
   private readonly objects = new Map<string, MemoryObject>();
-  private readonly ingests = new Map<MemoryIngest, number>();
+  private readonly ingests = new MemoryIngests((key, content) => this.put(key, content));
 
   initialize(): Promise<void> {
     return Promise.resolve();
@@ -97,12 +97,11 @@ export class MemoryProvider extends StorageProvider {
   }
 
   createIngest(): Promise<Ingest> {
-    const ingest = new MemoryIngest(
-      (key, content) => this.put(key, content),
-      (used) => this.ingests.set(used, Date.now()),
-      (ended) => this.ingests.delete(ended),
-    );
-    return Promise.resolve(ingest);
+    return Promise.resolve(new MemoryIngest((key, content) => this.put(key, content)));
+  }
+
+  override get resumable(): ResumableIngests | undefined {
+    return this.ingests;
   }
 
   /** Ingests in memory never outlive their process. */
@@ -124,65 +123,4 @@ export class MemoryProvider extends StorageProvider {
   private put(key: string, content: Buffer): void {
     this.objects.set(checkKey(key), { content, usedAt: new Date() });
   }
-}
-
-class MemoryIngest implements Ingest {
-  private content = Buffer.alloc(0);
-  private ended = false;
-
-  constructor(
-    private readonly put: (key: string, content: Buffer) => void,
-    private readonly used: (ingest: MemoryIngest) => void,
-    private readonly forget: (ingest: MemoryIngest) => void,
-  ) {
-    this.used(this);
-  }
-
-  get size(): number {
-    return this.content.length;
-  }
-
-  append(chunk: Uint8Array): Promise<void> {
-    this.content = Buffer.concat([this.content, chunk]);
-    this.used(this);
-    return Promise.resolve();
-  }
-
-  copy(range: ByteRange, sink: ChunkSink, signal?: AbortSignal): Promise<void> {
-    return copyOf(this.content, range, sink, signal);
-  }
-
-  commit(key: string): Promise<void> {
-    return attempt(() => {
-      if (this.ended) throw new StorageError('failed', 'the ingest has ended');
-      this.end();
-      this.put(key, this.content);
-    });
-  }
-
-  abort(): Promise<void> {
-    this.end();
-    return Promise.resolve();
-  }
-
-  close(): Promise<void> {
-    return Promise.resolve();
-  }
-
-  private end(): void {
-    if (this.ended) return;
-    this.ended = true;
-    this.forget(this);
-  }
-}
-
-function copyOf(content: Buffer, range: ByteRange, sink: ChunkSink, signal?: AbortSignal): Promise<void> {
-  const read = (buffer: Buffer, length: number, position: number) =>
-    Promise.resolve(content.copy(buffer, 0, position, position + length));
-  return copyRange(read, range, sink, signal);
-}
-
-/** Turns a throw into a rejection. */
-async function attempt<T>(action: () => T): Promise<T> {
-  return Promise.resolve().then(action);
 }
