@@ -3,12 +3,18 @@ import { Clock } from '../../config/clock/clock.js';
 import { ClockJumps } from '../../config/clock/clock.jumps.js';
 import { ServerSettings } from '../../config/server.settings.js';
 import { StorageProvider } from '../storage.provider.js';
+import { UploadStore } from '../stores/upload.store.js';
 
 /** Bounds of the interval between two sweeps, in milliseconds. */
 const shortestInterval = 60_000;
 const longestInterval = 3_600_000;
+/** Milliseconds without a byte after which an upload session ends. */
+const sessionAge = 86_400_000;
 
-/** Removes orphaned ingests at start and periodically: those without progress for `--orphan-age`, left by killed processes. */
+/**
+ * Removes orphaned ingests at start and periodically: those without progress for `--orphan-age`, left by killed processes.
+ * Ends upload sessions that no client goes on with.
+ */
 @Injectable()
 export class IngestSweeper implements OnApplicationBootstrap, OnApplicationShutdown {
   private readonly logger = new Logger(IngestSweeper.name);
@@ -20,6 +26,7 @@ export class IngestSweeper implements OnApplicationBootstrap, OnApplicationShutd
     @Inject(StorageProvider) private readonly provider: StorageProvider,
     private readonly settings: ServerSettings,
     @Inject(Clock) clock: Clock,
+    private readonly uploads: UploadStore,
   ) {
     this.jumps = new ClockJumps(clock, () =>
       this.logger.warn('the system clock has jumped: unfinished writes are not removed for a day'),
@@ -47,6 +54,8 @@ export class IngestSweeper implements OnApplicationBootstrap, OnApplicationShutd
     try {
       const count = await this.provider.sweepIngests(this.settings.orphanAge);
       if (count > 0) this.logger.log(`removed ${count} unfinished writes of terminated processes`);
+      const ended = await this.uploads.sweep(sessionAge);
+      if (ended > 0) this.logger.log(`ended ${ended} upload sessions without progress for a day`);
     } catch (error) {
       this.logger.warn(`cannot remove unfinished writes: ${error instanceof Error ? error.message : 'unknown error'}`);
     }

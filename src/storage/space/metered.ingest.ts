@@ -4,12 +4,16 @@ import type { SpaceLedger } from './space.ledger.js';
 
 /** An ingest whose bytes count against the quota while they are written, and not only once they are committed. */
 export class MeteredIngest implements Ingest {
-  private claimed = 0;
+  private claimed: number;
 
+  /** @throws StorageError `full` when the quota has no room for what has been appended already */
   constructor(
     private readonly inner: Ingest,
     private readonly space: SpaceLedger,
-  ) {}
+  ) {
+    this.claimed = inner.size;
+    if (this.claimed > 0) space.claim(this.claimed, this.claimed);
+  }
 
   get size(): number {
     return this.inner.size;

@@ -1,82 +1,149 @@
-import type { Digest, DigestAlgorithm } from '../../oci/digest.js';
-import { OciError } from '../../oci/error.js';
+import type { OnModuleDestroy } from '@nestjs/common';
+import { randomBytes } from 'node:crypto';
+import type { DigestAlgorithm } from '../../oci/digest.js';
 import type { RepositoryRef } from '../../oci/repository.js';
-import type { SpaceLedger } from '../space/space.ledger.js';
-import type { StorageProvider } from '../storage.provider.js';
-import type { ContentStore } from './content.store.js';
+import { isIngestId } from '../keys.js';
+import { MemoryProvider } from '../providers/memory/memory.provider.js';
+import { SpaceLedger } from '../space/space.ledger.js';
+import { StorageError } from '../storage-error.js';
+import type { ResumableIngest, ResumableIngests, StorageProvider } from '../storage.provider.js';
+import { ContentStore } from './content.store.js';
+import { ClaimedUpload, type UploadContext } from './uploads/claimed.upload.js';
+import { ProcessIngests } from './uploads/process.ingests.js';
+import { UploadRecords, type NewestUpload, type UploadFields } from './uploads/upload.records.js';
+import { UploadLost, type UploadRecord, type UploadSession } from './uploads/upload.session.js';
 
-/** An upload session as it is recorded. */
-export interface UploadRecord {
-  readonly id: string;
-  /** Grows by one whenever a process claims the session. */
-  readonly epoch: number;
-  /** `RepositoryRef.toString()` of the repository it belongs to. */
-  readonly repository: string;
-  /** Bytes that have been received and survive the process. */
-  readonly size: number;
-  /** In milliseconds since 1970. */
-  readonly startedAt: number;
-  /** Identity of the client that began it. */
-  readonly startedBy?: string | undefined;
-  /** Of the digest, when the client has named it. */
-  readonly algorithm?: DigestAlgorithm | undefined;
-}
+export { UploadLost, type UploadRecord, type UploadSession } from './uploads/upload.session.js';
 
-/** Another process has claimed the session since, or it has ended. */
-export class UploadLost extends Error {
-  override readonly name = 'UploadLost';
-}
+/** Tries to claim a session that other processes claim at the same time. */
+const maxClaims = 8;
+const emptyCheckpoint = '{"size":0}';
 
-/** A session that this process has claimed; not for concurrent use. Its `size` includes what is not recorded yet. */
-export interface UploadSession extends UploadRecord {
-  /** @throws UploadLost; StorageError, `full` when there is no space: the session then stays at its last checkpoint. */
-  append(chunk: Uint8Array): Promise<void>;
-  /** Records what has been appended: after each request, and about every 64 MiB. @throws UploadLost, StorageError */
-  checkpoint(): Promise<void>;
-  /**
-   * Makes the content readable under the digest if it has it, and ends the session, also when this fails.
-   * @returns the size in bytes; undefined when the digest does not match.
-   * @throws UploadLost, StorageError
-   */
-  commit(digest: Digest): Promise<number | undefined>;
-  /** Ends the session and removes its bytes. Never throws. */
-  abort(): Promise<void>;
-  /** Records the session and lets go of it, so that any process can claim it. Never throws. */
-  release(): Promise<void>;
-}
+/**
+ * Upload sessions. Any process can claim one, which takes it away from the process that had it: each claim creates the
+ * record of the next epoch, and a process records nothing, and commits nothing, once there is a later epoch than its own.
+ * Without resumable ingests, sessions are in the memory of this process and end with it.
+ */
+export class UploadStore implements OnModuleDestroy {
+  private readonly context: UploadContext;
+  private readonly ingests: ResumableIngests;
+  private readonly ownIngests: ProcessIngests | undefined;
 
-/** Upload sessions. Any process can claim one, which takes it away from the process that had it. */
-export class UploadStore {
-  constructor(
-    private readonly provider: StorageProvider,
-    private readonly contents: ContentStore,
-    private readonly space: SpaceLedger,
-  ) {}
-
-  /** Bytes that a client should at least send per request; undefined when it does not matter. */
-  get minChunk(): number | undefined {
-    return this.provider.resumable?.minChunk;
+  constructor(provider: StorageProvider, contents = new ContentStore(provider), space = new SpaceLedger()) {
+    this.ownIngests = provider.resumable ? undefined : new ProcessIngests(provider);
+    this.ingests = provider.resumable ?? (this.ownIngests as ResumableIngests);
+    const records = new UploadRecords(this.ownIngests ? new MemoryProvider() : provider);
+    this.context = { records, contents, space };
   }
 
-  begin(
+  /** Bytes that a request should at least append; undefined when it does not matter. */
+  get minChunk(): number | undefined {
+    return this.ingests.minChunk;
+  }
+
+  /** @throws StorageError, `full` when the quota is exhausted */
+  async begin(
     repository: RepositoryRef,
-    options: { algorithm?: DigestAlgorithm; startedBy?: string } = {},
+    { algorithm, startedBy }: { algorithm?: DigestAlgorithm | undefined; startedBy?: string | undefined } = {},
   ): Promise<UploadSession> {
-    return Promise.reject(new OciError('UNSUPPORTED', `${repository.toString()} ${options.algorithm ?? ''}`));
+    this.context.space.check();
+    const id = randomBytes(16).toString('hex');
+    const fields = { repository: repository.toString(), startedAt: Date.now(), startedBy, algorithm };
+    const ingest = await this.ingests.begin(id);
+    try {
+      const checkpoint = await ingest.checkpoint(true);
+      await this.context.records.create(id, 1, { ...fields, size: 0, checkpoint });
+      return new ClaimedUpload(id, 1, fields, ingest, this.context);
+    } catch (error) {
+      await ingest.close();
+      throw error;
+    }
   }
 
   /** @param epoch the newest that is known; older ones work too. */
-  find(id: string, epoch = 0): Promise<UploadRecord | undefined> {
-    return Promise.reject(new OciError('UNSUPPORTED', `${id} ${epoch}`));
+  async find(id: string, epoch = 0): Promise<UploadRecord | undefined> {
+    const newest = isIngestId(id) ? await this.context.records.findNewest(id, epoch) : undefined;
+    if (!newest) return undefined;
+    const { repository, size, startedAt, startedBy, algorithm } = newest.fields;
+    return { id, epoch: newest.epoch, repository, size, startedAt, startedBy, algorithm };
   }
 
   /** Takes a session over from whatever process had it. Undefined when there is none. @param epoch as for `find` */
-  claim(id: string, epoch = 0): Promise<UploadSession | undefined> {
-    return Promise.reject(new OciError('UNSUPPORTED', `${id} ${epoch}`));
+  async claim(id: string, epoch = 0): Promise<UploadSession | undefined> {
+    if (!isIngestId(id)) return undefined;
+    const { records } = this.context;
+    for (let claims = 0; claims < maxClaims; claims += 1) {
+      const newest = await records.findNewest(id, claims === 0 ? epoch : 0);
+      if (!newest) return undefined;
+      if (!(await records.create(id, newest.epoch + 1, { claims: newest.epoch }))) continue;
+      try {
+        return await this.complete(id, newest);
+      } catch (error) {
+        if (error instanceof UploadLost) continue;
+        if (StorageError.isNotFound(error)) return this.forget(id, newest.epoch + 1);
+        // Its predecessor's record is still valid.
+        await records.remove(id, newest.epoch + 1).catch(() => undefined);
+        throw error;
+      }
+    }
+    throw new StorageError('failed', 'too many processes claim the same upload');
   }
 
   /** Ends sessions without a byte for `age` milliseconds; returns how many. */
-  sweep(age: number): Promise<number> {
-    return Promise.reject(new OciError('UNSUPPORTED', `${age} ${this.contents.constructor.name} ${this.space.bytes}`));
+  async sweep(age: number): Promise<number> {
+    const { records } = this.context;
+    const oldest = Date.now() - age;
+    let swept = 0;
+    for await (const { id, usedAt } of records.list()) {
+      if (usedAt >= oldest) continue;
+      const epoch = Math.max(0, ...(await records.epochsOf(id)));
+      const fields = epoch === 0 ? undefined : await records.find(id, epoch);
+      // Keeps it from whatever process still has it, and leaves it to one that claims it now.
+      if (!(await records.create(id, epoch + 1, { claims: epoch }))) continue;
+      await this.ingests.discard(id, fields?.checkpoint ?? emptyCheckpoint);
+      await records.removeAll(id);
+      swept += 1;
+    }
+    const isKept = async (id: string) => (await records.epochsOf(id)).length > 0;
+    return swept + (await this.ingests.sweep(age, isKept));
+  }
+
+  async onModuleDestroy(): Promise<void> {
+    await this.ownIngests?.close();
+  }
+
+  /** Resumes from what the predecessor has recorded last; it can record nothing more that counts. */
+  private async complete(id: string, { epoch }: NewestUpload): Promise<UploadSession> {
+    const fields = await this.context.records.find(id, epoch);
+    if (!fields) throw new StorageError('not-found', 'the record of the upload has been removed');
+    const ingest = await this.ingests.resume(id, fields.checkpoint);
+    const session = await this.sessionOf(id, epoch + 1, fields, ingest);
+    await session.record(true);
+    await this.context.records.prune(id, epoch + 1);
+    return session;
+  }
+
+  private async sessionOf(
+    id: string,
+    epoch: number,
+    { size, checkpoint, ...fields }: UploadFields,
+    ingest: ResumableIngest,
+  ): Promise<ClaimedUpload> {
+    try {
+      if (ingest.size !== size) throw new StorageError('not-found', `${checkpoint} is not of ${size} bytes`);
+      return new ClaimedUpload(id, epoch, fields, ingest, this.context);
+    } catch (error) {
+      await ingest.close();
+      throw error;
+    }
+  }
+
+  /** Ends a session whose bytes are gone, unless another process has claimed it since and knows better. */
+  private async forget(id: string, epoch: number): Promise<undefined> {
+    const { records } = this.context;
+    if (await records.has(id, epoch + 1)) return;
+    const fields = await records.find(id, epoch);
+    await this.ingests.discard(id, fields?.checkpoint ?? emptyCheckpoint);
+    await records.removeAll(id);
   }
 }

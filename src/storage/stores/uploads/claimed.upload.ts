@@ -1,0 +1,183 @@
+import { Logger } from '@nestjs/common';
+import { createHash, type Hash } from 'node:crypto';
+import type { Digest, DigestAlgorithm } from '../../../oci/digest.js';
+import { MeteredIngest } from '../../space/metered.ingest.js';
+import type { SpaceLedger } from '../../space/space.ledger.js';
+import { StorageError } from '../../storage-error.js';
+import type { ResumableIngest } from '../../storage.provider.js';
+import type { ContentStore } from '../content.store.js';
+import type { UploadFields, UploadRecords } from './upload.records.js';
+import { UploadLost, type UploadSession } from './upload.session.js';
+
+/** Milliseconds after which a slow upload is recorded anew, so that its age counts from its last byte. */
+const recordInterval = 3_600_000;
+
+export interface UploadContext {
+  readonly records: UploadRecords;
+  readonly contents: ContentStore;
+  readonly space: SpaceLedger;
+}
+
+/** A session as long as this process has it. */
+export class ClaimedUpload implements UploadSession {
+  private readonly logger = new Logger('Uploads');
+  private readonly metered: MeteredIngest;
+  /** Of everything appended, by algorithm; empty when earlier bytes came to another process. */
+  private readonly hashes = new Map<DigestAlgorithm, Hash>();
+  /** Whether the record says that nothing is being appended. */
+  private isPaused = true;
+  private recordedSize: number;
+  private recordedAt = performance.now();
+  private state: 'held' | 'broken' | 'lost' | 'ended' = 'held';
+
+  /**
+   * @param id,epoch its record.
+   * @throws StorageError `full` when the quota has no room for the bytes of the session
+   */
+  constructor(
+    readonly id: string,
+    readonly epoch: number,
+    private readonly fields: Omit<UploadFields, 'size' | 'checkpoint'>,
+    private readonly ingest: ResumableIngest,
+    private readonly context: UploadContext,
+  ) {
+    this.metered = new MeteredIngest(ingest, context.space);
+    this.recordedSize = ingest.size;
+    if (ingest.size > 0) return;
+    for (const algorithm of new Set<DigestAlgorithm>(['sha256', fields.algorithm ?? 'sha256'])) {
+      this.hashes.set(algorithm, createHash(algorithm));
+    }
+  }
+
+  get repository(): string {
+    return this.fields.repository;
+  }
+
+  get size(): number {
+    return this.ingest.size;
+  }
+
+  get startedAt(): number {
+    return this.fields.startedAt;
+  }
+
+  get startedBy(): string | undefined {
+    return this.fields.startedBy;
+  }
+
+  get algorithm(): DigestAlgorithm | undefined {
+    return this.fields.algorithm;
+  }
+
+  async append(chunk: Uint8Array): Promise<void> {
+    this.check();
+    if (chunk.length === 0) return;
+    // Whoever claims the session from now on copies its bytes, since they may be followed by others.
+    if (this.isPaused && this.size > 0) await this.record(false);
+    this.isPaused = false;
+    try {
+      await this.metered.append(chunk);
+    } catch (error) {
+      this.state = 'broken';
+      throw error;
+    }
+    for (const hash of this.hashes.values()) hash.update(chunk);
+    if (performance.now() - this.recordedAt > recordInterval) await this.checkpoint();
+  }
+
+  async checkpoint(): Promise<void> {
+    this.check();
+    if (this.isPaused && this.recordedSize === this.size) return;
+    await this.record(true);
+  }
+
+  /** Records the session. @throws UploadLost when it is not this process's any more; StorageError */
+  async record(isPaused: boolean): Promise<void> {
+    const { records } = this.context;
+    const { size } = this;
+    try {
+      const [checkpoint, isThere] = await Promise.all([
+        this.ingest.checkpoint(isPaused),
+        records.has(this.id, this.epoch),
+      ]);
+      if (!isThere) throw new UploadLost();
+      await records.write(this.id, this.epoch, { ...this.fields, size, checkpoint });
+      // Whoever claims it reads this record after creating the next one, so one of the two sees the other.
+      await this.checkHeld();
+    } catch (error) {
+      this.state = error instanceof UploadLost ? 'lost' : 'broken';
+      await this.metered.close();
+      throw error;
+    }
+    this.recordedSize = size;
+    this.recordedAt = performance.now();
+    this.isPaused = isPaused;
+  }
+
+  async commit(digest: Digest): Promise<number | undefined> {
+    this.check();
+    const { size } = this;
+    try {
+      await this.checkHeld();
+      if (!(await this.matches(digest))) return undefined;
+      await this.context.contents.commit(this.metered, digest);
+      return size;
+    } catch (error) {
+      if (error instanceof UploadLost) this.state = 'lost';
+      throw error;
+    } finally {
+      await this.abort();
+    }
+  }
+
+  async abort(): Promise<void> {
+    if (this.state === 'ended') return;
+    const isOurs = this.state !== 'lost';
+    this.state = 'ended';
+    // After a commit this changes nothing.
+    if (isOurs) await this.ingest.abort();
+    await this.metered.close();
+    try {
+      if (isOurs) await this.context.records.removeAll(this.id, this.epoch);
+    } catch (error) {
+      // Its bytes are gone, so that it cannot be claimed; the sweep removes the record.
+      this.logger.warn(`cannot remove the record of an upload: ${messageOf(error)}`);
+    }
+  }
+
+  async release(): Promise<void> {
+    try {
+      if (this.state === 'held') await this.checkpoint();
+    } catch (error) {
+      if (!(error instanceof UploadLost)) this.logger.warn(`cannot record an upload: ${messageOf(error)}`);
+    }
+    if (this.state === 'ended') return;
+    this.state = 'lost';
+    await this.metered.close();
+  }
+
+  private check(): void {
+    if (this.state === 'broken') throw new StorageError('failed', 'the upload cannot go on in this process');
+    if (this.state !== 'held') throw new UploadLost();
+  }
+
+  private async checkHeld(): Promise<void> {
+    if (await this.context.records.has(this.id, this.epoch + 1)) throw new UploadLost();
+  }
+
+  /** Hashes the stored bytes when they did not all pass through here. */
+  private async matches(digest: Digest): Promise<boolean> {
+    const known = this.hashes.get(digest.algorithm);
+    if (known) return digest.matches(known);
+    const hash = digest.hasher();
+    await this.ingest.copy({ offset: 0, length: this.size }, (chunk) => {
+      hash.update(chunk);
+      return Promise.resolve();
+    });
+    return digest.matches(hash);
+  }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : 'unknown error';
+}

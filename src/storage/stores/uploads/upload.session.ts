@@ -1,0 +1,51 @@
+import type { Digest, DigestAlgorithm } from '../../../oci/digest.js';
+
+/** An upload session as it is recorded. */
+export interface UploadRecord {
+  readonly id: string;
+  /** Grows by one whenever a process claims the session. */
+  readonly epoch: number;
+  /** `RepositoryRef.toString()` of the repository it belongs to. */
+  readonly repository: string;
+  /** Bytes that have been received and outlive the process. */
+  readonly size: number;
+  /** In milliseconds since 1970. */
+  readonly startedAt: number;
+  /** Identity of the client that began it. */
+  readonly startedBy?: string | undefined;
+  /** Of the digest, when the client has named it. */
+  readonly algorithm?: DigestAlgorithm | undefined;
+}
+
+/** Another process has claimed the session since, or it has ended. */
+export class UploadLost extends Error {
+  override readonly name = 'UploadLost';
+
+  constructor() {
+    super('the upload session belongs to another process or has ended');
+  }
+}
+
+/** A session that this process has claimed; not for concurrent use. Its `size` includes what is not recorded yet. */
+export interface UploadSession extends UploadRecord {
+  /**
+   * After an error the session is to be released: it can be claimed again, with the size of its last checkpoint.
+   * @throws UploadLost; StorageError, `full` when there is no space
+   */
+  append(chunk: Uint8Array): Promise<void>;
+  /**
+   * Records what has been appended: after each request, and about every 64 MiB. After an error the session is to be
+   * released. @throws UploadLost, StorageError
+   */
+  checkpoint(): Promise<void>;
+  /**
+   * Makes the content readable under the digest if it has it, and ends the session, also when this fails.
+   * @returns the size in bytes; undefined when the digest does not match.
+   * @throws UploadLost when another process has the session, which goes on; StorageError
+   */
+  commit(digest: Digest): Promise<number | undefined>;
+  /** Ends the session and removes its bytes. Never throws. */
+  abort(): Promise<void>;
+  /** Records the session and lets go of it, so that any process can claim it. Never throws. */
+  release(): Promise<void>;
+}
