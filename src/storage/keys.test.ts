@@ -4,7 +4,16 @@ import { Digest, type DigestAlgorithm } from '../oci/digest.js';
 import { Namespace } from '../oci/namespace.js';
 import { Tag } from '../oci/reference.js';
 import { RepositoryRef } from '../oci/repository.js';
-import { isKey, keys, parseContentKey, parseRecordKey } from './keys.js';
+import {
+  isKey,
+  keys,
+  parseCatalogKey,
+  parseContentKey,
+  parseDigestComponent,
+  parseOrderedName,
+  parseOrderedTag,
+  parseRecordKey,
+} from './keys.js';
 
 const alphabet = (characters: string) => fc.constantFrom(...characters.split(''));
 const hostLabel = fc.stringMatching(/^[a-z0-9](?:[a-z0-9-]{0,6}[a-z0-9])?$/);
@@ -213,5 +222,62 @@ describe('isKey', () => {
     expect(isKey('ingest/one')).toBe(false);
     expect(isKey('ingests/one')).toBe(true);
     expect(isKey('damaged/ingest/one')).toBe(true);
+  });
+});
+
+describe('keys of hosted repositories', () => {
+  const last = (key: string) => key.slice(key.lastIndexOf('/') + 1);
+  const local = Namespace.parse('local');
+  const app = RepositoryRef.of(local, 'team/app');
+  const names = fc.array(nameComponent, { minLength: 1, maxLength: 5 }).map((parts) => parts.join('/'));
+
+  it('are well-formed, and give back their tags in the order of the tags', () => {
+    const shortTag = fc.stringMatching(/^[a-zA-Z0-9_][a-zA-Z0-9._-]{0,40}$/);
+    fc.assert(
+      fc.property(shortTag, shortTag, (one, other) => {
+        const [first, second] = [keys.hostedTag(app, Tag.parse(one)), keys.hostedTag(app, Tag.parse(other))];
+        expect(isKey(first)).toBe(true);
+        expect(parseOrderedTag(last(first))).toBe(one);
+        expect(first < second).toBe(one < other);
+      }),
+      { numRuns: 2_000 },
+    );
+  });
+
+  it('give back names in the order of the names', () => {
+    fc.assert(
+      fc.property(names, names, (one, other) => {
+        const [first, second] = [one, other].map((name) => keys.cataloged(RepositoryRef.of(local, name))) as [
+          string,
+          string,
+        ];
+        expect(isKey(first)).toBe(true);
+        expect(parseOrderedName(last(first))).toBe(one);
+        expect(parseCatalogKey(first)).toBe('local');
+        expect(first < second).toBe(one < other);
+      }),
+      { numRuns: 2_000 },
+    );
+  });
+
+  it('fit into a file name, however long the tag or the name', () => {
+    const tags = ['A'.repeat(128), `${'A'.repeat(127)}B`, '_'.repeat(128)].map((text) =>
+      last(keys.hostedTag(app, Tag.parse(text))),
+    );
+    expect(new Set(tags).size).toBe(3);
+    for (const text of [...tags, last(keys.cataloged(RepositoryRef.of(local, 'a/'.repeat(127) + 'a')))]) {
+      expect(text.length).toBeLessThanOrEqual(200);
+      expect(isKey(text)).toBe(true);
+      expect(parseOrderedTag(text) ?? parseOrderedName(text)).toBeUndefined();
+    }
+  });
+
+  it('of referrers are records without content of their own', () => {
+    const [subject, manifest] = [Digest.of(Buffer.from('a')), Digest.of(Buffer.from('b'), 'sha512')];
+    const key = keys.referrer(app, subject, manifest);
+    expect(isKey(key)).toBe(true);
+    expect(parseRecordKey(key)).toEqual({ kind: 'referrer', namespace: 'local', name: 'team/app' });
+    expect(parseDigestComponent(last(key))?.equals(manifest)).toBe(true);
+    expect(parseDigestComponent('sha256-00')).toBeUndefined();
   });
 });

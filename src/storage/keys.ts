@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { Digest } from '../oci/digest.js';
+import type { Namespace } from '../oci/namespace.js';
 import type { Tag } from '../oci/reference.js';
 import type { RepositoryRef } from '../oci/repository.js';
 import { StorageError } from './storage-error.js';
@@ -12,6 +13,8 @@ import { StorageError } from './storage-error.js';
  * repositories/<namespace>/<name>/_blobs/<algorithm>/<hex>       this repository contains that content
  * repositories/<namespace>/<name>/_manifests/<algorithm>/<hex>   { mediaType, size, subject? }
  * repositories/<namespace>/<name>/_tags/<tag>                    { tag, digest, mediaType, size, checkedAt }
+ * repositories/<namespace>/<name>/_referrers/<subject>/<manifest>  hosted: the descriptor that the referrers list shows
+ * catalog/<namespace>/<name>                                 hosted: the repository exists
  * repositories/<namespace>/<name>/_lists/<slot>                a page of tags or referrers, as the upstream sent it
  * health/probe                                               written to check that the storage accepts writes
  * leases/<algorithm>/<first two hex>/<hex>-<upstream>-<epoch>  which replica downloads that content from that upstream
@@ -24,7 +27,7 @@ import { StorageError } from './storage-error.js';
  *
  * Different arguments always give different keys. Components of names never begin with `_`, so `_blobs` ends a name.
  * Characters outside `[a-z0-9.-]` in a namespace or tag are escaped with `_`, so keys stay distinct on file systems that
- * fold case.
+ * fold case. Tags of hosted repositories and names in the catalog have escapes that keep their order.
  */
 
 /** Longest readable escaped tag or namespace; file systems limit a component to 255 bytes. */
@@ -39,6 +42,16 @@ export const keys = {
   manifest: (repository: RepositoryRef, { algorithm, hex }: Digest) =>
     `${keys.repository(repository)}/_manifests/${algorithm}/${hex}`,
   tag: (repository: RepositoryRef, tag: Tag) => `${keys.repository(repository)}/_tags/${component(tag.name)}`,
+  /** Tags of a hosted repository, in the order of the tags. */
+  hostedTags: (repository: RepositoryRef) => `${keys.repository(repository)}/_tags`,
+  hostedTag: (repository: RepositoryRef, tag: Tag) => `${keys.hostedTags(repository)}/${orderedTag(tag.name)}`,
+  referrers: (repository: RepositoryRef, subject: Digest) =>
+    `${keys.repository(repository)}/_referrers/${digestComponent(subject)}`,
+  referrer: (repository: RepositoryRef, subject: Digest, manifest: Digest) =>
+    `${keys.referrers(repository, subject)}/${digestComponent(manifest)}`,
+  /** Repositories of a hosted namespace, in the order of their names. */
+  catalog: (namespace: Namespace) => `catalog/${component(namespace.toString())}`,
+  cataloged: ({ namespace, name }: RepositoryRef) => `${keys.catalog(namespace)}/${orderedName(name)}`,
   list: (repository: RepositoryRef, name: string) => `${keys.repository(repository)}/_lists/${slotOf(name)}`,
   probe: 'health/probe',
   /** @param upstream its identity */
@@ -58,7 +71,7 @@ export const keys = {
 
 /** The subject of a record, parsed from its key. */
 export interface RecordKey {
-  readonly kind: 'blob' | 'manifest' | 'tag' | 'list';
+  readonly kind: 'blob' | 'manifest' | 'tag' | 'list' | 'referrer';
   /** The namespace, or its hash when it is too long for a key. */
   readonly namespace: string;
   readonly name: string;
@@ -66,10 +79,16 @@ export interface RecordKey {
   readonly digest?: Digest;
 }
 
-const recordKinds = { blobs: 'blob', manifests: 'manifest', tags: 'tag', lists: 'list' } as const;
+const recordKinds = {
+  blobs: 'blob',
+  manifests: 'manifest',
+  tags: 'tag',
+  lists: 'list',
+  referrers: 'referrer',
+} as const;
 
 const recordPattern =
-  /^repositories\/([^/]+)\/([^/_][^/]*(?:\/[^/_][^/]*)*)\/_(blobs|manifests|tags|lists)\/(?:(sha256|sha512)\/)?([^/]+)$/;
+  /^repositories\/([^/]+)\/([^/_][^/]*(?:\/[^/_][^/]*)*)\/_(blobs|manifests|tags|lists|referrers)\/(?:(sha256|sha512)\/)?((?<=\/_referrers\/)[^/]+\/[^/]+|[^/]+)$/;
 
 /** Undefined for keys that are not records of this program. */
 export function parseRecordKey(key: string): RecordKey | undefined {
@@ -78,9 +97,15 @@ export function parseRecordKey(key: string): RecordKey | undefined {
   const [, namespace = '', name = '', folder, algorithm, last = ''] = match;
   const kind = recordKinds[folder as keyof typeof recordKinds];
   const place = { kind, namespace: unescape(namespace), name };
-  if (kind === 'tag' || kind === 'list') return algorithm === undefined ? place : undefined;
+  if (kind === 'tag' || kind === 'list' || kind === 'referrer') return algorithm === undefined ? place : undefined;
   const digest = Digest.find(`${algorithm}:${last}`);
   return digest && { ...place, digest };
+}
+
+/** The namespace of a catalog entry, as in `RecordKey`. */
+export function parseCatalogKey(key: string): string | undefined {
+  const [, namespace] = /^catalog\/([^/]+)\/[^/]+$/.exec(key) ?? [];
+  return namespace === undefined ? undefined : unescape(namespace);
 }
 
 /** Undefined for keys that are not content of this program. */
@@ -150,6 +175,56 @@ function escape(text: string): string {
     if (character >= 'A' && character <= 'Z') return `_${character.toLowerCase()}`;
     return `_0${character.charCodeAt(0).toString(16)}.`;
   });
+}
+
+/**
+ * As `escape` for tags, in their order: `A` to `Z` → `_0` to `_9` and `_a` to `_p`, `_` → `_z`.
+ * One that is too long ends with its hash; the record has the tag itself.
+ */
+function orderedTag(tag: string): string {
+  return ordered(
+    tag,
+    tag.replace(/[A-Z_]/g, (letter) => (letter === '_' ? '_z' : `_${(letter.charCodeAt(0) - 65).toString(26)}`)),
+  );
+}
+
+/** A tag from its key's last component; undefined when only its record has it. */
+export function parseOrderedTag(text: string): string | undefined {
+  if (text.includes(isShortened)) return undefined;
+  return text.replace(/_([0-9a-p]|z)/g, (_, code: string) =>
+    code === 'z' ? '_' : String.fromCharCode(65 + Number.parseInt(code, 26)),
+  );
+}
+
+/** A repository's name as one component, in the order of names: `.` → `.-`, and `/`, which comes behind it, → `._`. */
+function orderedName(name: string): string {
+  return ordered(
+    name,
+    name.replace(/[./]/g, (character) => (character === '.' ? '.-' : '._')),
+  );
+}
+
+/** A name from its key's last component; undefined when only its record has it. */
+export function parseOrderedName(text: string): string | undefined {
+  if (text.includes(isShortened)) return undefined;
+  return text.replace(/\.([-_])/g, (_, code: string) => (code === '-' ? '.' : '/'));
+}
+
+/** No escape of a tag has `_-`, and none of a name `.0`. */
+const isShortened = '_-.0';
+
+function ordered(text: string, escaped: string): string {
+  return escaped.length <= longestComponent ? escaped : `${escaped.slice(0, 120)}${isShortened}${hashOf(text)}`;
+}
+
+/** A digest as one component. */
+function digestComponent({ algorithm, hex }: Digest): string {
+  return `${algorithm}-${hex}`;
+}
+
+/** Undefined for what is no digest as one component. */
+export function parseDigestComponent(text: string): Digest | undefined {
+  return Digest.find(text.replace('-', ':'));
 }
 
 /** Reverses `escape`; a hash stays unchanged. */

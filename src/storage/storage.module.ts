@@ -5,6 +5,9 @@ import type { StorageSettings } from '../config/storage.settings.js';
 import { ClusterKey } from '../config/values/cluster-key.js';
 import { ContentStore } from './stores/content.store.js';
 import { CountedProvider } from './space/counted.provider.js';
+import { CatalogStore } from './stores/hosted/catalog.store.js';
+import { HostedStore } from './stores/hosted/hosted.store.js';
+import { ReferrerStore } from './stores/hosted/referrer.store.js';
 import { HotCache } from './stores/hot.cache.js';
 import { IngestSweeper } from './space/ingest.sweeper.js';
 import { LeaseStore } from './stores/lease.store.js';
@@ -42,6 +45,14 @@ export async function openStorage(settings: StorageSettings): Promise<StoragePro
   const provider = await open(settings);
   await provider.initialize();
   return provider;
+}
+
+type HostedParts = [StorageProvider, HotCache, SpaceLedger, ServerSettings, StorageSettings];
+
+/** Whether other processes may write the same storage. */
+function isShared({ advertiseUrl, worker }: ServerSettings, { provider }: StorageSettings): boolean {
+  const isOwn = provider === 'filesystem' || provider === 'memory';
+  return !isOwn || advertiseUrl !== undefined || worker !== undefined;
 }
 
 @Injectable()
@@ -104,17 +115,48 @@ export class StorageModule {
       inject: [StorageProvider],
       useFactory: (opened: StorageProvider) => new StorageProbe(opened),
     };
-    const stores = [ContentStore, ListStore, ManifestStore, OriginStore, StoredObjects, TagStore].map(store);
+    // What was pushed, or deleted, at another process is seen by the next request.
+    const hosted = {
+      provide: HostedStore,
+      inject: [StorageProvider, HotCache, SpaceLedger, ServerSettings, storageSettings],
+      useFactory: (...[opened, memory, space, server, storage]: HostedParts) =>
+        new HostedStore(opened, isShared(server, storage) ? undefined : memory, space),
+    };
+    const stores = [
+      CatalogStore,
+      ContentStore,
+      ListStore,
+      ManifestStore,
+      OriginStore,
+      ReferrerStore,
+      StoredObjects,
+      TagStore,
+    ].map(store);
     const counts = [StorageCounts, MaintenanceCounts];
     return {
       module: StorageModule,
-      providers: [provider, hot, ledger, leases, ...stores, uploads, probe, StorageCloser, IngestSweeper, ...counts],
+      providers: [
+        provider,
+        hot,
+        ledger,
+        hosted,
+        leases,
+        ...stores,
+        uploads,
+        probe,
+        StorageCloser,
+        IngestSweeper,
+        ...counts,
+      ],
       exports: [
+        CatalogStore,
         ContentStore,
+        HostedStore,
         LeaseStore,
         ListStore,
         ManifestStore,
         OriginStore,
+        ReferrerStore,
         SpaceLedger,
         StoredObjects,
         TagStore,

@@ -19,6 +19,10 @@ export class HotCache {
     if (bytes > 0) this.entries = new LRUCache({ maxSize: bytes, ttl: lifetime });
   }
 
+  get isEnabled(): boolean {
+    return this.entries !== undefined;
+  }
+
   /** In bytes. */
   get size(): number {
     return this.entries?.calculatedSize ?? 0;

@@ -17,12 +17,17 @@ export type RecordFields = Readonly<Record<string, unknown>>;
 
 /** Small versioned JSON records. A damaged record is quarantined and counts as absent, so that it is created again (P12). */
 export class RecordStore {
-  /** @param limit size of the largest record in bytes. */
+  /**
+   * @param limit size of the largest record in bytes.
+   * @param isHosted whether the records are of what was pushed. Those of the other kind under the same keys count as
+   * absent, so that a namespace that changes from one to the other serves nothing that came the other way.
+   */
   constructor(
     private readonly provider: StorageProvider,
     private readonly hot = new HotCache(0),
     private readonly limit = maxRecordBytes,
     private readonly space = new SpaceLedger(),
+    private readonly isHosted = false,
   ) {}
 
   /**
@@ -56,7 +61,14 @@ export class RecordStore {
    */
   async put(key: string, fields: RecordFields, body?: Uint8Array): Promise<void> {
     if (this.space.isFull && !(await orAbsent(this.provider.stat(key)))) this.space.check();
-    const line = Buffer.from(JSON.stringify({ version, ...fields, ...(body && { bodySize: body.length }) }));
+    const line = Buffer.from(
+      JSON.stringify({
+        version,
+        ...(this.isHosted && { hosted: true }),
+        ...fields,
+        ...(body && { bodySize: body.length }),
+      }),
+    );
     const content = body ? Buffer.concat([line, Buffer.from('\n'), body]) : line;
     await this.replacing(key, () => this.provider.write(key, content));
   }
@@ -80,6 +92,7 @@ export class RecordStore {
     if (typeof fields?.version === 'number' && fields.version > version) {
       throw new StorageError('newer-version', `the record ${key} was written by a newer version of this program`);
     }
+    if (fields?.version === version && (fields.hosted === true) !== this.isHosted) return undefined;
     const record = fields?.version === version ? read(fields) : undefined;
     if (record === undefined) await this.quarantine(key, content);
     return record;

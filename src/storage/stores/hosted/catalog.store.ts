@@ -1,0 +1,77 @@
+import { LRUCache } from 'lru-cache';
+import { Namespace } from '../../../oci/namespace.js';
+import { RepositoryRef } from '../../../oci/repository.js';
+import { keys, parseCatalogKey, parseOrderedName } from '../../keys.js';
+import type { SpaceLedger } from '../../space/space.ledger.js';
+import { orAbsent } from '../../storage-error.js';
+import type { StorageProvider } from '../../storage.provider.js';
+import type { HotCache } from '../hot.cache.js';
+import { RecordStore, type RecordFields } from '../record.store.js';
+
+/** Repositories remembered as being in the catalog. */
+const maxKnown = 10_000;
+
+/** The repositories that something was pushed to. */
+export class CatalogStore {
+  private readonly records: RecordStore;
+  private readonly known = new LRUCache<string, true>({ max: maxKnown });
+
+  constructor(
+    private readonly provider: StorageProvider,
+    _hot?: HotCache,
+    space?: SpaceLedger,
+  ) {
+    this.records = new RecordStore(provider, undefined, undefined, space, true);
+  }
+
+  /** Records that the repository exists; to be called before anything else of it is recorded. */
+  async add(repository: RepositoryRef): Promise<void> {
+    const key = keys.cataloged(repository);
+    if (this.known.has(key)) return;
+    if (!(await orAbsent(this.provider.stat(key)))) {
+      const { namespace, name } = repository;
+      await this.records.put(key, { namespace: namespace.toString(), name });
+    }
+    this.known.set(key, true);
+  }
+
+  async has(repository: RepositoryRef): Promise<boolean> {
+    const key = keys.cataloged(repository);
+    return this.known.has(key) || (await orAbsent(this.provider.stat(key))) !== undefined;
+  }
+
+  /** Names in the order of their bytes. @param after only those behind this one. */
+  async list(namespace: Namespace, after: string | undefined, limit: number): Promise<string[]> {
+    const folder = keys.catalog(namespace);
+    const last = after === undefined ? undefined : placeOf(namespace, after)?.slice(folder.length + 1);
+    // What is no name has no place among them.
+    if (after !== undefined && last === undefined) return [];
+    const names = await this.provider.listNames(folder, last, limit);
+    const read = names.map(async (name) => {
+      return parseOrderedName(name) ?? (await this.records.find(`${folder}/${name}`, readName))?.name;
+    });
+    return (await Promise.all(read)).flatMap((name) => name ?? []);
+  }
+
+  /** The namespaces, as in `StoredRecord`, that have repositories, whatever the configuration says. */
+  async namespaces(): Promise<Set<string>> {
+    const found = new Set<string>();
+    for await (const { key } of this.provider.list('catalog')) {
+      const namespace = parseCatalogKey(key);
+      if (namespace !== undefined) found.add(namespace);
+    }
+    return found;
+  }
+}
+
+function placeOf(namespace: Namespace, name: string): string | undefined {
+  try {
+    return keys.cataloged(RepositoryRef.of(namespace, name));
+  } catch {
+    return undefined;
+  }
+}
+
+function readName({ name }: RecordFields): { name: string } | undefined {
+  return typeof name === 'string' ? { name } : undefined;
+}
