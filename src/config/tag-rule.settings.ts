@@ -1,3 +1,4 @@
+import { matchesPattern } from '../oci/pattern.js';
 import { parseDuration } from './values/duration.js';
 import { IsTagPattern, IsTagTtl } from './validation/rules.js';
 import { Setting } from './validation/setting.decorator.js';
@@ -33,21 +34,4 @@ function parseTtl(text: string): number | undefined {
 /** Milliseconds of the first rule for the tag, Infinity for an immutable one; undefined when no rule is for it. */
 export function ttlOf(rules: readonly TagRule[], tag: string): number | undefined {
   return rules.find(({ pattern }) => matchesPattern(pattern, tag))?.ttl;
-}
-
-/** Whether a text is of a pattern in which `*` stands for any characters; takes time linear in both lengths. */
-function matchesPattern(pattern: string, text: string): boolean {
-  const [first = '', ...rest] = pattern.split('*');
-  const last = rest.pop();
-  if (last === undefined) return text === pattern;
-  if (!text.startsWith(first) || !text.endsWith(last) || text.length < first.length + last.length) return false;
-  const end = text.length - last.length;
-  let position = first.length;
-  // The earliest place for each part leaves the most for those after it.
-  for (const part of rest) {
-    const found = text.indexOf(part, position);
-    if (found === -1 || found + part.length > end) return false;
-    position = found + part.length;
-  }
-  return true;
 }

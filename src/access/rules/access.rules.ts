@@ -1,0 +1,95 @@
+import type { AccessRuleSettings, Right } from '../../config/access/rule.settings.js';
+import { matchesPath, matchesPattern } from '../../oci/pattern.js';
+import { RepositoryPattern } from '../../oci/repository-pattern.js';
+import type { RepositoryRef } from '../../oci/repository.js';
+import { fillingOf, isAnonymous, type Identity } from './identity.js';
+
+/** Whether a request is allowed, and the number of the first rule that allows it, from 1. */
+export type Decision = { readonly isAllowed: true; readonly rule: number } | { readonly isAllowed: false };
+
+/** A line of what an identity may do. */
+export interface Allowance {
+  /** Number of the rule, from 1. */
+  readonly rule: number;
+  readonly repository: string;
+  readonly rights: readonly Right[];
+}
+
+interface Rule {
+  readonly number: number;
+  readonly repositories: readonly RepositoryPattern[];
+  readonly who: readonly string[];
+  readonly rights: ReadonlySet<Right>;
+}
+
+const denied: Decision = { isAllowed: false };
+
+/**
+ * The rules of the access file. Rules only allow, and add up: their order has no meaning, and what none allows is denied
+ * (promise P23). Pure and without I/O.
+ */
+export class AccessRules {
+  private readonly rules: readonly Rule[];
+
+  /** @param settings validated */
+  constructor(settings: readonly Pick<AccessRuleSettings, 'repositories' | 'who' | 'may'>[]) {
+    this.rules = settings.map(({ repositories, who, may }, index) => ({
+      number: index + 1,
+      repositories: repositories.map((pattern) => RepositoryPattern.parse(pattern)),
+      who,
+      rights: new Set(may.includes('push') ? [...may, 'pull' as const] : may),
+    }));
+  }
+
+  decide(identity: Identity, right: Right, repository: RepositoryRef): Decision {
+    const fill = fillingOf(identity);
+    const rule = this.rules.find(
+      ({ rights, who, repositories }) =>
+        rights.has(right) &&
+        who.some((pattern) => isOf(identity, pattern)) &&
+        repositories.some((pattern) => pattern.matches(repository, fill)),
+    );
+    return rule ? { isAllowed: true, rule: rule.number } : denied;
+  }
+
+  /** Whether the identity has the right for any repository at all, as for what concerns the whole server. */
+  decideSomewhere(identity: Identity, right: Right): Decision {
+    const rule = this.rules.find(
+      ({ rights, who }) => rights.has(right) && who.some((pattern) => isOf(identity, pattern)),
+    );
+    return rule ? { isAllowed: true, rule: rule.number } : denied;
+  }
+
+  /** What the identity may do, rule by rule. */
+  allowancesOf(identity: Identity): Allowance[] {
+    const fill = fillingOf(identity);
+    return this.rules
+      .filter(({ who }) => who.some((pattern) => isOf(identity, pattern)))
+      .flatMap(({ number, repositories, rights }) =>
+        repositories.map((pattern) => ({ rule: number, repository: pattern.describe(fill), rights: [...rights] })),
+      );
+  }
+
+  /** Patterns of repositories with the number of their rule. */
+  get patterns(): { readonly rule: number; readonly pattern: RepositoryPattern; readonly who: readonly string[] }[] {
+    return this.rules.flatMap(({ number, repositories, who }) =>
+      repositories.map((pattern) => ({ rule: number, pattern, who })),
+    );
+  }
+}
+
+/** `anonymous` stands for everybody: signing in takes no right away. */
+function isOf(identity: Identity, pattern: string): boolean {
+  if (pattern === 'anonymous') return true;
+  if (isAnonymous(identity)) return false;
+  if (pattern === 'authenticated') return true;
+  const [kind, name] = splitKind(pattern);
+  if (kind === 'group') return identity.groups.some((group) => matchesPattern(name, group));
+  const [ownKind, ownName] = splitKind(identity.subject);
+  return kind === ownKind && matchesPath(name, ownName);
+}
+
+function splitKind(text: string): [kind: string, name: string] {
+  const colon = text.indexOf(':');
+  return [text.slice(0, colon), text.slice(colon + 1)];
+}

@@ -1,0 +1,24 @@
+/** Who sent a request, as its credentials have shown. */
+export interface Identity {
+  /** `anonymous`, or its kind and name: `user:anna`, `robot:ci`, `github:acme/app`. */
+  readonly subject: string;
+  /** Without their kind. */
+  readonly groups: readonly string[];
+  /** Claims of an issuer's token that rules may use, as text. */
+  readonly claims: Readonly<Record<string, string>>;
+}
+
+export const anonymous: Identity = { subject: 'anonymous', groups: [], claims: {} };
+
+export function isAnonymous({ subject }: Identity): boolean {
+  return subject === 'anonymous';
+}
+
+/** What fills `{user}` and `{claim:…}` in a pattern. Only users and robots have a name that is theirs alone. */
+export function fillingOf({ subject, claims }: Identity): (placeholder: string) => string | undefined {
+  return (placeholder) => {
+    if (placeholder === 'user') return /^user:(.*)$/s.exec(subject)?.[1];
+    const claim = placeholder.slice('claim:'.length);
+    return Object.hasOwn(claims, claim) ? claims[claim] : undefined;
+  };
+}
