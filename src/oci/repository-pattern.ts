@@ -98,14 +98,9 @@ function canonicalNamespace(text: string): string | undefined {
 }
 
 function fillComponent(component: string, fill: Filling): string | undefined {
-  if (!component.includes('{')) return component;
-  let isWhole = true;
-  const filled = component.replace(placeholderPattern, (_, name: string) => {
-    const value = safeFilling(fill(name));
-    isWhole &&= value !== undefined;
-    return value ?? '';
-  });
-  return isWhole ? filled : undefined;
+  const values = [...component.matchAll(placeholderPattern)].map(([, name = '']) => safeFilling(fill(name)));
+  if (values.includes(undefined)) return undefined;
+  return component.replace(placeholderPattern, () => values.shift() ?? '');
 }
 
 /** A value that is not one component of a name fills nothing: with a slash or a star it would match other repositories. */

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { rights, type AccessRuleSettings, type Right } from '../../config/access/rule.settings.js';
+import { rights, type Right } from '../../config/access/rule.settings.js';
 import { RepositoryRef } from '../../oci/repository.js';
 import { AccessRules } from './access.rules.js';
 import { anonymous, type Identity } from './identity.js';
@@ -9,7 +9,7 @@ const identity = (subject: string, groups: string[] = [], claims: Record<string,
   groups,
   claims,
 });
-const rule = (repositories: string, who: string, may: string): AccessRuleSettings => ({
+const rule = (repositories: string, who: string, may: string) => ({
   repositories: repositories.split(' '),
   who: who.split(' '),
   may: may.split(' ') as Right[],
