@@ -15,6 +15,7 @@ process.exitCode = await runCommandLine(process.argv.slice(2), {
     await (await import('./process/serve.js')).serve(settings);
     return 0;
   },
+  access: async (settings, question) => (await import('./process/access.report.js')).reportAccess(settings, question),
   doctor: async function* (settings) {
     yield* (await import('./process/doctor.js')).doctor(settings);
   },

@@ -6,6 +6,7 @@ import { ServerSettings } from '../config/server.settings.js';
 import { loadSettings, type Settings } from '../config/settings.js';
 import { storageClasses, type StorageName } from '../config/storage.settings.js';
 import { version } from '../config/version.js';
+import { addAccessCommands, type AccessQuestion } from './access.commands.js';
 import { addClientCommands } from './client.commands.js';
 import { reportDoctor } from './doctor.report.js';
 import { addSettings, optionsHelp, textOf, withBooleans, type Flags } from './setting-options.js';
@@ -19,6 +20,8 @@ export interface Commands {
   serve(settings: Settings): Promise<number>;
   /** Checks whether the server could run. */
   doctor(settings: Settings): AsyncIterable<CheckResult>;
+  /** Prints the answer to a question about access. @returns the exit code: 1 when it is denied */
+  access(settings: Settings, question: AccessQuestion): Promise<number>;
 }
 
 /** The selected command. @returns the exit code */
@@ -62,6 +65,9 @@ function readCommandLine(argv: readonly string[], commands: Commands): Task | un
   addStorageCommands(doctor, false, (name, flags) => {
     const { json } = doctor.opts<{ json?: string }>();
     task = () => reportDoctor(() => commands.doctor(load(name, flags)), json !== undefined && json !== 'false');
+  });
+  addAccessCommands(program, (question) => {
+    task = () => commands.access(load('filesystem', {}), question);
   });
   addClientCommands(program, (client) => (task = client));
   try {

@@ -85,6 +85,17 @@ export class ServerSettings {
   allowAnonymousPush = false;
 
   @Setting({
+    name: 'access-file',
+    env: 'ACCESS_FILE',
+    value: 'file',
+    description:
+      'YAML file that says who clients are and what they may do; without it, everybody may pull and nobody may push',
+  })
+  @IsOptional()
+  @IsText('the path of a file', 4096)
+  accessFile?: string;
+
+  @Setting({
     name: 'upstream-config-file',
     env: 'UPSTREAM_CONFIG_FILE',
     value: 'file',

@@ -1,3 +1,5 @@
+import { readAccess } from './access/access-file.js';
+import type { AccessSettings } from './access/access.settings.js';
 import { ConfigurationError, type Problem } from './configuration-error.js';
 import { checkKeyPair, keyPairFiles, readKeyPair } from './key-pair.js';
 import type { HostedSettings } from './hosted.settings.js';
@@ -15,6 +17,8 @@ export interface Settings {
   readonly upstreams: readonly UpstreamSettings[];
   /** Namespaces that content is pushed to. */
   readonly hosted: readonly HostedSettings[];
+  /** Undefined without an access file. */
+  readonly access?: AccessSettings;
   /** Names of the server settings that were set explicitly. */
   readonly given?: ReadonlySet<string>;
 }
@@ -53,11 +57,17 @@ export function loadSettings(text: SettingsText): Settings {
       names,
     ),
   );
+  const { accessFile } = server.value;
+  const access =
+    accessFile === undefined
+      ? undefined
+      : collect(problems, () => readAccess(readSettingFile(accessFile, '--access-file')));
   if (problems.length > 0 || namespaces === undefined) throw new ConfigurationError(problems);
   return {
     server: server.value,
     storage: storage.value,
     ...namespaces,
+    ...(access && { access }),
     given: new Set(Object.keys(text.server)),
   };
 }

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { loadAll, YAMLException } from 'js-yaml';
+import { loadAll } from 'js-yaml';
 import { Namespace } from '../oci/namespace.js';
 import { ConfigurationError, kindOf, type Problem } from './configuration-error.js';
 import { isHostedEntry, readHosted, type Entry } from './hosted-entries.js';
@@ -7,6 +7,7 @@ import type { HostedSettings } from './hosted.settings.js';
 import { isText } from './validation/rules.js';
 import { EndpointSettings, UpstreamSettings } from './upstream.settings.js';
 import { TagRuleSettings } from './tag-rule.settings.js';
+import { yamlProblem } from './yaml-problem.js';
 import { validateSettings, type Values } from './validation/validation.js';
 
 const maxFileBytes = 4 * 1024 * 1024;
@@ -85,11 +86,7 @@ function parseYaml(text: string, problems: Problem[]): unknown[] {
     if (more.length === 0 && Array.isArray(document)) return document;
     problems.push({ path: 'upstreams', kind: kindOf(document), reason: 'must be one YAML list of upstreams' });
   } catch (error) {
-    // js-yaml quotes the text around a mistake, which may contain a password, so the reason is cut at the first quote,
-    // colon or tag.
-    const place = error instanceof YAMLException && error.mark ? ` at line ${error.mark.line + 1}` : '';
-    const reason = error instanceof YAMLException ? error.reason.replace(/["'<!:].*$/s, '…') : 'unreadable';
-    problems.push({ path: 'upstreams', kind: 'text', reason: `is not valid YAML: ${reason}${place}` });
+    problems.push(yamlProblem('upstreams', error));
   }
   return [];
 }

@@ -17,7 +17,8 @@ const placeholderPattern = /\{([a-z]+(?::[A-Za-z0-9_./-]{1,128})?)\}/g;
 export class RepositoryPattern {
   private constructor(
     private readonly text: string,
-    private readonly namespace: string,
+    /** The canonical namespace, in which `*` stands for any characters. */
+    readonly namespace: string,
     private readonly components: readonly string[],
   ) {}
 

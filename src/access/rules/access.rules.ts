@@ -66,7 +66,9 @@ export class AccessRules {
     return this.rules
       .filter(({ who }) => who.some((pattern) => isOf(identity, pattern)))
       .flatMap(({ number, repositories, rights }) =>
-        repositories.map((pattern) => ({ rule: number, repository: pattern.describe(fill), rights: [...rights] })),
+        repositories
+          .filter((pattern) => pattern.placeholders.every((name) => fill(name) !== undefined))
+          .map((pattern) => ({ rule: number, repository: pattern.describe(fill), rights: [...rights] })),
       );
   }
 

@@ -22,3 +22,9 @@ export function fillingOf({ subject, claims }: Identity): (placeholder: string) 
     return Object.hasOwn(claims, claim) ? claims[claim] : undefined;
   };
 }
+
+/** @param groups lists of user names by group, from the access file */
+export function userIdentity(name: string, groups: Readonly<Record<string, readonly string[]>>): Identity {
+  const own = Object.keys(groups).filter((group) => groups[group]?.includes(name));
+  return { subject: `user:${name}`, groups: own, claims: {} };
+}

@@ -1,5 +1,5 @@
 import { RepositoryPattern } from '../../oci/repository-pattern.js';
-import { AreTexts } from '../validation/rules.js';
+import { AreTexts } from './validation.js';
 import { parseList, Setting } from '../validation/setting.decorator.js';
 
 /** What a rule may allow. `push` includes `pull`. */

@@ -5,8 +5,13 @@ import { parseListenAddress } from '../values/listen-address.js';
 import { parseNetwork } from '../values/networks.js';
 import { parseOrigin } from '../values/origin.js';
 
-const rule = (name: string, message: string, isValid: (value: unknown) => boolean, options: ValidationOptions = {}) =>
-  ValidateBy({ name, validator: { validate: isValid, defaultMessage: () => message } }, options);
+/** A rule whose message completes a sentence that begins with the path of the setting. */
+export const rule = (
+  name: string,
+  message: string,
+  isValid: (value: unknown) => boolean,
+  options: ValidationOptions = {},
+) => ValidateBy({ name, validator: { validate: isValid, defaultMessage: () => message } }, options);
 
 /** Rule messages complete a sentence that begins with the path of the setting. */
 export const IsDuration = () =>
@@ -167,37 +172,6 @@ export const AreMaps = () =>
       Array.isArray(value) &&
       value.every((entry) => typeof entry === 'object' && entry !== null && !Array.isArray(entry)),
   );
-
-/**
- * A list of 1 to `most` texts, each of which passes the check. The message names the first that does not by its place.
- * @param reasonAgainst completes a sentence that begins with the text's place; undefined for a valid text
- */
-export const AreTexts = (what: string, most: number, reasonAgainst: (text: string) => string | undefined) =>
-  ValidateBy({
-    name: 'areTexts',
-    validator: {
-      validate: (value) => reasonAgainstTexts(value, what, most, reasonAgainst) === undefined,
-      defaultMessage: (context) => reasonAgainstTexts(context?.value, what, most, reasonAgainst) ?? 'is not valid',
-    },
-  });
-
-function reasonAgainstTexts(
-  value: unknown,
-  what: string,
-  most: number,
-  reasonAgainst: (text: string) => string | undefined,
-): string | undefined {
-  const isList = Array.isArray(value) && value.length > 0 && value.length <= most;
-  if (!isList || !value.every((text) => typeof text === 'string')) return `must be a list of ${what}`;
-  const reasons = value.map((text: string) => (isText(text, 1024) ? reasonAgainst(text) : 'must be text'));
-  const first = reasons.findIndex((reason) => reason !== undefined);
-  return first === -1 ? undefined : `the ${ordinal(first + 1)} ${reasons[first]}`;
-}
-
-function ordinal(number: number): string {
-  const ending = [11, 12, 13].includes(number % 100) ? 'th' : (['th', 'st', 'nd', 'rd'][number % 10] ?? 'th');
-  return `${number}${ending}`;
-}
 
 /** @param none a keyword that disables listening. */
 export const IsListenAddress = (none?: string) =>

@@ -1,0 +1,44 @@
+import { describe, expect, it } from 'vitest';
+import { readAccess } from '../../config/access/access-file.js';
+import { warningsOf } from './rule.warnings.js';
+
+const namespaces = { hosted: ['local'], mirrored: ['docker.io', 'ghcr.io'], mirrorsUnknown: true };
+const known =
+  "users_file: /u\nrobots_file: /r\ngroups: { team: [anna] }\nissuers: [{ issuer: 'https://i.example', audience: a, identity: 'ci:{sub}' }]\n";
+const warnings = (rule: string, head = known, places = namespaces) =>
+  warningsOf(readAccess(`${head}rules: [${rule}]`), places);
+
+describe('a rule that can never have an effect is a warning', () => {
+  it.each([
+    ["{ repositories: ['locl/**'], who: [anonymous], may: [pull] }", 'locl/** matches no namespace'],
+    ["{ repositories: ['quay.io:8443/**'], who: [anonymous], may: [pull] }", 'quay.io:8443/** matches no namespace'],
+    ["{ repositories: ['docker.io/**'], who: [authenticated], may: [push] }", 'push has no effect'],
+    ["{ repositories: ['local/**'], who: ['group:tem'], may: [pull] }", 'group:tem is nobody'],
+    ["{ repositories: ['local/**'], who: ['github:acme/*'], may: [pull] }", 'no issuer gives github:'],
+    ["{ repositories: ['local/{user}/**'], who: ['robot:ci'], may: [pull] }", '{user} is never filled'],
+    [
+      `{ repositories: ['local/${'a/'.repeat(130)}**'], who: [anonymous], may: [pull] }`,
+      'longer than any repository name',
+    ],
+  ])('%s: %s', (rule, reason) => expect(warnings(rule)).toEqual([expect.stringContaining(reason)]));
+
+  it.each([
+    ["{ repositories: ['local/**'], who: ['user:anna'], may: [pull] }", 'there is no users_file'],
+    ["{ repositories: ['local/**'], who: ['robot:ci'], may: [pull] }", 'there is no robots_file'],
+    ["{ repositories: ['local/{claim:x}'], who: [authenticated], may: [pull] }", 'there is no issuer'],
+  ])('without anybody to sign in: %s', (rule, reason) =>
+    expect(warnings(rule, '')).toEqual([expect.stringContaining(reason)]),
+  );
+
+  it('when unconfigured registries are not mirrored', () => {
+    const rule = "{ repositories: ['quay.io/**'], who: [anonymous], may: [pull] }";
+    expect(warnings(rule)).toEqual([]);
+    expect(warnings(rule, known, { ...namespaces, mirrorsUnknown: false })).toHaveLength(1);
+  });
+
+  it.each([
+    "{ repositories: ['**'], who: [anonymous], may: [pull] }",
+    "{ repositories: ['*.io/**', 'local/{user}/*'], who: ['user:anna', 'ci:x'], may: [push, admin] }",
+    "{ repositories: ['local/{claim:project}'], who: ['ci:*', 'robot:*', 'group:*'], may: [delete] }",
+  ])('and others are not: %s', (rule) => expect(warnings(rule)).toEqual([]));
+});

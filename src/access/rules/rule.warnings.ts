@@ -1,0 +1,73 @@
+import type { AccessSettings } from '../../config/access/access.settings.js';
+import { everybody, type AccessRuleSettings } from '../../config/access/rule.settings.js';
+import { Namespace } from '../../oci/namespace.js';
+import { RepositoryPattern } from '../../oci/repository-pattern.js';
+
+/** The namespaces of this server, as far as its configuration tells. */
+export interface KnownNamespaces {
+  readonly hosted: readonly string[];
+  readonly mirrored: readonly string[];
+  /** Whether registries that are not configured are mirrored as well. */
+  readonly mirrorsUnknown: boolean;
+}
+
+/** What in the rules can never have an effect: most likely a mistake. Each names its place in the access file. */
+export function warningsOf(access: AccessSettings, namespaces: KnownNamespaces): string[] {
+  return access.rules.flatMap((rule, index) => {
+    const at = `access.rules[${index}]`;
+    const patterns = rule.repositories.map((text) => RepositoryPattern.parse(text));
+    return [
+      ...patterns.flatMap((pattern) => ofPattern(pattern, namespaces)).map((text) => `${at}.repositories: ${text}`),
+      ...ofPlaceholders(patterns, rule, access).map((text) => `${at}.repositories: ${text}`),
+      ...rule.who.flatMap((who) => ofIdentity(who, access)).map((text) => `${at}.who: ${text}`),
+      ...ofPush(patterns, rule, namespaces).map((text) => `${at}.may: ${text}`),
+    ];
+  });
+}
+
+function ofPattern(pattern: RepositoryPattern, namespaces: KnownNamespaces): string[] {
+  if (pattern.isUnmatchable) return [`${pattern.toString()} is longer than any repository name`];
+  const { hosted, mirrored, mirrorsUnknown } = namespaces;
+  const isKnown = [...hosted, ...mirrored].some((name) => pattern.mayBeIn(Namespace.parse(name)));
+  // Unconfigured registries are DNS names without a port.
+  const isOther = mirrorsUnknown && /^[^/]*[.*][^/]*$/.test(pattern.namespace) && !pattern.namespace.includes(':');
+  return isKnown || isOther ? [] : [`${pattern.toString()} matches no namespace of this server`];
+}
+
+function ofPush(
+  patterns: readonly RepositoryPattern[],
+  { may }: AccessRuleSettings,
+  { hosted }: KnownNamespaces,
+): string[] {
+  const names = hosted.map((name) => Namespace.parse(name));
+  const isHosted = patterns.some((pattern) => names.some((name) => pattern.mayBeIn(name)));
+  return may.includes('push') && !isHosted
+    ? ['push has no effect: none of its repositories is in a hosted namespace']
+    : [];
+}
+
+function ofPlaceholders(
+  patterns: readonly RepositoryPattern[],
+  { who }: AccessRuleSettings,
+  { issuers }: AccessSettings,
+): string[] {
+  const used = new Set(patterns.flatMap((pattern) => pattern.placeholders));
+  const hasUsers = who.some((text) => /^(?:user|group):|^(?:anonymous|authenticated)$/.test(text));
+  const warnings = used.has('user') && !hasUsers ? ['{user} is never filled: the rule is for no users'] : [];
+  const hasClaims = [...used].some((name) => name.startsWith('claim:'));
+  return hasClaims && issuers.length === 0 ? [...warnings, 'claims are never filled: there is no issuer'] : warnings;
+}
+
+function ofIdentity(who: string, { usersFile, robotsFile, groups, issuers }: AccessSettings): string[] {
+  if ((everybody as readonly string[]).includes(who)) return [];
+  const kind = who.slice(0, who.indexOf(':'));
+  const name = who.slice(kind.length + 1);
+  const isNobody = (reason: string) => [`${who} is nobody: ${reason}`];
+  if (kind === 'user') return usersFile === undefined ? isNobody('there is no users_file') : [];
+  if (kind === 'robot') return robotsFile === undefined ? isNobody('there is no robots_file') : [];
+  if (kind === 'group') {
+    const isGiven = name.includes('*') || Object.hasOwn(groups, name) || issuers.some(({ groupsClaim }) => groupsClaim);
+    return isGiven ? [] : isNobody('there is no such group');
+  }
+  return issuers.some(({ identity }) => identity.startsWith(`${kind}:`)) ? [] : isNobody(`no issuer gives ${kind}:`);
+}

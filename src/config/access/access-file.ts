@@ -1,0 +1,56 @@
+import { loadAll } from 'js-yaml';
+import { ConfigurationError, kindOf, type Problem } from '../configuration-error.js';
+import { settingsOf } from '../validation/setting.decorator.js';
+import { validateSettings, type Values } from '../validation/validation.js';
+import { yamlProblem } from '../yaml-problem.js';
+import { AccessSettings } from './access.settings.js';
+import { IssuerSettings } from './issuer.settings.js';
+import { AccessRuleSettings } from './rule.settings.js';
+
+/**
+ * Reads the access file.
+ * @throws ConfigurationError with every mistake in it.
+ */
+export function readAccess(yaml: string): AccessSettings {
+  const problems: Problem[] = [];
+  const values = parseMap(yaml);
+  const { value, problems: found } = validateSettings(AccessSettings, values, (name) => `access.${name}`);
+  problems.push(...found);
+  value.rules = readList(AccessRuleSettings, values.rules, 'access.rules', problems);
+  value.issuers = readList(IssuerSettings, values.issuers, 'access.issuers', problems);
+  value.issuers.forEach(({ issuer, audience }, index) => {
+    const first = value.issuers.findIndex((other) => other.issuer === issuer && other.audience === audience);
+    if (first !== -1 && first < index) {
+      const reason = `repeats access.issuers[${first}]`;
+      problems.push({ path: `access.issuers[${index}]`, kind: 'a map', reason });
+    }
+  });
+  if (problems.length > 0) throw new ConfigurationError(problems);
+  return value;
+}
+
+function parseMap(yaml: string): Values {
+  let documents: unknown[];
+  try {
+    documents = loadAll(yaml);
+  } catch (error) {
+    throw new ConfigurationError([yamlProblem('access', error)]);
+  }
+  const [document, ...more] = documents;
+  if (more.length === 0 && typeof document === 'object' && document !== null && !Array.isArray(document))
+    return document as Values;
+  const names = settingsOf(AccessSettings).map(({ name }) => name);
+  const reason = `must be one YAML map with ${names.join(', ')}`;
+  throw new ConfigurationError([{ path: 'access', kind: kindOf(document), reason }]);
+}
+
+/** Entries that are no maps have been reported by the rule of their list. */
+function readList<T extends object>(type: new () => T, entries: unknown, path: string, problems: Problem[]): T[] {
+  const isMap = (entry: unknown): entry is Values => typeof entry === 'object' && entry !== null;
+  if (!Array.isArray(entries) || !entries.every(isMap)) return [];
+  return entries.map((entry, index) => {
+    const { value, problems: found } = validateSettings(type, entry, (name) => `${path}[${index}].${name}`);
+    problems.push(...found);
+    return value;
+  });
+}

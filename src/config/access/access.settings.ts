@@ -1,0 +1,47 @@
+import { IsOptional } from 'class-validator';
+import { AreMaps, IsOneOf, IsText } from '../validation/rules.js';
+import { Setting } from '../validation/setting.decorator.js';
+import { AreGroups } from './validation.js';
+import type { IssuerSettings } from './issuer.settings.js';
+import type { AccessRuleSettings } from './rule.settings.js';
+
+/** The access file: who clients are, and what they may do. */
+export class AccessSettings {
+  @Setting({ name: 'users_file', description: 'htpasswd file with bcrypt hashes' })
+  @IsOptional()
+  @IsText('the path of a file', 4096)
+  usersFile?: string;
+
+  @Setting({ name: 'robots_file', description: 'file of robots, kept by `oci-registry robot`' })
+  @IsOptional()
+  @IsText('the path of a file', 4096)
+  robotsFile?: string;
+
+  @Setting({ name: 'groups', default: '{}', description: 'groups of users: lists of user names by name' })
+  @AreGroups()
+  groups: Record<string, string[]> = {};
+
+  @Setting({
+    name: 'issuers',
+    default: '[]',
+    description: 'OpenID Connect issuers whose tokens are accepted, as of GitHub Actions, GitLab CI and Kubernetes',
+  })
+  @AreMaps()
+  issuers: IssuerSettings[] = [];
+
+  @Setting({
+    name: 'unknown_credentials',
+    default: 'refuse',
+    description:
+      'what wrong credentials are: `refuse` (401), or `anonymous`, for mirrors to which Docker sends the password of Docker Hub',
+  })
+  @IsOneOf(['refuse', 'anonymous'])
+  unknownCredentials: 'refuse' | 'anonymous' = 'refuse';
+
+  @Setting({
+    name: 'rules',
+    description: 'what identities may do; what no rule allows is denied, rules add up, and their order has no meaning',
+  })
+  @AreMaps()
+  rules!: AccessRuleSettings[];
+}

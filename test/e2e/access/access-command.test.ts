@@ -1,0 +1,55 @@
+import { writeFile } from 'node:fs/promises';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { Folder } from '../support/folder.js';
+import { build, Program } from '../support/program.js';
+
+beforeAll(build, 180_000);
+
+const file = `
+users_file: /etc/oci-registry/htpasswd
+groups: { team: [anna] }
+rules:
+  - { repositories: ['docker.io/**'], who: [anonymous], may: [pull] }
+  - { repositories: ['local/team/**'], who: ['group:team', 'github:acme/*'], may: [push] }
+  - { repositories: ['local/home/{user}/**'], who: [authenticated], may: [push, delete] }
+`;
+
+describe('oci-registry access', { concurrent: true, timeout: 60_000 }, () => {
+  const run = async (args: string, yaml = file) => {
+    await using folder = await Folder.make();
+    const path = folder.file('access.yaml');
+    await writeFile(path, yaml);
+    return await Program.run(['--access-file', path, '--hosted-namespace', 'local', 'access', ...args.split(' ')]);
+  };
+
+  it.each([
+    ['check --as user:anna push local/team/app', 0, 'user:anna may push local/team/app: access.rules[1] allows it'],
+    ['check --as user:bert --group team push local/team/app', 0, 'access.rules[1] allows it'],
+    ['check --as user:bert push local/team/app', 1, 'user:bert may not push local/team/app: no rule allows it'],
+    ['check push local/home/anna/app', 1, 'anonymous may not push'],
+    ['check pull nginx', 0, 'anonymous may pull docker.io/library/nginx: access.rules[0] allows it'],
+    ['list --as user:anna', 0, 'access.rules[2]  local/home/anna/**  pull, push, delete'],
+    ['list --as github:acme/app', 0, 'access.rules[1]  local/team/**  pull, push'],
+  ])('%s: %i', async (args, code, line) => {
+    const result = await run(args);
+    expect({ code: result.code, stdout: result.stdout }).toEqual({ code, stdout: expect.stringContaining(line) });
+    expect(result.stderr).toBe('warning: access.rules[1].who: github:acme/* is nobody: no issuer gives github:\n');
+  });
+
+  it.each([
+    ['check fly local/a', 'the right must be one of pull, push, delete, admin'],
+    ['check --as anna pull local/a', '--as must be anonymous, or a kind and a name'],
+    ['check pull local/A', 'invalid repository name'],
+    ['check pull', "missing required argument 'repository'"],
+    ['frobnicate', 'unknown command'],
+  ])('refuses a mistake: %s', async (args, reason) => {
+    const { code, stderr } = await run(args);
+    expect({ code, stderr }).toEqual({ code: 2, stderr: expect.stringContaining(reason) });
+  });
+
+  it('reports every mistake in the file', async () => {
+    const { code, stderr } = await run('list', 'rules: [{ repositories: [a], who: [b], may: [c] }]');
+    expect(code).toBe(2);
+    expect(stderr.trimEnd().split('\n')).toHaveLength(3);
+  });
+});
