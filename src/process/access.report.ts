@@ -1,4 +1,4 @@
-import { AccessRules } from '../access/rules/access.rules.js';
+import { AccessRules, type RuleText } from '../access/rules/access.rules.js';
 import { anonymous, userIdentity, type Identity } from '../access/rules/identity.js';
 import { warningsOf } from '../access/rules/rule.warnings.js';
 import type { AccessSettings } from '../config/access/access.settings.js';
@@ -71,7 +71,7 @@ export function accessWarnings({ access, server, upstreams, hosted }: Settings):
 }
 
 /** Without an access file, everybody may pull. */
-function accessOf({ access }: Settings): Pick<AccessSettings, 'rules' | 'groups'> {
+function accessOf({ access }: Settings): Pick<AccessSettings, 'groups'> & { readonly rules: readonly RuleText[] } {
   return access ?? { groups: {}, rules: [{ repositories: ['**'], who: ['anonymous'], may: ['pull'] }] };
 }
 

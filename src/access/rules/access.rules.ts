@@ -15,6 +15,9 @@ export interface Allowance {
   readonly rights: readonly Right[];
 }
 
+/** A rule as the access file has it. */
+export type RuleText = Pick<AccessRuleSettings, 'repositories' | 'who' | 'may'>;
+
 interface Rule {
   readonly number: number;
   readonly repositories: readonly RepositoryPattern[];
@@ -32,7 +35,7 @@ export class AccessRules {
   private readonly rules: readonly Rule[];
 
   /** @param settings validated */
-  constructor(settings: readonly Pick<AccessRuleSettings, 'repositories' | 'who' | 'may'>[]) {
+  constructor(settings: readonly RuleText[]) {
     this.rules = settings.map(({ repositories, who, may }, index) => ({
       number: index + 1,
       repositories: repositories.map((pattern) => RepositoryPattern.parse(pattern)),

@@ -32,7 +32,7 @@ describe('oci-registry access', { concurrent: true, timeout: 60_000 }, () => {
     ['list --as github:acme/app', 0, 'access.rules[1]  local/team/**  pull, push'],
   ])('%s: %i', async (args, code, line) => {
     const result = await run(args);
-    expect({ code: result.code, stdout: result.stdout }).toEqual({ code, stdout: expect.stringContaining(line) });
+    expect({ code: result.code, stdout: result.stdout }).toEqual({ code, stdout: expect.stringContaining(line) as string });
     expect(result.stderr).toBe('warning: access.rules[1].who: github:acme/* is nobody: no issuer gives github:\n');
   });
 
@@ -44,7 +44,7 @@ describe('oci-registry access', { concurrent: true, timeout: 60_000 }, () => {
     ['frobnicate', 'unknown command'],
   ])('refuses a mistake: %s', async (args, reason) => {
     const { code, stderr } = await run(args);
-    expect({ code, stderr }).toEqual({ code: 2, stderr: expect.stringContaining(reason) });
+    expect({ code, stderr }).toEqual({ code: 2, stderr: expect.stringContaining(reason) as string });
   });
 
   it('reports every mistake in the file', async () => {
