@@ -32,7 +32,10 @@ describe('oci-registry access', { concurrent: true, timeout: 60_000 }, () => {
     ['list --as github:acme/app', 0, 'access.rules[1]  local/team/**  pull, push'],
   ])('%s: %i', async (args, code, line) => {
     const result = await run(args);
-    expect({ code: result.code, stdout: result.stdout }).toEqual({ code, stdout: expect.stringContaining(line) as string });
+    expect({ code: result.code, stdout: result.stdout }).toEqual({
+      code,
+      stdout: expect.stringContaining(line) as string,
+    });
     expect(result.stderr).toBe('warning: access.rules[1].who: github:acme/* is nobody: no issuer gives github:\n');
   });
 
