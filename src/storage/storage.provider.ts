@@ -52,19 +52,20 @@ export interface Ingest {
   close(): Promise<void>;
 }
 
-/** Content whose bytes outlive the process that writes them. `close` without `commit` or `abort` keeps what was checkpointed. */
+/**
+ * Content whose bytes outlive the process that writes them: `close` without `commit` or `abort` keeps what was checkpointed.
+ * `abort` removes all bytes of the id.
+ */
 export interface ResumableIngest extends Ingest {
   /**
    * Makes everything appended so far outlive this process. Appending may go on afterwards.
    * @param isPaused whether the caller records another checkpoint before it appends again, so that `resume` may use the
    * stored bytes in place; otherwise `resume` copies them, since this process may still write.
+   * The previous checkpoint must have been recorded, or it may not be resumable any more.
    * @returns what `resume` needs, in any process: JSON without secrets, at most 2 KiB.
    */
   checkpoint(isPaused?: boolean): Promise<string>;
-  /**
-   * As `Ingest.copy`. After `resume`, a copy that begins before the resumed size may be possible only once: appending then
-   * fails.
-   */
+  /** As `Ingest.copy`; appending and checkpoints may fail afterwards. */
   copy(range: ByteRange, sink: ChunkSink, signal?: AbortSignal): Promise<void>;
 }
 

@@ -6,6 +6,7 @@ import {
   type Ingest,
   type IngestOptions,
   type ObjectEntry,
+  type ResumableIngests,
   type StoredObject,
 } from '../../storage.provider.js';
 import { checkBucket } from './bucket.check.js';
@@ -18,6 +19,7 @@ import { S3Ingest, type IngestContext } from './uploading/s3.ingest.js';
 import { openObject } from './reading/s3.object.js';
 import { createRecord, headObject, putRecord, removeObject, signedUrl } from './s3.requests.js';
 import { defaultTuning, type S3Tuning } from './s3.tuning.js';
+import { S3Ingests } from './resumable/s3.ingests.js';
 import { TempFolder } from './uploading/temp-folder.js';
 import { sweepUploads } from './uploading/upload.sweep.js';
 import { Uploads } from './uploading/uploads.js';
@@ -29,6 +31,7 @@ export class S3Provider extends StorageProvider {
   private readonly space: KeySpace;
   private readonly uploads: Uploads;
   private readonly context: IngestContext;
+  private readonly ingests: S3Ingests;
   private obeysConditions = false;
 
   /** @param folder for content being written, on a disk with space for all concurrent downloads. */
@@ -46,6 +49,7 @@ export class S3Provider extends StorageProvider {
       uploads: this.uploads,
       pathOf: (key) => this.space.pathOf(key),
     };
+    this.ingests = new S3Ingests(this.context, folder, `${this.space.start}ingest/`);
   }
 
   async initialize(): Promise<void> {
@@ -146,6 +150,10 @@ export class S3Provider extends StorageProvider {
   async createIngest({ isTransient = false, key }: IngestOptions = {}): Promise<Ingest> {
     const path = isTransient || key === undefined ? undefined : this.space.findPath(key);
     return new S3Ingest(await this.folder.createFile(), this.context, path);
+  }
+
+  override get resumable(): ResumableIngests {
+    return this.ingests;
   }
 
   async sweepIngests(age: number): Promise<number> {

@@ -6,6 +6,8 @@ const mebibyte = 1024 * 1024;
 export interface S3Tuning extends CircuitTuning {
   /** Size of the first parts of an upload in bytes; smaller content is sent in one request. S3 requires 5 MiB. */
   readonly firstPart: number;
+  /** Parts of an upload session after which its parts become larger, a multiple of four; S3 allows 10,000. */
+  readonly maxParts: number;
   /** Largest copy within the bucket in one request, in bytes; S3 allows 5 GiB. */
   readonly largestCopy: number;
   /** Milliseconds without a byte, in either direction, after which a transfer has failed. */
@@ -20,6 +22,7 @@ export interface S3Tuning extends CircuitTuning {
 
 export const defaultTuning: S3Tuning = {
   firstPart: 8 * mebibyte,
+  maxParts: 8_000,
   largestCopy: 5 * 1024 * mebibyte,
   idleTimeout: 30_000,
   operationTimeout: 600_000,

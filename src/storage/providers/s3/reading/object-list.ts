@@ -116,7 +116,7 @@ class Markers {
  * @param after only those behind this path.
  * @param page the most objects of one response; 1,000 at any rate.
  */
-async function* listed(
+export async function* listed(
   connection: S3Connection,
   start: string,
   after?: string,

@@ -29,7 +29,8 @@ export async function sweepUploads(
   return swept;
 }
 
-async function* pages(connection: S3Connection, start: string): AsyncGenerator<MultipartUpload[]> {
+/** The unfinished uploads whose path begins with `start`, a page at a time. */
+export async function* pages(connection: S3Connection, start: string): AsyncGenerator<MultipartUpload[]> {
   const { calls, bucket, tuning } = connection;
   let after: { KeyMarker?: string; UploadIdMarker?: string } | undefined = {};
   while (after) {
