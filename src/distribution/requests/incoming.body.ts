@@ -57,14 +57,15 @@ export class IncomingBody implements PushBody, SlowPart {
   }
 
   /** Whether something of it has not been read. */
-  get isPending(): boolean {
+  isPending(): boolean {
     return !this.request.readableEnded && !this.request.destroyed;
   }
 
   /** Whether the connection cannot be used after a response that leaves the rest of the body unread. */
   get endsConnection(): boolean {
     const rest = (this.length ?? Infinity) - this.received;
-    return this.isPending && (rest > drainSize || this.awaitsContinue || this.failure !== undefined);
+    const isTooMuch = rest > drainSize || this.awaitsContinue || this.failure !== undefined;
+    return this.isPending() && !this.request.complete && isTooMuch;
   }
 
   /** Calls back when the exchange is over. */
@@ -91,7 +92,7 @@ export class IncomingBody implements PushBody, SlowPart {
 
   /** Reads a bounded part of what is left of a body whose request has its response. */
   async drain(): Promise<void> {
-    if (!this.isPending || this.awaitsContinue) return;
+    if (!this.isPending() || this.awaitsContinue) return;
     this.failure = undefined;
     this.isStreamed = false;
     const timer = setTimeout(() => this.fail(late()), drainTime);
@@ -102,7 +103,7 @@ export class IncomingBody implements PushBody, SlowPart {
         if (left <= 0) break;
       }
       // The client still writes; what it sends from now on stays in the kernel until it has seen the response.
-      while (this.isPending && !this.isLate) await this.event();
+      while (this.isPending() && !this.isLate) await this.event();
     } catch (error) {
       if (!(error instanceof OciError)) throw error;
     } finally {

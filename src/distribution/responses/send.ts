@@ -88,11 +88,12 @@ async function sendBody(
  */
 async function end({ raw, request }: FastifyReply, rest?: string | Uint8Array): Promise<void> {
   const body = bodyOf(request);
-  if (body?.isPending === true) {
+  if (body?.isPending() === true) {
     if (rest === undefined) raw.flushHeaders();
     else raw.write(rest);
     await body.drain();
     raw.end();
+    if (body.isPending()) request.socket.destroySoon();
   } else raw.end(rest);
 }
 
