@@ -45,7 +45,8 @@ describe('the log', () => {
       ['GET', '/v2/team/app/tags/list?ns=registry.test&n=1', { status: 200 }],
       ['GET', `${path}/manifests/absent`, { reference: 'absent', status: 404 }],
       ['GET', `${path}/manifests/-x`, { reference: '-x', status: 400 }],
-      ['DELETE', `${path}/manifests/1`, { path: `${path}/manifests/1`, status: 405 }],
+      ['DELETE', `${path}/manifests/1`, { reference: '1', status: 405 }],
+      ['DELETE', `${path}/tags/list`, { path: `${path}/tags/list`, status: 405 }],
       ['GET', '/foo?bar=1', { path: '/foo', status: 404 }],
     ];
     for (const [index, [method, target, expected]] of targets.entries()) {

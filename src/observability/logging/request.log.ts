@@ -26,16 +26,17 @@ export function logRequests(fastify: FastifyInstance, logger: Logger): void {
     const bytesBefore = socket.bytesWritten;
     const response = reply.raw;
     response.once('close', () => {
-      const { repository, reference, digest } = (request.params ?? {}) as Partial<Record<string, string>>;
+      const { repository, reference, digest, id } = (request.params ?? {}) as Partial<Record<string, string>>;
       logger[level](
         {
           id: request.id,
           method: request.method,
           ...(repository === undefined
             ? { path: pathOf(request.originalUrl).slice(0, longestPath) }
-            : { repository, reference: reference ?? digest }),
+            : { repository, reference: reference ?? digest ?? id }),
           status: response.statusCode,
           bytes: socket.bytesWritten - bytesBefore,
+          ...receivedOf(request),
           duration: Math.round(performance.now() - start),
           cache: response.getHeader('x-cache'),
           ...(refusalOf(request) !== undefined && { error: refusalOf(request) }),
@@ -46,6 +47,12 @@ export function logRequests(fastify: FastifyInstance, logger: Logger): void {
     });
     done();
   });
+}
+
+/** Bytes of its body that were read. */
+function receivedOf(request: FastifyRequest): { readonly received?: number } {
+  const { incomingBody } = request as FastifyRequest & { readonly incomingBody?: { readonly received: number } };
+  return incomingBody === undefined ? {} : { received: incomingBody.received };
 }
 
 /** Why the request was refused, if the exception filter set it. */

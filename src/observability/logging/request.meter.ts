@@ -2,8 +2,8 @@ import { Injectable } from '@nestjs/common';
 import type { FastifyInstance } from 'fastify';
 
 /** Labels of request counts. The sets are fixed: nothing that a client sends becomes a label. */
-export const endpoints = ['base', 'manifests', 'blobs', 'tags', 'referrers', 'other'] as const;
-export const methods = ['GET', 'HEAD', 'other'] as const;
+export const endpoints = ['base', 'manifests', 'blobs', 'uploads', 'tags', 'referrers', 'catalog', 'other'] as const;
+export const methods = ['GET', 'HEAD', 'POST', 'PATCH', 'PUT', 'DELETE', 'other'] as const;
 /** `aborted`: the connection closed before the response was complete. */
 export const outcomes = ['aborted', '1xx', '2xx', '3xx', '4xx', '5xx'] as const;
 /** Seconds: upper bounds of the histogram, from a warm manifest to a large layer. */
@@ -55,7 +55,7 @@ export function indexOf(endpoint: number, method: number, outcome: number): numb
   return (endpoint * methods.length + method) * outcomes.length + outcome;
 }
 
-const [base, manifests, blobs, tags, referrers, other] = [0, 1, 2, 3, 4, 5] as const;
+const [base, manifests, blobs, uploads, tags, referrers, catalog, other] = [0, 1, 2, 3, 4, 5, 6, 7] as const;
 
 /** @param url as `foldTarget` made it: `/v2/<one segment>/<noun>/…` for distribution endpoints. */
 function endpointOf(url: string): number {
@@ -63,12 +63,14 @@ function endpointOf(url: string): number {
   const noun = url.startsWith('/v2/') ? url.indexOf('/', 4) + 1 : 0;
   if (noun === 0) return url === '/v2' || url.startsWith('/v2?') ? base : other;
   if (url.startsWith('manifests/', noun)) return manifests;
+  if (url.startsWith('blobs/uploads', noun)) return uploads;
   if (url.startsWith('blobs/', noun)) return blobs;
   if (url.startsWith('tags/', noun)) return tags;
-  return url.startsWith('referrers/', noun) ? referrers : other;
+  if (url.startsWith('referrers/', noun)) return referrers;
+  return url.startsWith('_catalog', noun) ? catalog : other;
 }
 
 function methodOf(method: string): number {
-  if (method === 'GET') return 0;
-  return method === 'HEAD' ? 1 : 2;
+  const index = (methods as readonly string[]).indexOf(method);
+  return index === -1 ? methods.length - 1 : index;
 }
