@@ -56,7 +56,7 @@ export class ResumableS3Ingest implements ResumableIngest {
   /** Objects that the last checkpoint names. */
   private named: ReadonlySet<string>;
   private removing: Promise<unknown> = Promise.resolve();
-  /** Whether other processes may have left objects that are not known here. */
+  /** Whether other processes may have left objects that are not known here, as may an upload whose begin was repeated. */
   private readonly isResumed: boolean;
 
   constructor(
@@ -144,7 +144,7 @@ export class ResumableS3Ingest implements ResumableIngest {
     await this.upload.abort();
     await Promise.allSettled([...this.running, this.removing]);
     try {
-      if (this.isResumed) await this.context.objects.removeAll(this.id);
+      if (this.isResumed || this.parts > 0) await this.context.objects.removeAll(this.id);
       else await Promise.all([...this.written].map((name) => this.context.objects.remove(this.id, name)));
     } catch {
       // The storage is failing; the sweep removes the objects later.
