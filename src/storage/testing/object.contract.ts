@@ -19,6 +19,15 @@ export function objectContract(it: ContractCase): void {
     assert.deepEqual(await keysUnder(provider, 'records'), [key]);
   });
 
+  it('reads an object that need not outlive a power failure, and replaces it', async (provider) => {
+    for (const isDurable of [false, true, false]) {
+      const content = sample(1000, `durable ${isDurable}`);
+      await provider.write(key, content, { isDurable });
+      assertSame(await provider.read(key, mebibyte), content);
+    }
+    assert.deepEqual(await keysUnder(provider, 'records'), [key]);
+  });
+
   it('keeps empty content', async (provider) => {
     await provider.write(key, Buffer.alloc(0));
     assert.equal((await provider.read(key, 0)).length, 0);

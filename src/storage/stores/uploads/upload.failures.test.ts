@@ -105,6 +105,39 @@ class FullDisk {
   }
 }
 
+describe('the cost of an upload session', () => {
+  it('is two syncs for a small layer, which are those of its content', async () => {
+    let syncs = 0;
+    const files: FileSystem = {
+      ...nodeFileSystem,
+      open: async (...args) => {
+        const handle = await nodeFileSystem.open(...args);
+        const sync = handle.sync.bind(handle);
+        return Object.assign(handle, {
+          sync: () => {
+            syncs += 1;
+            return sync();
+          },
+        });
+      },
+    };
+    const { store, provider } = await storeOn(files);
+    const small = sample(20_000);
+    // The folders of the content and of the records.
+    await provider.write(keys.content(Digest.of(small)), small);
+    for (let byte = 0; byte < 256; byte += 1) {
+      await provider.write(`${keys.uploads(byte.toString(16).padStart(2, '0'))}/folder`, Buffer.alloc(0));
+    }
+    syncs = 0;
+    const session = await store.begin(repository);
+    await session.append(small);
+    await session.checkpoint();
+    expect(syncs).toBe(0);
+    expect(await session.commit(Digest.of(small))).toBe(small.length);
+    expect(syncs).toBe(2);
+  });
+});
+
 describe('upload sessions on a disk that is full', () => {
   it('fail as full at every step, keep what was recorded, and are whole when there is space again', async () => {
     const counting = new FullDisk();
