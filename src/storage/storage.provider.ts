@@ -65,7 +65,7 @@ export interface ResumableIngest extends Ingest {
    * @returns what `resume` needs, in any process: JSON without secrets, at most 2 KiB.
    */
   checkpoint(isPaused?: boolean): Promise<string>;
-  /** As `Ingest.copy`; appending and checkpoints may fail afterwards. */
+  /** As `Ingest.copy`, until `commit`; appending and checkpoints may fail afterwards. */
   copy(range: ByteRange, sink: ChunkSink, signal?: AbortSignal): Promise<void>;
 }
 
