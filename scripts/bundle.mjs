@@ -38,7 +38,8 @@ await build({
   platform: 'node',
   target: 'node20.19',
   mainFields: ['module', 'main'],
-  external: optional,
+  // Native code stays a package of its own.
+  external: [...optional, '@node-rs/bcrypt'],
   plugins: [unusedValidation],
   // Names stay: NestJS and people who read stack traces go by them.
   keepNames: true,

@@ -1,4 +1,6 @@
 import { type DynamicModule, Module } from '@nestjs/common';
+import { AccessModule } from './access/access.module.js';
+import { KeyStore } from './access/tokens/key.store.js';
 import { AdminModule } from './admin/admin.module.js';
 import type { Clock } from './config/clock/clock.js';
 import { ConfigModule } from './config/config.module.js';
@@ -6,6 +8,7 @@ import type { Settings } from './config/settings.js';
 import { DistributionModule } from './distribution/distribution.module.js';
 import { ObservabilityModule } from './observability/observability.module.js';
 import { RegistryModule } from './registry/registry.module.js';
+import { SecretStore } from './storage/stores/secret.store.js';
 import { StorageModule } from './storage/storage.module.js';
 import type { StorageProvider } from './storage/storage.provider.js';
 import type { Resolver } from './upstream/transport/resolver.js';
@@ -28,6 +31,7 @@ export class AppModule {
       imports: [
         ConfigModule.register(settings, clock),
         StorageModule.register(storage),
+        AccessModule.register({ provide: KeyStore, useExisting: SecretStore }),
         DistributionModule.register(registry),
         AdminModule.register(registry),
         ObservabilityModule.register(registry),

@@ -12,6 +12,9 @@ export const upstreamSettings = Symbol('UpstreamSettings');
 /** Injection token of the list of `HostedSettings`. */
 export const hostedSettings = Symbol('HostedSettings');
 
+/** Injection token of `AccessSettings`; undefined without an access file. */
+export const accessSettings = Symbol('AccessSettings');
+
 /** Makes validated settings injectable. Only `cli` reads the environment. */
 @Module({})
 export class ConfigModule {
@@ -36,6 +39,7 @@ export class ConfigModule {
       provide(storageSettings, 'storage'),
       provide(upstreamSettings, 'upstreams'),
       provide(hostedSettings, 'hosted'),
+      provide(accessSettings, 'access'),
     ];
     return {
       module: ConfigModule,

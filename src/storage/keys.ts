@@ -22,6 +22,7 @@ import { StorageError } from './storage-error.js';
  * leases/manifests/<first two hex>/<hex>-<epoch>             which one gets a manifest; hex is of the record's key
  * uploads/<first two hex>/<id>-<epoch>                       an upload session, where it stood when that epoch had it
  * damaged/<former key>                                       quarantined objects, kept for a week
+ * secrets/<name>                                             keys that the replicas share, made by the first of them
  * state/<name>                                               results of earlier sweeps and scrubs
  * ingest/<id>                                                being written; internal to the provider, never a key
  *
@@ -67,6 +68,7 @@ export const keys = {
   upload: (id: string, epoch: number) => `${keys.uploads(id)}/${id}-${String(epoch).padStart(8, '0')}`,
   damaged: (key: string) => `damaged/${key}`,
   state: (name: 'usage' | 'scrub') => `state/${name}`,
+  secret: (name: 'token-key') => `secrets/${name}`,
 };
 
 /** The subject of a record, parsed from its key. */

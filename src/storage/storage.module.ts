@@ -17,6 +17,7 @@ import { ManifestStore } from './stores/manifest.store.js';
 import { OriginStore } from './stores/origin.store.js';
 import { openLedger } from './space/open-ledger.js';
 import { SpaceLedger } from './space/space.ledger.js';
+import { SecretStore } from './stores/secret.store.js';
 import { StoredObjects } from './stores/stored.objects.js';
 import { StorageCounts } from './space/storage.counts.js';
 import { StorageProbe } from './storage.probe.js';
@@ -132,6 +133,11 @@ export class StorageModule {
       StoredObjects,
       TagStore,
     ].map(store);
+    const secrets = {
+      provide: SecretStore,
+      inject: [StorageProvider],
+      useFactory: (opened: StorageProvider) => new SecretStore(opened),
+    };
     const counts = [StorageCounts, MaintenanceCounts];
     return {
       module: StorageModule,
@@ -142,6 +148,7 @@ export class StorageModule {
         hosted,
         leases,
         ...stores,
+        secrets,
         uploads,
         probe,
         StorageCloser,
@@ -157,6 +164,7 @@ export class StorageModule {
         ManifestStore,
         OriginStore,
         ReferrerStore,
+        SecretStore,
         SpaceLedger,
         StoredObjects,
         TagStore,

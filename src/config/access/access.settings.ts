@@ -17,6 +17,15 @@ export class AccessSettings {
   @IsText('the path of a file', 4096)
   robotsFile?: string;
 
+  @Setting({
+    name: 'token_key_file',
+    description:
+      'PEM file with Ed25519 keys that sign tokens: the first signs, all are accepted; without it a key is made in the storage',
+  })
+  @IsOptional()
+  @IsText('the path of a PEM file', 4096)
+  tokenKeyFile?: string;
+
   @Setting({ name: 'groups', default: '{}', description: 'groups of users: lists of user names by name' })
   @AreGroups()
   groups: Record<string, string[]> = {};

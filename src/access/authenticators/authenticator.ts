@@ -1,0 +1,95 @@
+import type { AccessSettings } from '../../config/access/access.settings.js';
+import type { Clock } from '../../config/clock/clock.js';
+import type { Credentials } from '../authorization.js';
+import { anonymous, isAnonymous, userIdentity, type Identity } from '../rules/identity.js';
+import { SignInRefused, type SignedIn } from '../sign-in.js';
+import { Attempts } from './attempts.js';
+import { parseHtpasswd, type Users } from './htpasswd.js';
+import { IssuerTokens } from './issuer.tokens.js';
+import { PasswordVerifier } from './password.verifier.js';
+import { hasExpired, isRobot, parseRobots, robotOf, type Robot } from './robots.js';
+import { WatchedFile } from './watched.file.js';
+
+type Password = Extract<Credentials, { kind: 'password' }>;
+
+/** Tells from credentials who a client is: users of an htpasswd file, robots, and tokens of issuers. */
+export class Authenticator {
+  private readonly users: WatchedFile<Users> | undefined;
+  private readonly robots: WatchedFile<ReadonlyMap<string, Robot>> | undefined;
+  private readonly issuers: IssuerTokens;
+  private readonly passwords: PasswordVerifier;
+  private readonly attempts: Attempts;
+  private readonly groups: AccessSettings['groups'];
+
+  constructor(
+    settings: AccessSettings | undefined,
+    private readonly clock: Clock,
+  ) {
+    const monotonic = () => clock.monotonic();
+    const watch = <T>(path: string | undefined, parse: (text: string) => T) =>
+      path === undefined ? undefined : new WatchedFile(path, parse, monotonic);
+    this.users = watch(settings?.usersFile, parseHtpasswd);
+    this.robots = watch(settings?.robotsFile, parseRobots);
+    this.issuers = new IssuerTokens(settings?.issuers ?? [], () => clock.now());
+    this.passwords = new PasswordVerifier(monotonic);
+    this.attempts = new Attempts(monotonic);
+    this.groups = settings?.groups ?? {};
+  }
+
+  /** Reads the files for the first time. @throws Error that names the file */
+  async load(): Promise<void> {
+    await Promise.all([this.users?.read(), this.robots?.read()]);
+  }
+
+  /** @throws SignInRefused */
+  async signIn({ username, password }: Password, address: string): Promise<SignedIn> {
+    const secret = password.reveal();
+    const robot = robotOf(username);
+    if (robot !== undefined) return this.signInRobot(robot, secret, address);
+    // CI systems and Kubernetes pass the token of an issuer as a password; the user name says nothing then.
+    if (this.issuers.isFromIssuer(secret)) return this.issuers.signIn(secret);
+    return this.signInUser(username, secret, address);
+  }
+
+  /** @throws SignInRefused */
+  signInByToken(token: string): Promise<SignedIn> {
+    return this.issuers.signIn(token);
+  }
+
+  /** Who the subject of a token is now, without I/O; undefined when there is no such user or robot any more. */
+  refresh(identity: Identity): Identity | undefined {
+    if (isAnonymous(identity)) return anonymous;
+    const colon = identity.subject.indexOf(':');
+    const [kind, name] = [identity.subject.slice(0, colon), identity.subject.slice(colon + 1)];
+    if (kind === 'user') return this.users?.peek()?.has(name) === true ? userIdentity(name, this.groups) : undefined;
+    if (kind !== 'robot') return identity;
+    const robot = this.robots?.peek()?.get(name);
+    return robot && !hasExpired(robot, this.clock.now()) ? identity : undefined;
+  }
+
+  private async signInRobot(name: string, secret: string, address: string): Promise<SignedIn> {
+    const robot = (await this.robots?.read())?.get(name);
+    if (isRobot(robot, secret, this.clock.now())) return { identity: robotIdentity(name), issuer: 'robots' };
+    this.attempts.assert(address, `robot+${name}`);
+    this.attempts.fail(address, `robot+${name}`);
+    throw new SignInRefused('credentials');
+  }
+
+  private async signInUser(username: string, password: string, address: string): Promise<SignedIn> {
+    const hash = (await this.users?.read())?.get(username);
+    const signedIn = { identity: userIdentity(username, this.groups), issuer: 'htpasswd' };
+    // Whoever has proved it lately does not wait for those who guess at the same address.
+    if (this.passwords.isKnown(username, password, hash)) return signedIn;
+    this.attempts.assert(address, username);
+    if (this.users && (await this.passwords.verify(username, password, hash))) {
+      this.attempts.succeed(address, username);
+      return signedIn;
+    }
+    this.attempts.fail(address, username);
+    throw new SignInRefused('credentials');
+  }
+}
+
+function robotIdentity(name: string): Identity {
+  return { subject: `robot:${name}`, groups: [], claims: {} };
+}
