@@ -95,7 +95,7 @@ function parseObject(body: Buffer, wanted: JsonShape): Record<string, unknown> {
  * The document's own media type, else that of its Content-Type, else the one that matches its structure. A contradicting
  * Content-Type is wrong: Harbor and Artifactory have sent OCI indexes as Docker lists, object stores send binary data.
  */
-function mediaTypeOf(document: Record<string, unknown>, contentType: string | undefined): string | undefined {
+export function mediaTypeOf(document: Record<string, unknown>, contentType: string | undefined): string | undefined {
   const sent = parseMediaType(contentType);
   const stated = typeof document.mediaType === 'string' ? parseMediaType(document.mediaType) : undefined;
   // An unknown type, as that of an ORAS artifact, counts when both agree or the Content-Type is generic.
@@ -139,6 +139,6 @@ function schema1Payload(body: Buffer, document: Record<string, unknown>): Buffer
   return Buffer.concat([body.subarray(0, formatLength), Buffer.from(formatTail, 'base64url')]);
 }
 
-function isObject(value: unknown): value is Record<string, unknown> {
+export function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -11,6 +11,8 @@ import { TagsService } from './tags.service.js';
 import { UploadsService } from './uploads.service.js';
 import { MirroredBlobsService } from './mirrored/mirrored-blobs.service.js';
 import { DownloadsService } from './mirrored/downloads/downloads.service.js';
+import { StoredBlobs } from './reading/stored-blobs.js';
+import { StoredManifests } from './reading/stored-manifests.js';
 import { RemovalService } from './eviction/removal.service.js';
 import { Retention } from './eviction/retention.js';
 import { ScrubService } from './eviction/scrub.service.js';
@@ -45,6 +47,8 @@ export class RegistryModule {
         TagsService,
         UploadsService,
         HostedNamespaces,
+        StoredBlobs,
+        StoredManifests,
         MirroredBlobsService,
         MirroredListsService,
         MirroredManifestsService,

@@ -33,6 +33,12 @@ export function findStringArray(bytes: Uint8Array, field: string): Uint8Array | 
   return part?.[0] === ascii.openArray && hasOnlyStrings(part) ? part : undefined;
 }
 
+/** The bytes of an object that is a field of the document; undefined when it is anything else. @throws JsonError */
+export function findObject(bytes: Uint8Array, field: string): Uint8Array | undefined {
+  const part = new JsonReader(bytes).findField(field);
+  return part?.[0] === ascii.openObject ? part : undefined;
+}
+
 /** Reads one document from its first byte to its last (RFC 8259). */
 class JsonReader extends JsonCursor {
   read(shape: JsonShape): unknown {

@@ -1,43 +1,33 @@
 import { Injectable, Logger } from '@nestjs/common';
-import { LRUCache } from 'lru-cache';
-import { ServerSettings } from '../../config/server.settings.js';
 import type { Digest } from '../../oci/digest.js';
 import { OciError } from '../../oci/error.js';
 import type { RepositoryRef } from '../../oci/repository.js';
 import type { Origin } from '../../storage/stores/origin.store.js';
 import { ContentStore, type BlobRecord } from '../../storage/stores/content.store.js';
-import { StorageError } from '../../storage/storage-error.js';
-import type { StoredObject } from '../../storage/storage.provider.js';
 import { UpstreamClient } from '../../upstream/upstream.client.js';
 import { OriginService, type Claim } from './origin.service.js';
 import { PermissionService } from './permission.service.js';
 import type { BlobHead, OpenBlob, Requester } from '../blob.js';
-import { counted, unchanged, type ValidityCheck } from '../validity-check.js';
+import { counted, unchanged } from '../validity-check.js';
 import { reasonOf, toResponseError } from '../response-error.js';
-import type { CacheStatus } from '../statistics/traffic.counts.js';
 import { within } from './deadline.js';
 import type { Download } from './downloads/download.js';
 import { DownloadsService } from './downloads/downloads.service.js';
 import { UsesService } from '../eviction/uses.service.js';
 import { NegativeCache } from './freshness/negative.cache.js';
 import { StoredMeanwhileError } from './replicas/replicated.source.js';
-import { SingleFlight } from './single-flight.js';
+import { SingleFlight } from '../reading/single-flight.js';
+import { StoredBlobs } from '../reading/stored-blobs.js';
 import { TrafficCounts } from '../statistics/traffic.counts.js';
 
 /** Milliseconds to wait for all of a small blob before the response headers are sent. */
 const smallBlobPatience = 1_000;
-/** Seconds that a client may read stored content from the storage itself: enough for a slow pull of a large layer. */
-const redirectSeconds = 20 * 60;
-/** Digests remembered as verified since the start. */
-const maxChecked = 100_000;
 
 /** Blobs of mirrored repositories: from the store, from a running download, or from the upstream. */
 @Injectable()
 export class MirroredBlobsService {
   private readonly logger = new Logger('Blobs');
   private readonly agreements = new SingleFlight<Claim>();
-  private readonly checks = new SingleFlight<boolean>();
-  private readonly checked = new LRUCache<string, true>({ maxSize: maxChecked, sizeCalculation: () => 1 });
 
   constructor(
     private readonly content: ContentStore,
@@ -47,7 +37,7 @@ export class MirroredBlobsService {
     private readonly permissions: PermissionService,
     private readonly origins: OriginService,
     private readonly uses: UsesService,
-    private readonly settings: ServerSettings,
+    private readonly stored: StoredBlobs,
     private readonly traffic: TrafficCounts,
   ) {}
 
@@ -120,18 +110,12 @@ export class MirroredBlobsService {
   private async openStored(repository: RepositoryRef, digest: Digest): Promise<OpenBlob | undefined> {
     const record = await this.findRecord(repository, digest);
     if (record === undefined) return undefined;
-    const { size } = record;
-    const bytes = await this.content.findSmall(digest, size);
-    if (bytes?.length !== size) {
-      const opened = (await this.locate(digest, size)) ?? (await this.openContent(digest, size, 'HIT'));
-      if (opened) this.uses.blob(repository, digest);
-      return opened;
-    }
-    this.uses.blob(repository, digest);
-    const isKept = this.content.watch(repository, digest, record, bytes);
-    return ofBytes(digest, bytes, () =>
-      isKept() && !this.permissions.isDue(repository, record) ? unchanged : undefined,
-    );
+    const opened = await this.stored.open(digest, record.size, (bytes) => {
+      const isKept = this.content.watch(repository, digest, record, bytes);
+      return () => (isKept() && !this.permissions.isDue(repository, record) ? unchanged : undefined);
+    });
+    if (opened) this.uses.blob(repository, digest);
+    return opened;
   }
 
   /** Content that is stored or being downloaded for another repository, once the upstream agrees. */
@@ -151,7 +135,7 @@ export class MirroredBlobsService {
     }
     const origin = await this.findOrigin(repository, digest);
     if (!origin || !this.origins.isProven(repository, digest, origin, claim)) return undefined;
-    const stored = await this.openContent(digest, origin.size, 'REVALIDATED');
+    const stored = await this.stored.openContent(digest, origin.size, 'REVALIDATED');
     if (stored) {
       await this.link(repository, digest, origin);
       this.uses.blob(repository, digest);
@@ -190,74 +174,6 @@ export class MirroredBlobsService {
       });
   }
 
-  /** Content that clients may read from the storage itself; undefined leaves it to `openContent`. */
-  private async locate(digest: Digest, size: number): Promise<OpenBlob | undefined> {
-    const location = await this.content.urlOf(digest, redirectSeconds);
-    const isCheckDue = this.settings.checkCacheDigest && !this.checked.has(digest.toString());
-    if (location === undefined || isCheckDue || (await this.content.findSize(digest)) !== size) return undefined;
-    const copy: OpenBlob['copy'] = async (range, sink, signal) => {
-      const blob = await this.openContent(digest, size, 'HIT');
-      if (!blob) throw new OciError('UNAVAILABLE', 'the stored content was removed');
-      await blob.copy(range, sink, signal).finally(() => blob.close());
-    };
-    return { digest, size, cache: 'HIT', location, copy, close: () => Promise.resolve() };
-  }
-
-  private async openContent(
-    digest: Digest,
-    size: number | undefined,
-    cache: CacheStatus,
-  ): Promise<OpenBlob | undefined> {
-    const stored = await this.content.open(digest);
-    if (!stored) return undefined;
-    let isSound = false;
-    try {
-      isSound = await this.isSound(stored, digest, size);
-    } finally {
-      if (!isSound) await stored.close();
-    }
-    if (!isSound) return undefined;
-    const copy: OpenBlob['copy'] = (range, sink, signal) =>
-      stored.copy(range, sink, signal).catch((error: unknown) => this.discardDamaged(digest, error));
-    return { digest, size: stored.size, cache, copy, close: () => stored.close() };
-  }
-
-  /** Discards truncated content, so that only this response fails. @throws the error */
-  private async discardDamaged(digest: Digest, error: unknown): Promise<never> {
-    if (error instanceof StorageError && error.kind === 'damaged') {
-      this.logger.warn(`stored content of ${digest.toString()} is damaged and will be fetched again`);
-      await this.content.discard(digest);
-    }
-    throw error;
-  }
-
-  /** Sets damaged content aside, so that it is downloaded again (P18). */
-  private async isSound(stored: StoredObject, digest: Digest, size: number | undefined): Promise<boolean> {
-    const isSound = (size === undefined || stored.size === size) && (await this.hasDigest(stored, digest));
-    if (!isSound) {
-      this.logger.warn(`stored content of ${digest.toString()} is damaged and will be fetched again`);
-      await this.content.discard(digest);
-    }
-    return isSound;
-  }
-
-  private async hasDigest(stored: StoredObject, digest: Digest): Promise<boolean> {
-    if (!this.settings.checkCacheDigest || this.checked.has(digest.toString())) return true;
-    // Once for all concurrent requests; the first keeps its content open until the check ends.
-    return this.checks.run(digest.toString(), () => this.check(stored, digest));
-  }
-
-  private async check(stored: StoredObject, digest: Digest): Promise<boolean> {
-    const hash = digest.hasher();
-    await stored.copy({ offset: 0, length: stored.size }, (chunk) => {
-      hash.update(chunk);
-      return Promise.resolve();
-    });
-    if (!digest.matches(hash)) return false;
-    this.checked.set(digest.toString(), true);
-    return true;
-  }
-
   private async follow(download: Download, repository: RepositoryRef, requester: Requester): Promise<OpenBlob> {
     const follower = download.follow();
     const { digest } = follower;
@@ -292,16 +208,4 @@ export class MirroredBlobsService {
 
 function keyOf(repository: RepositoryRef, digest: Digest): string {
   return `blob ${repository.toString()} ${digest.toString()}`;
-}
-
-function ofBytes(digest: Digest, bytes: Buffer, validity: ValidityCheck): OpenBlob {
-  return {
-    digest,
-    size: bytes.length,
-    cache: 'HIT',
-    bytes,
-    validity,
-    copy: ({ offset, length }, sink) => sink(bytes.subarray(offset, offset + length)),
-    close: () => Promise.resolve(),
-  };
 }

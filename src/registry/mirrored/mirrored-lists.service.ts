@@ -13,7 +13,7 @@ import type { ReferrersPage, TagPage } from '../list-page.js';
 import { inTime, within } from './deadline.js';
 import { ageOf, decide, freshnessOf, type Freshness } from './freshness/freshness.js';
 import { NegativeCache } from './freshness/negative.cache.js';
-import { SingleFlight } from './single-flight.js';
+import { SingleFlight } from '../reading/single-flight.js';
 import { TrafficCounts } from '../statistics/traffic.counts.js';
 
 /** Milliseconds that a stored list is fresh. Short, because pushes change it. */

@@ -1,8 +1,6 @@
-import { Inject, Injectable, Logger } from '@nestjs/common';
-import { BodyMemory } from '../../config/memory/body.memory.js';
+import { Injectable, Logger } from '@nestjs/common';
 import { Digest } from '../../oci/digest.js';
-import { OciError } from '../../oci/error.js';
-import { ManifestError, maxManifestBytes, parseManifest, type Manifest } from '../../oci/manifest.js';
+import { ManifestError, parseManifest, type Manifest } from '../../oci/manifest.js';
 import type { Reference } from '../../oci/reference.js';
 import type { RepositoryRef } from '../../oci/repository.js';
 import { keys } from '../../storage/keys.js';
@@ -21,7 +19,8 @@ import { UsesService } from '../eviction/uses.service.js';
 import { NegativeCache } from './freshness/negative.cache.js';
 import { isHeadRefusal } from './head-refusal.js';
 import { RequestLock } from './replicas/request.lock.js';
-import { SingleFlight } from './single-flight.js';
+import { SingleFlight } from '../reading/single-flight.js';
+import { StoredManifests } from '../reading/stored-manifests.js';
 import { TrafficCounts } from '../statistics/traffic.counts.js';
 import { TagResolver } from './tag.resolver.js';
 
@@ -30,7 +29,6 @@ import { TagResolver } from './tag.resolver.js';
 export class MirroredManifestsService {
   private readonly logger = new Logger('Manifests');
   private readonly fetches = new SingleFlight<ManifestContent>();
-  private readonly bodies = new SingleFlight<Buffer | undefined>();
 
   constructor(
     private readonly manifests: ManifestStore,
@@ -43,7 +41,7 @@ export class MirroredManifestsService {
     private readonly uses: UsesService,
     private readonly traffic: TrafficCounts,
     private readonly lock: RequestLock,
-    @Inject(BodyMemory) private readonly memory: BodyMemory,
+    private readonly bodies: StoredManifests,
   ) {}
 
   /** @throws OciError */
@@ -120,29 +118,10 @@ export class MirroredManifestsService {
   /** Manifests by digest do not expire. */
   private async findDigest(repository: RepositoryRef, digest: Digest): Promise<ManifestContent> {
     const record = await this.findRecord(repository, digest);
-    const body = record && (await this.findBody(digest, record.size));
+    const body = record && (await this.bodies.find(digest, record.size));
     if (record && body) return { ...this.hit(repository, digest, record, body), size: body.length, body };
     const key = keyOf(repository, digest);
     return this.fetches.run(key, () => this.refusals.guard(key, () => this.fetchOnce(repository, digest)));
-  }
-
-  /** The stored bytes, read once for all who want them now, when there is room for them. @throws OciError UNAVAILABLE */
-  private async findBody(digest: Digest, size: number): Promise<Buffer | undefined> {
-    const known = this.manifests.findCachedBody(digest);
-    return known ?? this.bodies.run(digest.toString(), () => this.readBody(digest, size));
-  }
-
-  private async readBody(digest: Digest, size: number): Promise<Buffer | undefined> {
-    const hold = await this.memory.take('clients', Math.min(size, maxManifestBytes), () => undefined);
-    if (!hold) throw new OciError('UNAVAILABLE', 'too many manifests are being sent', { retryAfter: 5 });
-    hold.complete();
-    try {
-      const body = await this.manifests.findBody(digest);
-      if (body) this.memory.bind(hold, body);
-      return body;
-    } finally {
-      hold.handOver();
-    }
   }
 
   /** Another replica may be fetching it, and registries count GETs against pull limits. */
@@ -150,7 +129,7 @@ export class MirroredManifestsService {
     const find = async (): Promise<ManifestContent | undefined> => {
       const record = await this.manifests.reread(repository, digest);
       if (!record || this.permissions.isDue(repository, record)) return undefined;
-      const body = await this.findBody(digest, record.size);
+      const body = await this.bodies.find(digest, record.size);
       return body && { ...this.hit(repository, digest, record, body), size: body.length, body };
     };
     return this.lock.run(keys.manifestLeases(repository, digest), {
@@ -213,7 +192,7 @@ export class MirroredManifestsService {
   private async linkAgreed(repository: RepositoryRef, digest: Digest): Promise<ManifestContent | undefined> {
     const size = await this.manifests.findSize(digest);
     const origin = size === undefined ? undefined : await this.origins.findUsable(repository, digest);
-    const body = origin && (await this.findBody(digest, origin.size));
+    const body = origin && (await this.bodies.find(digest, origin.size));
     if (!body) return undefined;
     const head = await this.headUpstream(repository, digest);
     if (head?.mediaType === undefined || !this.origins.isProven(repository, digest, origin, head)) return undefined;

@@ -8,7 +8,7 @@ import { UpstreamError } from '../../upstream/upstream-error.js';
 import { UpstreamsService } from '../../upstream/upstreams.service.js';
 import { reasonOf } from '../response-error.js';
 import { inTime } from './deadline.js';
-import { SingleFlight } from './single-flight.js';
+import { SingleFlight } from '../reading/single-flight.js';
 
 /** Stored content whose permission is rechecked. */
 export interface Recheck {

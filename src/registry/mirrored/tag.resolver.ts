@@ -23,7 +23,7 @@ import { ageOf, decide, freshnessOf, type Freshness, type FreshnessPolicy } from
 import { NegativeCache } from './freshness/negative.cache.js';
 import { isHeadRefusal } from './head-refusal.js';
 import { RequestLock } from './replicas/request.lock.js';
-import { SingleFlight } from './single-flight.js';
+import { SingleFlight } from '../reading/single-flight.js';
 
 /** Repositories remembered as supporting GET but not HEAD. */
 const maxHeadless = 1_000;
