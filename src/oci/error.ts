@@ -15,6 +15,7 @@ const table = {
   NAME_UNKNOWN: [404, 'repository name not known to registry'],
   RANGE_INVALID: [416, 'the requested range is not satisfiable'],
   SIZE_INVALID: [413, 'the content is larger than the limit'],
+  PRECONDITION_FAILED: [412, 'the tag has changed'],
   TAG_INVALID: [400, 'provided tag is not a valid tag'],
   UNAUTHORIZED: [401, 'authentication required'],
   DENIED: [403, 'requested access to the resource is denied'],

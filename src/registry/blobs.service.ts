@@ -1,32 +1,48 @@
 import { Injectable } from '@nestjs/common';
 import type { Digest } from '../oci/digest.js';
 import type { RepositoryRef } from '../oci/repository.js';
-import { OciError } from '../oci/error.js';
 import type { BlobHead, OpenBlob, Requester } from './blob.js';
+import { DeletionsService } from './hosted/deletions.service.js';
+import { HostedBlobsService } from './hosted/hosted-blobs.service.js';
+import { HostedNamespaces } from './hosted/hosted-namespaces.js';
 import { MirroredBlobsService } from './mirrored/mirrored-blobs.service.js';
+import { PushRights } from './push-rights.js';
 
-/** Blobs of repositories (end-2). */
+/** Blobs of repositories (end-2, end-10). */
 @Injectable()
 export class BlobsService {
-  constructor(private readonly mirrored: MirroredBlobsService) {}
+  constructor(
+    private readonly namespaces: HostedNamespaces,
+    private readonly hosted: HostedBlobsService,
+    private readonly mirrored: MirroredBlobsService,
+    private readonly rights: PushRights,
+    private readonly deletions: DeletionsService,
+  ) {}
 
   /** Describes a blob without downloading it. @throws OciError */
   head(repository: RepositoryRef, digest: Digest): Promise<BlobHead> {
-    return this.mirrored.head(repository, digest);
+    return this.isHosted(repository) ? this.hosted.head(repository, digest) : this.mirrored.head(repository, digest);
   }
 
   /** @throws OciError before the first byte */
   open(repository: RepositoryRef, digest: Digest, requester: Requester = 'client'): Promise<OpenBlob> {
-    return this.mirrored.open(repository, digest, requester);
+    return this.isHosted(repository)
+      ? this.hosted.open(repository, digest)
+      : this.mirrored.open(repository, digest, requester);
+  }
+
+  /** @throws OciError */
+  async delete(repository: RepositoryRef, digest: Digest): Promise<void> {
+    this.rights.assert(repository);
+    return this.deletions.deleteBlob(repository, digest);
   }
 
   /** Whether the blob is being downloaded, or being committed after that. */
   isDownloading(repository: RepositoryRef, digest: Digest): boolean {
-    return this.mirrored.isDownloading(repository, digest);
+    return !this.isHosted(repository) && this.mirrored.isDownloading(repository, digest);
   }
 
-  /** @throws OciError */
-  delete(_repository: RepositoryRef, _digest: Digest): Promise<void> {
-    return Promise.reject(new OciError('UNSUPPORTED'));
+  private isHosted({ namespace }: RepositoryRef): boolean {
+    return this.namespaces.has(namespace);
   }
 }

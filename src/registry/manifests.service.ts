@@ -1,33 +1,50 @@
 import { Injectable } from '@nestjs/common';
 import type { Reference } from '../oci/reference.js';
 import type { RepositoryRef } from '../oci/repository.js';
-import { OciError } from '../oci/error.js';
+import { DeletionsService } from './hosted/deletions.service.js';
+import { HostedManifestsService } from './hosted/hosted-manifests.service.js';
+import { HostedNamespaces } from './hosted/hosted-namespaces.js';
+import { ManifestPushesService } from './hosted/manifest-pushes.service.js';
 import type { ManifestContent, ManifestHead } from './manifest.js';
 import { MirroredManifestsService } from './mirrored/mirrored-manifests.service.js';
+import { PushRights } from './push-rights.js';
 import type { PushedManifest, PutResult } from './push.js';
 
-/** Manifests of repositories, by tag and by digest (end-3). */
+/** Manifests of repositories, by tag and by digest (end-3, end-7, end-9). */
 @Injectable()
 export class ManifestsService {
-  constructor(private readonly mirrored: MirroredManifestsService) {}
+  constructor(
+    private readonly namespaces: HostedNamespaces,
+    private readonly hosted: HostedManifestsService,
+    private readonly mirrored: MirroredManifestsService,
+    private readonly rights: PushRights,
+    private readonly pushes: ManifestPushesService,
+    private readonly deletions: DeletionsService,
+  ) {}
 
   /** @throws OciError */
   head(repository: RepositoryRef, reference: Reference): Promise<ManifestHead> {
-    return this.mirrored.head(repository, reference);
+    return this.of(repository).head(repository, reference);
   }
 
   /** @throws OciError */
   get(repository: RepositoryRef, reference: Reference): Promise<ManifestContent> {
-    return this.mirrored.get(repository, reference);
+    return this.of(repository).get(repository, reference);
   }
 
   /** @throws OciError */
-  put(_repository: RepositoryRef, _reference: Reference, _manifest: PushedManifest): Promise<PutResult> {
-    return Promise.reject(new OciError('UNSUPPORTED'));
+  async put(repository: RepositoryRef, reference: Reference, manifest: PushedManifest): Promise<PutResult> {
+    this.rights.assert(repository);
+    return this.pushes.put(repository, reference, manifest);
   }
 
-  /** @throws OciError */
-  delete(_repository: RepositoryRef, _reference: Reference): Promise<void> {
-    return Promise.reject(new OciError('UNSUPPORTED'));
+  /** Deletes a tag alone, or a manifest with its tags. @throws OciError */
+  async delete(repository: RepositoryRef, reference: Reference): Promise<void> {
+    this.rights.assert(repository);
+    return this.deletions.deleteManifest(repository, reference);
+  }
+
+  private of({ namespace }: RepositoryRef): HostedManifestsService | MirroredManifestsService {
+    return this.namespaces.has(namespace) ? this.hosted : this.mirrored;
   }
 }

@@ -20,7 +20,7 @@ import { SweepService } from './eviction/sweep.service.js';
 import { UsageService } from './eviction/usage.service.js';
 import { UsesService } from './eviction/uses.service.js';
 import { NegativeCache } from './mirrored/freshness/negative.cache.js';
-import { HostedNamespaces } from './hosted/hosted-namespaces.js';
+import { hostedProviders } from './hosted/hosted.providers.js';
 import { MirroredListsService } from './mirrored/mirrored-lists.service.js';
 import { MirroredManifestsService } from './mirrored/mirrored-manifests.service.js';
 import { ReadinessService } from './readiness.service.js';
@@ -46,7 +46,7 @@ export class RegistryModule {
         ReferrersService,
         TagsService,
         UploadsService,
-        HostedNamespaces,
+        ...hostedProviders,
         StoredBlobs,
         StoredManifests,
         MirroredBlobsService,

@@ -1,71 +1,100 @@
 import { Injectable } from '@nestjs/common';
 import type { Digest, DigestAlgorithm } from '../oci/digest.js';
-import { OciError } from '../oci/error.js';
 import type { RepositoryRef } from '../oci/repository.js';
+import { HostedBlobsService } from './hosted/hosted-blobs.service.js';
+import { HostedNamespaces } from './hosted/hosted-namespaces.js';
+import { HostedUploadsService } from './hosted/hosted-uploads.service.js';
+import { MirroredBlobsService } from './mirrored/mirrored-blobs.service.js';
+import { PushRights } from './push-rights.js';
 import type { ChunkRange, PushBody, UploadPlace } from './push.js';
 
 /** Uploads of blobs to repositories (end-4 to end-6, end-11, end-13, end-14). */
 @Injectable()
 export class UploadsService {
+  constructor(
+    private readonly rights: PushRights,
+    private readonly uploads: HostedUploadsService,
+    private readonly hosted: HostedBlobsService,
+    private readonly mirrored: MirroredBlobsService,
+    private readonly namespaces: HostedNamespaces,
+  ) {}
+
   /** Begins a session. @throws OciError */
-  begin(
-    _repository: RepositoryRef,
-    _options: { readonly algorithm?: DigestAlgorithm | undefined; readonly startedBy?: string | undefined } = {},
+  async begin(
+    repository: RepositoryRef,
+    options: { readonly algorithm?: DigestAlgorithm | undefined; readonly startedBy?: string | undefined } = {},
   ): Promise<UploadPlace> {
-    return unsupported();
+    this.rights.assert(repository);
+    return this.uploads.begin(repository, options);
   }
 
   /**
    * @param range undefined appends.
-   * @throws RangeRefused before a byte of the body is read; OciError
+   * @throws RangeRefused before a byte of the body is read; OciError. What was received stays received.
    */
-  append(
-    _repository: RepositoryRef,
-    _id: string,
-    _epoch: number | undefined,
-    _range: ChunkRange | undefined,
-    _body: PushBody,
+  async append(
+    repository: RepositoryRef,
+    id: string,
+    epoch: number | undefined,
+    range: ChunkRange | undefined,
+    body: PushBody,
   ): Promise<UploadPlace> {
-    return unsupported();
+    this.rights.assert(repository);
+    return this.uploads.append(repository, id, epoch, range, body);
   }
 
-  /** Ends the session with its last bytes, if any. @throws RangeRefused; OciError */
-  complete(
-    _repository: RepositoryRef,
-    _id: string,
-    _epoch: number | undefined,
-    _digest: Digest,
-    _range: ChunkRange | undefined,
-    _body: PushBody,
+  /**
+   * Ends the session with its last bytes, if any.
+   * @throws RangeRefused; OciError, DIGEST_INVALID when the content has another digest: the session has ended then
+   */
+  async complete(
+    repository: RepositoryRef,
+    id: string,
+    epoch: number | undefined,
+    digest: Digest,
+    range: ChunkRange | undefined,
+    body: PushBody,
   ): Promise<void> {
-    return unsupported();
+    this.rights.assert(repository);
+    return this.uploads.complete(repository, id, epoch, digest, range, body);
   }
 
   /** A blob in one request. @throws OciError */
-  single(_repository: RepositoryRef, _digest: Digest, _body: PushBody): Promise<void> {
-    return unsupported();
+  async single(repository: RepositoryRef, digest: Digest, body: PushBody): Promise<void> {
+    this.rights.assert(repository);
+    return this.uploads.single(repository, digest, body);
   }
 
   /** @throws OciError BLOB_UPLOAD_UNKNOWN, also for a session of another repository */
-  status(_repository: RepositoryRef, _id: string, _epoch?: number): Promise<UploadPlace> {
-    return unsupported();
+  async status(repository: RepositoryRef, id: string, epoch?: number): Promise<UploadPlace> {
+    this.rights.assert(repository);
+    return this.uploads.status(repository, id, epoch);
   }
 
   /** @throws OciError BLOB_UPLOAD_UNKNOWN */
-  cancel(_repository: RepositoryRef, _id: string, _epoch?: number): Promise<void> {
-    return unsupported();
+  async cancel(repository: RepositoryRef, id: string, epoch?: number): Promise<void> {
+    this.rights.assert(repository);
+    return this.uploads.cancel(repository, id, epoch);
   }
 
   /**
    * Adds a blob of another repository to this one.
-   * @param from undefined: any repository of the same namespace.
-   * @returns false when there is no such blob, and the client has to upload it.
+   * @param from a repository that the client may pull from; undefined: only this one, which may have the blob already.
+   * @returns false when it does not have the blob, and the client has to upload it.
    */
-  mount(_repository: RepositoryRef, _digest: Digest, _from: RepositoryRef | undefined): Promise<boolean> {
-    return unsupported();
+  async mount(repository: RepositoryRef, digest: Digest, from: RepositoryRef | undefined): Promise<boolean> {
+    this.rights.assert(repository);
+    const size = await this.findSource(from ?? repository, digest);
+    if (size === undefined) return false;
+    await this.uploads.mount(repository, digest, size);
+    return true;
   }
-}
 
-function unsupported(): Promise<never> {
-  return Promise.reject(new OciError('UNSUPPORTED'));
+  /** Whatever is wrong with the source, the client can upload the blob. */
+  private async findSource(from: RepositoryRef, digest: Digest): Promise<number | undefined> {
+    const source = this.namespaces.has(from.namespace)
+      ? this.hosted.findSize(from, digest)
+      : this.mirrored.findStored(from, digest);
+    return source.catch(() => undefined);
+  }
 }

@@ -40,8 +40,9 @@ export const keys = {
   repository: ({ namespace, name }: RepositoryRef) => `repositories/${component(namespace.toString())}/${name}`,
   blob: (repository: RepositoryRef, { algorithm, hex }: Digest) =>
     `${keys.repository(repository)}/_blobs/${algorithm}/${hex}`,
+  manifests: (repository: RepositoryRef) => `${keys.repository(repository)}/_manifests`,
   manifest: (repository: RepositoryRef, { algorithm, hex }: Digest) =>
-    `${keys.repository(repository)}/_manifests/${algorithm}/${hex}`,
+    `${keys.manifests(repository)}/${algorithm}/${hex}`,
   tag: (repository: RepositoryRef, tag: Tag) => `${keys.repository(repository)}/_tags/${component(tag.name)}`,
   /** Tags of a hosted repository, in the order of the tags. */
   hostedTags: (repository: RepositoryRef) => `${keys.repository(repository)}/_tags`,

@@ -63,6 +63,16 @@ export class UsesService implements OnApplicationShutdown {
     if (!this.isKnown(key)) this.enqueue(key);
   }
 
+  hostedTag(repository: RepositoryRef, tag: Tag): void {
+    const key = keys.hostedTag(repository, tag);
+    if (!this.isKnown(key)) this.enqueue(key);
+  }
+
+  /** Keeps content that is about to be recorded. */
+  hold(digest: Digest): void {
+    this.held.set(digest.toString(), this.clock.monotonic());
+  }
+
   /** Whether it was used, or described by a pulled manifest, within the last hour. */
   isHeld(digest: Digest): boolean {
     const at = this.held.peek(digest.toString());

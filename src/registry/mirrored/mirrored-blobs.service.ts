@@ -69,6 +69,13 @@ export class MirroredBlobsService {
     return this.downloads.isRunning(repository, digest);
   }
 
+  /** Size of a stored blob that the repository may serve now, for mounting it elsewhere; the upstream is not asked for it. */
+  async findStored(repository: RepositoryRef, digest: Digest): Promise<number | undefined> {
+    const record = await this.responding(this.findRecord(repository, digest));
+    const size = record && (await this.content.findSize(digest));
+    return size === record?.size ? size : undefined;
+  }
+
   private async findHead(repository: RepositoryRef, digest: Digest): Promise<BlobHead> {
     const record = await this.findRecord(repository, digest);
     const size = record && (await this.content.findSize(digest));

@@ -100,6 +100,11 @@ export class ContentStore {
     return () => this.hot.holds(recordKey, record) && this.hot.holds(contentKey, bytes);
   }
 
+  /** Whether the memory cache still holds these bytes. */
+  holdsSmall(digest: Digest, bytes: Buffer): boolean {
+    return this.hot.holds(keys.content(digest), bytes);
+  }
+
   /** Size of stored content in bytes. */
   async findSize(digest: Digest): Promise<number | undefined> {
     return (await orAbsent(this.provider.stat(keys.content(digest))))?.size;

@@ -80,10 +80,15 @@ export class ManifestStore {
     { body, mediaType, digest, subject }: Manifest,
     permission: Permission,
   ): Promise<void> {
+    await this.putContent(digest, body);
+    await this.link(repository, digest, { mediaType, size: body.length, ...(subject && { subject }), ...permission });
+  }
+
+  /** Stores the bytes. @throws StorageError `full` when the quota does not allow it */
+  async putContent(digest: Digest, body: Buffer): Promise<void> {
     this.space.check(body.length);
     await this.provider.write(keys.content(digest), body);
     this.space.add(body.length);
-    await this.link(repository, digest, { mediaType, size: body.length, ...(subject && { subject }), ...permission });
   }
 
   /** Records that the repository contains the manifest, whose content must be stored already. */

@@ -61,20 +61,34 @@ export class RecordStore {
    */
   async put(key: string, fields: RecordFields, body?: Uint8Array): Promise<void> {
     if (this.space.isFull && !(await orAbsent(this.provider.stat(key)))) this.space.check();
-    const line = Buffer.from(
-      JSON.stringify({
-        version,
-        ...(this.isHosted && { hosted: true }),
-        ...fields,
-        ...(body && { bodySize: body.length }),
-      }),
-    );
-    const content = body ? Buffer.concat([line, Buffer.from('\n'), body]) : line;
+    const content = this.contentOf(fields, body);
     await this.replacing(key, () => this.provider.write(key, content));
+  }
+
+  /** Creates a record. @returns false when there is one; at the same time in several processes only if `isExclusive`. */
+  async create(key: string, fields: RecordFields): Promise<boolean> {
+    this.space.check();
+    const content = this.contentOf(fields);
+    if (!this.provider.isExclusive) {
+      if (await orAbsent(this.provider.stat(key))) return false;
+      await this.replacing(key, () => this.provider.write(key, content));
+      return true;
+    }
+    let isCreated = false;
+    await this.replacing(key, async () => {
+      isCreated = await this.provider.create(key, content);
+    });
+    return isCreated;
   }
 
   async remove(key: string): Promise<void> {
     await this.replacing(key, () => this.provider.delete(key));
+  }
+
+  private contentOf(fields: RecordFields, body?: Uint8Array): Buffer {
+    const mark = this.isHosted && { hosted: true };
+    const line = Buffer.from(JSON.stringify({ version, ...mark, ...fields, ...(body && { bodySize: body.length }) }));
+    return body ? Buffer.concat([line, Buffer.from('\n'), body]) : line;
   }
 
   private async replacing(key: string, write: () => Promise<void>): Promise<void> {

@@ -2,7 +2,7 @@ import { Digest } from '../../../oci/digest.js';
 import { mayLabelManifest } from '../../../oci/media-type.js';
 import { Tag } from '../../../oci/reference.js';
 import type { RepositoryRef } from '../../../oci/repository.js';
-import { keys, parseOrderedTag } from '../../keys.js';
+import { keys, parseOrderedTag, parseRecordKey } from '../../keys.js';
 import type { SpaceLedger } from '../../space/space.ledger.js';
 import type { StorageProvider } from '../../storage.provider.js';
 import { HotCache } from '../hot.cache.js';
@@ -61,6 +61,15 @@ export class HostedStore {
     return this.put(keys.manifest(repository, digest), { mediaType, size, ...(subject && { subject }) });
   }
 
+  /** Every manifest of a repository, in no order. */
+  async *manifests(repository: RepositoryRef): AsyncGenerator<{ digest: Digest; record: HostedManifest }> {
+    for await (const { key } of this.provider.list(keys.manifests(repository))) {
+      const digest = parseRecordKey(key)?.digest;
+      const record = digest && (await this.findManifest(repository, digest));
+      if (digest && record) yield { digest, record };
+    }
+  }
+
   removeManifest(repository: RepositoryRef, digest: Digest): Promise<void> {
     return this.records.remove(keys.manifest(repository, digest));
   }
@@ -74,6 +83,18 @@ export class HostedStore {
   putTag(repository: RepositoryRef, tag: Tag, target: HostedTag): Promise<void> {
     const { digest, mediaType, size, pushedAt } = target;
     return this.put(keys.hostedTag(repository, tag), { tag: tag.name, digest, mediaType, size, pushedAt });
+  }
+
+  /**
+   * As `putTag`, for a tag that must not exist yet.
+   * @returns false when it does, also when another process has just created it. Exclusive where the storage is.
+   */
+  async createTag(repository: RepositoryRef, tag: Tag, target: HostedTag): Promise<boolean> {
+    const { digest, mediaType, size, pushedAt } = target;
+    const fields = { tag: tag.name, digest, mediaType, size, pushedAt };
+    const isCreated = await this.records.create(keys.hostedTag(repository, tag), fields);
+    if (isCreated) this.space?.add(1, 0);
+    return isCreated;
   }
 
   removeTag(repository: RepositoryRef, tag: Tag): Promise<void> {

@@ -1,0 +1,109 @@
+import { Injectable } from '@nestjs/common';
+import { Digest } from '../../oci/digest.js';
+import { OciError } from '../../oci/error.js';
+import type { Reference, Tag } from '../../oci/reference.js';
+import type { RepositoryRef } from '../../oci/repository.js';
+import { HostedStore } from '../../storage/stores/hosted/hosted.store.js';
+import { ReferrerStore } from '../../storage/stores/hosted/referrer.store.js';
+import { toResponseError } from '../response-error.js';
+import { HostedNamespaces } from './hosted-namespaces.js';
+import { ReferencesService } from './references.service.js';
+import { TagWriter } from './tag-writer.js';
+
+/** Tags looked at together when a manifest is deleted. */
+const batch = 500;
+/** Concurrent look-ups of tags. */
+const concurrency = 32;
+
+/** Deletes tags, manifests and blobs (end-9, end-10): at once for every reader. Space comes back later. */
+@Injectable()
+export class DeletionsService {
+  constructor(
+    private readonly store: HostedStore,
+    private readonly referrers: ReferrerStore,
+    private readonly references: ReferencesService,
+    private readonly tags: TagWriter,
+    private readonly namespaces: HostedNamespaces,
+  ) {}
+
+  /** A tag alone; a manifest with its tags and its place among referrers. @throws OciError */
+  async deleteManifest(repository: RepositoryRef, reference: Reference): Promise<void> {
+    this.assertAllowed(repository);
+    try {
+      await (reference instanceof Digest
+        ? this.deleteDigest(repository, reference)
+        : this.deleteTag(repository, reference));
+    } catch (error) {
+      throw toResponseError(error, 'MANIFEST_UNKNOWN');
+    }
+  }
+
+  /** @throws OciError DENIED with status 405 for a blob of a manifest */
+  async deleteBlob(repository: RepositoryRef, digest: Digest): Promise<void> {
+    this.assertAllowed(repository);
+    try {
+      const record = await this.store.findBlob(repository, digest);
+      if (!record) throw new OciError('BLOB_UNKNOWN');
+      await this.assertUnused(repository, digest, false);
+      await this.store.removeBlob(repository, digest);
+      // A manifest that names it may have been pushed at the same time.
+      await this.assertUnused(repository, digest, false).catch(async (error: unknown) => {
+        await this.store.putBlob(repository, digest, record);
+        throw error;
+      });
+    } catch (error) {
+      throw toResponseError(error, 'BLOB_UNKNOWN');
+    }
+  }
+
+  private async deleteTag(repository: RepositoryRef, tag: Tag): Promise<void> {
+    if (!(await this.store.findTag(repository, tag))) throw new OciError('MANIFEST_UNKNOWN');
+    await this.tags.remove(repository, tag);
+  }
+
+  /** Tags go first: one without its manifest would be a lie, a manifest without its tags is none. */
+  private async deleteDigest(repository: RepositoryRef, digest: Digest): Promise<void> {
+    const record = await this.store.findManifest(repository, digest);
+    if (!record) throw new OciError('MANIFEST_UNKNOWN');
+    await this.assertUnused(repository, digest, true);
+    const tags = await this.tagsOf(repository, digest);
+    for (const tag of tags) this.tags.assertMutable(repository, tag);
+    for (const tag of tags) await this.tags.remove(repository, tag);
+    const { subject } = record;
+    const [referrer] = subject ? await this.referrers.read(repository, subject, [digest]) : [];
+    if (subject) await this.referrers.remove(repository, subject, digest);
+    await this.store.removeManifest(repository, digest);
+    // An index that lists it may have been pushed at the same time.
+    await this.assertUnused(repository, digest, true).catch(async (error: unknown) => {
+      await this.store.putManifest(repository, digest, record);
+      if (subject && referrer) await this.referrers.put(repository, subject, referrer);
+      throw error;
+    });
+  }
+
+  private async tagsOf(repository: RepositoryRef, digest: Digest): Promise<Tag[]> {
+    const found: Tag[] = [];
+    let last: Tag | undefined;
+    do {
+      const tags = await this.store.listTags(repository, last, batch);
+      last = tags.length < batch ? undefined : tags.at(-1);
+      for (let done = 0; done < tags.length; done += concurrency) {
+        const some = tags.slice(done, done + concurrency);
+        const targets = await Promise.all(some.map((tag) => this.store.findTag(repository, tag)));
+        found.push(...some.filter((_, index) => targets[index]?.digest.equals(digest) === true));
+      }
+    } while (last);
+    return found;
+  }
+
+  private async assertUnused(repository: RepositoryRef, digest: Digest, indexesOnly: boolean): Promise<void> {
+    const user = await this.references.findUser(repository, digest, indexesOnly);
+    if (!user) return;
+    throw new OciError('DENIED', `${user.toString()} refers to it: delete that first`, { status: 405 });
+  }
+
+  private assertAllowed({ namespace }: RepositoryRef): void {
+    if (this.namespaces.settingsOf(namespace).deletes) return;
+    throw new OciError('UNSUPPORTED', `nothing is deleted in ${namespace.toString()} (deletes: false)`);
+  }
+}

@@ -1,0 +1,84 @@
+import { Injectable } from '@nestjs/common';
+import type { Digest } from '../../oci/digest.js';
+import { OciError } from '../../oci/error.js';
+import type { RepositoryRef } from '../../oci/repository.js';
+import { ContentStore } from '../../storage/stores/content.store.js';
+import { CatalogStore } from '../../storage/stores/hosted/catalog.store.js';
+import { HostedStore } from '../../storage/stores/hosted/hosted.store.js';
+import type { BlobHead, OpenBlob } from '../blob.js';
+import { UsesService } from '../eviction/uses.service.js';
+import { StoredBlobs } from '../reading/stored-blobs.js';
+import { toResponseError } from '../response-error.js';
+import { TrafficCounts } from '../statistics/traffic.counts.js';
+import { counted, unchanged } from '../validity-check.js';
+
+/** Blobs of hosted repositories: what is not here does not exist. */
+@Injectable()
+export class HostedBlobsService {
+  constructor(
+    private readonly store: HostedStore,
+    private readonly catalog: CatalogStore,
+    private readonly content: ContentStore,
+    private readonly stored: StoredBlobs,
+    private readonly uses: UsesService,
+    private readonly traffic: TrafficCounts,
+  ) {}
+
+  /** @throws OciError BLOB_UNKNOWN */
+  async head(repository: RepositoryRef, digest: Digest): Promise<BlobHead> {
+    const size = await responding(this.findSize(repository, digest));
+    if (size === undefined) throw new OciError('BLOB_UNKNOWN');
+    return { digest, size, cache: 'HIT' };
+  }
+
+  /** @throws OciError BLOB_UNKNOWN before the first byte */
+  async open(repository: RepositoryRef, digest: Digest): Promise<OpenBlob> {
+    const blob = await responding(this.find(repository, digest));
+    if (!blob) throw new OciError('BLOB_UNKNOWN');
+    const { blobs } = this.traffic.of(repository.namespace.toString());
+    blobs.HIT += 1;
+    return blob.validity ? { ...blob, validity: counted(blob.validity, blobs) } : blob;
+  }
+
+  /** Size of a blob that the repository contains and the storage has; a use of both. @throws StorageError */
+  async findSize(repository: RepositoryRef, digest: Digest): Promise<number | undefined> {
+    const record = await this.store.findBlob(repository, digest);
+    const size = record && (await this.content.findSize(digest));
+    if (size === undefined || size !== record?.size) return undefined;
+    this.uses.blob(repository, digest);
+    return size;
+  }
+
+  /**
+   * Records that the repository contains committed content. It is looked for again afterwards: a sweep may have removed it
+   * before it could see the record.
+   * @throws OciError UNAVAILABLE when it was removed; StorageError
+   */
+  async add(repository: RepositoryRef, digest: Digest, size: number): Promise<void> {
+    this.uses.hold(digest);
+    await this.catalog.add(repository);
+    await this.store.putBlob(repository, digest, { size });
+    if ((await this.content.findSize(digest)) === size) return;
+    throw new OciError('UNAVAILABLE', 'the content was removed meanwhile', { retryAfter: 1 });
+  }
+
+  private async find(repository: RepositoryRef, digest: Digest): Promise<OpenBlob | undefined> {
+    const record = await this.store.findBlob(repository, digest);
+    if (!record) return undefined;
+    const isKept = this.store.isCached ? this.store.watchBlob(repository, digest, record) : undefined;
+    const opened = await this.stored.open(digest, record.size, (bytes) => {
+      if (!isKept) return undefined;
+      return () => (isKept() && this.content.holdsSmall(digest, bytes) ? unchanged : undefined);
+    });
+    if (opened) this.uses.blob(repository, digest);
+    return opened;
+  }
+}
+
+async function responding<T>(response: Promise<T>): Promise<T> {
+  try {
+    return await response;
+  } catch (error) {
+    throw toResponseError(error, 'BLOB_UNKNOWN');
+  }
+}

@@ -1,0 +1,223 @@
+import { Injectable } from '@nestjs/common';
+import { ServerSettings } from '../../config/server.settings.js';
+import type { Digest, DigestAlgorithm } from '../../oci/digest.js';
+import { OciError } from '../../oci/error.js';
+import type { RepositoryRef } from '../../oci/repository.js';
+import { StorageError } from '../../storage/storage-error.js';
+import { ContentStore } from '../../storage/stores/content.store.js';
+import { UploadLost, UploadStore, type UploadRecord, type UploadSession } from '../../storage/stores/upload.store.js';
+import { UsesService } from '../eviction/uses.service.js';
+import { RangeRefused, type ChunkRange, type PushBody, type UploadPlace } from '../push.js';
+import { toResponseError } from '../response-error.js';
+import { HostedBlobsService } from './hosted-blobs.service.js';
+import { OpenSessions, SessionEnded } from './open.sessions.js';
+import { QuotaService } from './quota.service.js';
+import { receiveBody } from './receive-body.js';
+
+/** Bytes after which a session records where it stands. */
+const checkpointBytes = 64 * 1024 * 1024;
+
+/** Takes blobs that clients push to hosted repositories. */
+@Injectable()
+export class HostedUploadsService {
+  constructor(
+    private readonly uploads: UploadStore,
+    private readonly sessions: OpenSessions,
+    private readonly blobs: HostedBlobsService,
+    private readonly content: ContentStore,
+    private readonly quota: QuotaService,
+    private readonly uses: UsesService,
+    private readonly settings: ServerSettings,
+  ) {}
+
+  begin(
+    repository: RepositoryRef,
+    options: { readonly algorithm?: DigestAlgorithm | undefined; readonly startedBy?: string | undefined },
+  ): Promise<UploadPlace> {
+    return this.responding(async () => {
+      await this.quota.check(repository, 0);
+      const session = await this.uploads.begin(repository, options);
+      this.sessions.keep(session);
+      return this.placeOf(session);
+    });
+  }
+
+  append(
+    repository: RepositoryRef,
+    id: string,
+    epoch: number | undefined,
+    range: ChunkRange | undefined,
+    body: PushBody,
+  ): Promise<UploadPlace> {
+    return this.responding(() =>
+      this.sessions.run(repository, id, epoch, async (session, signal) => {
+        this.assertStart(session, range);
+        await this.receive(session, range, body, signal);
+        return { result: this.placeOf(session), goesOn: true };
+      }),
+    );
+  }
+
+  complete(
+    repository: RepositoryRef,
+    id: string,
+    epoch: number | undefined,
+    digest: Digest,
+    range: ChunkRange | undefined,
+    body: PushBody,
+  ): Promise<void> {
+    return this.responding(() =>
+      this.sessions.run(repository, id, epoch, async (session, signal) => {
+        this.assertStart(session, range);
+        // Nothing came before, so that the content can be written where it belongs.
+        const whole = session.size === 0;
+        const size = await (whole
+          ? this.receiveWhole(repository, digest, range, body, signal)
+          : this.receiveRest(session, digest, range, body, signal));
+        if (size === undefined) {
+          if (whole) await session.abort();
+          throw new SessionEnded(wrongDigest(digest));
+        }
+        await this.blobs.add(repository, digest, size).catch((error: unknown) => {
+          throw whole ? error : ended(error);
+        });
+        if (whole) await session.abort();
+        return { result: undefined, goesOn: false };
+      }),
+    );
+  }
+
+  /** A blob in one request. */
+  single(repository: RepositoryRef, digest: Digest, body: PushBody): Promise<void> {
+    return this.responding(async () => {
+      const signal = new AbortController().signal;
+      const size = await this.receiveWhole(repository, digest, undefined, body, signal);
+      if (size === undefined) throw wrongDigest(digest);
+      await this.blobs.add(repository, digest, size);
+    });
+  }
+
+  status(repository: RepositoryRef, id: string, epoch: number | undefined): Promise<UploadPlace> {
+    return this.responding(async () => {
+      const record = await this.uploads.find(id, epoch);
+      if (record?.repository !== repository.toString()) throw new OciError('BLOB_UPLOAD_UNKNOWN');
+      return this.placeOf(record);
+    });
+  }
+
+  cancel(repository: RepositoryRef, id: string, epoch: number | undefined): Promise<void> {
+    return this.responding(() =>
+      this.sessions.run(repository, id, epoch, async (session) => {
+        await session.abort();
+        return { result: undefined, goesOn: false };
+      }),
+    );
+  }
+
+  /** Adds stored content of another repository. @param size of the content */
+  mount(repository: RepositoryRef, digest: Digest, size: number): Promise<void> {
+    return this.responding(async () => {
+      await this.quota.check(repository, size);
+      await this.blobs.add(repository, digest, size);
+      this.uses.blob(repository, digest);
+    });
+  }
+
+  private placeOf({ id, size, epoch }: UploadRecord): UploadPlace {
+    const { minChunk } = this.uploads;
+    return { id, size, epoch, ...(minChunk !== undefined && { minChunk }) };
+  }
+
+  private assertStart(session: UploadSession, range: ChunkRange | undefined): void {
+    if (range && range.start !== session.size) throw new RangeRefused(this.placeOf(session));
+  }
+
+  /** What a client has sent before it left stays, so that it can go on there. */
+  private async receive(
+    session: UploadSession,
+    range: ChunkRange | undefined,
+    body: PushBody,
+    signal: AbortSignal,
+  ): Promise<void> {
+    let unsaved = 0;
+    const limits = { range, before: session.size, most: this.settings.maxBlobSize };
+    const take = async (chunk: Uint8Array) => {
+      await session.append(chunk);
+      unsaved += chunk.length;
+      if (unsaved < checkpointBytes) return;
+      unsaved = 0;
+      await session.checkpoint();
+    };
+    try {
+      await receiveBody(body, limits, take, signal);
+    } catch (error) {
+      if (!(error instanceof UploadLost) && !(error instanceof StorageError)) await session.checkpoint();
+      throw error;
+    }
+    await session.checkpoint();
+  }
+
+  /** @returns undefined when the digest does not match. The session has ended then. */
+  private async receiveRest(
+    session: UploadSession,
+    digest: Digest,
+    range: ChunkRange | undefined,
+    body: PushBody,
+    signal: AbortSignal,
+  ): Promise<number | undefined> {
+    if (body.length !== 0) await this.receive(session, range, body, signal);
+    this.uses.hold(digest);
+    try {
+      return await session.commit(digest);
+    } catch (error) {
+      throw error instanceof UploadLost ? error : ended(error);
+    }
+  }
+
+  /** @returns undefined when the digest does not match */
+  private async receiveWhole(
+    repository: RepositoryRef,
+    digest: Digest,
+    range: ChunkRange | undefined,
+    body: PushBody,
+    signal: AbortSignal,
+  ): Promise<number | undefined> {
+    await this.quota.check(repository, body.length ?? 0);
+    const ingest = await this.content.createIngest(digest, { size: body.length });
+    const hash = digest.hasher();
+    try {
+      const limits = { range, before: 0, most: this.settings.maxBlobSize };
+      const take = async (chunk: Uint8Array) => {
+        hash.update(chunk);
+        await ingest.append(chunk);
+      };
+      const size = await receiveBody(body, limits, take, signal);
+      if (!digest.matches(hash)) return undefined;
+      this.uses.hold(digest);
+      await this.content.commit(ingest, digest);
+      return size;
+    } finally {
+      // Does nothing after a commit.
+      await ingest.abort();
+      await ingest.close();
+    }
+  }
+
+  private async responding<T>(action: () => Promise<T>): Promise<T> {
+    try {
+      return await action();
+    } catch (error) {
+      throw toResponseError(error, 'BLOB_UNKNOWN');
+    }
+  }
+}
+
+function wrongDigest(digest: Digest): OciError {
+  return new OciError('DIGEST_INVALID', `the content does not have the digest ${digest.toString()}`);
+}
+
+/** The error of a session that has ended with it. */
+function ended(error: unknown): unknown {
+  const response = toResponseError(error, 'BLOB_UNKNOWN');
+  return response instanceof OciError ? new SessionEnded(response) : error;
+}

@@ -1,0 +1,135 @@
+import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
+import { OciError } from '../../oci/error.js';
+import type { RepositoryRef } from '../../oci/repository.js';
+import { StorageError } from '../../storage/storage-error.js';
+import { HostedStore } from '../../storage/stores/hosted/hosted.store.js';
+import { UploadLost, UploadStore, type UploadSession } from '../../storage/stores/upload.store.js';
+
+/** Sessions that this process keeps between two requests, so that their hashes go on in memory. */
+const maxIdle = 256;
+/** Milliseconds that it keeps one. */
+const idleTime = 60_000;
+
+interface Turn {
+  /** Ends the request that has the session, because another continues the upload. */
+  readonly interrupt: AbortController;
+  readonly ended: Promise<unknown>;
+}
+
+/** Upload sessions that this process has claimed. Requests for one are served one after another. */
+@Injectable()
+export class OpenSessions implements OnApplicationShutdown {
+  private readonly turns = new Map<string, Turn>();
+  private readonly idle = new Map<string, { readonly session: UploadSession; readonly timer: NodeJS.Timeout }>();
+
+  constructor(
+    private readonly uploads: UploadStore,
+    private readonly store: HostedStore,
+  ) {}
+
+  async onApplicationShutdown(): Promise<void> {
+    await Promise.all([...this.turns.values()].map(({ ended }) => ended.catch(() => undefined)));
+    await Promise.all([...this.idle.keys()].map((id) => this.letGo(id)));
+  }
+
+  /** Keeps a session for the next request. */
+  keep(session: UploadSession): void {
+    const { id } = session;
+    const timer = setTimeout(() => void this.letGo(id), idleTime).unref();
+    this.idle.set(id, { session, timer });
+    const [oldest] = this.idle.keys();
+    if (this.idle.size > maxIdle && oldest !== undefined) void this.letGo(oldest);
+  }
+
+  /**
+   * Runs an action with a session; a request that still has it is interrupted.
+   * @param epoch hint from the client's URL.
+   * @param action says whether the session goes on.
+   * @throws OciError BLOB_UPLOAD_UNKNOWN, UNAVAILABLE when another process takes the session meanwhile
+   */
+  async run<T>(
+    repository: RepositoryRef,
+    id: string,
+    epoch: number | undefined,
+    action: (session: UploadSession, signal: AbortSignal) => Promise<{ result: T; goesOn: boolean }>,
+  ): Promise<T> {
+    const before = this.turns.get(id);
+    const interrupt = new AbortController();
+    const started = (before?.ended ?? Promise.resolve())
+      .catch(() => undefined)
+      .then(() => this.attempt(repository, id, epoch, (session) => action(session, interrupt.signal)));
+    this.turns.set(id, { interrupt, ended: started });
+    before?.interrupt.abort(new OciError('BLOB_UPLOAD_INVALID', 'another request continues this upload'));
+    try {
+      return await started;
+    } finally {
+      if (this.turns.get(id)?.ended === started) this.turns.delete(id);
+    }
+  }
+
+  private async attempt<T>(
+    repository: RepositoryRef,
+    id: string,
+    epoch: number | undefined,
+    action: (session: UploadSession) => Promise<{ result: T; goesOn: boolean }>,
+  ): Promise<T> {
+    const session = (await this.takeIdle(id, epoch)) ?? (await this.uploads.claim(id, epoch));
+    if (!session) throw new OciError('BLOB_UPLOAD_UNKNOWN');
+    let goesOn = true;
+    try {
+      if (session.repository !== repository.toString()) throw new OciError('BLOB_UPLOAD_UNKNOWN');
+      const { result, goesOn: isOpen } = await action(session);
+      goesOn = isOpen;
+      return result;
+    } catch (error) {
+      goesOn = !(error instanceof UploadLost || error instanceof StorageError || hasEnded(error));
+      if (goesOn) throw error;
+      if (hasEnded(error)) throw error.error;
+      await session.release();
+      if (!(error instanceof UploadLost)) throw error;
+      throw new OciError('UNAVAILABLE', 'another process continues this upload', { retryAfter: 1, cause: error });
+    } finally {
+      if (goesOn) this.keep(session);
+    }
+  }
+
+  /** Undefined when it is not here, or when another process may have claimed it since. */
+  private async takeIdle(id: string, epoch: number | undefined): Promise<UploadSession | undefined> {
+    const known = this.idle.get(id);
+    if (!known) return undefined;
+    const { session, timer } = known;
+    this.idle.delete(id);
+    clearTimeout(timer);
+    if (await this.isNewest(session, epoch)) return session;
+    await session.release();
+    return undefined;
+  }
+
+  /** Other processes name the epochs of their claims in what they respond. */
+  private async isNewest(session: UploadSession, epoch: number | undefined): Promise<boolean> {
+    if (this.store.isCached) return true;
+    if (epoch !== undefined) return epoch <= session.epoch;
+    return (await this.uploads.find(session.id, session.epoch))?.epoch === session.epoch;
+  }
+
+  private async letGo(id: string): Promise<void> {
+    const known = this.idle.get(id);
+    if (!known) return;
+    this.idle.delete(id);
+    clearTimeout(known.timer);
+    await known.session.release();
+  }
+}
+
+/** Wraps the error of an action that has ended the session. */
+export class SessionEnded extends Error {
+  override readonly name = 'SessionEnded';
+
+  constructor(readonly error: OciError) {
+    super(error.message, { cause: error });
+  }
+}
+
+function hasEnded(error: unknown): error is SessionEnded {
+  return error instanceof SessionEnded;
+}

@@ -1,0 +1,72 @@
+import { OciError } from '../../oci/error.js';
+import type { ChunkRange, PushBody } from '../push.js';
+
+/** What a body must not exceed. */
+export interface BodyLimits {
+  /** Of Content-Range, which the body must fill. */
+  readonly range?: ChunkRange | undefined;
+  /** Bytes that the blob has before the body. */
+  readonly before: number;
+  /** Bytes that the blob may have in all. */
+  readonly most?: number | undefined;
+}
+
+/**
+ * Passes a body on, chunk by chunk.
+ * @param signal ends the waiting for the next chunk.
+ * @throws OciError SIZE_INVALID for a body that is larger than it may be, or of another length than its range; the
+ * signal's reason; errors of the body and of `take` unchanged. What was taken before stays taken.
+ */
+export async function receiveBody(
+  body: PushBody,
+  { range, before, most = Infinity }: BodyLimits,
+  take: (chunk: Uint8Array) => Promise<void>,
+  signal: AbortSignal,
+): Promise<number> {
+  const expected = range && range.end - range.start + 1;
+  assertLength(body.length, expected, before, most);
+  let received = 0;
+  const chunks = body.chunks()[Symbol.asyncIterator]();
+  const aborted = whenAborted(signal);
+  try {
+    for (;;) {
+      const next = await Promise.race([chunks.next(), aborted.promise]);
+      if (next.done === true) break;
+      received += next.value.length;
+      assertLength(undefined, expected, before + received, most);
+      if (received > (expected ?? Infinity)) throw wrongLength(expected);
+      await take(next.value);
+    }
+  } finally {
+    aborted.stop();
+    // Waiting for it could wait for a client that is gone.
+    chunks.return?.().catch(() => undefined);
+  }
+  if (expected !== undefined && received !== expected) throw wrongLength(expected);
+  return received;
+}
+
+function assertLength(length: number | undefined, expected: number | undefined, before: number, most: number): void {
+  if (expected !== undefined && length !== undefined && length !== expected) throw wrongLength(expected);
+  const least = before + (length ?? 0);
+  if (least > most) throw new OciError('SIZE_INVALID', `blobs may have at most ${most} bytes (--max-blob-size)`);
+}
+
+function wrongLength(expected: number | undefined): OciError {
+  return new OciError('SIZE_INVALID', `the body does not have the ${expected ?? 0} bytes of its Content-Range`, {
+    status: 400,
+  });
+}
+
+function whenAborted(signal: AbortSignal): { readonly promise: Promise<never>; stop(): void } {
+  let stop: () => void = () => undefined;
+  const promise = new Promise<never>((_resolve, reject) => {
+    // The reason is an error: `OpenSessions` gives one.
+    const end = () => reject(signal.reason instanceof Error ? signal.reason : new OciError('BLOB_UPLOAD_INVALID'));
+    if (signal.aborted) end();
+    else signal.addEventListener('abort', end, { once: true });
+    stop = () => signal.removeEventListener('abort', end);
+  });
+  promise.catch(() => undefined);
+  return { promise, stop };
+}

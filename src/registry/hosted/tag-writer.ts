@@ -1,0 +1,97 @@
+import { Inject, Injectable } from '@nestjs/common';
+import { Clock } from '../../config/clock/clock.js';
+import { matchesPattern } from '../../oci/pattern.js';
+import type { Digest } from '../../oci/digest.js';
+import { matchesEntityTag } from '../../oci/entity-tag.js';
+import { OciError } from '../../oci/error.js';
+import type { Tag } from '../../oci/reference.js';
+import type { RepositoryRef } from '../../oci/repository.js';
+import { HostedStore, type HostedManifest, type HostedTag } from '../../storage/stores/hosted/hosted.store.js';
+import { HostedNamespaces } from './hosted-namespaces.js';
+import { TagLock } from './tag.lock.js';
+
+/** If-Match and If-None-Match of a request (RFC 9110 §13.1). */
+export interface Preconditions {
+  readonly ifMatch?: string | undefined;
+  readonly ifNoneMatch?: string | undefined;
+}
+
+const none: Preconditions = {};
+
+/** Moves tags of hosted repositories, unless they are immutable or a precondition fails. */
+@Injectable()
+export class TagWriter {
+  constructor(
+    private readonly store: HostedStore,
+    private readonly namespaces: HostedNamespaces,
+    private readonly lock: TagLock,
+    @Inject(Clock) private readonly clock: Clock,
+  ) {}
+
+  /**
+   * Whether a tag may name the manifest.
+   * @throws OciError DENIED for an immutable tag that names another; PRECONDITION_FAILED
+   */
+  async check(repository: RepositoryRef, tag: Tag, digest: Digest, conditions = none): Promise<void> {
+    const { ifMatch, ifNoneMatch } = conditions;
+    if (ifMatch === undefined && ifNoneMatch === undefined && !this.isImmutable(repository, tag)) return;
+    this.compare(repository, tag, digest, await this.store.findTag(repository, tag), conditions);
+  }
+
+  /** Lets a tag name a recorded manifest. @throws OciError as `check` */
+  async write(
+    repository: RepositoryRef,
+    tag: Tag,
+    digest: Digest,
+    manifest: HostedManifest,
+    conditions = none,
+  ): Promise<void> {
+    const isConditional = conditions.ifMatch !== undefined || conditions.ifNoneMatch !== undefined;
+    await this.lock.run(repository, tag, isConditional, async () => {
+      const target: HostedTag = { ...manifest, digest, pushedAt: this.clock.now() };
+      if (!isConditional && !this.isImmutable(repository, tag)) return this.store.putTag(repository, tag, target);
+      const current = await this.store.findTag(repository, tag);
+      this.compare(repository, tag, digest, current, conditions);
+      if (current || (await this.store.createTag(repository, tag, target))) {
+        if (current) await this.store.putTag(repository, tag, target);
+        return;
+      }
+      // Another process has just created it, or an object that is no tag of this repository is in its place.
+      this.compare(repository, tag, digest, await this.store.findTag(repository, tag), conditions);
+      return this.store.putTag(repository, tag, target);
+    });
+  }
+
+  /** @throws OciError DENIED when the tag is immutable */
+  async remove(repository: RepositoryRef, tag: Tag): Promise<void> {
+    this.assertMutable(repository, tag);
+    await this.lock.run(repository, tag, false, () => this.store.removeTag(repository, tag));
+  }
+
+  /** @throws OciError DENIED when the tag is immutable */
+  assertMutable(repository: RepositoryRef, tag: Tag): void {
+    if (this.isImmutable(repository, tag)) throw immutable(repository, tag);
+  }
+
+  private isImmutable({ namespace }: RepositoryRef, tag: Tag): boolean {
+    return this.namespaces.settingsOf(namespace).immutableTags.some((pattern) => matchesPattern(pattern, tag.name));
+  }
+
+  private compare(
+    repository: RepositoryRef,
+    tag: Tag,
+    digest: Digest,
+    current: HostedTag | undefined,
+    { ifMatch, ifNoneMatch }: Preconditions,
+  ): void {
+    const isMatch = (header: string) => current !== undefined && matchesEntityTag(header, current.digest);
+    if (ifMatch !== undefined && !isMatch(ifMatch)) throw new OciError('PRECONDITION_FAILED');
+    if (ifNoneMatch !== undefined && isMatch(ifNoneMatch)) throw new OciError('PRECONDITION_FAILED');
+    if (current && !current.digest.equals(digest) && this.isImmutable(repository, tag))
+      throw immutable(repository, tag);
+  }
+}
+
+function immutable(repository: RepositoryRef, tag: Tag): OciError {
+  return new OciError('DENIED', `the tag ${repository.toString()}:${tag.name} is immutable`);
+}
