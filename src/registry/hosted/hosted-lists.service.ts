@@ -75,7 +75,8 @@ export class HostedListsService {
     query: URLSearchParams,
     artifactType: string | undefined,
   ): Promise<{ descriptors: string[]; last: Digest | undefined }> {
-    const limit = query.has('n') ? Math.max(1, pageOf(query)) : maxPage;
+    const n = Number(query.get('n') ?? maxPage);
+    const limit = n >= 1 ? Math.min(n, maxPage) : maxPage;
     const descriptors: string[] = [];
     let bytes = 0;
     let last = after;
