@@ -9,6 +9,7 @@ import { checkKeyPair, keyPairFiles, readKeyPair } from './config/key-pair.js';
 import { wantsTraces } from './config/tracing/opentelemetry.js';
 import type { ServerSettings } from './config/server.settings.js';
 import type { Settings } from './config/settings.js';
+import { accessPlugin } from './distribution/access/access.plugin.js';
 import { connectionsPlugin, type Certificate } from './distribution/distribution.plugin.js';
 import { namespaceRules } from './distribution/namespace.rules.js';
 import { serveCachedResponses } from './distribution/responses/cached.responses.js';
@@ -55,6 +56,7 @@ export async function createApp(settings: Settings, options: AppOptions = {}): P
     // Refusals come before content.
     refuseWithoutHost,
     confineAdminAddress,
+    accessPlugin(app),
     statusPagePlugin(app),
     // Everything that may send a request upstream runs inside the trace.
     (fastify) => followTraces(fastify, tracing),

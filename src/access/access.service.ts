@@ -6,6 +6,7 @@ import { accessSettings } from '../config/config.module.js';
 import type { RepositoryRef } from '../oci/repository.js';
 import { Authenticator } from './authenticators/authenticator.js';
 import { readAuthorization } from './authorization.js';
+import { ClientOrigins, type ClientOrigin, type ClientRequest } from './client.origin.js';
 import { AccessRules, type Decision } from './rules/access.rules.js';
 import { anonymous, type Identity } from './rules/identity.js';
 import { SignInRefused, type GrantedScope, type SignedIn } from './sign-in.js';
@@ -27,6 +28,9 @@ export class AccessService implements OnModuleInit {
   private readonly authenticator: Authenticator;
   private readonly keys: TokenKeys;
   private readonly tokens: TokenService;
+  private readonly origins: ClientOrigins;
+  /** The name of this server in the token protocol, which its tokens are issued for. */
+  readonly service: string;
 
   constructor(
     @Inject(accessSettings) private readonly settings: AccessSettings | undefined,
@@ -35,6 +39,8 @@ export class AccessService implements OnModuleInit {
   ) {
     this.rules = new AccessRules(settings?.rules ?? []);
     this.authenticator = new Authenticator(settings, clock);
+    this.origins = new ClientOrigins(settings?.publicUrl, settings?.trustedProxies ?? []);
+    this.service = settings?.publicUrl === undefined ? 'oci-registry' : new URL(settings.publicUrl).host;
     this.keys = new TokenKeys(settings?.tokenKeyFile, store, () => clock.monotonic());
     this.tokens = new TokenService(
       () => this.keys.current,
@@ -53,18 +59,21 @@ export class AccessService implements OnModuleInit {
     await Promise.all([this.keys.load(), this.authenticator.load()]);
   }
 
+  clientOf(request: ClientRequest): ClientOrigin {
+    return this.origins.of(request);
+  }
+
   /**
    * Who sent a request. Tokens of this server are checked without I/O.
    * @param headers its Authorization headers. @param address of the client.
-   * @param audience the service that its tokens must be for
    * @throws SignInRefused
    */
-  async signIn(headers: readonly string[], address: string, audience: string): Promise<SignedIn> {
+  async signIn(headers: readonly string[], address: string): Promise<SignedIn> {
     const credentials = readAuthorization(headers);
     if (credentials.kind === 'none') return { identity: anonymous };
     if (credentials.kind === 'malformed') throw new SignInRefused('malformed');
     try {
-      if (credentials.kind === 'token') return await this.signInByToken(credentials.token.reveal(), audience);
+      if (credentials.kind === 'token') return await this.signInByToken(credentials.token.reveal());
       return await this.authenticator.signIn(credentials, address);
     } catch (error) {
       const isUnknown = error instanceof SignInRefused && error.reason === 'credentials';
@@ -94,14 +103,14 @@ export class AccessService implements OnModuleInit {
   }
 
   /** @param scopes already reduced to what the identity may do */
-  async issue({ identity, issuer }: SignedIn, scopes: readonly GrantedScope[], audience: string): Promise<IssuedToken> {
-    const token = await this.tokens.issue(identity, issuer ?? '', scopes, audience);
+  async issue({ identity, issuer }: SignedIn, scopes: readonly GrantedScope[]): Promise<IssuedToken> {
+    const token = await this.tokens.issue(identity, issuer ?? '', scopes, this.service);
     return { token, expiresIn: tokenLifetime };
   }
 
-  private async signInByToken(token: string, audience: string): Promise<SignedIn> {
+  private async signInByToken(token: string): Promise<SignedIn> {
     if (!this.tokens.isOwn(token)) return this.authenticator.signInByToken(token);
-    const { identity, issuer, tokenId, scopes } = await this.tokens.verify(token, audience);
+    const { identity, issuer, tokenId, scopes } = await this.tokens.verify(token, this.service);
     // A user who was removed since has no rights, and one whose groups changed has those of the new ones.
     const current = this.authenticator.refresh(identity);
     if (!current) throw new SignInRefused('credentials');

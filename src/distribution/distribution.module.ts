@@ -8,8 +8,10 @@ import { DrainService } from './server/drain.service.js';
 import { OciExceptionFilter } from './exception.filter.js';
 import { ManifestsController } from './manifests.controller.js';
 import { ReferrersController } from './referrers.controller.js';
+import { RequesterPipe } from './requester.pipe.js';
 import { UploadSlots } from './requests/upload.slots.js';
 import { TagsController } from './tags.controller.js';
+import { TokenController } from './access/token.controller.js';
 import { UploadsController } from './uploads.controller.js';
 
 /** The endpoints of the distribution specification. */
@@ -26,9 +28,16 @@ export class DistributionModule {
         ManifestsController,
         ReferrersController,
         TagsController,
+        TokenController,
         UploadsController,
       ],
-      providers: [CertificateService, DrainService, UploadSlots, { provide: APP_FILTER, useClass: OciExceptionFilter }],
+      providers: [
+        CertificateService,
+        DrainService,
+        RequesterPipe,
+        UploadSlots,
+        { provide: APP_FILTER, useClass: OciExceptionFilter },
+      ],
       exports: [CertificateService, DrainService],
     };
   }

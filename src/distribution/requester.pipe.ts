@@ -21,6 +21,11 @@ export class RequesterPipe implements PipeTransform<FastifyRequest, Requester> {
     this.audience = parseOrigin(advertiseUrl) ?? '';
   }
 
+  /** Whether it is from a replica that has proved it: without a cluster key none can. */
+  hasProof(request: FastifyRequest): boolean {
+    return this.key !== undefined && this.transform(request) === 'replica';
+  }
+
   transform({ headers, originalUrl }: FastifyRequest): Requester {
     const { 'oci-registry-follower': follower, 'oci-registry-proof': proof } = headers;
     if (follower === undefined) return 'client';

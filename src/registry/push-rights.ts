@@ -1,4 +1,6 @@
-import { Injectable } from '@nestjs/common';
+import { Inject, Injectable } from '@nestjs/common';
+import type { AccessSettings } from '../config/access/access.settings.js';
+import { accessSettings } from '../config/config.module.js';
 import { ServerSettings } from '../config/server.settings.js';
 import { OciError } from '../oci/error.js';
 import type { RepositoryRef } from '../oci/repository.js';
@@ -10,6 +12,7 @@ export class PushRights {
   constructor(
     private readonly hosted: HostedNamespaces,
     private readonly settings: ServerSettings,
+    @Inject(accessSettings) private readonly access: AccessSettings | undefined,
   ) {}
 
   /**
@@ -22,10 +25,11 @@ export class PushRights {
       const others = names.length === 0 ? 'no namespace is hosted' : `hosted namespaces: ${names.join(', ')}`;
       throw new OciError('UNSUPPORTED', `${namespace.toString()} is mirrored and cannot be pushed to; ${others}`);
     }
-    if (!this.settings.allowAnonymousPush) {
+    // With an access file its rules have decided before.
+    if (!this.settings.allowAnonymousPush && !this.access) {
       throw new OciError(
         'DENIED',
-        'pushes are not allowed: start the server with --allow-anonymous-push to allow them',
+        'pushes are not allowed: start the server with --access-file, or with --allow-anonymous-push to allow everybody',
       );
     }
   }

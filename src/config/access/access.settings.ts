@@ -1,6 +1,6 @@
 import { IsOptional } from 'class-validator';
-import { AreMaps, IsOneOf, IsText } from '../validation/rules.js';
-import { Setting } from '../validation/setting.decorator.js';
+import { AreMaps, AreNetworks, IsOneOf, IsOrigin, IsText } from '../validation/rules.js';
+import { parseList, Setting } from '../validation/setting.decorator.js';
 import { AreGroups } from './validation.js';
 import type { IssuerSettings } from './issuer.settings.js';
 import type { AccessRuleSettings } from './rule.settings.js';
@@ -16,6 +16,24 @@ export class AccessSettings {
   @IsOptional()
   @IsText('the path of a file', 4096)
   robotsFile?: string;
+
+  @Setting({
+    name: 'public_url',
+    description:
+      'origin under which clients reach this server, such as https://registry.example.com; from the Host header unless set',
+  })
+  @IsOptional()
+  @IsOrigin()
+  publicUrl?: string;
+
+  @Setting({
+    name: 'trusted_proxies',
+    default: '[]',
+    parse: parseList,
+    description: 'networks of the proxies whose X-Forwarded-For, -Proto and -Host headers count',
+  })
+  @AreNetworks()
+  trustedProxies: string[] = [];
 
   @Setting({
     name: 'token_key_file',

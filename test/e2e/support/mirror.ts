@@ -8,6 +8,7 @@ import type { AddressInfo } from 'node:net';
 import supertest from 'supertest';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { createApp, type AppOptions } from '../../../src/app.factory.js';
+import { readAccess } from '../../../src/config/access/access-file.js';
 import { HostedSettings } from '../../../src/config/hosted.settings.js';
 import { ServerSettings } from '../../../src/config/server.settings.js';
 import { FilesystemSettings } from '../../../src/config/storage.settings.js';
@@ -25,6 +26,8 @@ export interface MirrorOptions extends AppOptions {
   readonly upstreams?: readonly UpstreamOptions[];
   /** Namespaces to push to. */
   readonly hosted?: readonly Partial<HostedSettings>[];
+  /** The access file. */
+  readonly access?: string;
   /** Folder of an earlier mirror, for restarts; it is then left for its owner to remove. */
   readonly root?: string;
   /** Where to listen; a free port unless it has to be known before. */
@@ -45,6 +48,7 @@ export class Mirror implements AsyncDisposable {
     server,
     upstreams = [],
     hosted = [],
+    access,
     root,
     port: wanted = 0,
     ...options
@@ -62,6 +66,7 @@ export class Mirror implements AsyncDisposable {
       storage: Object.assign(new FilesystemSettings(), { root: folder }),
       upstreams: upstreams.map((upstream) => Object.assign(new UpstreamSettings(), { tls: false }, upstream)),
       hosted: hosted.map((entry) => Object.assign(new HostedSettings(), entry)),
+      ...(access !== undefined && { access: readAccess(access) }),
     };
     const app = await createApp(settings, { log, ...options });
     await app.listen(wanted, '127.0.0.1');

@@ -1,0 +1,60 @@
+import type { IncomingHttpHeaders } from 'node:http';
+import { Networks } from '../config/values/networks.js';
+import { parseOrigin } from '../config/values/origin.js';
+
+/** What a connection and its request say of a client. */
+export interface ClientRequest {
+  readonly remoteAddress: string | undefined;
+  readonly isEncrypted: boolean;
+  readonly headers: IncomingHttpHeaders;
+}
+
+/** Where a request comes from, and under which origin its client knows this server. */
+export interface ClientOrigin {
+  readonly address: string;
+  /** As `https://registry.example.com`. */
+  readonly origin: string;
+}
+
+/**
+ * Believes forwarding headers of listed proxies only: anybody else could give himself another address (CVE-2026-20896 of
+ * Gitea).
+ */
+export class ClientOrigins {
+  private readonly proxies: Networks;
+
+  constructor(
+    private readonly publicUrl: string | undefined,
+    trustedProxies: readonly string[],
+  ) {
+    this.proxies = new Networks(trustedProxies);
+  }
+
+  of({ remoteAddress = '', isEncrypted, headers }: ClientRequest): ClientOrigin {
+    const isForwarded = this.proxies.has(remoteAddress);
+    const address = isForwarded ? this.forwardedFor(remoteAddress, headers['x-forwarded-for']) : remoteAddress;
+    if (this.publicUrl !== undefined) return { address, origin: this.publicUrl };
+    const proto = isForwarded ? firstOf(headers['x-forwarded-proto']) : undefined;
+    const host = (isForwarded ? firstOf(headers['x-forwarded-host']) : undefined) ?? headers.host ?? '';
+    const scheme = proto === 'https' || (proto === undefined && isEncrypted) ? 'https' : 'http';
+    return { address, origin: parseOrigin(`${scheme}://${host}`) ?? `${scheme}://localhost` };
+  }
+
+  /** The last address that is not one of a trusted proxy: those before it are what the client says. */
+  private forwardedFor(own: string, header: string | string[] | undefined): string {
+    const chain = String(header ?? '')
+      .split(',')
+      .map((text) => text.trim())
+      .filter((text) => text !== '');
+    const last = chain.findLast((address) => !this.proxies.has(address));
+    return last !== undefined && /^[0-9a-fA-F.:]{2,45}$/.test(last) ? last : own;
+  }
+}
+
+function firstOf(header: string | string[] | undefined): string | undefined {
+  return (
+    String(header ?? '')
+      .split(',')[0]
+      ?.trim() || undefined
+  );
+}

@@ -1,0 +1,160 @@
+import type { INestApplicationContext } from '@nestjs/common';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { TLSSocket } from 'node:tls';
+import { AccessService } from '../../access/access.service.js';
+import { isAnonymous } from '../../access/rules/identity.js';
+import { SignInRefused, type SignedIn } from '../../access/sign-in.js';
+import type { Scope } from '../../access/tokens/scope.js';
+import type { Right } from '../../config/access/rule.settings.js';
+import { OciError } from '../../oci/error.js';
+import { RepositoryRef } from '../../oci/repository.js';
+import { toOciError } from '../exception.filter.js';
+import { RequesterPipe } from '../requester.pipe.js';
+import { errorResponse } from '../responses/error.response.js';
+import { send } from '../responses/send.js';
+import { challengeOf, scopeOf, type TokenError } from './challenge.js';
+import { rightOf, type RouteRight } from './route.rights.js';
+
+/**
+ * Decides for every request, in each of its URL shapes, whether whoever sent it may have what it asks for, before anything
+ * of it is read or answered, from memory too. Without an access file it decides nothing and costs nothing.
+ */
+export function accessPlugin(app: INestApplicationContext) {
+  return (fastify: FastifyInstance): void => {
+    fastify.decorateRequest('signedIn', undefined);
+    const access = app.get(AccessService);
+    if (!access.isEnabled) return;
+    const guard = new AccessHook(access, app.get(RequesterPipe));
+    fastify.addHook('onRequest', (request, reply) => guard.decide(request, reply));
+  };
+}
+
+/** Who sent the request; undefined without an access file. */
+export function signedInOf(request: FastifyRequest): SignedIn | undefined {
+  return (request as FastifyRequest & { readonly signedIn?: SignedIn }).signedIn;
+}
+
+/** Who a request is from and under which origin, for the realm of a challenge. */
+interface Client {
+  readonly address: string;
+  readonly origin: string;
+}
+
+class AccessHook {
+  constructor(
+    private readonly access: AccessService,
+    private readonly requesters: RequesterPipe,
+  ) {}
+
+  async decide(request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply | undefined> {
+    try {
+      const right = rightOf(request.method, request.routeOptions.url);
+      if (right === undefined) throw new OciError('DENIED');
+      if (await this.isFree(right, request)) return undefined;
+      const client = this.access.clientOf(clientRequestOf(request));
+      const signedIn = await this.signIn(request, client);
+      Object.assign(request, { signedIn });
+      await this.assert(right, request, signedIn, client);
+      return undefined;
+    } catch (error) {
+      const response = toOciError(error, request.method);
+      Object.assign(request, { refusal: `${response.code}: ${response.message}` });
+      const { status, headers, body } = errorResponse(response);
+      const challenge = error instanceof Challenged ? { 'www-authenticate': error.challenge } : {};
+      await send(reply, { status, headers: { ...headers, ...challenge }, ...(body !== undefined && { body }) });
+      return reply;
+    }
+  }
+
+  /** Whether nothing has to be known of who sent it. Replicas decide nothing for clients: they have proved the cluster's key. */
+  private async isFree(right: RouteRight, request: FastifyRequest): Promise<boolean> {
+    if (right === 'own-guard') return false;
+    if (right === 'public') return request.routeOptions.url !== '/';
+    const isPull = typeof right === 'object' && right.right === 'pull';
+    return isPull && this.requesters.hasProof(request);
+  }
+
+  private async signIn(request: FastifyRequest, client: Client): Promise<SignedIn> {
+    const headers = authorizationOf(request);
+    try {
+      return await this.access.signIn(headers, client.address);
+    } catch (error) {
+      if (!(error instanceof SignInRefused)) throw error;
+      throw this.refusalOf(error, request, client);
+    }
+  }
+
+  private refusalOf(error: SignInRefused, request: FastifyRequest, client: Client): OciError {
+    const { reason, retryAfter = 5 } = error;
+    if (reason === 'busy') return new OciError('TOOMANYREQUESTS', 'too many attempts to sign in', { retryAfter });
+    if (reason === 'unavailable')
+      return new OciError('UNAVAILABLE', 'the issuer of the token does not respond', { retryAfter });
+    if (reason === 'malformed') return new OciError('REQUEST_INVALID', 'the Authorization header is malformed');
+    const message = reason === 'expired' ? 'the token has expired' : 'the credentials are not valid';
+    return this.challenge(message, client, this.wantedScope(request), 'invalid_token');
+  }
+
+  private async assert(right: RouteRight, request: FastifyRequest, signedIn: SignedIn, client: Client): Promise<void> {
+    if (right === 'credentials') {
+      // Docker asks here what it needs to sign in with, and never again.
+      if (authorizationOf(request).length === 0) throw this.challenge('authentication required', client);
+    } else if (typeof right === 'object') this.assertRight(right.right, repositoryOf(request), signedIn, client);
+  }
+
+  private assertRight(right: Right, repository: RepositoryRef, signedIn: SignedIn, client: Client): void {
+    if (this.access.decide(signedIn, right, repository).isAllowed) return;
+    const scope = scopeOf(repository.toString(), right);
+    const { identity, scopes } = signedIn;
+    const isPermitted = this.access.decideByRules(identity, right, repository).isAllowed;
+    // Its token was issued for less: the client gets one for this.
+    if (isPermitted || (isAnonymous(identity) && scopes !== undefined))
+      throw this.challenge('the token is not for this', client, scope, 'insufficient_scope');
+    if (isAnonymous(identity)) throw this.challenge('authentication required', client, scope);
+    throw new OciError('DENIED', `${identity.subject} may not ${right} ${repository.toString()}`);
+  }
+
+  /** The scope that a request with wrong credentials needs. */
+  private wantedScope(request: FastifyRequest): Scope | undefined {
+    const right = rightOf(request.method, request.routeOptions.url);
+    if (typeof right !== 'object') return undefined;
+    try {
+      return scopeOf(repositoryOf(request).toString(), right.right);
+    } catch {
+      // Its name is not valid; the challenge comes first.
+      return undefined;
+    }
+  }
+
+  private challenge(message: string, { origin }: Client, scope?: Scope, error?: TokenError): OciError {
+    return new Challenged(message, challengeOf(origin, this.access.service, scope, error));
+  }
+}
+
+/** A refusal that says how to sign in. */
+class Challenged extends OciError {
+  constructor(
+    message: string,
+    readonly challenge: string,
+  ) {
+    super('UNAUTHORIZED', message);
+  }
+}
+
+function repositoryOf({ params }: FastifyRequest): RepositoryRef {
+  return RepositoryRef.parse((params as { repository: string }).repository);
+}
+
+function authorizationOf({ raw }: FastifyRequest): readonly string[] {
+  // Node joins nothing here and drops all but the first; several are an attack.
+  return raw.headersDistinct.authorization ?? [];
+}
+
+/** What the access service needs to know of a connection. */
+export function clientRequestOf({ raw }: FastifyRequest) {
+  const { socket, headers } = raw;
+  return {
+    remoteAddress: socket.remoteAddress,
+    isEncrypted: (socket as Partial<TLSSocket>).encrypted === true,
+    headers,
+  };
+}

@@ -1,0 +1,21 @@
+import { formatScope, type Scope } from '../../access/tokens/scope.js';
+import type { Right } from '../../config/access/rule.settings.js';
+
+/** Why a token did not do (RFC 6750 §3.1). containerd drops a token only if an error is named. */
+export type TokenError = 'invalid_token' | 'insufficient_scope';
+
+/**
+ * The challenge of the token protocol. Bearer alone: Docker tries every scheme that it is offered, and fails with the
+ * last. One header: ORAS reads the first.
+ */
+export function challengeOf(origin: string, service: string, scope?: Scope, error?: TokenError): string {
+  const parts = [`realm="${origin}/token"`, `service="${service}"`];
+  if (scope) parts.push(`scope="${formatScope(scope)}"`);
+  if (error) parts.push(`error="${error}"`);
+  return `Bearer ${parts.join(',')}`;
+}
+
+/** The scope with which clients get a right. Whoever pushes also reads. */
+export function scopeOf(repository: string, right: Right): Scope {
+  return { type: 'repository', name: repository, actions: right === 'push' ? ['pull', 'push'] : [right] };
+}

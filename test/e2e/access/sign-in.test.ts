@@ -1,0 +1,178 @@
+import { hash as bcrypt } from '@node-rs/bcrypt';
+import { writeFile } from 'node:fs/promises';
+import type { Response } from 'supertest';
+import { describe, expect, it } from 'vitest';
+import { parseChallenges } from '../../../src/oci/challenge.js';
+import { FakeRegistry } from '../../fakes/fake-registry.js';
+import { Folder } from '../support/folder.js';
+import { Mirror } from '../support/mirror.js';
+
+/** A mirror of one registry with an image, behind rules, and people. */
+async function setUp(rules: string, more = '') {
+  const folder = await Folder.make();
+  const upstream = await FakeRegistry.start();
+  const image = upstream.addImage('team/app', 'v1');
+  const password = await bcrypt('secret', { cost: 4 });
+  await writeFile(folder.file('htpasswd'), `anna:${password}\nbert:${password}\n`);
+  const mirror = await Mirror.start({
+    upstreams: [{ namespace: 'registry.test', host: upstream.host }],
+    hosted: [{ namespace: 'local' }],
+    access: `users_file: ${folder.file('htpasswd')}\n${more}rules:\n${rules}`,
+  });
+  const close = async () => {
+    await mirror[Symbol.asyncDispose]();
+    await upstream[Symbol.asyncDispose]();
+    await folder[Symbol.asyncDispose]();
+  };
+  return { mirror, upstream, image, folder, [Symbol.asyncDispose]: close };
+}
+
+const basic = (user: string, password = 'secret') => `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}`;
+const path = '/v2/registry.test/team/app/manifests/v1';
+
+function challengeOf(response: Response): Record<string, string> {
+  const headers = response.headers as Record<string, string>;
+  const [challenge, ...more] = parseChallenges([headers['www-authenticate'] ?? '']);
+  expect(more).toEqual([]);
+  expect(challenge?.scheme).toBe('bearer');
+  return Object.fromEntries(challenge!.parameters);
+}
+
+/** As a client does it. */
+async function tokenFor(mirror: Mirror, response: Response, authorization?: string): Promise<string> {
+  const { realm, service = '', scope = '' } = challengeOf(response);
+  const url = new URL(realm!);
+  const request = mirror.request.get(url.pathname).query({ service, scope });
+  const answer = await (authorization === undefined ? request : request.set('authorization', authorization));
+  expect(answer.status).toBe(200);
+  const { token, access_token: same, expires_in: lifetime, issued_at: none } = answer.body as Record<string, unknown>;
+  expect({ same, lifetime, none }).toEqual({ same: token, lifetime: 300, none: undefined });
+  return token as string;
+}
+
+const rules = `
+  - { repositories: ['registry.test/team/**'], who: ['user:anna'], may: [pull] }
+`;
+
+describe('signing in', () => {
+  it('by the token protocol gets what the rules allow, and nothing else', async () => {
+    await using scene = await setUp(rules);
+    const { mirror } = scene;
+    const version = await mirror.request.get('/v2/');
+    expect(version.status).toBe(401);
+    expect(challengeOf(version)).toEqual({ realm: `${mirror.url}/token`, service: 'oci-registry' });
+    expect((await mirror.request.head('/v2/')).status).toBe(401);
+    const refused = await mirror.request.get(path);
+    expect(refused.status).toBe(401);
+    expect(challengeOf(refused)).toMatchObject({ scope: 'repository:registry.test/team/app:pull' });
+    const anna = await tokenFor(mirror, refused, basic('anna'));
+    expect((await mirror.request.get(path).set('authorization', `Bearer ${anna}`)).status).toBe(200);
+    expect((await mirror.request.get('/v2/').set('authorization', `Bearer ${anna}`)).status).toBe(200);
+    // Warm, and cached as a response.
+    expect((await mirror.request.get(path).set('authorization', `Bearer ${anna}`)).status).toBe(200);
+    expect((await mirror.request.get(path)).status).toBe(401);
+    const bert = await tokenFor(mirror, refused, basic('bert'));
+    expect((await mirror.request.get(path).set('authorization', `Bearer ${bert}`)).status).toBe(403);
+  });
+
+  it('with Basic at once works without a challenge', async () => {
+    await using scene = await setUp(rules);
+    const { mirror } = scene;
+    expect((await mirror.request.get(path).set('authorization', basic('anna'))).status).toBe(200);
+    const denied = await mirror.request.get(path).set('authorization', basic('bert'));
+    expect(denied.status).toBe(403);
+    expect(denied.body).toMatchObject({ errors: [{ code: 'DENIED', message: 'user:bert may not pull registry.test/team/app' }] });
+    const wrong = await mirror.request.get(path).set('authorization', basic('anna', 'wrong'));
+    expect(wrong.status).toBe(401);
+    expect(challengeOf(wrong)).toMatchObject({ error: 'invalid_token' });
+    expect((await mirror.request.get('/v2/').set('authorization', basic('anna'))).status).toBe(200);
+  });
+
+  it('is not needed for what everybody may pull, with a token for something else either', async () => {
+    await using scene = await setUp("  - { repositories: ['registry.test/**'], who: [anonymous], may: [pull] }");
+    const { mirror } = scene;
+    expect((await mirror.request.get(path)).status).toBe(200);
+    const version = await mirror.request.get('/v2/');
+    expect(version.status).toBe(401);
+    const token = await tokenFor(mirror, version);
+    for (const target of ['/v2/', path])
+      expect((await mirror.request.get(target).set('authorization', `Bearer ${token}`)).status).toBe(200);
+  });
+
+  it('gets a challenge with more when the token is for less', async () => {
+    await using scene = await setUp(rules);
+    const { mirror } = scene;
+    const token = await tokenFor(mirror, await mirror.request.get('/v2/'), basic('anna'));
+    const refused = await mirror.request.get(path).set('authorization', `Bearer ${token}`);
+    expect(refused.status).toBe(401);
+    expect(challengeOf(refused)).toMatchObject({
+      error: 'insufficient_scope',
+      scope: 'repository:registry.test/team/app:pull',
+    });
+  });
+
+  it('by POST of a form works as by GET', async () => {
+    await using scene = await setUp(rules);
+    const { mirror } = scene;
+    const post = (form: Record<string, string>) => mirror.request.post('/token').type('form').send(form);
+    const scope = 'repository:registry.test/team/app:pull repository:other:pull,push(x)';
+    const answer = await post({ grant_type: 'password', username: 'anna', password: 'secret', service: 's', scope });
+    expect(answer.status).toBe(200);
+    const { access_token: token, scope: granted } = answer.body as Record<string, string>;
+    expect(granted).toBe('repository:registry.test/team/app:pull');
+    expect((await mirror.request.get(path).set('authorization', `Bearer ${token}`)).status).toBe(200);
+    expect((await post({ grant_type: 'password', username: 'anna', password: 'x', scope })).status).toBe(401);
+    expect((await post({ grant_type: 'refresh_token', refresh_token: 'x' })).status).toBe(400);
+    expect((await post({ grant_type: 'password', username: 'anna', password: 'x'.repeat(70_000) })).status).toBe(413);
+  });
+
+  it.each(['Basic', 'Basic !', 'Bearer', 'Bearer a b', 'Digest x', 'Basic Og', `Bearer ${'a'.repeat(15_000)}`])(
+    'with a header of nonsense is refused: %s',
+    async (header) => {
+      await using scene = await setUp(rules);
+      const { status } = await scene.mirror.request.get(path).set('authorization', header);
+      expect([400, 401]).toContain(status);
+    },
+  );
+
+  it('takes credentials that it does not know for none, if it is told to', async () => {
+    await using scene = await setUp(
+      "  - { repositories: ['registry.test/**'], who: [anonymous], may: [pull] }",
+      'unknown_credentials: anonymous\n',
+    );
+    const { mirror } = scene;
+    expect((await mirror.request.get(path).set('authorization', basic('hub-user'))).status).toBe(200);
+    expect((await mirror.request.get('/v2/').set('authorization', basic('hub-user'))).status).toBe(200);
+  });
+
+  it('with two headers is refused', async () => {
+    await using scene = await setUp(rules);
+    const { status } = await fetch(`${scene.mirror.url}${path}`, {
+      headers: [
+        ['authorization', basic('bert')],
+        ['authorization', basic('anna')],
+      ],
+    });
+    expect(status).toBe(400);
+  });
+
+  it('pushes with push, and pulls what it pushed; deletes only with delete', async () => {
+    await using scene = await setUp("  - { repositories: ['local/{user}/**'], who: [authenticated], may: [push] }");
+    const { mirror } = scene;
+    const digest = 'sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a';
+    const target = (user: string) => `/v2/local/${user}/app/blobs/uploads/?digest=${digest}`;
+    const push = (user: string, as?: string) => {
+      const request = mirror.request.post(target(user)).type('application/octet-stream');
+      return (as === undefined ? request : request.set('authorization', basic(as))).send('{}');
+    };
+    expect((await push('anna')).status).toBe(401);
+    expect((await push('anna', 'bert')).status).toBe(403);
+    expect((await push('anna', 'anna')).status).toBe(201);
+    const blob = `/v2/local/anna/app/blobs/${digest}`;
+    expect((await mirror.request.get(blob).set('authorization', basic('anna'))).status).toBe(200);
+    expect((await mirror.request.get(blob).set('authorization', basic('bert'))).status).toBe(403);
+    expect((await mirror.request.delete(blob).set('authorization', basic('anna'))).status).toBe(403);
+    const challenged = await mirror.request.post('/v2/local/anna/app/blobs/uploads/');
+    expect(challengeOf(challenged)).toMatchObject({ scope: 'repository:local/anna/app:pull,push' });
+  });
+});
