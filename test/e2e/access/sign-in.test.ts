@@ -3,6 +3,7 @@ import { writeFile } from 'node:fs/promises';
 import type { Response } from 'supertest';
 import { describe, expect, it } from 'vitest';
 import { parseChallenges } from '../../../src/oci/challenge.js';
+import { makeImage } from '../../fixtures/images.js';
 import { FakeRegistry } from '../../fakes/fake-registry.js';
 import { Folder } from '../support/folder.js';
 import { Mirror } from '../support/mirror.js';
@@ -11,7 +12,8 @@ import { Mirror } from '../support/mirror.js';
 async function setUp(rules: string, more = '') {
   const folder = await Folder.make();
   const upstream = await FakeRegistry.start();
-  const image = upstream.addImage('team/app', 'v1');
+  const image = makeImage();
+  upstream.addImage('team/app', image, ['v1']);
   const password = await bcrypt('secret', { cost: 4 });
   await writeFile(folder.file('htpasswd'), `anna:${password}\nbert:${password}\n`);
   const mirror = await Mirror.start({
@@ -81,7 +83,9 @@ describe('signing in', () => {
     expect((await mirror.request.get(path).set('authorization', basic('anna'))).status).toBe(200);
     const denied = await mirror.request.get(path).set('authorization', basic('bert'));
     expect(denied.status).toBe(403);
-    expect(denied.body).toMatchObject({ errors: [{ code: 'DENIED', message: 'user:bert may not pull registry.test/team/app' }] });
+    expect(denied.body).toMatchObject({
+      errors: [{ code: 'DENIED', message: 'user:bert may not pull registry.test/team/app' }],
+    });
     const wrong = await mirror.request.get(path).set('authorization', basic('anna', 'wrong'));
     expect(wrong.status).toBe(401);
     expect(challengeOf(wrong)).toMatchObject({ error: 'invalid_token' });
