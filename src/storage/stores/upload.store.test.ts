@@ -138,7 +138,7 @@ describe.each(Object.entries(setups))('upload sessions in %s', (_name, make) => 
     await session.release();
     const claimed = await setup.two.claim(session.id, 1);
     expect(claimed).toMatchObject({ ...record, size: content.length + 5, epoch: 2 });
-    for (const epoch of [undefined, 1, 2, 3]) {
+    for (const epoch of [undefined, 1, 2, 3, -1, 1.5, Number.NaN, 1e9, 1e21]) {
       expect(await setup.one.find(session.id, epoch)).toMatchObject({ epoch: 2, startedAt: session.startedAt });
     }
     await claimed?.abort();

@@ -52,7 +52,8 @@ export class UploadStore implements OnModuleDestroy {
     const ingest = await this.ingests.begin(id);
     try {
       const checkpoint = await ingest.checkpoint(true);
-      await this.context.records.create(id, 1, { ...fields, size: 0, checkpoint });
+      // Nobody else can have the id yet.
+      await this.context.records.write(id, 1, { ...fields, size: 0, checkpoint });
       return new ClaimedUpload(id, 1, fields, ingest, this.context);
     } catch (error) {
       await ingest.close();

@@ -166,6 +166,11 @@ export class FilesystemIngests implements ResumableIngests {
         throw toWriteError(error, 'remove an unfinished write');
       }
     };
+    const isGone = await files.rmdir(folder).then(
+      () => true,
+      (error: unknown) => errorCode(error) === 'ENOENT',
+    );
+    if (isGone) return;
     for (const name of await this.entriesOf(folder)) await files.unlink(join(folder, name)).catch(ignore);
     await files.rmdir(folder).catch(ignore);
   }

@@ -7,6 +7,8 @@ import { parseRecord, sizeOf, type RecordFields } from '../record.store.js';
 /** Largest record in bytes: a checkpoint of 2 KiB, an identity and a name. */
 const maxRecordBytes = 16 * 1024;
 const version = 1;
+/** The largest that a key has digits for. */
+const maxEpoch = 99_999_999;
 /** Longest chain of claims that were interrupted, and how often a list is repeated that others have outdated. */
 const maxChain = 64;
 const maxLists = 4;
@@ -61,7 +63,7 @@ export class UploadRecords {
 
   /** @param hint an epoch that existed; when it still is the newest, no list is needed. */
   async findNewest(id: string, hint = 0): Promise<NewestUpload | undefined> {
-    if (hint > 0) {
+    if (Number.isSafeInteger(hint) && hint > 0 && hint <= maxEpoch) {
       const [fields, isOld] = await Promise.all([this.find(id, hint), this.has(id, hint + 1)]);
       if (fields && !isOld) return { epoch: hint, fields };
     }
