@@ -1,5 +1,5 @@
 import { LRUCache } from 'lru-cache';
-import { Namespace } from '../../../oci/namespace.js';
+import type { Namespace } from '../../../oci/namespace.js';
 import { RepositoryRef } from '../../../oci/repository.js';
 import { keys, parseCatalogKey, parseOrderedName } from '../../keys.js';
 import type { SpaceLedger } from '../../space/space.ledger.js';
@@ -62,6 +62,11 @@ export class CatalogStore {
     }
     return found;
   }
+}
+
+/** A namespace as records name it. */
+export function storedNamespace(namespace: Namespace): string {
+  return parseCatalogKey(`${keys.catalog(namespace)}/x`) ?? namespace.toString();
 }
 
 function placeOf(namespace: Namespace, name: string): string | undefined {
