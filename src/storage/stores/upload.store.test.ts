@@ -212,11 +212,15 @@ describe.each(Object.entries(setups))('upload sessions in %s', (_name, make) => 
       await session.release();
       return session;
     })();
-    const claims = await Promise.all(
+    const claims = await Promise.allSettled(
       Array.from({ length: 6 }, (_, index) => (index % 2 === 0 ? setup.one : setup.two).claim(id)),
     );
-    expect(claims.every((claimed) => claimed?.size === content.length)).toBe(true);
-    const results = await Promise.allSettled(claims.map((claimed) => (claimed as UploadSession).commit(digest)));
+    const claimed = claims.flatMap((claim) => (claim.status === 'fulfilled' ? [claim.value as UploadSession] : []));
+    expect(claimed.every(({ size }) => size === content.length)).toBe(true);
+    for (const claim of claims) {
+      if (claim.status === 'rejected') expect(claim.reason).toMatchObject({ name: 'StorageError', kind: 'failed' });
+    }
+    const results = await Promise.allSettled(claimed.map((session) => session.commit(digest)));
     expect(results.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
     await expectOnly(digest);
   });

@@ -1,5 +1,6 @@
 import type { OnModuleDestroy } from '@nestjs/common';
-import { randomBytes } from 'node:crypto';
+import { randomBytes, randomInt } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { DigestAlgorithm } from '../../oci/digest.js';
 import type { RepositoryRef } from '../../oci/repository.js';
 import { isIngestId } from '../keys.js';
@@ -15,8 +16,10 @@ import { UploadLost, type UploadRecord, type UploadSession } from './uploads/upl
 
 export { UploadLost, type UploadRecord, type UploadSession } from './uploads/upload.session.js';
 
-/** Tries to claim a session that other processes claim at the same time. */
+/** Tries to create the next epoch of a session that other processes claim at the same moment. */
 const maxClaims = 8;
+/** Most milliseconds between two tries. */
+const claimDelay = 100;
 const emptyCheckpoint = '{"size":0}';
 
 /**
@@ -69,25 +72,32 @@ export class UploadStore implements OnModuleDestroy {
     return { id, epoch: newest.epoch, repository, size, startedAt, startedBy, algorithm };
   }
 
-  /** Takes a session over from whatever process had it. Undefined when there is none. @param epoch as for `find` */
+  /**
+   * Takes a session over from whatever process had it; of two that claim it, the later one gets it. Undefined when there is
+   * none. @param epoch as for `find`. @throws StorageError `failed` when another process has claimed it meanwhile
+   */
   async claim(id: string, epoch = 0): Promise<UploadSession | undefined> {
     if (!isIngestId(id)) return undefined;
     const { records } = this.context;
     for (let claims = 0; claims < maxClaims; claims += 1) {
       const newest = await records.findNewest(id, claims === 0 ? epoch : 0);
       if (!newest) return undefined;
-      if (!(await records.create(id, newest.epoch + 1, { claims: newest.epoch }))) continue;
+      if (!(await records.create(id, newest.epoch + 1, { claims: newest.epoch }))) {
+        await delay(randomInt(1, claimDelay));
+        continue;
+      }
       try {
         return await this.complete(id, newest);
       } catch (error) {
-        if (error instanceof UploadLost) continue;
+        // Another try would take it from a process that is busy taking it over, and both would never end.
+        if (error instanceof UploadLost) throw claimedElsewhere(error);
         if (StorageError.isNotFound(error)) return this.forget(id, newest.epoch + 1);
         // Its predecessor's record is still valid.
         await records.remove(id, newest.epoch + 1).catch(() => undefined);
         throw error;
       }
     }
-    throw new StorageError('failed', 'too many processes claim the same upload');
+    throw claimedElsewhere();
   }
 
   /** Ends sessions without a byte for `age` milliseconds; returns how many. */
@@ -147,4 +157,8 @@ export class UploadStore implements OnModuleDestroy {
     await this.ingests.discard(id, fields?.checkpoint ?? emptyCheckpoint);
     await records.removeAll(id);
   }
+}
+
+function claimedElsewhere(cause?: UploadLost): StorageError {
+  return new StorageError('failed', 'another process has claimed the upload', cause);
 }
