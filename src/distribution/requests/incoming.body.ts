@@ -18,7 +18,8 @@ export class IncomingBody implements PushBody, SlowPart {
   received = 0;
   private readonly timer: NodeJS.Timeout;
   private failure: OciError | undefined;
-  private wake: (() => void) | undefined;
+  /** Of a route, and of `drain` when the request was refused while a body was read for it. */
+  private readonly waiting = new Set<() => void>();
   private isRead = false;
   private isStreamed = false;
   private isListening = false;
@@ -125,7 +126,7 @@ export class IncomingBody implements PushBody, SlowPart {
 
   private fail(error: OciError): void {
     this.failure ??= error;
-    this.wake?.();
+    this.wake();
   }
 
   private async *read(): AsyncGenerator<Buffer, void, undefined> {
@@ -151,8 +152,14 @@ export class IncomingBody implements PushBody, SlowPart {
   }
 
   private event(): Promise<void> {
-    return new Promise((resolve) => (this.wake = resolve));
+    return new Promise((resolve) => this.waiting.add(resolve));
   }
+
+  private readonly wake = (): void => {
+    const all = [...this.waiting];
+    this.waiting.clear();
+    for (const resolve of all) resolve();
+  };
 
   private startCounting(now: number): void {
     this.since = now;
@@ -163,9 +170,8 @@ export class IncomingBody implements PushBody, SlowPart {
   private listen(): void {
     if (this.isListening) return;
     this.isListening = true;
-    const wake = () => this.wake?.();
     // The error of a connection that breaks comes with the end of the request.
-    this.request.on('readable', wake).once('end', wake).once('close', wake).on('error', wake);
+    this.request.on('readable', this.wake).once('end', this.wake).once('close', this.wake).on('error', this.wake);
   }
 
   /** Tells a client that waits with its body to send it (RFC 9110 §10.1.1). */
