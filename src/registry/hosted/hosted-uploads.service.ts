@@ -99,10 +99,17 @@ export class HostedUploadsService {
 
   status(repository: RepositoryRef, id: string, epoch: number | undefined): Promise<UploadPlace> {
     return this.responding(async () => {
-      const record = await this.uploads.find(id, epoch);
-      if (record?.repository !== repository.toString()) throw new OciError('BLOB_UPLOAD_UNKNOWN');
-      return this.placeOf(record);
+      await this.findOwn(repository, id, epoch);
+      await this.sessions.interrupt(id);
+      return this.placeOf(await this.findOwn(repository, id, epoch));
     });
+  }
+
+  /** @throws OciError BLOB_UPLOAD_UNKNOWN, also for a session of another repository */
+  private async findOwn(repository: RepositoryRef, id: string, epoch: number | undefined): Promise<UploadRecord> {
+    const record = await this.uploads.find(id, epoch);
+    if (record?.repository !== repository.toString()) throw new OciError('BLOB_UPLOAD_UNKNOWN');
+    return record;
   }
 
   cancel(repository: RepositoryRef, id: string, epoch: number | undefined): Promise<void> {

@@ -67,6 +67,13 @@ export class OpenSessions implements OnApplicationShutdown {
     }
   }
 
+  /** Ends the request that has the session: its client has lost it, or would not ask where the session stands. */
+  async interrupt(id: string): Promise<void> {
+    const turn = this.turns.get(id);
+    turn?.interrupt.abort(new OciError('BLOB_UPLOAD_INVALID', 'the client asks where this upload stands'));
+    await turn?.ended.catch(() => undefined);
+  }
+
   private async attempt<T>(
     repository: RepositoryRef,
     id: string,
