@@ -17,8 +17,8 @@ const workers = Math.max(2, availableParallelism() - 1);
 
 /** What measures delays, memory or time under load, or works the machine hard: one at a time, with nothing beside it. */
 const load = [
-  'test/e2e/hosted/many-tags.test.ts',
   'test/e2e/observability/bounded.test.ts',
+  'test/e2e/push/stalling-clients.test.ts',
   'test/e2e/security/{exhaustion,fuzz,memory,pipelining,quota,shares}.test.ts',
   'test/chaos/{commit,kill,many-objects,rolling-restart,silent-names,storm}.test.ts',
 ];
@@ -46,6 +46,7 @@ export default defineConfig({
       suite('chaos', ['test/chaos/**/*.test.ts'], 60_000, true, load),
       suite('load', load, 60_000, false),
       suite('storage', ['test/storage/**/*.test.ts'], 60_000, false),
+      suite('conformance', ['test/conformance/**/*.test.ts'], 300_000, false),
       suite('browser', ['test/browser/**/*.test.ts'], 60_000, false),
       withSetup(
         suite('clients', ['test/clients/**/*.test.ts'], 300_000, false),
