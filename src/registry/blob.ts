@@ -11,6 +11,11 @@ export interface BlobHead {
   readonly cache: CacheStatus;
 }
 
+/** What a HEAD is answered: a client takes a missing length for an empty blob, so it is always known. */
+export interface SizedHead extends BlobHead {
+  readonly size: number;
+}
+
 /** A blob ready to be sent. The caller closes it. */
 export interface OpenBlob extends BlobHead {
   /** A range beyond the end of a blob of unknown size ends where the blob does. */

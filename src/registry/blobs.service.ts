@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { Digest } from '../oci/digest.js';
 import type { RepositoryRef } from '../oci/repository.js';
-import type { BlobHead, OpenBlob } from './blob.js';
+import type { OpenBlob, SizedHead } from './blob.js';
 import { MirroredBlobsService } from './mirrored/mirrored-blobs.service.js';
 import type { Requester } from './requester.js';
 
@@ -10,8 +10,8 @@ import type { Requester } from './requester.js';
 export class BlobsService {
   constructor(private readonly mirrored: MirroredBlobsService) {}
 
-  /** Describes a blob without downloading it. @throws OciError */
-  head(repository: RepositoryRef, digest: Digest): Promise<BlobHead> {
+  /** Describes a blob, without downloading it unless nothing else tells its size. @throws OciError */
+  head(repository: RepositoryRef, digest: Digest): Promise<SizedHead> {
     return this.mirrored.head(repository, digest);
   }
 

@@ -10,7 +10,7 @@ import type { Reference } from '../oci/reference.js';
 import type { RepositoryRef } from '../oci/repository.js';
 import { Resolver } from './transport/resolver.js';
 import { Agents } from './transport/agents.js';
-import { findBlobBody, lengthOf, type BlobBody } from './transport/blob.body.js';
+import { findBlobBody, hintedLength, type BlobBody } from './transport/blob.body.js';
 import { Dispatcher, type DispatchedResponse } from './health/dispatcher.js';
 import { discardBody, receiveBody, type HeldBody } from './transport/body.js';
 import { RegistrySession } from './sign-in/registry.session.js';
@@ -29,7 +29,7 @@ export interface Sourced {
   readonly fallback: string | undefined;
 }
 
-/** Headers of a manifest. Registries differ in which they omit. */
+/** Headers of a HEAD of a manifest: hints, since no digest verifies them. Registries differ in which they omit. */
 export interface ManifestHead extends Sourced {
   readonly digest: Digest | undefined;
   readonly mediaType: string | undefined;
@@ -41,10 +41,10 @@ export interface HeldManifest extends Manifest, Sourced {
   readonly hold: Hold;
 }
 
-/** What an upstream states about a blob. */
+/** What an upstream states about a blob: a hint, since no digest verifies it. */
 export interface BlobClaim {
   readonly digest: Digest | undefined;
-  /** Bytes. */
+  /** Bytes; never 0. */
   readonly size: number | undefined;
 }
 
@@ -86,7 +86,7 @@ export class UpstreamClient implements OnApplicationShutdown {
     return {
       digest: digestOf(response.headers),
       mediaType: mediaType !== undefined && isManifestMediaType(mediaType) ? mediaType : undefined,
-      size: lengthOf(response.headers),
+      size: hintedLength(response.headers),
       fallback: response.fallback,
     };
   }
@@ -116,22 +116,33 @@ export class UpstreamClient implements OnApplicationShutdown {
     const path = `blobs/${digest.toString()}`;
     const response = await this.request('blob-head', repository, path, {});
     discardBody(response.body, '0');
-    if (response.status === 200) return { size: lengthOf(response.headers), digest: digestOf(response.headers) };
+    if (response.status === 200) return { size: hintedLength(response.headers), digest: digestOf(response.headers) };
     // Signed download URLs only allow GET, and some registries refuse every HEAD of a blob (upstreams.md).
     if (![400, 401, 403, 405, 501].includes(response.status)) throw this.errorOf(response);
-    const { size, body } = await this.openBlob(repository, digest);
-    body.destroy();
-    return { size, digest: undefined };
+    return { size: await this.findBlobSize(repository, digest), digest: undefined };
   }
 
-  /** @param from where to resume, and the entity tag of the bytes before. */
+  /** The size by GET, of one byte where the registry takes ranges; undefined when it does not state the size. */
+  async findBlobSize(repository: RepositoryRef, digest: Digest): Promise<number | undefined> {
+    try {
+      const { size, body } = await this.openBlob(repository, digest, { offset: 0, last: 0 });
+      discardBody(body, body.headers['content-length']);
+      return size === 0 ? undefined : size;
+    } catch (error) {
+      // It takes no such range, which says nothing about the blob.
+      if (error instanceof UpstreamError && error.kind === 'wrong') return undefined;
+      throw error;
+    }
+  }
+
+  /** @param from where to resume, and the entity tag of the bytes before; `last` is the last byte that is wanted. */
   async openBlob(
     repository: RepositoryRef,
     digest: Digest,
-    from?: { offset: number; entityTag: string | undefined },
+    from?: { offset: number; last?: number; entityTag?: string | undefined },
   ): Promise<BlobBody> {
     const headers: Record<string, string> = {};
-    if (from) headers.range = `bytes=${from.offset}-`;
+    if (from) headers.range = `bytes=${from.offset}-${from.last ?? ''}`;
     if (from?.entityTag !== undefined) headers['if-range'] = from.entityTag;
     const response = await this.request('blob', repository, `blobs/${digest.toString()}`, headers);
     const body = findBlobBody(response, from?.offset);

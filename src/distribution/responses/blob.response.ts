@@ -3,7 +3,7 @@ import { entityTag, matchesEntityTag } from '../../oci/entity-tag.js';
 import { OciError } from '../../oci/error.js';
 import { blobMediaType } from '../../oci/media-type.js';
 import type { RepositoryRef } from '../../oci/repository.js';
-import type { BlobHead, OpenBlob } from '../../registry/blob.js';
+import type { BlobHead, OpenBlob, SizedHead } from '../../registry/blob.js';
 import { commonHeaders, type HttpResponse } from './http.response.js';
 import { errorResponse } from './error.response.js';
 
@@ -15,7 +15,11 @@ export interface Conditions {
 }
 
 /** HEAD of a blob (end-2). */
-export function blobHeadResponse(repository: RepositoryRef, blob: BlobHead, { ifNoneMatch }: Conditions): HttpResponse {
+export function blobHeadResponse(
+  repository: RepositoryRef,
+  blob: SizedHead,
+  { ifNoneMatch }: Conditions,
+): HttpResponse {
   const headers = headersOf(repository, blob);
   if (matchesEntityTag(ifNoneMatch, blob.digest)) return { status: 304, headers };
   return { status: 200, headers: { ...headers, ...typeOf, ...lengthOf(blob.size) } };

@@ -11,7 +11,7 @@ import type { StoredObject } from '../../storage/storage.provider.js';
 import { UpstreamClient } from '../../upstream/upstream.client.js';
 import { OriginService, type Claim } from './origin.service.js';
 import { PermissionService } from './permission.service.js';
-import type { BlobHead, OpenBlob } from '../blob.js';
+import type { OpenBlob, SizedHead } from '../blob.js';
 import { counted, unchanged, type ValidityCheck } from '../validity-check.js';
 import { reasonOf, toResponseError } from '../response-error.js';
 import type { Requester } from '../requester.js';
@@ -37,6 +37,7 @@ const maxChecked = 100_000;
 export class MirroredBlobsService {
   private readonly logger = new Logger('Blobs');
   private readonly agreements = new SingleFlight<Claim>();
+  private readonly sizes = new SingleFlight<number>();
   private readonly checks = new SingleFlight<boolean>();
   private readonly checked = new LRUCache<string, true>({ maxSize: maxChecked, sizeCalculation: () => 1 });
 
@@ -52,8 +53,8 @@ export class MirroredBlobsService {
     private readonly traffic: TrafficCounts,
   ) {}
 
-  /** Describes a blob without downloading it. @throws OciError */
-  head(repository: RepositoryRef, digest: Digest): Promise<BlobHead> {
+  /** Describes a blob, without downloading it unless nothing else tells its size. @throws OciError */
+  head(repository: RepositoryRef, digest: Digest): Promise<SizedHead> {
     return this.responding(this.findHead(repository, digest));
   }
 
@@ -80,14 +81,43 @@ export class MirroredBlobsService {
     return this.downloads.isRunning(repository, digest);
   }
 
-  private async findHead(repository: RepositoryRef, digest: Digest): Promise<BlobHead> {
+  private async findHead(repository: RepositoryRef, digest: Digest): Promise<SizedHead> {
     const record = await this.findRecord(repository, digest);
     const size = record && (await this.content.findSize(digest));
     if (size !== undefined && size === record?.size) {
       this.uses.blob(repository, digest);
       return { digest, size, cache: 'HIT' };
     }
-    return { digest, size: (await this.agree(repository, digest)).size, cache: 'MISS' };
+    return { digest, size: await this.findAgreedSize(repository, digest), cache: 'MISS' };
+  }
+
+  /** A HEAD is only a hint of the size: what is stored or being downloaded knows better, and 0 is no size. */
+  private async findAgreedSize(repository: RepositoryRef, digest: Digest): Promise<number> {
+    const running = this.downloads.find(repository, digest);
+    if (running?.size !== undefined && running.isFor(repository)) return running.size;
+    const claim = await this.agree(repository, digest);
+    const origin = await this.findOrigin(repository, digest);
+    if (origin && this.origins.isProven(repository, digest, origin, claim)) return origin.size;
+    if (digest.isOfNothing) return 0;
+    return claim.size ?? this.sizes.run(keyOf(repository, digest), () => this.learnSize(repository, digest));
+  }
+
+  /** A registry that sends the blob without its length makes a download of it. */
+  private async learnSize(repository: RepositoryRef, digest: Digest): Promise<number> {
+    const size = await this.upstream.findBlobSize(repository, digest);
+    if (size !== undefined) return size;
+    const blob = await this.openAny(repository, digest, 'client');
+    try {
+      let length = 0;
+      if (blob.size !== undefined) return blob.size;
+      await blob.copy({ offset: 0, length: Infinity }, (chunk) => {
+        length += chunk.length;
+        return Promise.resolve();
+      });
+      return length;
+    } finally {
+      await blob.close();
+    }
   }
 
   private async openAny(repository: RepositoryRef, digest: Digest, requester: Requester): Promise<OpenBlob> {

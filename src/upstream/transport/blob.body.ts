@@ -40,3 +40,9 @@ export function lengthOf(headers: IncomingHttpHeaders): number | undefined {
   const length = headers['content-length'];
   return length !== undefined && /^\d{1,15}$/.test(length) ? Number(length) : undefined;
 }
+
+/** The Content-Length of a HEAD, in bytes. Registries that do not know it send none or 0, so 0 is unknown, too. */
+export function hintedLength(headers: IncomingHttpHeaders): number | undefined {
+  const length = lengthOf(headers);
+  return length === 0 ? undefined : length;
+}
