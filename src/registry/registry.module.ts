@@ -1,6 +1,8 @@
 import { type DynamicModule, Module } from '@nestjs/common';
 import { ManifestWriter } from './mirrored/manifest.writer.js';
+import { NamedContent } from './mirrored/named.content.js';
 import { OriginService } from './mirrored/origin.service.js';
+import { OutageAgreement } from './mirrored/outage.agreement.js';
 import { PermissionService } from './mirrored/permission.service.js';
 import { BlobsService } from './blobs.service.js';
 import { ManifestsService } from './manifests.service.js';
@@ -41,7 +43,9 @@ export class RegistryModule {
         MirroredListsService,
         MirroredManifestsService,
         ManifestWriter,
+        NamedContent,
         OriginService,
+        OutageAgreement,
         PermissionService,
         DownloadsService,
         NegativeCache,

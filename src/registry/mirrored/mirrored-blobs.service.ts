@@ -10,6 +10,7 @@ import { StorageError } from '../../storage/storage-error.js';
 import type { StoredObject } from '../../storage/storage.provider.js';
 import { UpstreamClient } from '../../upstream/upstream.client.js';
 import { OriginService, type Claim } from './origin.service.js';
+import { OutageAgreement } from './outage.agreement.js';
 import { PermissionService } from './permission.service.js';
 import type { OpenBlob, SizedHead } from '../blob.js';
 import { counted, unchanged, type ValidityCheck } from '../validity-check.js';
@@ -48,6 +49,7 @@ export class MirroredBlobsService {
     private readonly refusals: NegativeCache,
     private readonly permissions: PermissionService,
     private readonly origins: OriginService,
+    private readonly outages: OutageAgreement,
     private readonly uses: UsesService,
     private readonly settings: ServerSettings,
     private readonly traffic: TrafficCounts,
@@ -88,7 +90,13 @@ export class MirroredBlobsService {
       this.uses.blob(repository, digest);
       return { digest, size, cache: 'HIT' };
     }
-    return { digest, size: await this.findAgreedSize(repository, digest), cache: 'MISS' };
+    try {
+      return { digest, size: await this.findAgreedSize(repository, digest), cache: 'MISS' };
+    } catch (error) {
+      const stored = await this.content.findSize(digest);
+      if (stored === undefined || !(await this.outages.covers(error, repository, digest))) throw error;
+      return { digest, size: stored, cache: 'STALE' };
+    }
   }
 
   /** A HEAD is only a hint of the size: what is stored or being downloaded knows better, and 0 is no size. */
@@ -174,7 +182,11 @@ export class MirroredBlobsService {
     const running = this.downloads.find(repository, digest);
     const isElsewhere = running !== undefined && !running.isFor(repository);
     if (!isElsewhere && !(await this.findOrigin(repository, digest))) return undefined;
-    const claim = await this.agree(repository, digest);
+    const claim = await this.agree(repository, digest).catch(async (error: unknown) => {
+      if (await this.outages.covers(error, repository, digest)) return undefined;
+      throw error;
+    });
+    if (!claim) return this.openContent(digest, undefined, 'STALE');
     const download = this.downloads.find(repository, digest);
     if (download) {
       download.admit(repository);

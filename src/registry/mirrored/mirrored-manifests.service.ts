@@ -20,6 +20,7 @@ import { within } from '../deadline.js';
 import { UsesService } from '../eviction/uses.service.js';
 import { NegativeCache } from './freshness/negative.cache.js';
 import { isHeadRefusal } from './head-refusal.js';
+import { OutageAgreement } from './outage.agreement.js';
 import { RequestLock } from './replicas/request.lock.js';
 import { SingleFlight } from '../single-flight.js';
 import { TrafficCounts } from '../statistics/traffic.counts.js';
@@ -39,6 +40,7 @@ export class MirroredManifestsService {
     private readonly refusals: NegativeCache,
     private readonly permissions: PermissionService,
     private readonly origins: OriginService,
+    private readonly outages: OutageAgreement,
     private readonly writer: ManifestWriter,
     private readonly uses: UsesService,
     private readonly traffic: TrafficCounts,
@@ -240,7 +242,12 @@ export class MirroredManifestsService {
     const origin = size === undefined ? undefined : await this.origins.findUsable(repository, digest);
     const body = origin && (await this.findBody(digest, origin.size));
     if (!body) return undefined;
-    const head = await this.headUpstream(repository, digest);
+    const head = await this.headUpstream(repository, digest).catch(async (error: unknown) => {
+      const manifest = parseStored(body, undefined, digest);
+      if (manifest && (await this.outages.covers(error, repository, digest))) return manifest;
+      throw error;
+    });
+    if (head && 'body' in head) return contentOf(digest, head, 'STALE');
     if (head?.mediaType === undefined || !this.origins.isProven(repository, digest, origin, head)) return undefined;
     // The type of a HEAD is a hint, for a document that does not tell its own.
     const manifest = parseStored(body, undefined, digest) ?? parseStored(body, head.mediaType, digest);
