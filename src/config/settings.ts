@@ -1,5 +1,6 @@
 import { ConfigurationError, type Problem } from './configuration-error.js';
 import { checkKeyPair, keyPairFiles, readKeyPair } from './key-pair.js';
+import { checkProxies } from './proxy/proxy.js';
 import { ServerSettings } from './server.settings.js';
 import { storageClasses, type StorageName, type StorageSettings } from './storage.settings.js';
 import { readSettingFile, readUpstreams } from './upstream-file.js';
@@ -39,6 +40,7 @@ export function loadSettings(text: SettingsText): Settings {
     const files = keyPairFiles(server.value);
     if (files) checkKeyPair(readKeyPair(files), Date.now());
   });
+  collect(problems, checkProxies);
   const { upstreamConfigFile: file } = server.value;
   const upstreams = collect(problems, () =>
     readUpstreams(

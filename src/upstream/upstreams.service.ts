@@ -1,7 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
-import { getProxyForUrl } from 'proxy-from-env';
 import { upstreamSettings } from '../config/config.module.js';
+import { proxyOf } from '../config/proxy/proxy.js';
 import { ServerSettings } from '../config/server.settings.js';
 import { defaultHost } from '../config/upstream-file.js';
 import { UpstreamSettings } from '../config/upstream.settings.js';
@@ -60,7 +60,8 @@ export class UpstreamsService {
     const { allowNamespaces, denyNamespaces, unknownNamespaces } = this.server;
     if (denyNamespaces.some((pattern) => matches(pattern, name))) return false;
     if (allowNamespaces.some((pattern) => matches(pattern, name))) return true;
-    return unknownNamespaces === 'mirror' && getProxyForUrl(`https://${name}/`) === '';
+    const url = `https://${name}/`;
+    return unknownNamespaces === 'mirror' && (!URL.canParse(url) || proxyOf(new URL(url)) === undefined);
   }
 
   /** Docker Hub and the default namespace are always mirrored. */
