@@ -1,3 +1,4 @@
+import { findProxyError } from '../../../config/proxy/proxy-error.js';
 import { StorageError } from '../../storage-error.js';
 
 interface Refusal {
@@ -19,8 +20,10 @@ export function attemptsOf(error: unknown): number {
   return isRefusal(error) ? (error.$metadata.attempts ?? 1) : 1;
 }
 
-/** The error code of S3 or the system: a single word without any part of the request. */
+/** The error code of S3 or the system, or what a proxy did: without any part of the request. */
 export function codeOf(error: unknown): string {
+  const proxyError = findProxyError(error);
+  if (proxyError) return proxyError.message;
   for (let cause: unknown = error; cause instanceof Error; cause = cause.cause) {
     const text = 'code' in cause && typeof cause.code === 'string' ? cause.code : '';
     if (/^E[A-Z0-9_]+$/.test(text) || text.startsWith('CERT_') || text.includes('CERT')) return text;

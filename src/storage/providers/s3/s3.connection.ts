@@ -1,13 +1,13 @@
 import { Logger } from '@nestjs/common';
-import http from 'node:http';
-import https from 'node:https';
 import { HeadObjectCommand, S3Client } from '@aws-sdk/client-s3';
-import { NodeHttpHandler } from '@smithy/node-http-handler';
+import type { NodeHttpHandler } from '@smithy/node-http-handler';
+import { ProxyingHttpAgent, ProxyingHttpsAgent } from '../../../config/proxy/proxying.agents.js';
 import { receiveIntoOneBuffer } from '../../../config/receiving.js';
 import type { S3Settings } from '../../../config/storage.settings.js';
 import { keys } from '../../keys.js';
 import { BucketCircuit, guard } from './bucket.circuit.js';
 import { KeySpace } from './key-space.js';
+import { ProxiedHandler } from './proxied.handler.js';
 import type { S3Tuning } from './s3.tuning.js';
 
 /** Milliseconds for establishing a connection. */
@@ -99,12 +99,12 @@ export class S3Connection {
 
 function handlerOf(maxSockets: number, socketTimeout: number): NodeHttpHandler {
   const options = { keepAlive: true, maxSockets, maxFreeSockets: 32 };
-  return new NodeHttpHandler({
+  return new ProxiedHandler({
     connectionTimeout: connectTimeout,
     socketTimeout,
     requestTimeout: 0,
     logger: silent,
-    httpAgent: receiveIntoOneBuffer(new http.Agent(options)),
-    httpsAgent: receiveIntoOneBuffer(new https.Agent(options)),
+    httpAgent: receiveIntoOneBuffer(new ProxyingHttpAgent(options)),
+    httpsAgent: receiveIntoOneBuffer(new ProxyingHttpsAgent(options)),
   });
 }
