@@ -44,10 +44,13 @@ export class StatusService implements OnApplicationShutdown {
 
   /** Registries in a client's configuration. */
   get namespaces(): readonly string[] {
-    const { defaultNamespace, unknownNamespaces } = this.server;
-    const others = unknownNamespaces === 'mirror' ? wellKnown : [];
-    const first = Namespace.parse(defaultNamespace).toString();
-    return [...new Set([first, ...this.upstreams.map(namespaceOf), ...others])].slice(0, longest);
+    const others = this.server.unknownNamespaces === 'mirror' ? wellKnown : [];
+    return [...new Set([this.defaultNamespace, ...this.upstreams.map(namespaceOf), ...others])].slice(0, longest);
+  }
+
+  /** The registry of requests that name none. */
+  get defaultNamespace(): string {
+    return Namespace.parse(this.server.defaultNamespace).toString();
   }
 
   view(mirror: MirrorAddress | undefined): StatusView {
