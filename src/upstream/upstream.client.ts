@@ -19,6 +19,7 @@ import { TokenService, type TokenCounts, type TokenFetcher } from './sign-in/tok
 import { errorOfStatus, UpstreamError } from './upstream-error.js';
 import type { RequestKind } from './health/upstream.health.js';
 import { stateOf, type UpstreamState } from './health/upstream.state.js';
+import type { Upstream } from './upstream.js';
 import { UpstreamsService } from './upstreams.service.js';
 
 /** Maximum bytes of a tag list or a referrers index. */
@@ -217,7 +218,8 @@ export class UpstreamClient implements OnApplicationShutdown {
 
   /** Health of the configured upstreams, in configuration order. */
   get states(): UpstreamState[] {
-    return [...this.upstreams.all].map((upstream) => stateOf(upstream, this.dispatcher.healthOf(upstream)));
+    const outcomeOf = (upstream: Upstream) => this.dispatcher.outcomeOf(upstream).last;
+    return [...this.upstreams.all].map((upstream) => stateOf(upstream, this.dispatcher.healthOf(upstream), outcomeOf));
   }
 
   get tokenCounts(): Readonly<TokenCounts> {

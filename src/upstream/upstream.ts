@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { UpstreamSettings, type EndpointSettings } from '../config/upstream.settings.js';
 import { Namespace } from '../oci/namespace.js';
 import { UpstreamCounts } from './health/upstream.counts.js';
+import { CredentialState } from './sign-in/credential-state.js';
 
 /** A mirrored registry: its address, its credentials and the hosts that it may refer to. */
 export class Upstream {
@@ -10,6 +11,8 @@ export class Upstream {
   readonly base: URL;
   /** Private CAs to trust in addition to the public ones, PEM. */
   readonly certificateAuthorities: string | undefined;
+  /** Whether the registry refuses the configured credentials. */
+  readonly credentialState = new CredentialState();
   private readonly trusted: ReadonlySet<string>;
   private readonly realms: ReadonlySet<string>;
   /** Hosts to try in this order while this one is unavailable. */

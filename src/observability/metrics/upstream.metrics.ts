@@ -4,6 +4,8 @@ import type { Metric } from './metric.js';
 /** Metric values of circuit states. */
 const circuitValues = { closed: 0, 'half-open': 1, open: 2 } as const;
 
+const conditions = ['not-contacted', 'up', 'degraded', 'credentials-refused'] as const;
+
 /** Requests to upstreams and their states. */
 export const upstreamMetrics: readonly Metric<RegistryStatistics>[] = [
   {
@@ -14,6 +16,19 @@ export const upstreamMetrics: readonly Metric<RegistryStatistics>[] = [
     read: ({ namespaces }) =>
       namespaces.flatMap(({ namespace, upstream }) =>
         Object.entries(upstream.requests).map(([result, value]) => ({ labels: [namespace, result], value })),
+      ),
+  },
+  {
+    name: 'oci_registry_upstream_state',
+    type: 'gauge',
+    help: '1 for the state that the last request to the upstream left it in, 0 for the others',
+    labels: ['namespace', 'state'],
+    read: ({ upstreamStates }) =>
+      upstreamStates.flatMap(({ namespace, outcome }) =>
+        conditions.map((condition) => ({
+          labels: [namespace, condition],
+          value: outcome.condition === condition ? 1 : 0,
+        })),
       ),
   },
   {

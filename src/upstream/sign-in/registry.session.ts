@@ -181,7 +181,11 @@ export class RegistrySession {
     const credentials = upstream.settings.credentials;
     if (authorization?.scheme === 'basic' && credentials && isRegistry) {
       const value = basic(credentials.username, credentials.password.reveal());
-      return { response: await this.send(upstream, url, { ...headers, authorization: value }, isRegistry, request) };
+      const response = await this.send(upstream, url, { ...headers, authorization: value }, isRegistry, request);
+      if (response.status === 401)
+        upstream.credentialState.noteRefused(repository, `${response.host} responded with 401`);
+      noteAccepted(upstream, response.status);
+      return { response };
     }
     if (authorization?.scheme !== 'bearer')
       return { response: await this.send(upstream, url, { ...headers }, isRegistry, request) };
@@ -195,6 +199,7 @@ export class RegistrySession {
       request,
     );
     if (response.status !== 401 && response.status !== 403) this.use.noteAccepted(token);
+    if (credentials && isRegistry) noteAccepted(upstream, response.status);
     return { response, token };
   }
 
@@ -210,6 +215,11 @@ export class RegistrySession {
     discardBody(ping.body, ping.headers['content-length']);
     return ping.status === 401 ? choose(challengesOf(ping)) : undefined;
   }
+}
+
+/** @param status of a response to the credentials, or to a token for them. */
+function noteAccepted({ credentialState }: Upstream, status: number): void {
+  if (status < 400 || status === 404) credentialState.noteAccepted();
 }
 
 interface Sent {

@@ -33,7 +33,17 @@ export async function checkSignIn(
     ask(session, upstream, new URL('/v2/', upstream.base), headers, true);
   const first = await ping({});
   noteDate(first, seen);
-  if (first.status === 200) return ok(credentials ? 'available, requires no credentials' : 'available');
+  const present = ({ username, password }: NonNullable<typeof credentials>) =>
+    ping({ authorization: basic(username, password.reveal()) });
+  if (first.status === 200) {
+    if (!credentials) return ok('available');
+    // A registry with public content may still know that these are wrong.
+    const { status } = await present(credentials);
+    const isRejected = status === 401 || status === 403;
+    return isRejected
+      ? fail(`available without credentials, but rejects the user or password (${status})`)
+      : ok('available, requires no credentials');
+  }
   if (first.status === 429) return warn('rate-limited (429)');
   if (first.status !== 401) return fail(`responds ${first.status} to /v2/: not a registry, or not working`);
   const challenges = parseChallenges(first.body.headersDistinct['www-authenticate'] ?? []);
@@ -42,7 +52,7 @@ export async function checkSignIn(
   if (!challenges.some(({ scheme }) => scheme === 'basic'))
     return fail('requires an unsupported authentication scheme');
   if (!credentials) return warn('requires a user and password; none configured');
-  const { status } = await ping({ authorization: basic(credentials.username, credentials.password.reveal()) });
+  const { status } = await present(credentials);
   return status === 200 ? ok('signed in') : fail(`rejects the user or password (${status})`);
 }
 

@@ -94,7 +94,7 @@ export class TokenService {
     return running;
   }
 
-  private async request(url: URL, { upstream, isRegistry }: TokenRequest): Promise<Token> {
+  private async request(url: URL, { upstream, isRegistry, repository }: TokenRequest): Promise<Token> {
     const credentials = isRegistry ? upstream.settings.credentials : undefined;
     if (credentials && !(await mayReceiveCredentials(upstream, url))) {
       throw new UpstreamError(
@@ -110,6 +110,7 @@ export class TokenService {
     const { status, headers, host } = response;
     const { content, hold } = await receiveBody(response, maxResponseBytes, this.memory, upstream.id);
     hold.handOver();
+    if (status === 401 && credentials) upstream.credentialState.noteRefused(repository, `${host} responded with 401`);
     if (status !== 200) throw errorOfToken(status, host, parseRetryAfter(headers['retry-after'], this.clock.now()));
     const { value, lifetime } = parseToken(content, host);
     return { value, expiresAt: receivedAt + lifetime * 1000 * 0.8 };
