@@ -56,6 +56,21 @@ describe('doctor', { concurrent: true, timeout: 120_000 }, () => {
     ]);
   });
 
+  it.each([
+    ['a registry that requires none', 200, 'requires no credentials'],
+    ['one that knows better', 401, 'available without credentials, but rejects the user or password (401)'],
+    ['one that forbids', 403, 'available without credentials, but rejects the user or password (403)'],
+  ])('tries a password where no one asks for it: %s', async (_, status, detail) => {
+    await using folder = await Folder.make();
+    await using registry = await FakeRegistry.start();
+    registry.behaviour.before = ({ headers }, response) => {
+      if (headers.authorization !== undefined && status !== 200) response.writeHead(status).end();
+    };
+    const { code, results } = await examine(folder, signedIn(registry.host));
+    expect(code).toBe(status === 200 ? 0 : 1);
+    expect(results.find(({ name }) => name === 'registry.test: sign-in')?.detail).toContain(detail);
+  });
+
   it('finds an unreachable host and an unknown one, and goes on', async () => {
     await using folder = await Folder.make();
     await using registry = await FakeRegistry.start();
