@@ -139,9 +139,9 @@ export class S3Provider extends StorageProvider {
     yield* listObjects(this.connection, this.space, prefix);
   }
 
-  async createIngest({ isTransient = false, key }: IngestOptions = {}): Promise<Ingest> {
+  async createIngest({ isTransient = false, key, size }: IngestOptions = {}): Promise<Ingest> {
     const path = isTransient || key === undefined ? undefined : this.space.findPath(key);
-    return new S3Ingest(await this.folder.createFile(), this.context, path);
+    return new S3Ingest(await this.folder.createFile(), this.context, path, size);
   }
 
   async sweepIngests(age: number): Promise<number> {
