@@ -12,6 +12,8 @@ const testSize = 256 * 1024;
 /** Free share of the disk, and free bytes, below which the check warns. */
 const lowShare = 0.05;
 const lowBytes = 2 ** 30;
+/** Free bytes of the upload buffer with which no large layer can be stored. */
+const lowBuffer = 2 ** 26;
 
 /** Tests the storage by using it, and removes the test objects afterwards. */
 export async function* checkStorage(
@@ -37,6 +39,8 @@ export async function* checkStorage(
   try {
     yield* checkObjects(provider, folder);
     yield await runCheck({ name: 'storage: space', run: () => checkSpace(provider, settings, maxSize) });
+    if (settings.provider === 's3')
+      yield await runCheck({ name: 'storage: upload buffer', run: () => checkBuffer(provider) });
   } finally {
     await provider.close();
   }
@@ -120,6 +124,17 @@ async function checkSpace(
   }
   const isLow = free !== undefined && free < Math.min(capacity * lowShare, lowBytes);
   return { status: isLow ? 'warn' : 'ok', detail };
+}
+
+/** Downloads wait there until they are uploaded. */
+async function checkBuffer(provider: StorageProvider): Promise<Finding> {
+  const buffer = await provider.bufferSpace?.();
+  if (!buffer) return { status: 'ok', detail: 'none' };
+  const { folder, free, total, isInMemory } = buffer;
+  const detail = `${text(free)} free of ${text(total)} in ${folder}`;
+  if (isInMemory) return { status: 'warn', detail: `${detail}, which is in memory: set TMPDIR to a folder on a disk` };
+  if (free < lowBuffer) return { status: 'fail', detail: `${detail}: set TMPDIR to a folder on a larger disk` };
+  return { status: free < lowBytes ? 'warn' : 'ok', detail };
 }
 
 function boundOf(maxSize: Quota | undefined, capacity: number | undefined): string {

@@ -22,6 +22,16 @@ export interface StoredObject {
   close(): Promise<void>;
 }
 
+/** Where content waits for its upload. */
+export interface BufferSpace {
+  readonly folder: string;
+  /** In bytes, available to this process. */
+  readonly free: number;
+  readonly total: number;
+  /** Whether it is in memory, where content competes with the process. */
+  readonly isInMemory: boolean;
+}
+
 export interface IngestOptions {
   /** Whether it will probably not be committed, so that uploading it early would be wasted. */
   readonly isTransient?: boolean;
@@ -118,6 +128,9 @@ export abstract class StorageProvider {
 
   /** Removes ingests without an append for `age` milliseconds, except those of this process; returns how many. */
   abstract sweepIngests(age: number): Promise<number>;
+
+  /** Optional: the local folder of a storage that is elsewhere; undefined when there is none. @throws StorageError */
+  bufferSpace?(): Promise<BufferSpace | undefined>;
 
   /** Releases all resources. */
   abstract close(): Promise<void>;

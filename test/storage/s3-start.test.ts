@@ -140,3 +140,29 @@ describe('a bound that is a part of the whole', () => {
     );
   });
 });
+describe('the upload buffer', () => {
+  const env = () => ({
+    S3_HOST: server.url,
+    S3_BUCKET: bucket.name,
+    S3_ACCESS_KEY: accessKey,
+    S3_SECRET_KEY: secretKey,
+  });
+
+  it('is a check of doctor, which warns when it is in memory', async () => {
+    await using folder = await Folder.make();
+    const onDisk = await Program.run(['doctor', 's3'], { env: { ...env(), TMPDIR: folder.path } });
+    expect(onDisk.stdout).toMatch(/storage: upload buffer +\d+ ms {2}[\d.]+ [GM]iB free of [\d.]+ [GM]iB in /);
+    const { stdout } = await Program.run(['doctor', 's3'], { env: { ...env(), TMPDIR: '/dev/shm' } });
+    expect(stdout).toMatch(
+      /warn +storage: upload buffer .* in \/dev\/shm, which is in memory: set TMPDIR to a folder on a/,
+    );
+  });
+
+  it('is warned about at the start when it is in memory', async () => {
+    await using program = await Program.start(['--listen', '127.0.0.1:0', 's3'], {
+      env: { ...env(), TMPDIR: '/dev/shm' },
+    });
+    expect(program.stdout + program.stderr).toContain('downloads use memory until they are uploaded');
+  });
+});
+

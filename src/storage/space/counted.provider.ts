@@ -4,6 +4,7 @@ import type { StorageCounts, StorageOperation } from './storage.counts.js';
 import {
   StorageProvider,
   type ChunkSink,
+  type BufferSpace,
   type Ingest,
   type IngestOptions,
   type ObjectEntry,
@@ -60,6 +61,10 @@ export class CountedProvider extends StorageProvider {
   }
 
   urlOf(key: string, seconds: number): Promise<string | undefined> {
+  override async bufferSpace(): Promise<BufferSpace | undefined> {
+    return this.inner.bufferSpace?.();
+  }
+
     return this.inner.urlOf(key, seconds);
   }
 

@@ -9,8 +9,8 @@ import { Redactor } from './redactor.js';
 /** Milliseconds allowed for loading the module, for making the provider and for initializing it, each. */
 const deadline = 30_000;
 
-/** Members of the port; the compiler checks that the list is complete. */
-const members: Record<keyof StorageProvider, 'method' | 'property'> = {
+/** Members that every provider has; the compiler checks that the list is complete. */
+const members: Record<Exclude<keyof StorageProvider, 'bufferSpace'>, 'method' | 'property'> = {
   initialize: 'method',
   read: 'method',
   write: 'method',

@@ -3,6 +3,8 @@ import type { S3Settings } from '../../../config/storage.settings.js';
 import { StorageError } from '../../storage-error.js';
 import {
   StorageProvider,
+  type BufferSpace,
+  type ChunkSink,
   type Ingest,
   type IngestOptions,
   type ObjectEntry,
@@ -129,6 +131,10 @@ export class S3Provider extends StorageProvider {
 
   /** Also removes the use marker; if that fails, the next list does. */
   async delete(key: string): Promise<void> {
+  override bufferSpace(): Promise<BufferSpace> {
+    return this.folder.space();
+  }
+
     const [path, marker] = [this.space.pathOf(key), this.space.markerOf(key)];
     const unmarked = removeObject(this.connection, marker).catch(() => undefined);
     await attempt('delete an object', removeObject(this.connection, path));
