@@ -1,3 +1,4 @@
+import { completeS3 } from './aws/aws-defaults.js';
 import { ConfigurationError, type Problem } from './configuration-error.js';
 import { checkKeyPair, keyPairFiles, readKeyPair } from './key-pair.js';
 import { checkProxies } from './proxy/proxy.js';
@@ -34,7 +35,13 @@ export function loadSettings(text: SettingsText): Settings {
   const server = validateSettings(ServerSettings, text.server, (name) => `--${name}`);
   const { name: storageName, text: storageText } = text.storage;
   const storageClass: new () => StorageSettings = storageClasses[storageName];
-  const storage = validateSettings(storageClass, storageText, (name) => `${storageName} --${name}`);
+  const { texts, sources } = storageName === 's3' ? completeS3(storageText) : { texts: {}, sources: {} };
+  const storage = validateSettings(
+    storageClass,
+    { ...texts, ...storageText },
+    (name) => sources[name] ?? `${storageName} --${name}`,
+  );
+  if (storage.value.provider === 's3') storage.value.sources = sources;
   problems.push(...server.problems, ...storage.problems);
   collect(problems, () => {
     const files = keyPairFiles(server.value);

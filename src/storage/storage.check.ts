@@ -2,7 +2,7 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import { statfs } from 'node:fs/promises';
 import { runCheck, type Check, type CheckResult, type Finding } from '../config/check.js';
 import type { Quota } from '../config/values/size.js';
-import type { StorageSettings } from '../config/storage.settings.js';
+import type { S3Settings, StorageSettings } from '../config/storage.settings.js';
 import { orAbsent } from './storage-error.js';
 import { openStorage } from './storage.module.js';
 import type { StorageProvider } from './storage.provider.js';
@@ -151,9 +151,14 @@ async function freeOf(root: string): Promise<number> {
 
 function describe(settings: StorageSettings): string {
   if (settings.provider === 'filesystem') return settings.root;
-  if (settings.provider === 's3')
-    return `bucket ${settings.bucket}${settings.host === undefined ? '' : ` at ${settings.host}`}`;
+  if (settings.provider === 's3') return describeBucket(settings);
   return settings.provider === 'custom' ? settings.module : 'in memory';
+}
+
+function describeBucket({ bucket, host, region, sources }: S3Settings): string {
+  const from = (name: string) => (sources[name] === undefined ? '' : ` (from ${sources[name]})`);
+  const server = host === undefined ? 'Amazon S3' : host;
+  return `bucket ${bucket} at ${server}${from('host')}, region ${region}${from('region')}`;
 }
 
 function text(bytes: number): string {
