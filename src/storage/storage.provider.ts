@@ -37,6 +37,8 @@ export interface IngestOptions {
   readonly isTransient?: boolean;
   /** The expected key, for storages that need it early. It is a hint: `commit` may name another key. */
   readonly key?: string;
+  /** The expected size in bytes, a hint as well. */
+  readonly size?: number;
 }
 
 /**
@@ -47,8 +49,6 @@ export interface Ingest {
   /** Bytes appended so far, all of them readable by `copy`. */
   readonly size: number;
   /** @throws StorageError; the ingest can then only be read up to `size` and aborted. */
-  /** The expected size in bytes, a hint as well. */
-  readonly size?: number;
   append(chunk: Uint8Array): Promise<void>;
   /** As `StoredObject.copy`, for the bytes appended so far; before and after `commit`, until `close`. */
   copy(range: ByteRange, sink: ChunkSink, signal?: AbortSignal): Promise<void>;

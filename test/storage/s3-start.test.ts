@@ -207,13 +207,6 @@ describe('the program without a key of its own', () => {
   });
 });
 
-describe('a bound that is a part of the whole', () => {
-  it('is refused at start, for nobody knows how large a bucket is', async () => {
-    expect(await refusal({ MAX_SIZE: '80%' })).toBe(
-      '--max-size: the size of this storage is unknown: give bytes instead of a percentage',
-    );
-  });
-});
 describe('the upload buffer', () => {
   const env = () => ({
     S3_HOST: server.url,
@@ -240,3 +233,10 @@ describe('the upload buffer', () => {
   });
 });
 
+describe('a bound that is a part of the whole', () => {
+  it('is refused at start, for nobody knows how large a bucket is', async () => {
+    expect(await refusal({ MAX_SIZE: '80%' })).toBe(
+      '--max-size: the size of this storage is unknown: give bytes instead of a percentage',
+    );
+  });
+});

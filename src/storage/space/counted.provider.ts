@@ -1,17 +1,18 @@
 import type { ByteRange } from '../../oci/byte-range.js';
 import { isOutOfSpace, StorageError } from '../storage-error.js';
+import { inTime } from './patience.js';
 import type { StorageCounts, StorageOperation } from './storage.counts.js';
 import {
   StorageProvider,
-  type ChunkSink,
   type BufferSpace,
+  type ChunkSink,
   type Ingest,
   type IngestOptions,
   type ObjectEntry,
   type StoredObject,
 } from '../storage.provider.js';
 
-/** Counts the operations of another provider and their errors, and changes nothing else. */
+/** Counts the operations of another provider and their errors, and ends those that a response would wait for too long. */
 export class CountedProvider extends StorageProvider {
   private readonly counter: Counter;
 
@@ -33,7 +34,7 @@ export class CountedProvider extends StorageProvider {
   }
 
   read(key: string, limit: number): Promise<Buffer> {
-    return this.counter.count('read', this.inner.read(key, limit));
+    return this.counter.count('read', inTime(this.inner.read(key, limit)));
   }
 
   write(key: string, content: Uint8Array): Promise<void> {
@@ -60,20 +61,21 @@ export class CountedProvider extends StorageProvider {
     return this.inner.capacity();
   }
 
-  urlOf(key: string, seconds: number): Promise<string | undefined> {
   override async bufferSpace(): Promise<BufferSpace | undefined> {
     return this.inner.bufferSpace?.();
   }
 
+  urlOf(key: string, seconds: number): Promise<string | undefined> {
     return this.inner.urlOf(key, seconds);
   }
 
   async open(key: string): Promise<StoredObject> {
-    return new CountedObject(await this.counter.count('open', this.inner.open(key)), this.counter);
+    const opening = inTime(this.inner.open(key), (late) => late.close());
+    return new CountedObject(await this.counter.count('open', opening), this.counter);
   }
 
   stat(key: string): Promise<ObjectEntry> {
-    return this.counter.count('stat', this.inner.stat(key));
+    return this.counter.count('stat', inTime(this.inner.stat(key)));
   }
 
   delete(key: string): Promise<void> {

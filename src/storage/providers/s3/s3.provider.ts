@@ -20,6 +20,7 @@ import { S3Ingest, type IngestContext } from './uploading/s3.ingest.js';
 import { openObject } from './reading/s3.object.js';
 import { createRecord, headObject, putRecord, removeObject, signedUrl } from './s3.requests.js';
 import { defaultTuning, type S3Tuning } from './s3.tuning.js';
+import { Watchdog } from './watchdog.js';
 import { TempFolder } from './uploading/temp-folder.js';
 import { sweepUploads } from './uploading/upload.sweep.js';
 import { Uploads } from './uploading/uploads.js';
@@ -57,6 +58,12 @@ export class S3Provider extends StorageProvider {
       this.connection.close();
       throw error;
     }
+    this.connection.circuit.arm();
+    const { isInMemory, folder } = await this.folder.space();
+    if (isInMemory)
+      this.logger.warn(
+        `downloads use memory until they are uploaded: set TMPDIR to a folder on a disk instead of ${folder}`,
+      );
     if (!this.obeysConditions)
       this.logger.warn('the storage ignores conditional writes: replicas cannot coordinate, and each one downloads');
   }
@@ -66,17 +73,29 @@ export class S3Provider extends StorageProvider {
   }
 
   async read(key: string, limit: number): Promise<Buffer> {
-    const object = await openObject(this.connection, this.space.pathOf(key));
+    const path = this.space.pathOf(key);
+    const deadline = new Watchdog(this.connection.tuning.requestTimeout);
+    try {
+      return await attempt('read an object', this.readAll(path, limit, deadline));
+    } finally {
+      deadline.stop();
+    }
+  }
+
+  private async readAll(path: string, limit: number, { signal, end }: Watchdog): Promise<Buffer> {
+    const object = await openObject(this.connection, path, signal);
     try {
       const { size } = object;
       if (size > limit) throw new StorageError('too-large', `the object has more than ${limit} bytes`);
       const content = Buffer.allocUnsafe(size);
       let done = 0;
-      await object.copy({ offset: 0, length: size }, (chunk) => {
+      const take: ChunkSink = (chunk) => {
         content.set(chunk, done);
         done += chunk.length;
         return Promise.resolve();
-      });
+      };
+      // A bucket that sends headers and then nothing is as silent as one that sends nothing.
+      await this.connection.circuit.wait(object.copy({ offset: 0, length: size }, take, signal), end);
       return content;
     } finally {
       await object.close();
@@ -112,6 +131,10 @@ export class S3Provider extends StorageProvider {
     return Promise.resolve(undefined);
   }
 
+  override bufferSpace(): Promise<BufferSpace> {
+    return this.folder.space();
+  }
+
   async urlOf(key: string, seconds: number): Promise<string | undefined> {
     const path = this.space.pathOf(key);
     if (!this.settings.redirect) return undefined;
@@ -131,10 +154,6 @@ export class S3Provider extends StorageProvider {
 
   /** Also removes the use marker; if that fails, the next list does. */
   async delete(key: string): Promise<void> {
-  override bufferSpace(): Promise<BufferSpace> {
-    return this.folder.space();
-  }
-
     const [path, marker] = [this.space.pathOf(key), this.space.markerOf(key)];
     const unmarked = removeObject(this.connection, marker).catch(() => undefined);
     await attempt('delete an object', removeObject(this.connection, path));
