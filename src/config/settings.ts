@@ -4,9 +4,10 @@ import { checkKeyPair, keyPairFiles, readKeyPair } from './key-pair.js';
 import { checkProxies } from './proxy/proxy.js';
 import { ServerSettings } from './server.settings.js';
 import { storageClasses, type StorageName, type StorageSettings } from './storage.settings.js';
-import { readSettingFile, readUpstreams } from './upstream-file.js';
+import { isEmptyYaml, readSettingFile, readUpstreams } from './upstream-file.js';
 import type { UpstreamSettings } from './upstream.settings.js';
 import { validateSettings } from './validation/validation.js';
+import { YamlLines } from './validation/yaml.lines.js';
 
 /** All validated settings of a server. */
 export interface Settings {
@@ -15,6 +16,8 @@ export interface Settings {
   readonly upstreams: readonly UpstreamSettings[];
   /** Names of the server settings that were set explicitly. */
   readonly given?: ReadonlySet<string>;
+  /** What is valid and yet probably a mistake. */
+  readonly warnings?: readonly Problem[];
 }
 
 /** Texts by name; a list comes from a repeatable flag. */
@@ -24,6 +27,9 @@ export type Texts = Readonly<Record<string, string | readonly string[]>>;
 export interface SettingsText {
   readonly server: Texts;
   readonly storage: { readonly name: StorageName; readonly text: Texts };
+  /** Environment variables that gave settings their values, by the options `--listen` and `filesystem --root`. */
+  readonly variables?: ReadonlyMap<string, string>;
+  readonly warnings?: readonly Problem[];
 }
 
 /**
@@ -48,15 +54,47 @@ export function loadSettings(text: SettingsText): Settings {
     if (files) checkKeyPair(readKeyPair(files), Date.now());
   });
   collect(problems, checkProxies);
-  const { upstreamConfigFile: file } = server.value;
-  const upstreams = collect(problems, () =>
-    readUpstreams(
-      file === undefined ? undefined : readSettingFile(file, '--upstream-config-file'),
-      readCredentials(server.value),
-    ),
-  );
-  if (problems.length > 0 || upstreams === undefined) throw new ConfigurationError(problems);
-  return { server: server.value, storage: storage.value, upstreams, given: new Set(Object.keys(text.server)) };
+  const file = server.value.upstreamConfigFile;
+  const yaml =
+    file === undefined ? undefined : collect(problems, () => readSettingFile(file, '--upstream-config-file'));
+  const upstreams = collect(problems, () => readUpstreams(yaml, readCredentials(server.value)));
+  const named = (problem: Problem) => withOrigin(problem, text, server.value);
+  if (problems.length > 0 || upstreams === undefined)
+    throw new ConfigurationError(withLines(problems, yaml, file).map(named));
+  const warnings = [...(text.warnings ?? []), ...emptyFile(yaml, file).map(named)];
+  return {
+    server: server.value,
+    storage: storage.value,
+    upstreams,
+    given: new Set(Object.keys(text.server)),
+    warnings,
+  };
+}
+
+/** The file and the lines of what the upstream file has wrong. */
+function withLines(problems: readonly Problem[], yaml: string | undefined, file: string | undefined): Problem[] {
+  const isInFile = ({ path }: Problem) => path === 'upstreams' || path.startsWith('upstreams[');
+  if (yaml === undefined || !problems.some(isInFile)) return [...problems];
+  const isValid = problems.some(({ path }) => path.startsWith('upstreams['));
+  const lines = isValid ? new YamlLines(yaml) : undefined;
+  return problems.map((problem) => {
+    if (!isInFile(problem)) return problem;
+    return { ...problem, file, line: problem.line ?? lines?.lineOf(problem.path.slice('upstreams'.length)) };
+  });
+}
+
+/** Names what held the value: the environment variable if it was one, for the credentials the option or the file. */
+function withOrigin(problem: Problem, { variables }: SettingsText, server: ServerSettings): Problem {
+  const source = `--upstream-credentials${server.upstreamCredentialsFile === undefined ? '' : '-file'}`;
+  const path = problem.path.replace(/^UPSTREAM_CREDENTIALS(?=$|\[)/, source);
+  const [, option = path, rest = ''] = /^([^[]*)(\[.*)?$/s.exec(path) ?? [];
+  return { ...problem, path: `${variables?.get(option) ?? option}${rest}` };
+}
+
+/** An empty list is meant; a file without any is probably the wrong one, or was not written to its end. */
+function emptyFile(yaml: string | undefined, file: string | undefined): Problem[] {
+  if (yaml === undefined || !isEmptyYaml(yaml)) return [];
+  return [{ path: '--upstream-config-file', kind: 'a file', reason: 'is empty: it configures no registry', file }];
 }
 
 function collect<T>(problems: Problem[], read: () => T): T | undefined {

@@ -102,7 +102,7 @@ describe('the upstream file', () => {
     expect(mistakes(yaml, '{"quay.io":7,"not a host":{"username":"u","password":"p"}}').sort()).toEqual(
       [
         'upstreams[0].host: missing: must be a host name or address with an optional port, without scheme or path',
-        'upstreams[0].hosts: text: is not a known setting',
+        'upstreams[0].hosts: text: is not a known setting; did you mean host?',
         'upstreams[1]: text: must be a map with namespace and host',
         'upstreams[2].host: text: must be a host name or address with an optional port, without scheme or path',
         'upstreams[2].tls: text: must be true, false, 1 or 0',
@@ -154,7 +154,7 @@ describe('the upstream file', () => {
     expect(mistakes(entry(good))).toEqual([]);
     expect(mistakes(entry(bad))).toEqual(['upstreams[0].ca_file: a file: contains no PEM certificate']);
     expect(mistakes(entry(join(folder, 'absent')))).toEqual([
-      'upstreams[0].ca_file: a file: cannot be read: ENOENT: no such file or directory',
+      `upstreams[0].ca_file: a file: cannot be read: ENOENT: no such file or directory: ${join(folder, 'absent')}`,
     ]);
   });
 
@@ -187,7 +187,7 @@ describe('the upstream file', () => {
 describe('an upstream file that is no YAML', () => {
   it('has reason and line reported', () => {
     expect(mistakes('- namespace: a.b\n  host: "a.b\n')).toEqual([
-      'upstreams: text: is not valid YAML: deficient indentation at line 3',
+      'upstreams: text: is not valid YAML: deficient indentation (line 3)',
     ]);
   });
 
@@ -379,13 +379,13 @@ describe('readSettingFile', () => {
     const large = join(folder, 'large');
     writeFileSync(large, Buffer.alloc(4 * 1024 * 1024 + 1));
     for (const [file, reason] of [
-      [join(folder, 'absent'), 'ENOENT: no such file or directory'],
+      [join(folder, 'absent.yaml'), 'ENOENT: no such file or directory'],
       [folder, 'EISDIR: illegal operation on a directory'],
       [large, 'the file is larger than 4 MiB'],
     ] as const) {
       expect(() => readSettingFile(file, '--upstream-config-file')).toThrow(
         new ConfigurationError([
-          { path: '--upstream-config-file', kind: 'a file', reason: `cannot be read: ${reason}` },
+          { path: '--upstream-config-file', kind: 'a file', reason: `cannot be read: ${reason}: ${file}` },
         ]),
       );
     }

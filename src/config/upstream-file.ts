@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
 import { loadAll, YAMLException } from 'js-yaml';
 import { Namespace } from '../oci/namespace.js';
 import { ConfigurationError, kindOf, type Problem } from './configuration-error.js';
@@ -24,8 +25,15 @@ export function readSettingFile(file: string, setting: string): string {
     return text.toString('utf8');
   } catch (error) {
     const reason = error instanceof Error ? error.message.split(',')[0] : 'unknown';
-    throw new ConfigurationError([{ path: setting, kind: 'a file', reason: `cannot be read: ${reason}` }]);
+    const place = isPath(file, setting) ? `: ${resolve(file)}` : '';
+    throw new ConfigurationError([{ path: setting, kind: 'a file', reason: `cannot be read: ${reason}${place}` }]);
   }
+}
+
+/** Whether a text is surely the path of a file, and no secret that was set in its place. */
+function isPath(text: string, setting: string): boolean {
+  const least = /password|credentials/.test(setting) ? /\// : /[/.]/;
+  return least.test(text) && /^[\w .,@%+=:~/-]{1,255}$/.test(text);
 }
 
 /**
@@ -52,6 +60,11 @@ export function readUpstreams(yaml: string | undefined, credentials: string | un
   return upstreams;
 }
 
+/** Whether there is nothing in the file but comments. */
+export function isEmptyYaml(text: string): boolean {
+  return text.split('\n').every((line) => /^(?:\s*(?:#.*)?|---\s*(?:#.*)?)$/.test(line));
+}
+
 function parseYaml(text: string, problems: Problem[]): unknown[] {
   try {
     // `load` rejects a file without a document, for example one with comments only.
@@ -62,11 +75,20 @@ function parseYaml(text: string, problems: Problem[]): unknown[] {
   } catch (error) {
     // js-yaml quotes the text around a mistake, which may contain a password, so the reason is cut at the first quote,
     // colon or tag.
-    const place = error instanceof YAMLException && error.mark ? ` at line ${error.mark.line + 1}` : '';
-    const reason = error instanceof YAMLException ? error.reason.replace(/["'<!:].*$/s, '…') : 'unreadable';
-    problems.push({ path: 'upstreams', kind: 'text', reason: `is not valid YAML: ${reason}${place}` });
+    const mark = error instanceof YAMLException ? error.mark : undefined;
+    const known = error instanceof YAMLException ? error.reason.replace(/["'<!:].*$/s, '…') : 'unreadable';
+    const tab = mark && lineWithTab(text, mark.line);
+    const reason = tab === undefined ? known : 'a tab in the indentation, where YAML takes spaces only';
+    const line = tab ?? (mark && mark.line + 1);
+    problems.push({ path: 'upstreams', kind: 'text', reason: `is not valid YAML: ${reason}`, line });
   }
   return [];
+}
+
+/** The line of a tab that indents, from 1: the one at which the parser gave up, from 0, or the one before. */
+function lineWithTab(text: string, last: number): number | undefined {
+  const lines = text.split('\n');
+  return [last, last + 1].find((line) => /^[ -]*\t[ \t-]*[^\s#]/.test(lines[line - 1] ?? ''));
 }
 
 function parseCredentials(text: string, problems: Problem[]): Values {
