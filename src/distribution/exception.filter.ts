@@ -1,6 +1,12 @@
-import { Catch, HttpException, Logger, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
-import type { FastifyReply } from 'fastify';
+import { Catch, HttpException, Inject, Logger, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { upstreamSettings } from '../config/config.module.js';
+import { ServerSettings } from '../config/server.settings.js';
+import type { UpstreamSettings } from '../config/upstream.settings.js';
 import { codeOfStatus, OciError } from '../oci/error.js';
+import { namespaceRules } from './namespace.rules.js';
+import { isDistributionPath, pushRefusal } from './push.refusal.js';
+import type { NamespaceRules } from './request-target.js';
 import { errorResponse } from './responses/error.response.js';
 import { send } from './responses/send.js';
 
@@ -8,21 +14,31 @@ import { send } from './responses/send.js';
 @Catch()
 export class OciExceptionFilter implements ExceptionFilter {
   private readonly logger = new Logger('Request');
+  private readonly rules: NamespaceRules;
+
+  constructor(server: ServerSettings, @Inject(upstreamSettings) upstreams: readonly UpstreamSettings[]) {
+    this.rules = namespaceRules({ server, upstreams });
+  }
 
   async catch(error: unknown, host: ArgumentsHost): Promise<void> {
     const reply = host.switchToHttp().getResponse<FastifyReply>();
-    const { method } = reply.request;
     // `send` has already reset the connection.
     if (reply.raw.headersSent) {
       this.logger.warn(`a response was cut off: ${messageOf(error)}`);
       return;
     }
-    const response = toOciError(error, method);
+    const response = this.responseTo(error, reply.request);
     if (response.code === 'UNKNOWN')
       this.logger.error(messageOf(error), error instanceof Error ? error.stack : undefined);
     // For the request's log line.
     Object.assign(reply.request, { refusal: `${response.code}: ${response.message}` });
     await send(reply, errorResponse(response));
+  }
+
+  private responseTo(error: unknown, { method, originalUrl }: FastifyRequest): OciError {
+    const response = toOciError(error, method);
+    const isPush = response.code === 'UNSUPPORTED' && response !== error && isDistributionPath(originalUrl);
+    return isPush ? pushRefusal(originalUrl, this.rules) : response;
   }
 }
 

@@ -69,7 +69,7 @@ function repositoryOf(name: string, host: string | undefined, ns: string | undef
 }
 
 /** Every parser refuses it; stands for text that names nothing. */
-const malformed = '!';
+export const malformed = '!';
 
 function isHost(component: string, { configured }: NamespaceRules): boolean {
   return component !== '' && (Namespace.looksLikeHost(component) || configured.has(canonical(component)));
