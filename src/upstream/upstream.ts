@@ -13,6 +13,8 @@ export class Upstream {
   readonly certificateAuthorities: string | undefined;
   /** Whether the registry refuses the configured credentials. */
   readonly credentialState = new CredentialState();
+  /** Whether the registry has responded since the start. */
+  wasReached = false;
   private readonly trusted: ReadonlySet<string>;
   private readonly realms: ReadonlySet<string>;
   /** Hosts to try in this order while this one is unavailable. */

@@ -80,6 +80,7 @@ export class RegistrySession {
         },
       });
       upstream.counts.requests[resultOf(response.status)] += 1;
+      upstream.wasReached ||= isFirstHop;
       return response;
     } catch (error) {
       upstream.counts.requests.unreachable += 1;
@@ -103,7 +104,11 @@ export class RegistrySession {
     if (!(error instanceof UpstreamError)) return error;
     const { kind, message } = error;
     if (kind !== 'refused' && kind !== 'unresolved') return error;
-    if (upstream.trusts(url)) return kind === 'unresolved' ? new UpstreamError('unavailable', message) : error;
+    if (upstream.trusts(url)) {
+      // A name that has never led anywhere is a mistake; one that did is an outage of the name service.
+      const isMistake = isFirstHop && !upstream.wasReached;
+      return kind === 'unresolved' && !isMistake ? new UpstreamError('unavailable', message) : error;
+    }
     this.logger.log(`${upstream.id}: ${message}`);
     const text = 'does not resolve to a public address';
     if (isFirstHop) return new UpstreamError(kind, `${url.host} ${text}`);
