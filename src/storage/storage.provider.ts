@@ -123,6 +123,12 @@ export abstract class StorageProvider {
    */
   abstract list(prefix: string): AsyncIterable<ObjectEntry>;
 
+  /**
+   * Whether the latest list of `prefix` left out objects that may exist, because a folder cannot be read. Optional: the
+   * lists of most storages are complete or fail.
+   */
+  isIncomplete?(prefix: string): boolean;
+
   /** Begins to write content whose key is only certain once it has been verified. */
   abstract createIngest(options?: IngestOptions): Promise<Ingest>;
 

@@ -92,6 +92,10 @@ export class CountedProvider extends StorageProvider {
     }
   }
 
+  override isIncomplete(prefix: string): boolean {
+    return this.inner.isIncomplete?.(prefix) ?? false;
+  }
+
   async createIngest(options?: IngestOptions): Promise<Ingest> {
     return new CountedIngest(await this.counter.count('ingest', this.inner.createIngest(options)), this.counter);
   }

@@ -10,7 +10,7 @@ import { Redactor } from './redactor.js';
 const deadline = 30_000;
 
 /** Members that every provider has; the compiler checks that the list is complete. */
-const members: Record<Exclude<keyof StorageProvider, 'bufferSpace'>, 'method' | 'property'> = {
+const members: Record<Exclude<keyof StorageProvider, 'bufferSpace' | 'isIncomplete'>, 'method' | 'property'> = {
   initialize: 'method',
   read: 'method',
   write: 'method',

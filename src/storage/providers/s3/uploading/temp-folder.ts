@@ -4,7 +4,7 @@ import { mkdtemp, lstat, open, readdir, rm, statfs, unlink } from 'node:fs/promi
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { BufferSpace } from '../../../storage.provider.js';
-import { errorCode } from '../../filesystem/durable.js';
+import { errorCode } from '../../filesystem/file-system.js';
 import { TempFile } from './temp-file.js';
 import { toTemporaryError } from './temporary-error.js';
 
