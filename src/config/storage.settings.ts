@@ -33,7 +33,8 @@ export class FilesystemSettings {
     value: 'octal',
     default: '077',
     parse: parseUmask,
-    description: 'permissions to withhold from stored files and directories, whatever the umask of the process: 077 restricts access to the owner, 007 to the group',
+    description:
+      'permissions to withhold from stored files and directories, whatever the umask of the process: 077 restricts access to the owner, 007 to the group',
   })
   @IsUmask()
   umask = 0o077;
