@@ -137,6 +137,8 @@ function arrival(body: Readable, signal: AbortSignal): Promise<void> {
     const leave = () => reject(signal.reason as Error);
     signal.addEventListener('abort', leave, { once: true });
     body.once('readable', resolve);
+    // Empty content ends without becoming readable.
+    body.once('end', resolve);
     body.once('error', reject);
     if (signal.aborted) leave();
   });
