@@ -46,6 +46,13 @@ export class LocalLimitError extends UpstreamError {
   }
 }
 
+/** No TLS connection can be established until a setting or a certificate changes. */
+export class TlsError extends UpstreamError {
+  constructor(message: string) {
+    super('unavailable', message);
+  }
+}
+
 /** The error for an upstream's response status. */
 export function errorOfStatus(status: number, host: string, retryAfter?: number): UpstreamError {
   const message = `${host} responded with ${status}`;

@@ -48,6 +48,17 @@ const kinds: Readonly<Record<string, TlsFailureKind>> = {
   PATH_LENGTH_EXCEEDED: 'unusable',
 };
 
+const reasons: Readonly<Record<TlsFailureKind, string>> = {
+  untrusted: 'its certificate is signed by a CA that is not trusted here',
+  'self-signed': 'its certificate is self-signed',
+  expired: 'its certificate has expired',
+  'not-yet-valid': 'its certificate is not valid yet',
+  'wrong-name': 'its certificate is for another host name',
+  plain: 'it does not speak TLS at this port',
+  cut: 'it closed the connection during the TLS handshake',
+  unusable: 'the TLS handshake failed',
+};
+
 /** What OpenSSL reports when the first bytes from the server are no TLS record. */
 const noTls = /wrong version number|packet length too long|unknown protocol|http request/i;
 /** What Node.js reports when the server closes the connection instead of responding to the handshake. */
@@ -68,24 +79,46 @@ export function tlsFailureOf(error: unknown): TlsFailure | undefined {
   return undefined;
 }
 
-/** What is wrong and which setting mends it, as the end of a sentence about the server; without its names and addresses. */
-export function describeTlsFailure({ kind, code }: TlsFailure, { trust, plain, rename }: TlsRemedies): string {
+/** What is wrong, as a clause about the server, without names and addresses. */
+export function describeTlsFailure({ kind, code }: TlsFailure): string {
+  return `${reasons[kind]} (${code})`;
+}
+
+/** What mends it; undefined when that depends on the server. */
+export function remedyOf({ kind }: TlsFailure, { trust, plain, rename }: TlsRemedies): string | undefined {
   switch (kind) {
     case 'untrusted':
-      return `its certificate is signed by a CA that is not trusted here (${code}): for a private CA, ${trust}`;
+      return `for a private CA, ${trust}`;
     case 'self-signed':
-      return `its certificate is self-signed (${code}): to trust it, ${trust}`;
+      return `to trust it, ${trust}`;
     case 'expired':
-      return `its certificate has expired (${code}): renew it, or correct the clock of this machine`;
+      return 'renew it, or correct the clock of this machine';
     case 'not-yet-valid':
-      return `its certificate is not valid yet (${code}): correct the clock of this machine, or replace it`;
+      return 'correct the clock of this machine, or replace it';
     case 'wrong-name':
-      return `its certificate is for another host name (${code}): ${rename}`;
+      return rename;
     case 'plain':
-      return `it does not speak TLS at this port (${code}): for plain http, ${plain}`;
     case 'cut':
-      return `it closed the connection during the TLS handshake (${code}): if it speaks plain http, ${plain}`;
+      return `for plain http, ${plain}`;
     case 'unusable':
-      return `the TLS handshake failed (${code})`;
+      return undefined;
   }
+}
+
+/** Both in one line; undefined when the error is about something else. */
+export function explainTlsFailure(error: unknown, remedies: TlsRemedies): string | undefined {
+  const failure = tlsFailureOf(error);
+  if (!failure) return undefined;
+  const remedy = remedyOf(failure, remedies);
+  return `${describeTlsFailure(failure)}${remedy === undefined ? '' : `: ${remedy}`}`;
+}
+
+/** Whether a server that was sent plain http may expect TLS: it sends a TLS record (RFC 8446 §5.1), or hangs up. */
+export function mayExpectTls(error: unknown): boolean {
+  for (let cause: unknown = error; cause instanceof Error; cause = cause.cause) {
+    if ('rawPacket' in cause && cause.rawPacket instanceof Uint8Array)
+      return [0x15, 0x16].includes(cause.rawPacket[0] ?? 0);
+    if ('code' in cause && (cause.code === 'ECONNRESET' || cause.code === 'EPIPE')) return true;
+  }
+  return false;
 }

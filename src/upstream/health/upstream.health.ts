@@ -4,7 +4,7 @@ import type { Clock } from '../../config/clock/clock.js';
 import { Circuit, type CircuitState } from './circuit.js';
 import { FairQueue } from './fair.queue.js';
 import { parseRateLimit, type RateLimit } from './rate-limit.js';
-import { LocalLimitError, UpstreamError, type UpstreamErrorKind } from '../upstream-error.js';
+import { LocalLimitError, TlsError, UpstreamError, type UpstreamErrorKind } from '../upstream-error.js';
 
 /** Requests that registries rate-limit separately: Docker Hub counts only GETs of manifests. */
 export type RequestKind = 'manifest-head' | 'manifest-get' | 'blob-head' | 'blob' | 'tag-list' | 'referrers';
@@ -152,6 +152,8 @@ export class UpstreamHealth {
     const cause = this.causes.get(circuit);
     // The response for a name that does not resolve stays the same, or it would differ from that for a private address.
     if (cause?.kind === 'unresolved') throw new UpstreamError(cause.kind, cause.message, circuit.retryAfter);
+    // What an operator has to change stays the reason.
+    if (cause instanceof TlsError) throw new UpstreamError(cause.kind, cause.message, circuit.retryAfter);
     // This request has not waited, so it has not timed out, even if the first one did.
     const kind = cause === undefined || cause.kind === 'timeout' ? 'unavailable' : cause.kind;
     throw new UpstreamError(kind, message, circuit.retryAfter);

@@ -5,6 +5,7 @@ import { parseRateLimit } from '../health/rate-limit.js';
 import { mayReceiveCredentials } from './realm.js';
 import type { RegistrySession } from './registry.session.js';
 import { basic, parseToken } from './token.service.js';
+import { tlsHint } from '../transport/tls-remedies.js';
 import type { Exchange } from '../transport/transport.js';
 import type { Upstream } from '../upstream.js';
 
@@ -45,6 +46,8 @@ export async function checkSignIn(
       : ok('available, requires no credentials');
   }
   if (first.status === 429) return warn('rate-limited (429)');
+  // Servers that expect TLS respond so to plain http.
+  if (first.status === 400 && !upstream.settings.tls) return fail(`responds 400 to /v2/: ${tlsHint}`);
   if (first.status !== 401) return fail(`responds ${first.status} to /v2/: not a registry, or not working`);
   const challenges = parseChallenges(first.body.headersDistinct['www-authenticate'] ?? []);
   const bearer = challenges.find(({ scheme, parameters }) => scheme === 'bearer' && parameters.has('realm'));

@@ -9,10 +9,12 @@ import https from 'node:https';
 import { isIP } from 'node:net';
 import { findProxyError, refusalIn } from '../../config/proxy/proxy-error.js';
 import { proxyOf } from '../../config/proxy/proxy.js';
+import { explainTlsFailure, mayExpectTls } from '../../config/transport/tls-failure.js';
 import { AddressError } from './address.guard.js';
 import { Deadline } from './deadline.js';
 import { longestLookup } from './lookup.limiter.js';
-import { LocalLimitError, UpstreamError } from '../upstream-error.js';
+import { LocalLimitError, TlsError, UpstreamError } from '../upstream-error.js';
+import { tlsHint, tlsRemedies } from './tls-remedies.js';
 
 /** Milliseconds to connect, including TLS. */
 export const connectDeadline = 5_000;
@@ -121,7 +123,9 @@ async function attempt(request: ExchangeRequest): Promise<Attempt> {
   } catch (error) {
     const isStaleConnection = codeOf(error) === 'ECONNRESET' && sent?.reusedSocket === true && !aborter.signal.aborted;
     const where = findProxyError(error) ? url.host : host;
-    return { failure: toUpstreamError(error, where, aborter.signal.aborted), isStaleConnection };
+    const failure = toUpstreamError(error, where, aborter.signal.aborted);
+    const isRefusedPlain = url.protocol === 'http:' && !proxy && sent?.reusedSocket !== true && mayExpectTls(error);
+    return { failure: isRefusedPlain ? withTlsHint(failure) : failure, isStaleConnection };
   } finally {
     timer.end();
     signal?.removeEventListener('abort', abort);
@@ -157,6 +161,10 @@ function codeOf(error: unknown): string | undefined {
   return codeOf(error.cause);
 }
 
+function withTlsHint({ kind, message }: UpstreamError): UpstreamError {
+  return new UpstreamError(kind, `${message}; ${tlsHint}`);
+}
+
 /** The error for a failed connection or lookup. */
 export function toUpstreamError(error: unknown, host: string, timedOut = false): UpstreamError {
   const code = codeOf(error);
@@ -169,6 +177,8 @@ export function toUpstreamError(error: unknown, host: string, timedOut = false):
     const { isTimeout, message } = proxyError;
     return new UpstreamError(isTimeout ? 'timeout' : 'unavailable', `${host} cannot be reached: ${message}`);
   }
+  const tlsReason = explainTlsFailure(error, tlsRemedies);
+  if (tlsReason !== undefined) return new TlsError(`${host} cannot be reached: ${tlsReason}`);
   if (code === 'ETIMEOUT') return new UpstreamError('timeout', `${host} could not be resolved in time`);
   if (code === 'ENOTFOUND') return new UpstreamError('unresolved', `${host} cannot be resolved`);
   if (code?.startsWith('HPE_') === true) return new UpstreamError('wrong', `${host} violates HTTP (${code})`);

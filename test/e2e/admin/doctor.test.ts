@@ -110,7 +110,9 @@ describe('doctor', { concurrent: true, timeout: 120_000 }, () => {
       ['expired.test: certificate', 'not accepted: CERT_HAS_EXPIRED'],
       ['plain.test: sign-in', undefined],
     ]);
-    expect(bad[1]!.detail).toMatch(/expired \d days ago/);
+    expect(bad[0]!.detail).toMatch(/; to trust it, set ca_file of the upstream/);
+    expect(bad[1]!.detail).toMatch(/expired \d days ago; renew it/);
+    expect(bad[2]!.detail).toContain('if it expects TLS, remove tls: false');
   });
 
   it('finds a registry that is none, and one that limits', async () => {

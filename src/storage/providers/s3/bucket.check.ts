@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { DeleteObjectCommand, ListObjectsV2Command, PutObjectCommand } from '@aws-sdk/client-s3';
+import { mayExpectTls } from '../../../config/transport/tls-failure.js';
 import type { S3Settings } from '../../../config/storage.settings.js';
 import { StorageError } from '../../storage-error.js';
 import type { KeySpace } from './key-space.js';
@@ -67,7 +68,6 @@ function reasonOf(error: unknown, what: string, { bucket, host, region }: S3Sett
 
 /** A server may wait for more of a handshake that it does not understand; one that expects TLS responds 400 or hangs up. */
 function mayBeOtherScheme(error: unknown, host: string): boolean {
-  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
-  if (host.startsWith('https://')) return isTimeout(error) || code === 'ECONNRESET';
-  return code === 'ECONNRESET' || code === 'EPIPE' || code.startsWith('HPE_') || statusOf(error) === 400;
+  if (host.startsWith('https://')) return isTimeout(error);
+  return statusOf(error) === 400 || mayExpectTls(error);
 }

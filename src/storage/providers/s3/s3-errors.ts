@@ -1,5 +1,5 @@
 import { findProxyError } from '../../../config/proxy/proxy-error.js';
-import { describeTlsFailure, tlsFailureOf, type TlsRemedies } from '../../../config/transport/tls-failure.js';
+import { explainTlsFailure, type TlsRemedies } from '../../../config/transport/tls-failure.js';
 import { StorageError } from '../../storage-error.js';
 
 interface Refusal {
@@ -29,8 +29,7 @@ const remedies: TlsRemedies = {
 
 /** What is wrong with the TLS connection to the bucket, and what mends it; undefined when that is not the reason. */
 export function tlsReasonOf(error: unknown): string | undefined {
-  const failure = tlsFailureOf(error);
-  return failure && describeTlsFailure(failure, remedies);
+  return explainTlsFailure(error, remedies);
 }
 
 /** What to do when the server may not speak TLS, or may speak nothing else. */
