@@ -17,6 +17,11 @@ export function defaultHost(namespace: Namespace): string {
   return namespace.isDockerHub ? 'registry-1.docker.io' : namespace.toString();
 }
 
+/** Settings of a namespace that the upstream file does not have. */
+export function defaultUpstream(namespace: Namespace): UpstreamSettings {
+  return Object.assign(new UpstreamSettings(), { namespace: namespace.toString(), host: defaultHost(namespace) });
+}
+
 /** @param setting path of the setting in messages. @throws ConfigurationError when the file cannot be read */
 export function readSettingFile(file: string, setting: string): string {
   try {

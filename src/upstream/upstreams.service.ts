@@ -3,8 +3,8 @@ import { LRUCache } from 'lru-cache';
 import { upstreamSettings } from '../config/config.module.js';
 import { proxyOf } from '../config/proxy/proxy.js';
 import { ServerSettings } from '../config/server.settings.js';
-import { defaultHost } from '../config/upstream-file.js';
-import { UpstreamSettings } from '../config/upstream.settings.js';
+import { defaultUpstream } from '../config/upstream-file.js';
+import type { UpstreamSettings } from '../config/upstream.settings.js';
 import { Namespace } from '../oci/namespace.js';
 import { Upstream } from './upstream.js';
 import { UpstreamCounts } from './health/upstream.counts.js';
@@ -50,7 +50,7 @@ export class UpstreamsService {
     }
     const known = this.unconfigured.get(name);
     if (known) return known;
-    const upstream = new Upstream(settingsOf(namespace), false, false, this.unconfiguredCounts);
+    const upstream = new Upstream(defaultUpstream(namespace), false, false, this.unconfiguredCounts);
     this.unconfigured.set(name, upstream);
     return upstream;
   }
@@ -67,7 +67,7 @@ export class UpstreamsService {
   /** Docker Hub and the default namespace are always mirrored. */
   private builtIn(): Upstream[] {
     return ['docker.io', this.server.defaultNamespace].map(
-      (name) => new Upstream(settingsOf(Namespace.parse(name)), true),
+      (name) => new Upstream(defaultUpstream(Namespace.parse(name)), true),
     );
   }
 }
@@ -77,8 +77,4 @@ function matches(pattern: string, name: string): boolean {
   if (pattern === '*') return true;
   const canonical = Namespace.parse(pattern.replace('*', 'x')).toString();
   return pattern.startsWith('*.') ? name.endsWith(canonical.slice(1)) : canonical === name;
-}
-
-function settingsOf(namespace: Namespace): UpstreamSettings {
-  return Object.assign(new UpstreamSettings(), { namespace: namespace.toString(), host: defaultHost(namespace) });
 }
