@@ -17,6 +17,7 @@ import { SweepService } from './eviction/sweep.service.js';
 import { UsageService } from './eviction/usage.service.js';
 import { UsesService } from './eviction/uses.service.js';
 import { NegativeCache } from './mirrored/freshness/negative.cache.js';
+import { LongLists } from './mirrored/lists/long.lists.js';
 import { MirroredListsService } from './mirrored/mirrored-lists.service.js';
 import { MirroredManifestsService } from './mirrored/mirrored-manifests.service.js';
 import { ReadinessService } from './readiness.service.js';
@@ -40,6 +41,7 @@ export class RegistryModule {
         ReferrersService,
         TagsService,
         MirroredBlobsService,
+        LongLists,
         MirroredListsService,
         MirroredManifestsService,
         ManifestWriter,

@@ -13,6 +13,7 @@ import { Agents } from './transport/agents.js';
 import { findBlobBody, hintedLength, type BlobBody } from './transport/blob.body.js';
 import { Dispatcher, type DispatchedResponse } from './health/dispatcher.js';
 import { discardBody, receiveBody, type HeldBody } from './transport/body.js';
+import { receiveAny, type LongBody } from './transport/long.body.js';
 import { RegistrySession } from './sign-in/registry.session.js';
 import { parseRetryAfter } from './health/retry-after.js';
 import { TokenService, type TokenCounts, type TokenFetcher } from './sign-in/token.service.js';
@@ -22,7 +23,7 @@ import { stateOf, type UpstreamState } from './health/upstream.state.js';
 import type { Upstream } from './upstream.js';
 import { UpstreamsService } from './upstreams.service.js';
 
-/** Maximum bytes of a tag list or a referrers index. */
+/** Bytes of a tag list or a referrers index that is held whole. */
 const maxListBytes = 4 * 1024 * 1024;
 
 /** Which fallback host responded; undefined for the upstream's own host. */
@@ -50,9 +51,8 @@ export interface BlobClaim {
 }
 
 export interface ListPage {
-  readonly body: Buffer;
-  /** The caller hands it over or releases it. */
-  readonly hold: Hold;
+  /** The caller hands the hold over or releases it, or closes the long body. */
+  readonly content: HeldBody | LongBody;
   /** Target of the upstream's link to the next page, verbatim. */
   readonly next: string | undefined;
 }
@@ -160,7 +160,7 @@ export class UpstreamClient implements OnApplicationShutdown {
     });
     if (response.status !== 200) throw this.refuse(response);
     return {
-      ...(await this.receiveList(repository, response)),
+      content: await this.receiveList(repository, response),
       next: parseNextLink(single(response.headers.link)),
     };
   }
@@ -185,7 +185,7 @@ export class UpstreamClient implements OnApplicationShutdown {
       throw new UpstreamError(kind, `${response.host} has no referrers list`);
     }
     return {
-      ...(await this.receiveList(repository, response)),
+      content: await this.receiveList(repository, response),
       next: parseNextLink(single(response.headers.link)),
       filters: single(response.headers['oci-filters-applied']),
     };
@@ -233,12 +233,9 @@ export class UpstreamClient implements OnApplicationShutdown {
     return held;
   }
 
-  private async receiveList(
-    repository: RepositoryRef,
-    response: DispatchedResponse,
-  ): Promise<Pick<ListPage, 'body' | 'hold'>> {
-    const { content, hold } = await this.receive(repository, response, maxListBytes);
-    return { body: content, hold };
+  private receiveList(repository: RepositoryRef, response: DispatchedResponse): Promise<HeldBody | LongBody> {
+    const { id, counts } = this.upstreams.get(repository.namespace);
+    return receiveAny(response, maxListBytes, this.memory, id, (bytes) => (counts.received += bytes));
   }
 
   private request(

@@ -18,7 +18,7 @@ const turnPause = 3;
 let lastTurn: Promise<void> = Promise.resolve();
 
 /** Resolves in an event loop iteration of its own, in which no other large body is processed. */
-function turn(): Promise<void> {
+export function turn(): Promise<void> {
   const mine = lastTurn.then(() => new Promise<void>((resolve) => setImmediate(resolve)));
   lastTurn = mine.then(() => new Promise((resolve) => setTimeout(resolve, turnPause)));
   return mine;
