@@ -40,6 +40,14 @@ export const upstreamMetrics: readonly Metric<RegistryStatistics>[] = [
       upstreamStates.map(({ namespace, circuit }) => ({ labels: [namespace], value: circuitValues[circuit] })),
   },
   {
+    name: 'oci_registry_upstream_failing_repositories',
+    type: 'gauge',
+    help: 'Repositories, counted per endpoint, whose requests are paused because the upstream fails for them; at most 200',
+    labels: ['namespace'],
+    read: ({ upstreamStates }) =>
+      upstreamStates.map(({ namespace, failingRepositories }) => ({ labels: [namespace], value: failingRepositories })),
+  },
+  {
     name: 'oci_registry_upstream_limited_kinds',
     type: 'gauge',
     help: 'Kinds of requests that the upstream is rate-limiting now',

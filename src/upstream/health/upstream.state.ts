@@ -14,6 +14,8 @@ export interface UpstreamState {
   readonly fallbacks: readonly { readonly host: string; readonly outcome: Outcome }[];
   /** `open` while the upstream is known to be unavailable. */
   readonly circuit: CircuitState;
+  /** Repositories for which requests are paused, at most 200; each endpoint counts. */
+  readonly failingRepositories: number;
   /** Kinds of requests that are currently rate-limited. */
   readonly limited: readonly RequestKind[];
   /** Whether a request recently waited too long. */
@@ -30,13 +32,14 @@ export function stateOf(
   outcomeOf: (upstream: Upstream) => Outcome,
 ): UpstreamState {
   const { id, base, counts, fallbacks } = upstream;
-  const { circuit, limited, isSlow, rateLimit, waiting } = health;
+  const { circuit, failingRepositories, limited, isSlow, rateLimit, waiting } = health;
   return {
     namespace: id,
     host: base.host,
     outcome: outcomeOf(upstream),
     fallbacks: fallbacks.map((fallback) => ({ host: fallback.base.host, outcome: outcomeOf(fallback) })),
     circuit,
+    failingRepositories,
     limited,
     isSlow,
     rateLimit,

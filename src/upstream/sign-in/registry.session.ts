@@ -102,19 +102,21 @@ export class RegistrySession {
    */
   private explain(error: unknown, upstream: Upstream, url: URL, isFirstHop: boolean): unknown {
     if (!(error instanceof UpstreamError)) return error;
-    const { kind, message } = error;
+    const { kind, message, source } = error;
     if (kind !== 'refused' && kind !== 'unresolved') return error;
     if (upstream.trusts(url)) {
       // A name that has never led anywhere is a mistake; one that did is an outage of the name service.
       const isMistake = isFirstHop && !upstream.wasReached;
-      return kind === 'unresolved' && !isMistake ? new UpstreamError('unavailable', message) : error;
+      return kind === 'unresolved' && !isMistake ? new UpstreamError('unavailable', message, undefined, source) : error;
     }
     this.logger.log(`${upstream.id}: ${message}`);
     const text = 'does not resolve to a public address';
-    if (isFirstHop) return new UpstreamError(kind, `${url.host} ${text}`);
+    if (isFirstHop) return new UpstreamError(kind, `${url.host} ${text}`, undefined, source);
     return new UpstreamError(
       'wrong',
       `${upstream.base.host} refers to ${url.host}, which ${text} and is not in redirect_hosts or token_realms`,
+      undefined,
+      { host: url.host },
     );
   }
 

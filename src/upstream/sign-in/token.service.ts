@@ -154,16 +154,22 @@ function scopeOf(sent: string | undefined, repository: string, isRegistry: boole
 
 function errorOfToken(status: number, host: string, retryAfter: number | undefined): UpstreamError {
   if (status === 401 || status === 403)
-    return new UpstreamError('unauthorized', `${host} issues no token for this repository`);
+    return new UpstreamError('unauthorized', `${host} issues no token for this repository`, undefined, {
+      host,
+      status,
+    });
   // A missing token endpoint does not mean that the image is missing.
   if (status === 404 || status === 410)
-    return new UpstreamError('wrong', `${host} responded with ${status} to a token request`);
+    return new UpstreamError('wrong', `${host} responded with ${status} to a token request`, undefined, {
+      host,
+      status,
+    });
   return errorOfStatus(status, host, retryAfter);
 }
 
 /** Value and lifetime in seconds of a token response. @throws UpstreamError `wrong` */
 export function parseToken(content: Buffer, host: string): { value: string; lifetime: number } {
-  const wrong = () => new UpstreamError('wrong', `${host} sent an invalid token response`);
+  const wrong = () => new UpstreamError('wrong', `${host} sent an invalid token response`, undefined, { host });
   let document: unknown;
   try {
     document = readJson(content, tokenShape);

@@ -13,7 +13,7 @@ import { explainTlsFailure, mayExpectTls } from '../../config/transport/tls-fail
 import { AddressError } from './address.guard.js';
 import { Deadline } from './deadline.js';
 import { longestLookup } from './lookup.limiter.js';
-import { LocalLimitError, TlsError, UpstreamError } from '../upstream-error.js';
+import { LocalLimitError, TlsError, UpstreamError, type UpstreamErrorKind } from '../upstream-error.js';
 import { tlsHint, tlsRemedies } from './tls-remedies.js';
 
 /** Milliseconds to connect, including TLS. */
@@ -168,21 +168,23 @@ function withTlsHint({ kind, message }: UpstreamError): UpstreamError {
 /** The error for a failed connection or lookup. */
 export function toUpstreamError(error: unknown, host: string, timedOut = false): UpstreamError {
   const code = codeOf(error);
-  if (timedOut) return new UpstreamError('timeout', `${host} did not respond in time`);
-  if (code === new AddressError().code) return new UpstreamError('refused', `${host} is not at a public address`);
+  const because = (kind: UpstreamErrorKind, message: string) => new UpstreamError(kind, message, undefined, { host });
+  if (timedOut) return because('timeout', `${host} did not respond in time`);
+  if (code === new AddressError().code) return because('refused', `${host} is not at a public address`);
   if (code !== undefined && localLimits.has(code))
     return new LocalLimitError(`${host} was not contacted: this server is at a limit (${code})`);
   const proxyError = findProxyError(error);
-  if (proxyError) {
-    const { isTimeout, message } = proxyError;
-    return new UpstreamError(isTimeout ? 'timeout' : 'unavailable', `${host} cannot be reached: ${message}`);
-  }
+  if (proxyError)
+    return because(
+      proxyError.isTimeout ? 'timeout' : 'unavailable',
+      `${host} cannot be reached: ${proxyError.message}`,
+    );
   const tlsReason = explainTlsFailure(error, tlsRemedies);
-  if (tlsReason !== undefined) return new TlsError(`${host} cannot be reached: ${tlsReason}`);
-  if (code === 'ETIMEOUT') return new UpstreamError('timeout', `${host} could not be resolved in time`);
-  if (code === 'ENOTFOUND') return new UpstreamError('unresolved', `${host} cannot be resolved`);
-  if (code?.startsWith('HPE_') === true) return new UpstreamError('wrong', `${host} violates HTTP (${code})`);
-  if (code === 'ETIMEDOUT') return new UpstreamError('timeout', `connecting to ${host} took too long`);
+  if (tlsReason !== undefined) return new TlsError(`${host} cannot be reached: ${tlsReason}`, host);
+  if (code === 'ETIMEOUT') return because('timeout', `${host} could not be resolved in time`);
+  if (code === 'ENOTFOUND') return because('unresolved', `${host} cannot be resolved`);
+  if (code?.startsWith('HPE_') === true) return because('wrong', `${host} violates HTTP (${code})`);
+  if (code === 'ETIMEDOUT') return because('timeout', `connecting to ${host} took too long`);
   // No cause: axios errors contain the request with its Authorization header.
-  return new UpstreamError('unavailable', `${host} cannot be reached (${code ?? 'connection failed'})`);
+  return because('unavailable', `${host} cannot be reached (${code ?? 'connection failed'})`);
 }

@@ -112,6 +112,11 @@ describe('/metrics', () => {
     stage.registry.behaviour.outage = { status: 503, retryAfter: 600 };
     await stage.get('team/app/manifests/2');
     scrape = await Scrape.of(stage.mirror.url);
+    expect(scrape.get(`oci_registry_upstream_failing_repositories{${ns}}`)).toBe(1);
+    expect(scrape.get(`oci_registry_upstream_circuit_state{${ns}}`)).toBe(0);
+    await stage.get('team/other/manifests/2');
+    await stage.get('team/third/manifests/2');
+    scrape = await Scrape.of(stage.mirror.url);
     expect(scrape.get(`oci_registry_upstream_circuit_state{${ns}}`)).toBe(2);
     expect(scrape.get(`oci_registry_upstream_requests_total{${ns},result="failed"}`)).toBeGreaterThanOrEqual(1);
     clock.pass(601);
