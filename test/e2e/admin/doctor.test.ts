@@ -199,7 +199,7 @@ describe('the default registry', { concurrent: true, timeout: 120_000 }, () => {
     const [first, ...more] = of(results, 'docker.io');
     expect(first).toMatchObject({
       name: 'docker.io: address',
-      detail: expect.stringContaining('registry-1.docker.io'),
+      detail: expect.stringContaining('registry-1.docker.io') as string,
     });
     // Whether Docker Hub can be reached from here is not the question.
     expect(code).toBe([first, ...more].some((result) => result?.status === 'fail') ? 1 : 0);
