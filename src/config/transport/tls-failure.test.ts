@@ -66,7 +66,7 @@ describe('TLS before a registry or a bucket', () => {
     expect(explainTlsFailure(new Error('wrapped', { cause: error }), remedies)).toContain(text);
   });
 
-  it('is not blamed for other failures', async () => {
+  it('is not blamed for other failures', () => {
     expect(tlsFailureOf(Object.assign(new Error('connect'), { code: 'ECONNREFUSED' }))).toBeUndefined();
     expect(tlsFailureOf(Object.assign(new Error('read'), { code: 'ECONNRESET' }))).toBeUndefined();
     expect(explainTlsFailure('no error', remedies)).toBeUndefined();
