@@ -1,15 +1,19 @@
 import { once } from 'node:events';
+import { writeFile } from 'node:fs/promises';
 import net, { type AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { S3Provider } from '../../src/storage/providers/s3/s3.provider.js';
 import { sample } from '../../src/storage/testing/content.js';
+import { Folder } from '../e2e/support/folder.js';
+import { build, Program } from '../e2e/support/program.js';
 import { FakeRegistry } from '../fakes/fake-registry.js';
 import { request } from '../fakes/request.js';
 import { makeBlob, makeImage } from '../fixtures/images.js';
 import { FaultyProxy, type Fate } from './support/faulty-proxy.js';
 import { S3Mirror } from './support/s3-mirror.js';
 import type { Bucket } from './support/s3-server.js';
+import { bucketEnv } from './support/shared-bucket.js';
 import { VersityGateway } from './support/versitygw.js';
 
 /** Milliseconds: silence that is noticed, with what a slow machine adds; the longest deadline of a probe, exceeded. */
@@ -22,8 +26,9 @@ let proxy: FaultyProxy;
 let registry: FakeRegistry;
 
 beforeAll(async () => {
+  await build();
   server = await VersityGateway.start();
-});
+}, 180_000);
 beforeEach(async () => {
   bucket = await server.makeBucket();
   proxy = await FaultyProxy.start(server.url);
@@ -194,5 +199,25 @@ describe('a server that accepts connections and nothing more', () => {
       for (const socket of sockets) socket.destroy();
       silent.close();
     }
+  });
+});
+
+describe('a program whose bucket hangs', () => {
+  it('ends soon after its drain timeout, whatever waits to be stored', { timeout: 90_000 }, async () => {
+    await using folder = await Folder.make();
+    const layer = makeBlob(100_000, 'last');
+    registry.addBlob('app', layer);
+    await writeFile(folder.file('u.yaml'), `- {namespace: registry.test, host: '${registry.host}', tls: false}\n`);
+    const args = ['--listen', '127.0.0.1:0', '--drain-timeout', '1s', '--upstream-config-file', 'u.yaml', 's3'];
+    const env = { ...bucketEnv(bucket), S3_HOST: proxy.url };
+    await using program = await Program.start(args, { cwd: folder.path, env });
+    proxy.fate = (line) => (line.startsWith('PUT') ? 'hang' : 'pass');
+    expect((await request(`${program.url}/v2/registry.test/app/blobs/${layer.digest}`)).status).toBe(200);
+    const { took } = await timed(async () => {
+      program.kill('SIGTERM');
+      await program.end;
+    });
+    // A request has 20 s, what has been received 5 s, and transfers 1 s.
+    expect(took).toBeLessThan(40_000);
   });
 });

@@ -1,4 +1,5 @@
 import type { NodeHttpHandler } from '@smithy/node-http-handler';
+import { StorageError } from '../../storage-error.js';
 import { ProxiedHandler } from './proxied.handler.js';
 
 type Handle = NodeHttpHandler['handle'];
@@ -16,6 +17,8 @@ export function makeStoppable(request: object): AbortController {
 
 /** Sends requests that `makeStoppable` can end, and reports every response. */
 export class StoppableHandler extends ProxiedHandler {
+  private isDestroyed = false;
+
   constructor(
     options: ConstructorParameters<typeof NodeHttpHandler>[0],
     private readonly onResponse: () => void,
@@ -23,7 +26,14 @@ export class StoppableHandler extends ProxiedHandler {
     super(options);
   }
 
+  /** Ends running requests and refuses others: their retries would keep a process alive that shuts down. */
+  override destroy(): void {
+    this.isDestroyed = true;
+    super.destroy();
+  }
+
   override async handle(request: Request, options: Parameters<Handle>[1] = {}): ReturnType<Handle> {
+    if (this.isDestroyed) throw new StorageError('failed', 'the storage is closed');
     const stop = stops.get(request);
     const sent = await super.handle(request, stop ? { ...options, abortSignal: joined(stop, options) } : options);
     this.onResponse();
