@@ -62,6 +62,9 @@ export class TlsError extends UpstreamError {
   }
 }
 
+/** A HEAD was refused in a way that may mean that the registry does not support HEAD: only a GET can tell. */
+export class HeadRefusedError extends UpstreamError {}
+
 /** The error for an upstream's response status. */
 export function errorOfStatus(status: number, host: string, retryAfter?: number): UpstreamError {
   return new UpstreamError(kindOf(status), `${host} responded with ${status}`, retryAfter, { host, status });

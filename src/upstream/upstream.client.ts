@@ -12,12 +12,13 @@ import { Resolver } from './transport/resolver.js';
 import { Agents } from './transport/agents.js';
 import { findBlobBody, hintedLength, type BlobBody } from './transport/blob.body.js';
 import { Dispatcher, type DispatchedResponse } from './health/dispatcher.js';
+import { HeadSupport, type HeadTarget } from './health/head.support.js';
 import { discardBody, receiveBody, type HeldBody } from './transport/body.js';
 import { receiveAny, type LongBody } from './transport/long.body.js';
 import { RegistrySession } from './sign-in/registry.session.js';
 import { parseRetryAfter } from './health/retry-after.js';
 import { TokenService, type TokenCounts, type TokenFetcher } from './sign-in/token.service.js';
-import { errorOfStatus, UpstreamError } from './upstream-error.js';
+import { errorOfStatus, HeadRefusedError, UpstreamError } from './upstream-error.js';
 import type { RequestKind } from './health/upstream.health.js';
 import { stateOf, type UpstreamState } from './health/upstream.state.js';
 import type { Upstream } from './upstream.js';
@@ -64,6 +65,7 @@ export class UpstreamClient implements OnApplicationShutdown {
   private readonly session: RegistrySession;
   private readonly tokens: TokenService;
   private readonly dispatcher: Dispatcher;
+  private readonly heads: HeadSupport;
 
   constructor(
     private readonly upstreams: UpstreamsService,
@@ -76,13 +78,13 @@ export class UpstreamClient implements OnApplicationShutdown {
     this.tokens = new TokenService(send, clock, memory);
     this.session = new RegistrySession(this.agents, this.tokens);
     this.dispatcher = new Dispatcher(this.session, clock);
+    this.heads = new HeadSupport(clock);
   }
 
+  /** @throws HeadRefusedError when only a GET can tell. */
   async headManifest(repository: RepositoryRef, reference: Reference): Promise<ManifestHead> {
     const path = `manifests/${reference.toString()}`;
-    const response = await this.request('manifest-head', repository, path, { accept: acceptManifests });
-    discardBody(response.body, '0');
-    if (response.status !== 200) throw this.errorOf(response);
+    const response = await this.head('manifests', repository, path, { accept: acceptManifests });
     const mediaType = parseMediaType(response.headers['content-type']);
     return {
       digest: digestOf(response.headers),
@@ -96,6 +98,7 @@ export class UpstreamClient implements OnApplicationShutdown {
   async getManifest(repository: RepositoryRef, reference: Reference): Promise<HeldManifest> {
     const path = `manifests/${reference.toString()}`;
     const response = await this.request('manifest-get', repository, path, { accept: acceptManifests });
+    this.noteFetched('manifests', repository, path, response);
     if (response.status !== 200) throw this.refuse(response);
     const { content, hold } = await this.receive(repository, response, maxManifestBytes);
     const stated = digestOf(response.headers);
@@ -115,22 +118,33 @@ export class UpstreamClient implements OnApplicationShutdown {
   /** Confirms that the repository has the blob, and returns what the upstream states about it. */
   async headBlob(repository: RepositoryRef, digest: Digest): Promise<BlobClaim> {
     const path = `blobs/${digest.toString()}`;
-    const response = await this.request('blob-head', repository, path, {});
-    discardBody(response.body, '0');
-    if (response.status === 200) return { size: hintedLength(response.headers), digest: digestOf(response.headers) };
-    // Signed download URLs only allow GET, and some registries refuse every HEAD of a blob (upstreams.md).
-    if (![400, 401, 403, 405, 501].includes(response.status)) throw this.errorOf(response);
-    return { size: await this.findBlobSize(repository, digest), digest: undefined };
+    try {
+      const { headers } = await this.head('blobs', repository, path, {});
+      return { size: hintedLength(headers), digest: digestOf(headers) };
+    } catch (error) {
+      // Signed download URLs only allow GET, and some registries refuse every HEAD of a blob (upstreams.md).
+      if (!(error instanceof HeadRefusedError)) throw error;
+    }
+    return { size: await this.openFirstByte(repository, digest), digest: undefined };
+  }
+
+  /** The size, if it is stated, of a blob that the upstream has. @throws UpstreamError */
+  private async openFirstByte(repository: RepositoryRef, digest: Digest): Promise<number | undefined> {
+    const { size, body } = await this.openBlob(repository, digest, { offset: 0, last: 0 }).catch((error: unknown) => {
+      // It takes no such range, or does not have the blob.
+      if (error instanceof UpstreamError && error.kind === 'wrong') return this.openBlob(repository, digest);
+      throw error;
+    });
+    discardBody(body, body.headers['content-length']);
+    return size === 0 ? undefined : size;
   }
 
   /** The size by GET, of one byte where the registry takes ranges; undefined when it does not state the size. */
   async findBlobSize(repository: RepositoryRef, digest: Digest): Promise<number | undefined> {
     try {
-      const { size, body } = await this.openBlob(repository, digest, { offset: 0, last: 0 });
-      discardBody(body, body.headers['content-length']);
-      return size === 0 ? undefined : size;
+      return await this.openFirstByte(repository, digest);
     } catch (error) {
-      // It takes no such range, which says nothing about the blob.
+      // Whether it has the blob is for a download to find out.
       if (error instanceof UpstreamError && error.kind === 'wrong') return undefined;
       throw error;
     }
@@ -145,7 +159,9 @@ export class UpstreamClient implements OnApplicationShutdown {
     const headers: Record<string, string> = {};
     if (from) headers.range = `bytes=${from.offset}-${from.last ?? ''}`;
     if (from?.entityTag !== undefined) headers['if-range'] = from.entityTag;
-    const response = await this.request('blob', repository, `blobs/${digest.toString()}`, headers);
+    const path = `blobs/${digest.toString()}`;
+    const response = await this.request('blob', repository, path, headers);
+    this.noteFetched('blobs', repository, path, response);
     const body = findBlobBody(response, from?.offset);
     if (!body) throw this.refuse(response);
     const tag = response.headers.etag;
@@ -236,6 +252,41 @@ export class UpstreamClient implements OnApplicationShutdown {
   private receiveList(repository: RepositoryRef, response: DispatchedResponse): Promise<HeldBody | LongBody> {
     const { id, counts } = this.upstreams.get(repository.namespace);
     return receiveAny(response, maxListBytes, this.memory, id, (bytes) => (counts.received += bytes));
+  }
+
+  /** A response with status 200. @throws UpstreamError; HeadRefusedError when only a GET can tell */
+  private async head(
+    target: HeadTarget,
+    repository: RepositoryRef,
+    path: string,
+    headers: Record<string, string>,
+  ): Promise<DispatchedResponse> {
+    const upstream = this.upstreams.get(repository.namespace);
+    if (this.heads.find(upstream, target) === false)
+      throw new HeadRefusedError('wrong', `${upstream.base.host} does not support HEAD of ${target}`);
+    const kind = target === 'manifests' ? 'manifest-head' : 'blob-head';
+    const response = await this.request(kind, repository, path, headers);
+    discardBody(response.body, '0');
+    const { status, fallback } = response;
+    if (status === 200) {
+      if (fallback === undefined) this.heads.noteAccepted(upstream, target);
+      return response;
+    }
+    const error = this.errorOf(response);
+    if (!this.heads.noteRefused(upstream, target, `${repository.name}/${path}`, status)) throw error;
+    throw new HeadRefusedError(error.kind, error.message, error.retryAfter, error.source);
+  }
+
+  /** What a GET says about an earlier HEAD. A fallback host tells nothing of the registry itself. */
+  private noteFetched(
+    target: HeadTarget,
+    repository: RepositoryRef,
+    path: string,
+    { status, fallback }: DispatchedResponse,
+  ): void {
+    if (fallback !== undefined) return;
+    const upstream = this.upstreams.get(repository.namespace);
+    this.heads.noteFetched(upstream, target, `${repository.name}/${path}`, status < 300);
   }
 
   private request(

@@ -53,6 +53,9 @@ export interface TagsBehaviour {
   refuseAbove: number | undefined;
 }
 
+/** What registries without HEAD respond. */
+export type RefusedHead = 400 | 401 | 403 | 404 | 405 | 501;
+
 export interface RateLimit {
   limit: number;
   /** Counts down with every manifest GET; at zero such a GET is 429. */
@@ -92,7 +95,7 @@ export interface Behaviour {
   redirectManifests: 301 | 302 | 303 | 307 | 308 | undefined;
   cdn: CdnBehaviour;
   /** The status that HEAD gets instead of an answer. */
-  head: { manifests?: 401 | 403 | 405; blobs?: 401 | 403 | 405 };
+  head: { manifests?: RefusedHead; blobs?: RefusedHead };
   omitDigest: boolean;
   /** Bodies are chunked. */
   omitContentLength: boolean;
