@@ -44,6 +44,10 @@ describe('a proxy that does not pass a request on is named', () => {
     expect([answer.status, messageOf(answer)]).toEqual([status, expect.stringContaining(`the proxy ${proxy.host}`)]);
     expect(messageOf(answer)).toContain(`registry.test cannot be reached: the proxy ${proxy.host}`);
     expect(messageOf(answer)).toContain(reason);
+    const page = await pull(`${mirror.url}/`, Buffer.alloc(0), { headers: { accept: 'text/html' } });
+    expect(messageOf(page)).toMatch(
+      new RegExp(`>degraded</span>: registry.test cannot be reached: the proxy ${proxy.host}`),
+    );
   });
 
   it('when it is not there, for https and http', async () => {

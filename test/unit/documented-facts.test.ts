@@ -8,6 +8,7 @@ import { ttlOf } from '../../src/config/tag-rule.settings.js';
 import { readUpstreams } from '../../src/config/upstream-file.js';
 import { UpstreamSettings } from '../../src/config/upstream.settings.js';
 import { settingsOf } from '../../src/config/validation/setting.decorator.js';
+import { validateSettings } from '../../src/config/validation/validation.js';
 import { pages, read, withoutFences } from './support/documents.js';
 
 /** What is said in more than one place: each pattern's group is the figure there. */
@@ -277,6 +278,45 @@ describe('example.yaml', () => {
 
   it('can be copied without removing content that is only seldom used', () => {
     for (const { unusedContentTtl } of upstreams) expect(unusedContentTtl).toBeUndefined();
+  });
+});
+
+describe("the chart's schema", () => {
+  interface Bounds {
+    readonly type?: string;
+    readonly minimum?: number;
+    readonly maximum?: number;
+  }
+  const schema = JSON.parse(readFileSync('charts/oci-registry/values.schema.json', 'utf8')) as {
+    readonly properties: { readonly config: { readonly properties: Readonly<Record<string, Bounds>> } };
+    readonly $defs: Readonly<Record<string, { readonly properties?: Readonly<Record<string, Bounds>> }>>;
+  };
+  const upstream = Object.values(schema.$defs).find(({ properties }) => properties?.max_connections)?.properties ?? {};
+  const isWrong = (type: new () => object, name: string, value: number) =>
+    validateSettings(type, { [name]: String(value) }, (path) => path).problems.some(({ path }) => path === name);
+  const check = (type: new () => object, name: string, { minimum = 0, maximum = 0 }: Bounds) => {
+    const values = [minimum - 1, minimum, maximum, maximum + 1];
+    return values.map((value) => isWrong(type, name, value));
+  };
+
+  it('has the bounds of the program for the keys of an upstream', () => {
+    const numbers = Object.entries(upstream).filter(([, { type }]) => type === 'integer');
+    expect(numbers.map(([name]) => name)).toEqual(['max_connections']);
+    for (const [name, bounds] of numbers)
+      expect([name, ...check(UpstreamSettings, name, bounds)]).toEqual([name, true, false, false, true]);
+  });
+
+  it('has the bounds of the program for the options', () => {
+    const numbers = Object.entries(schema.properties.config.properties).filter(([, { type }]) => type === 'integer');
+    expect(numbers.length).toBeGreaterThan(2);
+    for (const [property, bounds] of numbers) {
+      const { name = property } = settingsOf(ServerSettings).find((setting) => setting.property === property) ?? {};
+      // 0 leaves out an option without a default.
+      const minimum = bounds.minimum === 0 ? 1 : bounds.minimum;
+      expect([name, ...check(ServerSettings, name, { ...bounds, ...(minimum !== undefined && { minimum }) })]).toEqual([
+        ...[name, true, false, false, true],
+      ]);
+    }
   });
 });
 
