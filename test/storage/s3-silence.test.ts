@@ -7,6 +7,7 @@ import { S3Provider } from '../../src/storage/providers/s3/s3.provider.js';
 import { sample } from '../../src/storage/testing/content.js';
 import { Folder } from '../e2e/support/folder.js';
 import { build, Program } from '../e2e/support/program.js';
+import { until } from '../e2e/support/until.js';
 import { FakeRegistry } from '../fakes/fake-registry.js';
 import { request } from '../fakes/request.js';
 import { makeBlob, makeImage } from '../fixtures/images.js';
@@ -115,6 +116,46 @@ describe('a bucket that hangs', () => {
       expect(took).toBeLessThan(notice);
     }
     proxy.fate = () => 'pass';
+  });
+
+  it('fails leases, sweeps and records as soon', async () => {
+    const provider = new S3Provider(bucket.settings({ host: proxy.url }), { maxProbeDelay: 1_000 });
+    await provider.initialize();
+    await provider.write('blobs/one', sample(10));
+    const operations: Record<string, () => Promise<unknown>> = {
+      read: () => provider.read('blobs/one', 10),
+      write: () => provider.write('blobs/two', sample(1)),
+      create: () => provider.create('leases/one', sample(1)),
+      move: () => provider.move('blobs/one', 'blobs/two'),
+      touch: () => provider.touch('blobs/one'),
+      open: () => provider.open('blobs/one'),
+      stat: () => provider.stat('blobs/one'),
+      delete: () => provider.delete('blobs/one'),
+      list: () => provider.list('blobs')[Symbol.asyncIterator]().next(),
+      sweep: () => provider.sweepIngests(0),
+    };
+    try {
+      for (const [name, operation] of Object.entries(operations)) {
+        proxy.fate = () => 'hang';
+        const { value, took } = await timed(() => operation().catch((error: unknown) => error));
+        expect([name, value]).toEqual([name, expect.objectContaining({ name: 'StorageError', kind: 'failed' })]);
+        expect([name, (value as Error).message]).toEqual([name, expect.stringMatching(unavailable)]);
+        expect(took).toBeLessThan(notice);
+      }
+      // The first of them waited for two seconds, the others for nothing: only the bucket closes the circuit.
+      proxy.fate = () => 'pass';
+      await until(
+        'the bucket is used again',
+        () =>
+          provider.stat('blobs/one').then(
+            () => true,
+            () => false,
+          ),
+        20_000,
+      );
+    } finally {
+      await provider.close();
+    }
   });
 
   it('does not disturb a download that has begun', async () => {

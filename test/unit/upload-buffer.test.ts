@@ -49,7 +49,7 @@ describe('the upload buffer of a bucket', () => {
 
   it("is on the node's disk in the chart", () => {
     const pod = read('charts/oci-registry/templates/_pod.tpl');
-    expect(read('charts/oci-registry/templates/_env.tpl')).toContain('(list "TMPDIR" "/tmp")');
+    expect(read('charts/oci-registry/templates/_env.tpl')).toContain('(dict "name" "TMPDIR" "value" "/tmp")');
     expect(pod).toMatch(/- name: tmp\n +mountPath: \/tmp\n/);
     expect(pod).toMatch(/- name: tmp\n +emptyDir: \{\}\n/);
     expect(pod).not.toContain('medium: Memory');

@@ -37,8 +37,8 @@
 {{- if eq $values.storage.mode "s3" -}}
 {{- $s3 := $values.storage.s3 -}}
 {{- /* Downloads wait for their upload in the pod's volume for temporary files, on the node's disk. */}}
+{{- $env = append $env (dict "name" "TMPDIR" "value" "/tmp") -}}
 {{- $settings = concat $settings (list
-  (list "TMPDIR" "/tmp")
   (list "S3_BUCKET" $s3.bucket)
   (list "S3_HOST" $s3.host)
   (list "S3_REGION" $s3.region)
