@@ -4,6 +4,7 @@ import { loadAll, YAMLException } from 'js-yaml';
 import { Namespace } from '../oci/namespace.js';
 import { ConfigurationError, kindOf, type Problem } from './configuration-error.js';
 import { isText } from './validation/rules.js';
+import { splitHosts } from './validation/host-path.js';
 import { EndpointSettings, UpstreamSettings } from './upstream.settings.js';
 import { TagRuleSettings } from './tag-rule.settings.js';
 import { validateSettings, type Values } from './validation/validation.js';
@@ -121,7 +122,7 @@ function mergeCredentials(entries: readonly unknown[], secrets: Values, problems
   const seen = new Set<string>();
   for (const [index, entry] of entries.entries()) {
     const path = `upstreams[${index}]`;
-    if (isMap(entry)) merged.push({ values: entry, path });
+    if (isMap(entry)) merged.push({ values: splitHosts(entry), path });
     else problems.push({ path, kind: kindOf(entry), reason: 'must be a map with namespace and host' });
   }
   for (const [index, [namespace, secret]] of Object.entries(secrets).entries()) {
@@ -172,7 +173,9 @@ function readFallbacks(
     const isName = (text: string) => name !== undefined && canonicalNamespace(text)?.equals(name) === true;
     const secret = Object.entries(secrets).find(([key]) => isName(key))?.[1];
     const values = isMap(secret) ? { ...entry, username: secret.username, password: secret.password } : entry;
-    const first = entries.findIndex(({ host }) => typeof host === 'string' && isName(host));
+    const first = entries.findIndex(
+      ({ host, path_prefix: prefix }) => typeof host === 'string' && isName(host) && prefix === entry.path_prefix,
+    );
     if (first !== -1 && first < index) {
       problems.push({ path: `${path}.host`, kind: 'text', reason: `repeats ${at}.fallback_hosts[${first}]` });
     }

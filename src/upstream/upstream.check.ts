@@ -64,7 +64,10 @@ async function check(
     results.push(result);
     if (result.status === 'fail') return results;
   }
-  if (upstream.namespace.isDockerHub && !upstream.isFallback) {
+  if (settings.pathPrefix !== undefined) {
+    const detail = `repositories are requested below ${base.host}/${settings.pathPrefix}`;
+    results.push({ name: `${upstream.id}: path prefix`, status: 'ok', detail, duration: 0 });
+  } else if (upstream.namespace.isDockerHub && !upstream.isFallback) {
     results.push(await runCheck({ name: `${upstream.id}: pull limit`, run: () => checkRateLimit(upstream, session) }));
   }
   return results;

@@ -299,7 +299,7 @@ export class UpstreamClient implements OnApplicationShutdown {
       upstream: this.upstreams.get(repository.namespace),
       repository: repository.name,
       method: kind === 'manifest-head' || kind === 'blob-head' ? 'HEAD' : 'GET',
-      path: `/v2/${repository.name}/${path}`,
+      path,
       headers,
     });
   }

@@ -1,5 +1,6 @@
 import { ValidateBy, type ValidationOptions } from 'class-validator';
-import { Namespace } from '../../oci/namespace.js';
+import { nameComponent, Namespace } from '../../oci/namespace.js';
+import { maxNameLength } from '../../oci/repository.js';
 import { Secret } from '../values/secret.js';
 import { parseListenAddress } from '../values/listen-address.js';
 import { parseNetwork } from '../values/networks.js';
@@ -141,6 +142,16 @@ export const IsOneOf = (values: readonly string[]) =>
 export const IsRegistryHost = () =>
   rule('isRegistryHost', 'must be a host name or address with an optional port, without scheme or path', isHost);
 
+export const IsRepositoryPath = () =>
+  rule(
+    'isRepositoryPath',
+    'must be components of a repository name joined by slashes: a-z and 0-9, separated by a dot, an underscore or dashes',
+    (value) =>
+      typeof value === 'string' &&
+      value.length <= maxNameLength &&
+      value.split('/').every((part) => nameComponent.test(part)),
+  );
+
 export const AreRegistryHosts = () =>
   rule(
     'areRegistryHosts',
@@ -169,7 +180,8 @@ export function isText(value: unknown, maxLength: number): boolean {
   return typeof value === 'string' && value !== '' && value.length <= maxLength && !hasControl(value);
 }
 
-function isHost(value: unknown): boolean {
+/** Whether it is a host name or an address, with an optional port. */
+export function isHost(value: unknown): boolean {
   if (typeof value !== 'string') return false;
   try {
     Namespace.parse(value);

@@ -20,9 +20,10 @@ const maxAuthorizations = 10_000;
 /** One request to an upstream about one repository. */
 export interface UpstreamRequest {
   readonly upstream: Upstream;
+  /** Its name for clients. */
   readonly repository: string;
   readonly method: 'GET' | 'HEAD';
-  /** Path that begins with `/v2/`. */
+  /** Path below the repository, and the query. */
   readonly path: string;
   readonly headers: Readonly<Record<string, string>>;
 }
@@ -43,7 +44,8 @@ export class RegistrySession {
 
   /** Returns the response, whatever its status, after sign-in and redirects. @throws UpstreamError */
   async request(request: UpstreamRequest): Promise<Exchange> {
-    let hop: Hop = { url: new URL(request.path, request.upstream.base), isRegistry: true };
+    const { upstream, repository, path } = request;
+    let hop: Hop = { url: new URL(`/v2/${upstream.nameOf(repository)}/${path}`, upstream.base), isRegistry: true };
     for (let redirects = 0; ; redirects += 1) {
       const response = await this.sendSignedIn(request, hop);
       const location = redirectTarget(response);
@@ -51,7 +53,7 @@ export class RegistrySession {
       discardBody(response.body, response.headers['content-length']);
       if (redirects === maxRedirects)
         throw new UpstreamError('wrong', `${response.host} redirects more than ${maxRedirects} times`);
-      hop = nextHop(request.upstream, hop, location);
+      hop = nextHop(upstream, hop, location);
     }
   }
 
@@ -183,8 +185,9 @@ export class RegistrySession {
   }
 
   private async sendOnce(request: UpstreamRequest, hop: Hop, authorization: Authorization | undefined): Promise<Sent> {
-    const { upstream, repository, headers } = request;
+    const { upstream, headers } = request;
     const { url, isRegistry } = hop;
+    const repository = upstream.nameOf(request.repository);
     const credentials = upstream.settings.credentials;
     if (authorization?.scheme === 'basic' && credentials && isRegistry) {
       const value = basic(credentials.username, credentials.password.reveal());

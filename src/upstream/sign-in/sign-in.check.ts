@@ -95,8 +95,8 @@ async function checkToken(
 /** Docker Hub reports its limit in manifest responses; a HEAD of this repository exists for that and does not count. */
 export async function checkRateLimit(upstream: Upstream, session: RegistrySession): Promise<Finding> {
   const repository = 'ratelimitpreview/test';
-  const path = `/v2/${repository}/manifests/latest`;
-  const response = await session.request({ upstream, repository, method: 'HEAD', path, headers: {} });
+  const request = { upstream, repository, method: 'HEAD', path: 'manifests/latest', headers: {} } as const;
+  const response = await session.request(request);
   discardBody(response.body, '0');
   const limit = parseRateLimit(response.headers);
   if (!limit) return ok('none reported');

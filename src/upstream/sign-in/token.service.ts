@@ -42,7 +42,7 @@ export interface TokenRequest {
   /** Origin of the server that sent the challenge: the token is only sent there. */
   readonly origin: string;
   readonly challenge: Challenge;
-  /** Repository the request is about, for the scope. */
+  /** Repository the request is about, by its name at the upstream, for the scope. */
   readonly repository: string;
   /** Whether the server is the upstream itself: only then are credentials used. */
   readonly isRegistry: boolean;
