@@ -21,6 +21,7 @@ import { ReadinessService } from '../registry/readiness.service.js';
 import { StorageError } from '../storage/storage-error.js';
 import { adminServerOf } from './admin.server.js';
 import { listenError } from './listen-error.js';
+import type { Reload } from './reload.js';
 import type { SiblingServer } from './sibling.server.js';
 
 /** What distinguishes a worker from a process that serves alone. */
@@ -32,7 +33,7 @@ export interface WorkerContext {
 }
 
 /** Serves until SIGTERM or SIGINT, then drains. @throws StartError */
-export async function serve(settings: Settings, context?: WorkerContext): Promise<void> {
+export async function serve(settings: Settings, reload: Reload, context?: WorkerContext): Promise<void> {
   const app = await open(settings);
   const logger = new Logger('Server');
   logger.log(startLine(settings));
@@ -41,9 +42,7 @@ export async function serve(settings: Settings, context?: WorkerContext): Promis
   const admin = adminServerOf(app);
   const stopped = context?.stopped ?? stopSignal();
   context?.sibling.forwardTo(app.getHttpServer());
-  const { tlsCert } = settings.server;
-  // Without a certificate it ends the program, as it does when a terminal is closed.
-  if (tlsCert !== undefined) process.on('SIGHUP', () => app.get(CertificateService).look());
+  reload.perform(() => logger.log(`SIGHUP: ${app.get(CertificateService).look()}`));
   try {
     await listenForAdmins(admin, settings, logger);
     logger.log(`listening on ${await listen(app, settings.server)}`);
