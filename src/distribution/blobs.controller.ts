@@ -4,7 +4,7 @@ import { Digest } from '../oci/digest.js';
 import { RepositoryRef } from '../oci/repository.js';
 import type { Requester } from '../registry/requester.js';
 import { BlobsService } from '../registry/blobs.service.js';
-import { blobResponse, blobHeadResponse, type Conditions } from './responses/blob.response.js';
+import { blobResponse, blobHeadResponse, rangeOf, type Conditions } from './responses/blob.response.js';
 import { RequesterOf, ConditionsOf, DigestOf, Repository } from './parameters.js';
 import { send } from './responses/send.js';
 
@@ -21,7 +21,9 @@ export class BlobsController {
     @RequesterOf() requester: Requester,
     @Res() reply: FastifyReply,
   ): Promise<void> {
-    await send(reply, blobResponse(repository, await this.blobs.open(repository, digest, requester), conditions));
+    const range = rangeOf(digest, conditions);
+    const blob = await this.blobs.open({ repository, digest, requester, range });
+    await send(reply, blobResponse(repository, blob, conditions));
   }
 
   @Head()

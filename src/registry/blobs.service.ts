@@ -1,9 +1,8 @@
 import { Injectable } from '@nestjs/common';
 import type { Digest } from '../oci/digest.js';
 import type { RepositoryRef } from '../oci/repository.js';
-import type { OpenBlob, SizedHead } from './blob.js';
+import type { BlobRequest, OpenBlob, SizedHead } from './blob.js';
 import { MirroredBlobsService } from './mirrored/mirrored-blobs.service.js';
-import type { Requester } from './requester.js';
 
 /** Blobs of repositories (end-2). */
 @Injectable()
@@ -16,8 +15,8 @@ export class BlobsService {
   }
 
   /** @throws OciError before the first byte */
-  open(repository: RepositoryRef, digest: Digest, requester: Requester = 'client'): Promise<OpenBlob> {
-    return this.mirrored.open(repository, digest, requester);
+  open(request: BlobRequest): Promise<OpenBlob> {
+    return this.mirrored.open(request);
   }
 
   /** Whether the blob is being downloaded, or being committed after that. */

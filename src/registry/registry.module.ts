@@ -17,6 +17,8 @@ import { SweepService } from './eviction/sweep.service.js';
 import { UsageService } from './eviction/usage.service.js';
 import { UsesService } from './eviction/uses.service.js';
 import { NegativeCache } from './mirrored/freshness/negative.cache.js';
+import { DistantRanges } from './mirrored/ranges/distant.ranges.js';
+import { StoredBlobs } from './mirrored/stored.blobs.js';
 import { LongLists } from './mirrored/lists/long.lists.js';
 import { MirroredListsService } from './mirrored/mirrored-lists.service.js';
 import { MirroredManifestsService } from './mirrored/mirrored-manifests.service.js';
@@ -42,6 +44,8 @@ export class RegistryModule {
         TagsService,
         MirroredBlobsService,
         LongLists,
+        DistantRanges,
+        StoredBlobs,
         MirroredListsService,
         MirroredManifestsService,
         ManifestWriter,

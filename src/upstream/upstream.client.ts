@@ -10,7 +10,7 @@ import type { Reference } from '../oci/reference.js';
 import type { RepositoryRef } from '../oci/repository.js';
 import { Resolver } from './transport/resolver.js';
 import { Agents } from './transport/agents.js';
-import { findBlobBody, hintedLength, type BlobBody } from './transport/blob.body.js';
+import { findBlobBody, findRange, hintedLength, type BlobBody, type RangeBody } from './transport/blob.body.js';
 import { Dispatcher, type DispatchedResponse } from './health/dispatcher.js';
 import { HeadSupport, type HeadTarget } from './health/head.support.js';
 import { discardBody, receiveBody, type HeldBody } from './transport/body.js';
@@ -164,9 +164,30 @@ export class UpstreamClient implements OnApplicationShutdown {
     this.noteFetched('blobs', repository, path, response);
     const body = findBlobBody(response, from?.offset);
     if (!body) throw this.refuse(response);
-    const tag = response.headers.etag;
     const { counts } = this.upstreams.get(repository.namespace);
-    return { ...body, counts, entityTag: tag?.startsWith('"') ? tag : undefined };
+    return { ...body, counts, entityTag: entityTagOf(response.headers) };
+  }
+
+  /**
+   * One range of a blob, which no digest verifies.
+   * @param range value of the Range header. @param entityTag of the bytes before, when it continues
+   * @returns undefined when the registry sends something else
+   */
+  async openRange(
+    repository: RepositoryRef,
+    digest: Digest,
+    range: string,
+    entityTag?: string,
+  ): Promise<RangeBody | undefined> {
+    const headers = { range, ...(entityTag !== undefined && { 'if-range': entityTag }) };
+    const response = await this.request('blob', repository, `blobs/${digest.toString()}`, headers);
+    const { status, body, host } = response;
+    const found = findRange(response, range);
+    const { counts } = this.upstreams.get(repository.namespace);
+    if (found) return { ...found, body, host, counts, entityTag: entityTagOf(response.headers) };
+    if (status >= 400 && status !== 416) throw this.refuse(response);
+    discardBody(body, response.headers['content-length']);
+    return undefined;
   }
 
   /** @param query `n` and `last` of the client's request. */
@@ -320,6 +341,11 @@ function withQuery(path: string, query: URLSearchParams): string {
 
 function digestOf(headers: IncomingHttpHeaders): Digest | undefined {
   return Digest.find(single(headers['docker-content-digest']) ?? '');
+}
+
+/** A strong entity tag. */
+function entityTagOf({ etag }: IncomingHttpHeaders): string | undefined {
+  return etag?.startsWith('"') === true ? etag : undefined;
 }
 
 function single(header: string | string[] | undefined): string | undefined {

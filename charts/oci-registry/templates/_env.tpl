@@ -18,6 +18,7 @@
   (list "STATUS_PAGE" $config.statusPage)
   (list "MAX_DOWNLOADS" (int $config.maxDownloads))
   (list "MIN_DOWNLOAD_RATE" $config.minDownloadRate)
+  (list "DISTANT_RANGES" $config.distantRanges)
   (list "MEMORY_CACHE" $config.memoryCache)
   (list "BODY_MEMORY" $config.bodyMemory)
   (list "MAX_CONNECTIONS" (int $config.maxConnections))

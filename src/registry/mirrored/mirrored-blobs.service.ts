@@ -1,22 +1,16 @@
 import { Injectable, Logger } from '@nestjs/common';
-import { LRUCache } from 'lru-cache';
-import { ServerSettings } from '../../config/server.settings.js';
 import type { Digest } from '../../oci/digest.js';
 import { OciError } from '../../oci/error.js';
 import type { RepositoryRef } from '../../oci/repository.js';
 import type { Origin } from '../../storage/stores/origin.store.js';
 import { ContentStore, type BlobRecord } from '../../storage/stores/content.store.js';
-import { StorageError } from '../../storage/storage-error.js';
-import type { StoredObject } from '../../storage/storage.provider.js';
 import { UpstreamClient } from '../../upstream/upstream.client.js';
 import { OriginService, type Claim } from './origin.service.js';
 import { OutageAgreement } from './outage.agreement.js';
 import { PermissionService } from './permission.service.js';
-import type { OpenBlob, SizedHead } from '../blob.js';
+import type { BlobRequest, OpenBlob, SizedHead } from '../blob.js';
 import { counted, unchanged, type ValidityCheck } from '../validity-check.js';
 import { reasonOf, toResponseError } from '../response-error.js';
-import type { Requester } from '../requester.js';
-import type { CacheStatus } from '../cache-status.js';
 import { within } from '../deadline.js';
 import type { Download } from './downloads/download.js';
 import { DownloadsService } from './downloads/downloads.service.js';
@@ -25,33 +19,29 @@ import { NegativeCache } from './freshness/negative.cache.js';
 import { StoredMeanwhileError } from './replicas/replicated.source.js';
 import { SingleFlight } from '../single-flight.js';
 import { TrafficCounts } from '../statistics/traffic.counts.js';
+import { DistantRanges } from './ranges/distant.ranges.js';
+import { StoredBlobs } from './stored.blobs.js';
 
 /** Milliseconds to wait for all of a small blob before the response headers are sent. */
 const smallBlobPatience = 1_000;
-/** Seconds that a client may read stored content from the storage itself: enough for a slow pull of a large layer. */
-const redirectSeconds = 20 * 60;
-/** Digests remembered as verified since the start. */
-const maxChecked = 100_000;
-
 /** Blobs of mirrored repositories: from the store, from a running download, or from the upstream. */
 @Injectable()
 export class MirroredBlobsService {
   private readonly logger = new Logger('Blobs');
   private readonly agreements = new SingleFlight<Claim>();
   private readonly sizes = new SingleFlight<number>();
-  private readonly checks = new SingleFlight<boolean>();
-  private readonly checked = new LRUCache<string, true>({ maxSize: maxChecked, sizeCalculation: () => 1 });
 
   constructor(
     private readonly content: ContentStore,
+    private readonly stored: StoredBlobs,
     private readonly downloads: DownloadsService,
+    private readonly ranges: DistantRanges,
     private readonly upstream: UpstreamClient,
     private readonly refusals: NegativeCache,
     private readonly permissions: PermissionService,
     private readonly origins: OriginService,
     private readonly outages: OutageAgreement,
     private readonly uses: UsesService,
-    private readonly settings: ServerSettings,
     private readonly traffic: TrafficCounts,
   ) {}
 
@@ -60,12 +50,10 @@ export class MirroredBlobsService {
     return this.responding(this.findHead(repository, digest));
   }
 
-  /**
-   * @param requester a replica never receives bytes that this process receives from a replica, so that no cycle forms.
-   * @throws OciError before the first byte
-   */
-  async open(repository: RepositoryRef, digest: Digest, requester: Requester = 'client'): Promise<OpenBlob> {
-    const opening = this.openAny(repository, digest, requester);
+  /** @throws OciError before the first byte */
+  async open(request: BlobRequest): Promise<OpenBlob> {
+    const { repository } = request;
+    const opening = this.openAny(request);
     try {
       const blob = await this.responding(opening);
       const { blobs } = this.traffic.of(repository.namespace.toString());
@@ -114,7 +102,7 @@ export class MirroredBlobsService {
   private async learnSize(repository: RepositoryRef, digest: Digest): Promise<number> {
     const size = await this.upstream.findBlobSize(repository, digest);
     if (size !== undefined) return size;
-    const blob = await this.openAny(repository, digest, 'client');
+    const blob = await this.openAny({ repository, digest, requester: 'client', range: undefined });
     try {
       let length = 0;
       if (blob.size !== undefined) return blob.size;
@@ -128,31 +116,32 @@ export class MirroredBlobsService {
     }
   }
 
-  private async openAny(repository: RepositoryRef, digest: Digest, requester: Requester): Promise<OpenBlob> {
+  private async openAny(request: BlobRequest): Promise<OpenBlob> {
+    const { repository, digest, requester } = request;
     if (requester === 'replica' && this.downloads.isFollowing(repository, digest)) {
       throw new OciError('UNAVAILABLE', 'another replica is downloading it', { retryAfter: 1 });
     }
     return (
-      this.join(repository, digest, requester) ??
+      this.join(request) ??
       (await this.openStored(repository, digest)) ??
-      this.join(repository, digest, requester) ??
-      (await this.openAgreed(repository, digest, requester)) ??
-      this.openNew(repository, digest, requester)
+      this.join(request) ??
+      (await this.openAgreed(request)) ??
+      (await this.ranges.openAlone(request)) ??
+      this.openNew(request)
     );
   }
 
   /** A download may have begun meanwhile; if it is for another repository, the upstream must agree first. */
-  private openNew(repository: RepositoryRef, digest: Digest, requester: Requester): Promise<OpenBlob> {
+  private openNew(request: BlobRequest): Promise<OpenBlob> {
+    const { repository, digest, requester } = request;
     const running = this.downloads.find(repository, digest);
-    if (!running) return this.follow(this.downloads.start(repository, digest, requester), repository, requester);
-    return running.isFor(repository)
-      ? this.follow(running, repository, requester)
-      : this.openAny(repository, digest, requester);
+    if (!running) return this.follow(this.downloads.start(repository, digest, requester), request);
+    return running.isFor(repository) ? this.follow(running, request) : this.openAny(request);
   }
 
-  private join(repository: RepositoryRef, digest: Digest, requester: Requester): Promise<OpenBlob> | undefined {
-    const download = this.downloads.find(repository, digest);
-    return download?.isFor(repository) === true ? this.follow(download, repository, requester) : undefined;
+  private join(request: BlobRequest): Promise<OpenBlob> | undefined {
+    const download = this.downloads.find(request.repository, request.digest);
+    return download?.isFor(request.repository) === true ? this.follow(download, request) : undefined;
   }
 
   /** Stored content of a repository that is recorded to contain it: a digest is not a permission (P14). */
@@ -162,7 +151,7 @@ export class MirroredBlobsService {
     const { size } = record;
     const bytes = await this.content.findSmall(digest, size);
     if (bytes?.length !== size) {
-      const opened = (await this.locate(digest, size)) ?? (await this.openContent(digest, size, 'HIT'));
+      const opened = (await this.stored.locate(digest, size)) ?? (await this.stored.open(digest, size, 'HIT'));
       if (opened) this.uses.blob(repository, digest);
       return opened;
     }
@@ -174,11 +163,8 @@ export class MirroredBlobsService {
   }
 
   /** Content that is stored or being downloaded for another repository, once the upstream agrees. */
-  private async openAgreed(
-    repository: RepositoryRef,
-    digest: Digest,
-    requester: Requester,
-  ): Promise<OpenBlob | undefined> {
+  private async openAgreed(request: BlobRequest): Promise<OpenBlob | undefined> {
+    const { repository, digest } = request;
     const running = this.downloads.find(repository, digest);
     const isElsewhere = running !== undefined && !running.isFor(repository);
     if (!isElsewhere && !(await this.findOrigin(repository, digest))) return undefined;
@@ -186,15 +172,15 @@ export class MirroredBlobsService {
       if (await this.outages.covers(error, repository, digest)) return undefined;
       throw error;
     });
-    if (!claim) return this.openContent(digest, undefined, 'STALE');
+    if (!claim) return this.stored.open(digest, undefined, 'STALE');
     const download = this.downloads.find(repository, digest);
     if (download) {
       download.admit(repository);
-      return this.follow(download, repository, requester);
+      return this.follow(download, request);
     }
     const origin = await this.findOrigin(repository, digest);
     if (!origin || !this.origins.isProven(repository, digest, origin, claim)) return undefined;
-    const stored = await this.openContent(digest, origin.size, 'REVALIDATED');
+    const stored = await this.stored.open(digest, origin.size, 'REVALIDATED');
     if (stored) {
       await this.link(repository, digest, origin);
       this.uses.blob(repository, digest);
@@ -233,84 +219,21 @@ export class MirroredBlobsService {
       });
   }
 
-  /** Content that clients may read from the storage itself; undefined leaves it to `openContent`. */
-  private async locate(digest: Digest, size: number): Promise<OpenBlob | undefined> {
-    const location = await this.content.urlOf(digest, redirectSeconds);
-    const isCheckDue = this.settings.checkCacheDigest && !this.checked.has(digest.toString());
-    if (location === undefined || isCheckDue || (await this.content.findSize(digest)) !== size) return undefined;
-    const copy: OpenBlob['copy'] = async (range, sink, signal) => {
-      const blob = await this.openContent(digest, size, 'HIT');
-      if (!blob) throw new OciError('UNAVAILABLE', 'the stored content was removed');
-      await blob.copy(range, sink, signal).finally(() => blob.close());
-    };
-    return { digest, size, cache: 'HIT', location, copy, close: () => Promise.resolve() };
-  }
-
-  private async openContent(
-    digest: Digest,
-    size: number | undefined,
-    cache: CacheStatus,
-  ): Promise<OpenBlob | undefined> {
-    const stored = await this.content.open(digest);
-    if (!stored) return undefined;
-    let isSound = false;
-    try {
-      isSound = await this.isSound(stored, digest, size);
-    } finally {
-      if (!isSound) await stored.close();
-    }
-    if (!isSound) return undefined;
-    const copy: OpenBlob['copy'] = (range, sink, signal) =>
-      stored.copy(range, sink, signal).catch((error: unknown) => this.discardDamaged(digest, error));
-    return { digest, size: stored.size, cache, copy, close: () => stored.close() };
-  }
-
-  /** Discards truncated content, so that only this response fails. @throws the error */
-  private async discardDamaged(digest: Digest, error: unknown): Promise<never> {
-    if (error instanceof StorageError && error.kind === 'damaged') {
-      this.logger.warn(`stored content of ${digest.toString()} is damaged and will be fetched again`);
-      await this.content.discard(digest);
-    }
-    throw error;
-  }
-
-  /** Sets damaged content aside, so that it is downloaded again (P18). */
-  private async isSound(stored: StoredObject, digest: Digest, size: number | undefined): Promise<boolean> {
-    const isSound = (size === undefined || stored.size === size) && (await this.hasDigest(stored, digest));
-    if (!isSound) {
-      this.logger.warn(`stored content of ${digest.toString()} is damaged and will be fetched again`);
-      await this.content.discard(digest);
-    }
-    return isSound;
-  }
-
-  private async hasDigest(stored: StoredObject, digest: Digest): Promise<boolean> {
-    if (!this.settings.checkCacheDigest || this.checked.has(digest.toString())) return true;
-    // Once for all concurrent requests; the first keeps its content open until the check ends.
-    return this.checks.run(digest.toString(), () => this.check(stored, digest));
-  }
-
-  private async check(stored: StoredObject, digest: Digest): Promise<boolean> {
-    const hash = digest.hasher();
-    await stored.copy({ offset: 0, length: stored.size }, (chunk) => {
-      hash.update(chunk);
-      return Promise.resolve();
-    });
-    if (!digest.matches(hash)) return false;
-    this.checked.set(digest.toString(), true);
-    return true;
-  }
-
-  private async follow(download: Download, repository: RepositoryRef, requester: Requester): Promise<OpenBlob> {
+  private async follow(download: Download, request: BlobRequest): Promise<OpenBlob> {
     const follower = download.follow();
     const { digest } = follower;
     try {
+      const part = await this.ranges.openAhead(request, download);
+      if (part) {
+        await follower.close();
+        return part;
+      }
       await follower.ready(smallBlobPatience);
     } catch (error) {
       await follower.close();
-      if (error instanceof StoredMeanwhileError) return this.openAny(repository, digest, requester);
+      if (error instanceof StoredMeanwhileError) return this.openAny(request);
       // A failure under another repository's credentials does not apply to this repository.
-      if (!download.repository.equals(repository)) return this.openNew(repository, digest, requester);
+      if (!download.repository.equals(request.repository)) return this.openNew(request);
       throw error;
     }
     const { size } = follower;
