@@ -5,6 +5,7 @@ import { request } from '../fakes/request.js';
 import { makeImage } from '../fixtures/images.js';
 import { Resolver } from '../../src/upstream/transport/resolver.js';
 import { expectError } from './support/error-document.js';
+import { Folder } from './support/folder.js';
 import { Mirror } from './support/mirror.js';
 import { MovingClock } from './support/moving-clock.js';
 import { rawRequest } from './support/raw.js';
@@ -164,6 +165,26 @@ describe('a configured registry whose name does not resolve', () => {
     const stored = await request(`${mirror.url}${path}`);
     expect([stored.status, stored.headers['x-cache']]).toEqual([200, 'STALE']);
     expectError(await rawRequest(mirror.url, '/v2/registry.test/team/app/manifests/2'), 503, 'UNAVAILABLE');
+  });
+
+  it('does not hide what is stored, not even after a restart', async () => {
+    await using registry = await FakeRegistry.start();
+    registry.addImage('team/app', image, ['1']);
+    await using folder = await Folder.make();
+    const clock = new MovingClock();
+    const host = `registry.example.test:${registry.host.split(':')[1]!}`;
+    const options = { clock, root: folder.path, upstreams: [{ namespace: 'registry.test', host }] };
+    {
+      await using mirror = await Mirror.start({ ...options, resolver: new FailingResolver() });
+      expect((await request(`${mirror.url}${path}`)).status).toBe(200);
+    }
+    clock.pass(3600);
+    await using mirror = await Mirror.start({ ...options, resolver: new ScriptedResolver([]) });
+    const stored = await request(`${mirror.url}${path}`);
+    expect([stored.status, stored.headers['x-cache']]).toEqual([200, 'STALE']);
+    const blob = await request(`${mirror.url}/v2/registry.test/team/app/manifests/${image.manifest.digest}`);
+    expect([blob.status, blob.headers['x-cache']]).toEqual([200, 'HIT']);
+    expectError(await rawRequest(mirror.url, '/v2/registry.test/team/app/manifests/2'), 404, 'NAME_UNKNOWN');
   });
 
   it('is an outage when the name service fails', async () => {
