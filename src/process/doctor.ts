@@ -24,7 +24,7 @@ export async function* doctor(settings: Settings): AsyncGenerator<CheckResult> {
   yield await runCheck({ name: 'open files', run: () => checkOpenFiles(server.maxConnections) });
 }
 
-/** The registry of requests that name none, if the upstream file does not have it. Where it has others, it may be of no use. */
+/** The default namespace, if the upstream file does not have it. If the file has other registries, failures are warnings. */
 async function* checkDefault({ server, upstreams }: Settings, seen: Seen): AsyncGenerator<CheckResult> {
   const namespace = Namespace.parse(server.defaultNamespace);
   if (upstreams.some((upstream) => Namespace.parse(upstream.namespace).equals(namespace))) return;

@@ -45,9 +45,9 @@ export function statusPage(view: StatusView): string {
 }
 
 function countedBy({ worker }: StatusView): string {
-  if (worker === undefined) return 'Counted and seen by this process since its start.';
+  if (worker === undefined) return 'Counts and states are those of this process since its start.';
   const { number, count } = worker;
-  return `Counted and seen by worker ${number} of ${count} since its start; a refresh may show another worker.`;
+  return `Counts and states are those of worker ${number} of ${count} since its start; a refresh may show another worker.`;
 }
 
 interface Section {

@@ -27,7 +27,7 @@ interface Asked {
   readonly repository: string;
 }
 
-/** Remembers how the last request to one host ended, and logs changes of how it takes the credentials. */
+/** Remembers how the last request to one host ended, and logs when its credentials become refused or accepted. */
 export class UpstreamOutcome {
   private readonly logger = new Logger('Upstream');
   private outcome: Outcome = { condition: 'not-contacted' };
@@ -66,7 +66,7 @@ export class UpstreamOutcome {
 
   private noteSuccess(): void {
     const { credentialState, settings } = this.upstream;
-    // With credentials, whoever sends them decides: this response may have required none.
+    // With credentials, only responses to requests that carried them count: this one may have required none.
     if (!settings.credentials) credentialState.noteAccepted();
     const { refusal } = credentialState;
     this.set(refusal === undefined ? 'up' : 'credentials-refused', refusal);

@@ -81,7 +81,7 @@ describe('the status page', () => {
 
   it('names the worker that it is about', async () => {
     await using mirror = await Mirror.start({ server: { worker: 2, workers: 3 } });
-    expect(await pageOf(mirror)).toContain('by worker 2 of 3');
+    expect(await pageOf(mirror)).toContain('those of worker 2 of 3');
   });
 
   it('tells what has been pulled, and runs, without the names of private repositories', async () => {

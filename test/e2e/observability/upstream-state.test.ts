@@ -35,13 +35,13 @@ const warnings = ({ mirror }: Stage) =>
 const wrong = { username: 'user', password: 'planted-and-wrong' };
 
 describe("a registry's state is its last outcome", () => {
-  it('that nobody has asked for is not green', async () => {
+  it('is not green before the first request', async () => {
     await using stage = await Stage.start();
     expect([await shown(stage.mirror), await measured(stage.mirror)]).toEqual(['not contacted', ['not-contacted']]);
   });
 
   const broken: [string, FakeRegistryOptions, UpstreamOptions, RegExp][] = [
-    ['a certificate of nobody', { tls: makeCertificate() }, { tls: true }, /SELF_SIGNED/],
+    ['an untrusted certificate', { tls: makeCertificate() }, { tls: true }, /SELF_SIGNED/],
     ['an expired certificate', { tls: makeCertificate(undefined, [-4, -2]) }, { tls: true }, /EXPIRED|SELF_SIGNED/],
     ['plain http where https is expected', {}, { tls: true }, /127\.0\.0\.1:\d+ \S/],
     ['https where plain http is expected', { tls: makeCertificate() }, {}, /127\.0\.0\.1:\d+ \S/],
