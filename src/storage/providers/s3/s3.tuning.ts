@@ -26,7 +26,8 @@ export const defaultTuning: S3Tuning = {
   requestTimeout: 20_000,
   retryDelay: 200,
   minOutage: 2_000,
-  silence: 2_000,
+  // A look later it is at most 2 s.
+  silence: 1_700,
   probeDelay: 1_000,
   maxProbeDelay: 5_000,
 };
