@@ -22,6 +22,8 @@ import { errorOfStatus, HeadRefusedError, UpstreamError } from './upstream-error
 import type { RequestKind } from './health/upstream.health.js';
 import { stateOf, type UpstreamState } from './health/upstream.state.js';
 import type { Upstream } from './upstream.js';
+import type { ListPage } from './lists/list.page.js';
+import { TagPages } from './lists/tag.pages.js';
 import { UpstreamsService } from './upstreams.service.js';
 
 /** Bytes of a tag list or a referrers index that is held whole. */
@@ -51,13 +53,6 @@ export interface BlobClaim {
   readonly size: number | undefined;
 }
 
-export interface ListPage {
-  /** The caller hands the hold over or releases it, or closes the long body. */
-  readonly content: HeldBody | LongBody;
-  /** Target of the upstream's link to the next page, verbatim. */
-  readonly next: string | undefined;
-}
-
 /** Client for the endpoints of the distribution specification. Requests go to the upstream of the repository's namespace. */
 @Injectable()
 export class UpstreamClient implements OnApplicationShutdown {
@@ -66,6 +61,7 @@ export class UpstreamClient implements OnApplicationShutdown {
   private readonly tokens: TokenService;
   private readonly dispatcher: Dispatcher;
   private readonly heads: HeadSupport;
+  private readonly pages: TagPages;
 
   constructor(
     private readonly upstreams: UpstreamsService,
@@ -79,6 +75,7 @@ export class UpstreamClient implements OnApplicationShutdown {
     this.session = new RegistrySession(this.agents, this.tokens);
     this.dispatcher = new Dispatcher(this.session, clock);
     this.heads = new HeadSupport(clock);
+    this.pages = new TagPages(clock);
   }
 
   /** @throws HeadRefusedError when only a GET can tell. */
@@ -190,8 +187,13 @@ export class UpstreamClient implements OnApplicationShutdown {
     return undefined;
   }
 
-  /** @param query `n` and `last` of the client's request. */
-  async listTags(repository: RepositoryRef, query: URLSearchParams): Promise<ListPage> {
+  /** A page of at most `n` tags, and of as many if there are. @param query of the client's request. */
+  listTags(repository: RepositoryRef, query: URLSearchParams): Promise<ListPage> {
+    const upstream = this.upstreams.get(repository.namespace);
+    return this.pages.list(upstream, query, (each) => this.listTagsOnce(repository, each));
+  }
+
+  private async listTagsOnce(repository: RepositoryRef, query: URLSearchParams): Promise<ListPage> {
     const response = await this.request('tag-list', repository, withQuery('tags/list', query), {
       accept: 'application/json',
     });

@@ -49,8 +49,10 @@ export interface TagsBehaviour {
   links: 'relative' | 'absolute';
   /** The most tags in one answer, also when `n` asks for more. */
   pageSize: number | undefined;
-  /** A larger `n` is 405, as at ECR. */
+  /** A larger `n` is refused. */
   refuseAbove: number | undefined;
+  /** With this status: 405 as at ECR, 413 as at Quay. */
+  refusal: number;
 }
 
 /** What registries without HEAD respond. */
@@ -173,6 +175,6 @@ export function makeBehaviour(options: BehaviourOptions = {}): Behaviour {
     token: { ...token, ...options.token },
     challenge: { ...challenge, ...options.challenge },
     cdn: { once: false, lifetime: undefined, refuseAuthorization: true, getOnly: false, ...options.cdn },
-    tags: { links: 'relative', pageSize: undefined, refuseAbove: undefined, ...options.tags },
+    tags: { links: 'relative', pageSize: undefined, refuseAbove: undefined, refusal: 405, ...options.tags },
   };
 }
