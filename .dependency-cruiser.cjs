@@ -71,7 +71,7 @@ module.exports = {
         '^src/process/serve[.]ts$',
       ],
     ),
-    packageOnlyIn('axios-only-in-upstream', ['axios', 'proxy-from-env'], [room('upstream')]),
+    packageOnlyIn('axios-only-in-upstream', ['axios'], [room('upstream')]),
     packageOnlyIn('prom-client-only-in-observability', ['prom-client'], [room('observability')]),
     packageOnlyIn('aws-only-in-s3', ['@aws-sdk', '@smithy'], ['^src/storage/providers/s3/']),
     packageOnlyIn('commander-only-in-cli', ['commander'], [room('cli')]),

@@ -31,9 +31,11 @@ LABEL org.opencontainers.image.title="oci-registry" \
   org.opencontainers.image.licenses="MIT" \
   org.opencontainers.image.version="${VERSION}" \
   org.opencontainers.image.revision="${REVISION}"
-# Where distroless has Node.js, before the usual places.
+# Where distroless has Node.js, before the usual places. With a bucket, downloads wait in TMPDIR for their upload: on a
+# disk, which /tmp may not be.
 ENV PATH=/nodejs/bin:/usr/local/bin:/usr/bin:/bin \
   NODE_ENV=production \
+  TMPDIR=/data \
   FILESYSTEM_ROOT=/data
 WORKDIR /app
 COPY LICENSE package.json ./

@@ -18,9 +18,10 @@ const workers = Math.max(2, availableParallelism() - 1);
 /** What measures delays, memory or time under load, or works the machine hard: one at a time, with nothing beside it. */
 const load = [
   'test/e2e/observability/bounded.test.ts',
+  'test/e2e/lazy-pull.test.ts',
   'test/e2e/push/stalling-clients.test.ts',
-  'test/e2e/security/{exhaustion,fuzz,memory,pipelining,quota,shares}.test.ts',
-  'test/chaos/{commit,kill,many-objects,rolling-restart,silent-names,storm}.test.ts',
+  'test/e2e/security/{exhaustion,fuzz,long-lists,memory,pipelining,quota,shares}.test.ts',
+  'test/chaos/{commit,kill,many-objects,orphans,rolling-restart,silent-names,storm}.test.ts',
 ];
 
 const suite = (name: string, include: string[], timeout: number, parallel: boolean, exclude: string[] = []) => ({

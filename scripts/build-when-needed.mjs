@@ -9,6 +9,8 @@ const newest = Math.max(
 );
 
 if (modified('dist/main.js') < newest) {
+  const reason = modified('dist/main.js') === 0 ? 'there is no build yet' : 'the source is newer than the build';
+  process.stderr.write(`Building oci-registry, because ${reason}. This takes a moment …\n`);
   const build = spawnSync('npm', ['run', '--silent', 'build'], { stdio: 'inherit' });
   process.exitCode = build.status ?? 1;
 }

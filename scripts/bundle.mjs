@@ -38,8 +38,7 @@ await build({
   platform: 'node',
   target: 'node20.19',
   mainFields: ['module', 'main'],
-  // Native code stays a package of its own.
-  external: [...optional, '@node-rs/bcrypt'],
+  external: optional,
   plugins: [unusedValidation],
   // Names stay: NestJS and people who read stack traces go by them.
   keepNames: true,

@@ -71,7 +71,24 @@ ${keys(settingsOf(HostedSettings))}
 ### Credentials
 
 \`UPSTREAM_CREDENTIALS\` is a JSON map from namespace, or fallback host, to \`{"username", "password"}\`. It overrides the
-credentials in the file. \`HTTPS_PROXY\`, \`HTTP_PROXY\` and \`NO_PROXY\` work as usual. Behind a proxy, unconfigured registries
+credentials in the file.
+
+## Proxies
+
+The server sends requests to registries, token realms and the bucket through the proxy that \`HTTPS_PROXY\` names for https
+and \`HTTP_PROXY\` for plain http, or else \`ALL_PROXY\`; names in lower case take precedence. A proxy is a URL with \`http\` or
+\`https\`, with or without a user and a password. \`NO_PROXY\` lists exceptions, separated by commas or spaces:
+
+| entry                               | hosts that are contacted directly                    |
+| ----------------------------------- | ---------------------------------------------------- |
+| \`example.com\`                       | this host and its subdomains                         |
+| \`.example.com\`, \`*.example.com\`   | its subdomains only                                  |
+| \`192.0.2.7\`, \`2001:db8::1\`        | this address                                         |
+| \`10.0.0.0/8\`, \`fd00::/8\`          | addresses of the network; names are not looked up    |
+| \`example.com:5000\`, \`[fd00::1]:443\` | as above, but this port only                       |
+| \`*\`                                 | every host                                           |
+
+\`localhost\`, loopback addresses and other replicas are always contacted directly. Behind a proxy, unconfigured registries
 are mirrored only if \`--allow-namespaces\` lists them.
 `;
 }

@@ -2,6 +2,7 @@
 import { postponeDateFormats } from './cli/date-formats.js';
 import { tuneHeap } from './cli/heap.js';
 import { workerNumber } from './cli/worker-number.js';
+import { Reload } from './process/reload.js';
 
 tuneHeap();
 postponeDateFormats();
@@ -10,9 +11,11 @@ const { runCommandLine } = await import('./cli/command-line.js');
 process.exitCode = await runCommandLine(process.argv.slice(2), {
   serve: async (settings) => {
     const worker = workerNumber();
-    if (worker !== undefined) return (await import('./process/work.js')).work(settings, worker);
-    if (settings.server.workers > 1) return (await import('./process/supervise.js')).supervise(settings);
-    await (await import('./process/serve.js')).serve(settings);
+    // A worker gets the request from its supervisor; its own signal is that of a terminal, which goes to all processes.
+    const reload = worker === undefined ? Reload.onSignal() : Reload.onMessage();
+    if (worker !== undefined) return (await import('./process/work.js')).work(settings, worker, reload);
+    if (settings.server.workers > 1) return (await import('./process/supervise.js')).supervise(settings, reload);
+    await (await import('./process/serve.js')).serve(settings, reload);
     return 0;
   },
   access: async (settings, question) => (await import('./process/access.report.js')).reportAccess(settings, question),

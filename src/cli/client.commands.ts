@@ -1,11 +1,12 @@
 import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import { ClientSettings } from '../config/client.settings.js';
 import { ConfigurationError } from '../config/configuration-error.js';
 import { validateSettings } from '../config/validation/validation.js';
 import { AdminClient } from './admin.client.js';
 import { maintain, remove, showUsage } from './maintenance.js';
-import { addSettings, optionsHelp, textOf } from './setting-options.js';
+import { addSettings, helpFlags, optionsHelp, textOf, variablesOf } from './setting-options.js';
 import { StartError } from './start-error.js';
 import { warm } from './warm.js';
 
@@ -44,7 +45,7 @@ function addCommand(program: Command, usage: string, description: string): Comma
   const command = program
     .command(usage)
     .description(description)
-    .helpOption('--help', 'print this help')
+    .helpOption(helpFlags, 'print this help')
     // The options of the server do not apply to client commands.
     .configureHelp({ showGlobalOptions: false });
   return addSettings(command, ClientSettings);
@@ -53,7 +54,9 @@ function addCommand(program: Command, usage: string, description: string): Comma
 /** @throws ConfigurationError */
 function connect(command: Command): [AdminClient, ClientSettings] {
   const text = textOf(ClientSettings, command.opts());
-  const { value, problems } = validateSettings(ClientSettings, text, (name) => `--${name}`);
+  const variables = new Map(variablesOf(ClientSettings, command.opts()));
+  const nameOf = (name: string) => variables.get(`--${name}`) ?? `--${name}`;
+  const { value, problems } = validateSettings(ClientSettings, text, nameOf);
   if (problems.length > 0) throw new ConfigurationError(problems);
   return [new AdminClient(value), value];
 }
@@ -73,7 +76,7 @@ function readList(file: string): string[] {
       .filter((line) => line !== '');
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown error';
-    throw new StartError(`--file: cannot be read: ${code}`);
+    throw new StartError(`--file: cannot be read: ${code}: ${resolve(file)}`);
   }
 }
 

@@ -5,14 +5,27 @@ import { ConfigurationError } from '../config/configuration-error.js';
 import { ServerSettings } from '../config/server.settings.js';
 import { loadSettings, type Settings } from '../config/settings.js';
 import { storageClasses, type StorageName } from '../config/storage.settings.js';
+import { settingsOf } from '../config/validation/setting.decorator.js';
 import { version } from '../config/version.js';
 import { addAccessCommands, type AccessQuestion } from './access.commands.js';
+import { didYouMean, nearestName } from '../config/validation/nearest-name.js';
 import { addClientCommands } from './client.commands.js';
 import { reportDoctor } from './doctor.report.js';
-import { addSettings, optionsHelp, textOf, withBooleans, type Flags } from './setting-options.js';
+import {
+  addSettings,
+  helpFlags,
+  misspeltVariables,
+  optionsHelp,
+  textOf,
+  variablesOf,
+  withBooleans,
+  type Flags,
+} from './setting-options.js';
 import { StartError } from './start-error.js';
 
 const usageError = 2;
+const seeHelp = 'see oci-registry --help';
+const allClasses = [ServerSettings, ClientSettings, ...Object.values(storageClasses)];
 
 /** The commands that need the server's code. */
 export interface Commands {
@@ -52,6 +65,11 @@ function readCommandLine(argv: readonly string[], commands: Commands): Task | un
     loadSettings({
       server: textOf(ServerSettings, program.opts()),
       storage: { name, text: textOf(storageClasses[name], flags) },
+      variables: new Map([
+        ...variablesOf(ServerSettings, program.opts()),
+        ...variablesOf(storageClasses[name], flags, `${name} `),
+      ]),
+      warnings: misspeltVariables(allClasses),
     });
   addStorageCommands(program, true, (name, flags) => {
     task = () => commands.serve(load(name, flags));
@@ -59,25 +77,28 @@ function readCommandLine(argv: readonly string[], commands: Commands): Task | un
   const doctor = program
     .command('doctor')
     .description('check configuration, storage and upstreams; accepts the options and storage commands of the server')
-    .helpOption('--help', 'print this help')
+    .helpOption(helpFlags, 'print this help')
     .helpCommand(false)
     .option('--json [boolean]', 'print one JSON object per line');
   addStorageCommands(doctor, false, (name, flags) => {
     const { json } = doctor.opts<{ json?: string }>();
-    task = () => reportDoctor(() => commands.doctor(load(name, flags)), json !== undefined && json !== 'false');
+    const examine = () => {
+      const settings = load(name, flags);
+      return { warnings: settings.warnings ?? [], results: commands.doctor(settings) };
+    };
+    task = () => reportDoctor(examine, json !== undefined && json !== 'false');
   });
   addAccessCommands(program, (question) => {
     task = () => commands.access(load('filesystem', {}), question);
   });
   addClientCommands(program, (client) => (task = client));
   try {
-    const classes = [ServerSettings, ClientSettings, ...Object.values(storageClasses)];
-    program.parse(withBooleans(argv, classes), { from: 'user' });
+    program.parse(withBooleans(argv, allClasses), { from: 'user' });
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
     // Commander has already printed the help, the version or the error.
     if (error.exitCode === 0) return undefined;
-    throw new StartError('see oci-registry --help');
+    throw new StartError(seeHelp);
   }
   return task;
 }
@@ -85,14 +106,46 @@ function readCommandLine(argv: readonly string[], commands: Commands): Task | un
 function makeProgram(): Command {
   const program = new Command('oci-registry')
     .description('Pull-through mirror for container images from any OCI registry')
-    .version(version, '--version', 'print the version')
-    .helpOption('--help', 'print this help')
+    .version(version, '-V, --version', 'print the version')
+    .helpOption(helpFlags, 'print this help')
     .helpCommand(false)
     .exitOverride()
-    // Commander quotes a mistyped option with its value, which may be a secret.
-    .configureOutput({ outputError: (text, write) => write(text.replace(/=.*'/s, "=…'")) })
+    .configureOutput({ outputError: (text, write) => write(explain(text)) })
     .configureHelp({ showGlobalOptions: true });
   return addSettings(program, ServerSettings);
+}
+
+/**
+ * Commander quotes a mistyped option with its value, which may be a secret and keeps it from suggesting another, and does
+ * not tell whose option it is.
+ */
+function explain(text: string): string {
+  const [, option] = /unknown option '--([a-z0-9-]+)/.exec(text) ?? [];
+  return text.replace(/=.*'/s, "=…'") + (option === undefined ? '' : hintOn(option, text.includes('Did you mean')));
+}
+
+function hintOn(option: string, hasSuggestion: boolean): string {
+  const all = [
+    { owner: 'the server', type: ServerSettings },
+    ...storageCommands.map(({ name }) => ({ owner: name, type: storageClasses[name] })),
+    { owner: 'the commands for a running server', type: ClientSettings },
+  ].map(({ owner, type }) => ({ owner, names: settingsOf(type).map(({ name }) => name) }));
+  const owners = all.filter(({ names }) => names.includes(option)).map(({ owner }) => owner);
+  if (owners.length > 0) return `--${option} is an option of ${owners.join(' and ')}\n`;
+  const nearest = hasSuggestion
+    ? undefined
+    : nearestName(
+        option,
+        all.flatMap(({ names }) => names),
+      );
+  return nearest === undefined ? '' : `(Did you mean --${nearest}?)\n`;
+}
+
+/** The word is not repeated: it may be a secret. */
+function unknownCommand(word: string, parent: Command): string {
+  const names = parent.commands.map((command) => command.name());
+  const nearest = nearestName(word, names);
+  return `unknown command or argument${didYouMean(nearest)}${nearest === undefined ? `: the commands are ${names.join(', ')}` : ''}\n${seeHelp}`;
 }
 
 const storageCommands: readonly { name: StorageName; description: string; isDefault: boolean }[] = [
@@ -115,8 +168,12 @@ function addStorageCommands(
     const command = parent
       .command(name, { isDefault })
       .description(description)
-      .helpOption('--help', 'print this help')
-      .action(() => choose(name, command.opts()));
+      .helpOption(helpFlags, 'print this help')
+      .allowExcessArguments()
+      .action(() => {
+        if (command.args.length > 0) throw new StartError(unknownCommand(command.args[0] ?? '', parent));
+        choose(name, command.opts());
+      });
     addSettings(command, storageClasses[name]);
     if (isListed) parent.addHelpText('after', () => `\nOptions of ${name}:\n${optionsHelp(command)}`);
   }

@@ -1,9 +1,14 @@
 import { Option, type Command } from 'commander';
 import { settingsOf, type Setting } from '../config/validation/setting.decorator.js';
+import type { Problem } from '../config/configuration-error.js';
+import { didYouMean, nearestName } from '../config/validation/nearest-name.js';
 import type { Texts } from '../config/settings.js';
 
 export type Flags = Readonly<Record<string, unknown>>;
 type SettingsClass = abstract new () => object;
+export const helpFlags = '-h, --help';
+/** Characters of the shortest variable that may be a misspelt one. */
+const shortestVariable = 8;
 
 /** Adds an option for each setting of a class. */
 export function addSettings(command: Command, type: SettingsClass): Command {
@@ -31,6 +36,29 @@ export function textOf(type: SettingsClass, flags: Flags): Texts {
     return variable === undefined || variable === '' ? [] : [[name, variable]];
   });
   return Object.fromEntries(texts) as Texts;
+}
+
+/**
+ * The environment variables that `textOf` takes values from, by their options.
+ * @param prefix of the options: the command that they belong to, and a space.
+ */
+export function variablesOf(type: SettingsClass, flags: Flags, prefix = ''): [option: string, variable: string][] {
+  return settingsOf(type).flatMap(({ name, env }) => {
+    const isUsed = env !== undefined && flags[camelCase(name)] === undefined && (process.env[env] ?? '') !== '';
+    return isUsed ? [[`${prefix}--${name}`, env]] : [];
+  });
+}
+
+/** Variables with values whose names are nearly those of settings. Short names are too likely to be something else. */
+export function misspeltVariables(classes: readonly SettingsClass[]): Problem[] {
+  const known = new Set(classes.flatMap((type) => settingsOf(type).flatMap(({ env }) => env ?? [])));
+  return Object.keys(process.env)
+    .filter((name) => name.length >= shortestVariable && !known.has(name) && process.env[name] !== '')
+    .flatMap((name) => {
+      const nearest = nearestName(name, known, 1 / 6);
+      const reason = `is not a known setting${didYouMean(nearest)}`;
+      return nearest === undefined ? [] : [{ path: name, kind: 'a variable', reason }];
+    });
 }
 
 /** Makes `--flag` alone mean true; otherwise commander would use the next word, even a subcommand, as its value. */

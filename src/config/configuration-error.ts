@@ -3,6 +3,9 @@ export interface Problem {
   readonly path: string;
   readonly kind: string;
   readonly reason: string;
+  /** Line in the file that the mistake is in, from 1, and the file, if they are known. */
+  readonly line?: number | undefined;
+  readonly file?: string | undefined;
 }
 
 /** All mistakes in a configuration. The program prints them and exits with code 2. */
@@ -10,8 +13,14 @@ export class ConfigurationError extends Error {
   override readonly name = 'ConfigurationError';
 
   constructor(readonly problems: readonly Problem[]) {
-    super(problems.map(({ path, kind, reason }) => `${path}: ${kind}: ${reason}`).join('\n'));
+    super(problems.map(lineOf).join('\n'));
   }
+}
+
+/** The problem in one line. */
+export function lineOf({ path, kind, reason, line, file }: Problem): string {
+  const place = [file, line === undefined ? undefined : `line ${line}`].filter((part) => part !== undefined);
+  return `${path}: ${kind}: ${reason}${place.length === 0 ? '' : ` (${place.join(', ')})`}`;
 }
 
 export function kindOf(value: unknown): string {

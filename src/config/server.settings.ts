@@ -361,6 +361,17 @@ export class ServerSettings {
   maxDownloads = 64;
 
   @Setting({
+    name: 'distant-ranges',
+    env: 'DISTANT_RANGES',
+    value: 'policy',
+    default: 'fetch',
+    description:
+      'ranges that begin more than 8 MiB beyond what has been downloaded: fetch (from the upstream at once, unverified, beside the download of the whole), fetch-only (the same, without beginning a download) or wait (for the download)',
+  })
+  @IsOneOf(['fetch', 'fetch-only', 'wait'])
+  distantRanges: 'fetch' | 'fetch-only' | 'wait' = 'fetch';
+
+  @Setting({
     name: 'min-download-rate',
     env: 'MIN_DOWNLOAD_RATE',
     value: 'size',

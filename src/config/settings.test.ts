@@ -88,6 +88,7 @@ describe('loadSettings', () => {
   });
 
   it('reports the mistakes of the command line, the storage, the file and the credentials at once', () => {
+    const upstreams = file('- {namespace: a.b}');
     expect(
       mistakes({
         server: {
@@ -95,7 +96,7 @@ describe('loadSettings', () => {
           'max-downloads': '0',
           'drain-timeout': '30',
           colour: 'red',
-          'upstream-config-file': file('- {namespace: a.b}'),
+          'upstream-config-file': upstreams,
           'upstream-credentials': '{"c d":{}}',
         },
         storage: { name: 'filesystem', text: { root: '', size: '1' } },
@@ -107,14 +108,14 @@ describe('loadSettings', () => {
       '--colour: text: is not a known setting',
       'filesystem --root: empty text: must be the path of a directory',
       'filesystem --size: text: is not a known setting',
-      'UPSTREAM_CREDENTIALS[0]: a map: the key must be a registry host',
-      'upstreams[0].host: missing: must be a host name or address with an optional port, without scheme or path',
+      '--upstream-credentials[0]: a map: the key must be a registry host',
+      `upstreams[0].host: missing: must be a host name or address with an optional port, without scheme or path (${upstreams}, line 1)`,
     ]);
   });
 
   it('reports a file that cannot be read, in one line', () => {
     expect(mistakes({ server: { 'upstream-config-file': join(folder, 'absent') } })).toEqual([
-      '--upstream-config-file: a file: cannot be read: ENOENT: no such file or directory',
+      `--upstream-config-file: a file: cannot be read: ENOENT: no such file or directory: ${join(folder, 'absent')}`,
     ]);
   });
 

@@ -1,14 +1,17 @@
 import { readAccess } from './access/access-file.js';
 import type { AccessSettings } from './access/access.settings.js';
+import { completeS3 } from './aws/aws-defaults.js';
 import { ConfigurationError, type Problem } from './configuration-error.js';
 import { checkKeyPair, keyPairFiles, readKeyPair } from './key-pair.js';
 import type { HostedSettings } from './hosted.settings.js';
+import { checkProxies } from './proxy/proxy.js';
 import { ServerSettings } from './server.settings.js';
 import { storageClasses, type StorageName, type StorageSettings } from './storage.settings.js';
-import { readNamespaces, readSettingFile } from './upstream-file.js';
+import { isEmptyYaml, readNamespaces, readSettingFile } from './upstream-file.js';
 import type { UpstreamSettings } from './upstream.settings.js';
 import { isRegistryHost } from './validation/rules.js';
 import { validateSettings } from './validation/validation.js';
+import { YamlLines } from './validation/yaml.lines.js';
 
 /** All validated settings of a server. */
 export interface Settings {
@@ -21,6 +24,8 @@ export interface Settings {
   readonly access?: AccessSettings;
   /** Names of the server settings that were set explicitly. */
   readonly given?: ReadonlySet<string>;
+  /** What is valid and yet probably a mistake. */
+  readonly warnings?: readonly Problem[];
 }
 
 /** Texts by name; a list comes from a repeatable flag. */
@@ -30,6 +35,9 @@ export type Texts = Readonly<Record<string, string | readonly string[]>>;
 export interface SettingsText {
   readonly server: Texts;
   readonly storage: { readonly name: StorageName; readonly text: Texts };
+  /** Environment variables that gave settings their values, by the options `--listen` and `filesystem --root`. */
+  readonly variables?: ReadonlyMap<string, string>;
+  readonly warnings?: readonly Problem[];
 }
 
 /**
@@ -41,35 +49,67 @@ export function loadSettings(text: SettingsText): Settings {
   const server = validateSettings(ServerSettings, text.server, (name) => `--${name}`);
   const { name: storageName, text: storageText } = text.storage;
   const storageClass: new () => StorageSettings = storageClasses[storageName];
-  const storage = validateSettings(storageClass, storageText, (name) => `${storageName} --${name}`);
+  const { texts, sources } = storageName === 's3' ? completeS3(storageText) : { texts: {}, sources: {} };
+  const storage = validateSettings(
+    storageClass,
+    { ...texts, ...storageText },
+    (name) => sources[name] ?? `${storageName} --${name}`,
+  );
+  if (storage.value.provider === 's3') storage.value.sources = sources;
   problems.push(...server.problems, ...storage.problems);
   collect(problems, () => {
     const files = keyPairFiles(server.value);
     if (files) checkKeyPair(readKeyPair(files), Date.now());
   });
-  const { upstreamConfigFile: file } = server.value;
+  collect(problems, checkProxies);
+  const file = server.value.upstreamConfigFile;
+  const yaml =
+    file === undefined ? undefined : collect(problems, () => readSettingFile(file, '--upstream-config-file'));
   // Names that are not valid have been reported.
   const names = server.value.hostedNamespaces.filter((name) => isRegistryHost(name));
-  const namespaces = collect(problems, () =>
-    readNamespaces(
-      file === undefined ? undefined : readSettingFile(file, '--upstream-config-file'),
-      readCredentials(server.value),
-      names,
-    ),
-  );
+  const namespaces = collect(problems, () => readNamespaces(yaml, readCredentials(server.value), names));
   const { accessFile } = server.value;
-  const access =
-    accessFile === undefined
-      ? undefined
-      : collect(problems, () => readAccess(readSettingFile(accessFile, '--access-file')));
-  if (problems.length > 0 || namespaces === undefined) throw new ConfigurationError(problems);
+  const accessYaml =
+    accessFile === undefined ? undefined : collect(problems, () => readSettingFile(accessFile, '--access-file'));
+  const access = accessYaml === undefined ? undefined : collect(problems, () => readAccess(accessYaml));
+  const named = (problem: Problem) => withOrigin(problem, text, server.value);
+  if (problems.length > 0 || namespaces === undefined)
+    throw new ConfigurationError(withLines(problems, yaml, file).map(named));
+  const warnings = [...(text.warnings ?? []), ...emptyFile(yaml, file).map(named)];
   return {
     server: server.value,
     storage: storage.value,
     ...namespaces,
     ...(access && { access }),
     given: new Set(Object.keys(text.server)),
+    warnings,
   };
+}
+
+/** The file and the lines of what the upstream file has wrong. */
+function withLines(problems: readonly Problem[], yaml: string | undefined, file: string | undefined): Problem[] {
+  const isInFile = ({ path }: Problem) => path === 'upstreams' || path.startsWith('upstreams[');
+  if (yaml === undefined || !problems.some(isInFile)) return [...problems];
+  const isValid = problems.some(({ path }) => path.startsWith('upstreams['));
+  const lines = isValid ? new YamlLines(yaml) : undefined;
+  return problems.map((problem) => {
+    if (!isInFile(problem)) return problem;
+    return { ...problem, file, line: problem.line ?? lines?.lineOf(problem.path.slice('upstreams'.length)) };
+  });
+}
+
+/** Names what held the value: the environment variable if it was one, for the credentials the option or the file. */
+function withOrigin(problem: Problem, { variables }: SettingsText, server: ServerSettings): Problem {
+  const source = `--upstream-credentials${server.upstreamCredentialsFile === undefined ? '' : '-file'}`;
+  const path = problem.path.replace(/^UPSTREAM_CREDENTIALS(?=$|\[)/, source);
+  const [, option = path, rest = ''] = /^([^[]*)(\[.*)?$/s.exec(path) ?? [];
+  return { ...problem, path: `${variables?.get(option) ?? option}${rest}` };
+}
+
+/** An empty list is meant; a file without any is probably the wrong one, or was not written to its end. */
+function emptyFile(yaml: string | undefined, file: string | undefined): Problem[] {
+  if (yaml === undefined || !isEmptyYaml(yaml)) return [];
+  return [{ path: '--upstream-config-file', kind: 'a file', reason: 'is empty: it configures no registry', file }];
 }
 
 function collect<T>(problems: Problem[], read: () => T): T | undefined {

@@ -33,7 +33,8 @@ export class FilesystemSettings {
     value: 'octal',
     default: '077',
     parse: parseUmask,
-    description: 'permissions to withhold from stored files and directories: 077 restricts access to the owner',
+    description:
+      'permissions to withhold from stored files and directories, whatever the umask of the process: 077 restricts access to the owner, 007 to the group',
   })
   @IsUmask()
   umask = 0o077;
@@ -62,7 +63,8 @@ export class S3Settings {
     env: 'S3_HOST',
     value: 'url',
     parse: (text) => (/^[a-z]+:\/\//i.test(text) ? text : `https://${text}`),
-    description: 'endpoint of an S3-compatible server, such as http://minio:9000; https unless a scheme is given',
+    description:
+      'endpoint of an S3-compatible server, such as http://minio:9000; https unless a scheme is given; without it, AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL or the profile counts, or else Amazon S3',
   })
   @IsOptional()
   @IsHttpUrl()
@@ -73,7 +75,7 @@ export class S3Settings {
     env: 'S3_REGION',
     value: 'name',
     default: 'us-east-1',
-    description: 'region of the bucket',
+    description: 'region of the bucket; without it, AWS_REGION, AWS_DEFAULT_REGION or the profile counts',
   })
   @IsText('the name of a region', 64)
   region = 'us-east-1';
@@ -138,6 +140,9 @@ export class S3Settings {
   })
   @IsFlag()
   redirect = false;
+
+  /** Where values come from that the environment of the AWS tools gave, by the names of their settings. */
+  sources: Readonly<Record<string, string>> = {};
 }
 
 /** Options of `custom`, an external provider. */

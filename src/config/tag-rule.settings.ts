@@ -1,4 +1,4 @@
-import { matchesPattern } from '../oci/pattern.js';
+import { matchesPattern } from '../oci/patterns/pattern.js';
 import { parseDuration } from './values/duration.js';
 import { IsTagPattern, IsTagTtl } from './validation/rules.js';
 import { Setting } from './validation/setting.decorator.js';

@@ -104,7 +104,7 @@ describe('the upstream file', () => {
     expect(mistakes(yaml, '{"quay.io":7,"not a host":{"username":"u","password":"p"}}').sort()).toEqual(
       [
         'upstreams[0].host: missing: must be a host name or address with an optional port, without scheme or path',
-        'upstreams[0].hosts: text: is not a known setting',
+        'upstreams[0].hosts: text: is not a known setting; did you mean host?',
         'upstreams[1]: text: must be a map with namespace and host',
         'upstreams[2].host: text: must be a host name or address with an optional port, without scheme or path',
         'upstreams[2].tls: text: must be true, false, 1 or 0',
@@ -156,7 +156,7 @@ describe('the upstream file', () => {
     expect(mistakes(entry(good))).toEqual([]);
     expect(mistakes(entry(bad))).toEqual(['upstreams[0].ca_file: a file: contains no PEM certificate']);
     expect(mistakes(entry(join(folder, 'absent')))).toEqual([
-      'upstreams[0].ca_file: a file: cannot be read: ENOENT: no such file or directory',
+      `upstreams[0].ca_file: a file: cannot be read: ENOENT: no such file or directory: ${join(folder, 'absent')}`,
     ]);
   });
 
@@ -189,7 +189,7 @@ describe('the upstream file', () => {
 describe('an upstream file that is no YAML', () => {
   it('has reason and line reported', () => {
     expect(mistakes('- namespace: a.b\n  host: "a.b\n')).toEqual([
-      'upstreams: text: is not valid YAML: deficient indentation at line 3',
+      'upstreams: text: is not valid YAML: deficient indentation (line 3)',
     ]);
   });
 
@@ -381,15 +381,65 @@ describe('readSettingFile', () => {
     const large = join(folder, 'large');
     writeFileSync(large, Buffer.alloc(4 * 1024 * 1024 + 1));
     for (const [file, reason] of [
-      [join(folder, 'absent'), 'ENOENT: no such file or directory'],
+      [join(folder, 'absent.yaml'), 'ENOENT: no such file or directory'],
       [folder, 'EISDIR: illegal operation on a directory'],
       [large, 'the file is larger than 4 MiB'],
     ] as const) {
       expect(() => readSettingFile(file, '--upstream-config-file')).toThrow(
         new ConfigurationError([
-          { path: '--upstream-config-file', kind: 'a file', reason: `cannot be read: ${reason}` },
+          { path: '--upstream-config-file', kind: 'a file', reason: `cannot be read: ${reason}: ${file}` },
         ]),
       );
     }
+  });
+});
+
+describe('an upstream below a path', () => {
+  const entry = (host: string, more = '') => `- {namespace: docker.io, host: '${host}'${more}}`;
+
+  it.each([
+    ['harbor.example.com/project', 'harbor.example.com', 'project'],
+    ['harbor.example.com:8443/a/b-c/d_e/', 'harbor.example.com:8443', 'a/b-c/d_e'],
+    ['10.0.0.1:5000/key', '10.0.0.1:5000', 'key'],
+    ['[fd00::1]:5000/key', '[fd00::1]:5000', 'key'],
+  ])('may be given by a host with a path: %s', (given, host, pathPrefix) => {
+    expect(readUpstreams(entry(given), undefined)).toMatchObject([{ host, pathPrefix }]);
+    expect(readUpstreams(entry(host, `, path_prefix: ${pathPrefix}`), undefined)).toMatchObject([{ host, pathPrefix }]);
+    const fallbacks = `, fallback_hosts: [{host: '${given}'}]`;
+    expect(readUpstreams(entry('a.example', fallbacks), undefined)).toMatchObject([
+      { host: 'a.example', fallbackHosts: [{ host, pathPrefix }] },
+    ]);
+  });
+
+  it.each(['Project', '/project', 'a//b', 'a/', '../a', 'a b', '.', '-a', 'a'.repeat(256)])(
+    'has a path of components of repository names: %s is none',
+    (prefix) => {
+      const lines = mistakes(entry('harbor.example.com', `, path_prefix: '${prefix}'`));
+      expect(lines).toEqual([
+        expect.stringMatching(/^upstreams\[0\]\.path_prefix: text: must be components of a repo/),
+      ]);
+    },
+  );
+
+  it('is reported when its host is no host, or when it has two paths', () => {
+    for (const host of ['https://harbor.example.com', 'harbor.example.com/', '/project', 'user@harbor/project'])
+      expect(mistakes(entry(host))).toEqual([
+        expect.stringMatching(/^upstreams\[0\]\.host: text: must be a host name/),
+      ]);
+    const both = entry('harbor.example.com/a', ', path_prefix: b');
+    expect(mistakes(both)).toEqual([expect.stringMatching(/^upstreams\[0\]\.host: text: must be a host name/)]);
+    expect(mistakes(entry('harbor.example.com/Project'))).toEqual([
+      expect.stringMatching(/^upstreams\[0\]\.path_prefix/),
+    ]);
+  });
+
+  it('lets a host have several of them as fallbacks, and takes their credentials by host', () => {
+    const hosts = ['harbor.example.com/a', 'harbor.example.com/b'].map((host) => `{host: ${host}}`);
+    const secrets = '{"harbor.example.com":{"username":"u","password":"p"}}';
+    const upstreams = readUpstreams(entry('a.example', `, fallback_hosts: [${hosts.join()}]`), secrets);
+    expect(upstreams).toHaveLength(1);
+    expect(upstreams[0]?.fallbackHosts.map(({ credentials }) => credentials?.username)).toEqual(['u', 'u']);
+    const repeated = entry('a.example', `, fallback_hosts: [${hosts.join()}, {host: harbor.example.com/a}]`);
+    expect(mistakes(repeated)).toHaveLength(1);
   });
 });

@@ -1,13 +1,15 @@
 import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
 import { loadAll } from 'js-yaml';
 import { Namespace } from '../oci/namespace.js';
 import { ConfigurationError, kindOf, type Problem } from './configuration-error.js';
 import { isHostedEntry, readHosted, type Entry } from './hosted-entries.js';
 import type { HostedSettings } from './hosted.settings.js';
 import { isText } from './validation/rules.js';
+import { splitHosts } from './validation/host-path.js';
 import { EndpointSettings, UpstreamSettings } from './upstream.settings.js';
 import { TagRuleSettings } from './tag-rule.settings.js';
-import { yamlProblem } from './yaml-problem.js';
+import { yamlProblem } from './validation/yaml-problem.js';
 import { validateSettings, type Values } from './validation/validation.js';
 
 const maxFileBytes = 4 * 1024 * 1024;
@@ -19,6 +21,11 @@ export function defaultHost(namespace: Namespace): string {
   return namespace.isDockerHub ? 'registry-1.docker.io' : namespace.toString();
 }
 
+/** Settings of a namespace that the upstream file does not have. */
+export function defaultUpstream(namespace: Namespace): UpstreamSettings {
+  return Object.assign(new UpstreamSettings(), { namespace: namespace.toString(), host: defaultHost(namespace) });
+}
+
 /** @param setting path of the setting in messages. @throws ConfigurationError when the file cannot be read */
 export function readSettingFile(file: string, setting: string): string {
   try {
@@ -27,8 +34,15 @@ export function readSettingFile(file: string, setting: string): string {
     return text.toString('utf8');
   } catch (error) {
     const reason = error instanceof Error ? error.message.split(',')[0] : 'unknown';
-    throw new ConfigurationError([{ path: setting, kind: 'a file', reason: `cannot be read: ${reason}` }]);
+    const place = isPath(file, setting) ? `: ${resolve(file)}` : '';
+    throw new ConfigurationError([{ path: setting, kind: 'a file', reason: `cannot be read: ${reason}${place}` }]);
   }
+}
+
+/** Whether a text is surely the path of a file, and no secret that was set in its place. */
+function isPath(text: string, setting: string): boolean {
+  const least = /password|credentials/.test(setting) ? /\// : /[/.]/;
+  return least.test(text) && /^[\w .,@%+=:~/-]{1,255}$/.test(text);
 }
 
 /** The namespaces that are configured. */
@@ -72,10 +86,15 @@ export function readNamespaces(
 function entriesOf(list: readonly unknown[], problems: Problem[]): Entry[] {
   return list.flatMap((values, index) => {
     const path = `upstreams[${index}]`;
-    if (isMap(values)) return [{ values, path }];
+    if (isMap(values)) return [{ values: splitHosts(values), path }];
     problems.push({ path, kind: kindOf(values), reason: 'must be a map with namespace and host' });
     return [];
   });
+}
+
+/** Whether there is nothing in the file but comments. */
+export function isEmptyYaml(text: string): boolean {
+  return text.split('\n').every((line) => /^(?:\s*(?:#.*)?|---\s*(?:#.*)?)$/.test(line));
 }
 
 function parseYaml(text: string, problems: Problem[]): unknown[] {
@@ -86,7 +105,7 @@ function parseYaml(text: string, problems: Problem[]): unknown[] {
     if (more.length === 0 && Array.isArray(document)) return document;
     problems.push({ path: 'upstreams', kind: kindOf(document), reason: 'must be one YAML list of upstreams' });
   } catch (error) {
-    problems.push(yamlProblem('upstreams', error));
+    problems.push(yamlProblem('upstreams', error, text));
   }
   return [];
 }
@@ -159,7 +178,9 @@ function readFallbacks(
     const isName = (text: string) => name !== undefined && canonicalNamespace(text)?.equals(name) === true;
     const secret = Object.entries(secrets).find(([key]) => isName(key))?.[1];
     const values = isMap(secret) ? { ...entry, username: secret.username, password: secret.password } : entry;
-    const first = entries.findIndex(({ host }) => typeof host === 'string' && isName(host));
+    const first = entries.findIndex(
+      ({ host, path_prefix: prefix }) => typeof host === 'string' && isName(host) && prefix === entry.path_prefix,
+    );
     if (first !== -1 && first < index) {
       problems.push({ path: `${path}.host`, kind: 'text', reason: `repeats ${at}.fallback_hosts[${first}]` });
     }

@@ -8,6 +8,7 @@ import {
   IsDuration,
   IsFlag,
   IsRegistryHost,
+  IsRepositoryPath,
   IsSecret,
   IsText,
 } from './validation/rules.js';
@@ -22,6 +23,15 @@ export class EndpointSettings {
   @Setting({ name: 'host', description: 'host of the registry, with an optional port' })
   @IsRegistryHost()
   host!: string;
+
+  @Setting({
+    name: 'path_prefix',
+    description:
+      'path below which this registry has its repositories, as a project of Harbor or a repository key of Artifactory; put before each repository name, unseen by clients. A path in host is the same',
+  })
+  @IsOptional()
+  @IsRepositoryPath()
+  pathPrefix?: string;
 
   @Setting({
     name: 'tls',

@@ -4,9 +4,9 @@ import { Digest } from '../oci/digest.js';
 import { RepositoryRef } from '../oci/repository.js';
 import type { Requester } from '../registry/blob.js';
 import { BlobsService } from '../registry/blobs.service.js';
-import { blobResponse, blobHeadResponse, type Conditions } from './responses/blob.response.js';
+import { blobResponse, blobHeadResponse, rangeOf, type Conditions } from './responses/blob.response.js';
 import { RequesterOf, ConditionsOf, DigestOf, Repository } from './parameters.js';
-import { PushGuard } from './push.guard.js';
+import { PushGuard } from './access/push.guard.js';
 import { deletedResponse } from './responses/push.response.js';
 import { send } from './responses/send.js';
 
@@ -23,7 +23,9 @@ export class BlobsController {
     @RequesterOf() requester: Requester,
     @Res() reply: FastifyReply,
   ): Promise<void> {
-    await send(reply, blobResponse(repository, await this.blobs.open(repository, digest, requester), conditions));
+    const range = rangeOf(digest, conditions);
+    const blob = await this.blobs.open({ repository, digest, requester, range });
+    await send(reply, blobResponse(repository, blob, conditions));
   }
 
   @Head()

@@ -2,6 +2,7 @@ import { Catch, HttpException, Logger, type ArgumentsHost, type ExceptionFilter 
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { codeOfStatus, OciError } from '../oci/error.js';
 import { RangeRefused } from '../registry/push.js';
+import { isDistributionPath, pushRefusal } from './push.refusal.js';
 import type { NamespaceRules } from './request-target.js';
 import { RepositoryUrl } from './requests/repository.url.js';
 import { allowedMethods } from './responses/allowed.methods.js';
@@ -17,19 +18,24 @@ export class OciExceptionFilter implements ExceptionFilter {
 
   async catch(error: unknown, host: ArgumentsHost): Promise<void> {
     const reply = host.switchToHttp().getResponse<FastifyReply>();
-    const { method } = reply.request;
     // `send` has already reset the connection.
     if (reply.raw.headersSent) {
       this.logger.warn(`a response was cut off: ${messageOf(error)}`);
       return;
     }
-    const response = toOciError(error, method);
+    const response = responseTo(error, reply.request);
     if (response.code === 'UNKNOWN')
       this.logger.error(messageOf(error), error instanceof Error ? error.stack : undefined);
     // For the request's log line.
     Object.assign(reply.request, { refusal: `${response.code}: ${response.message}` });
     await send(reply, refusalOf(response, reply.request));
   }
+}
+
+function responseTo(error: unknown, { method, originalUrl, server }: FastifyRequest): OciError {
+  const response = toOciError(error, method);
+  const isPush = response.code === 'UNSUPPORTED' && response !== error && isDistributionPath(originalUrl);
+  return isPush ? pushRefusal(originalUrl, server.getDecorator<NamespaceRules>('namespaceRules')) : response;
 }
 
 function refusalOf(error: OciError, request: FastifyRequest): HttpResponse {

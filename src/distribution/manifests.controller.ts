@@ -5,7 +5,7 @@ import { RepositoryRef } from '../oci/repository.js';
 import { ManifestsService } from '../registry/manifests.service.js';
 import { manifestResponse } from './responses/manifest.response.js';
 import { ManifestBodyOf, ReferenceOf, Repository, UrlOf } from './parameters.js';
-import { PushGuard } from './push.guard.js';
+import { PushGuard } from './access/push.guard.js';
 import { PushQueryOf, type PushQuery } from './requests/manifest.parameters.js';
 import { RepositoryUrl } from './requests/repository.url.js';
 import { deletedResponse, manifestCreatedResponse } from './responses/push.response.js';

@@ -126,7 +126,7 @@ function implied(authority: string | undefined, { hosted, defaultNamespace }: Na
 }
 
 /** Every parser refuses it; stands for text that names nothing. */
-const malformed = '!';
+export const malformed = '!';
 
 function isHost(component: string, { configured }: NamespaceRules): boolean {
   return component !== '' && (Namespace.looksLikeHost(component) || configured.has(canonical(component)));

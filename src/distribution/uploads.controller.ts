@@ -5,7 +5,7 @@ import { RepositoryRef } from '../oci/repository.js';
 import type { ChunkRange, PushBody } from '../registry/push.js';
 import { UploadsService } from '../registry/uploads.service.js';
 import { Repository, UploadBodyOf, UrlOf } from './parameters.js';
-import { PushGuard } from './push.guard.js';
+import { PushGuard } from './access/push.guard.js';
 import { RepositoryUrl } from './requests/repository.url.js';
 import { ChunkRangeOf, EpochOf, FinalDigestOf, StartQueryOf, UploadIdOf } from './requests/upload.parameters.js';
 import type { StartQuery } from './requests/upload.parameters.js';

@@ -21,6 +21,6 @@ export function statusPagePlugin(app: INestApplicationContext) {
   return (fastify: FastifyInstance): void => {
     if (!app.get(ServerSettings).statusPage) return;
     const status = app.get(StatusService);
-    serveStatusPage(fastify, status.namespaces, (mirror) => status.view(mirror));
+    serveStatusPage(fastify, status, (mirror) => status.view(mirror));
   };
 }

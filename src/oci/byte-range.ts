@@ -20,6 +20,16 @@ export function parseRange(header: string | undefined, size: number): RangeResul
   return from >= size ? 'unsatisfiable' : { offset: from, length: to - from + 1 };
 }
 
+/**
+ * Whether a range certainly begins beyond so many bytes, or may: where the last bytes begin is not known without a size.
+ * @param header as for `parseRange`
+ */
+export function mayBeginBeyond(header: string, offset: number, size: number | undefined): boolean {
+  // What begins beyond every size is no range.
+  const part = parseRange(header, size ?? Number.MAX_SAFE_INTEGER);
+  return typeof part !== 'string' && part.offset > offset;
+}
+
 function suffix(length: number, size: number): RangeResult {
   if (length === 0 || size === 0) return 'unsatisfiable';
   return length >= size ? { offset: 0, length: size } : { offset: size - length, length };

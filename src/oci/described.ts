@@ -6,11 +6,13 @@ const maxDescribed = 1_000;
 
 const descriptor: JsonShape = { fields: { digest: 'value' } };
 const descriptors: JsonShape = { items: descriptor, max: maxDescribed };
-const shape: JsonShape = { fields: { config: descriptor, layers: descriptors, manifests: descriptors } };
+const shape: JsonShape = {
+  fields: { config: descriptor, layers: descriptors, blobs: descriptors, manifests: descriptors },
+};
 
 /** The digests that a manifest refers to. */
 export interface Described {
-  /** Configuration and layers. */
+  /** Configuration and layers, or the blobs of an artifact manifest. */
   readonly blobs: readonly Digest[];
   /** The manifests of an index. */
   readonly manifests: readonly Digest[];
@@ -26,8 +28,8 @@ export function findDescribed(body: Buffer): Described {
     return { blobs: [], manifests: [] };
   }
   if (typeof document !== 'object' || document === null) return { blobs: [], manifests: [] };
-  const { config, layers, manifests } = document as Record<string, unknown>;
-  return { blobs: digestsOf([config, ...listOf(layers)]), manifests: digestsOf(listOf(manifests)) };
+  const { config, layers, blobs, manifests } = document as Record<string, unknown>;
+  return { blobs: digestsOf([config, ...listOf(layers), ...listOf(blobs)]), manifests: digestsOf(listOf(manifests)) };
 }
 
 function listOf(value: unknown): readonly unknown[] {

@@ -43,6 +43,11 @@ export class Digest {
     return hash.copy().digest('hex') === this.hex;
   }
 
+  /** Whether it is the digest of content without bytes. */
+  get isOfNothing(): boolean {
+    return this.matches(this.hasher());
+  }
+
   equals(other: Digest): boolean {
     return this.hex === other.hex && this.algorithm === other.algorithm;
   }

@@ -3,11 +3,13 @@ import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { WarmService } from '../admin/warming/warm.service.js';
 import { createApp } from '../app.factory.js';
 import { clearSocketFile } from '../cli/socket-file.js';
 import { StartError } from '../cli/start-error.js';
 import { parseListenAddress, type ListenAddress } from '../config/values/listen-address.js';
+import { lineOf } from '../config/configuration-error.js';
 import type { ServerSettings } from '../config/server.settings.js';
 import type { Settings } from '../config/settings.js';
 import { CustomSettings, FilesystemSettings, S3Settings, type StorageSettings } from '../config/storage.settings.js';
@@ -18,6 +20,8 @@ import { DownloadsService } from '../registry/mirrored/downloads/downloads.servi
 import { ReadinessService } from '../registry/readiness.service.js';
 import { StorageError } from '../storage/storage-error.js';
 import { adminServerOf } from './admin.server.js';
+import { listenError } from './listen-error.js';
+import type { Reload } from './reload.js';
 import type { SiblingServer } from './sibling.server.js';
 
 /** What distinguishes a worker from a process that serves alone. */
@@ -29,16 +33,16 @@ export interface WorkerContext {
 }
 
 /** Serves until SIGTERM or SIGINT, then drains. @throws StartError */
-export async function serve(settings: Settings, context?: WorkerContext): Promise<void> {
+export async function serve(settings: Settings, reload: Reload, context?: WorkerContext): Promise<void> {
   const app = await open(settings);
   const logger = new Logger('Server');
   logger.log(startLine(settings));
+  // Once, not by every worker.
+  if (settings.server.runsJobs) for (const problem of settings.warnings ?? []) logger.warn(lineOf(problem));
   const admin = adminServerOf(app);
   const stopped = context?.stopped ?? stopSignal();
   context?.sibling.forwardTo(app.getHttpServer());
-  const { tlsCert } = settings.server;
-  // Without a certificate it ends the program, as it does when a terminal is closed.
-  if (tlsCert !== undefined) process.on('SIGHUP', () => app.get(CertificateService).look());
+  reload.perform(() => logger.log(`SIGHUP: ${app.get(CertificateService).look()}`));
   try {
     await listenForAdmins(admin, settings, logger);
     logger.log(`listening on ${await listen(app, settings.server)}`);
@@ -85,7 +89,8 @@ async function listenForAdmins(server: Server, { server: settings, given }: Sett
   const { adminListen } = settings;
   if (adminListen === 'off') return;
   try {
-    logger.log(`serving /_admin at ${await listenAt(adminListen, (address) => listenPlainly(server, address))}`);
+    const bound = await listenAt('admin-listen', adminListen, (address) => listenPlainly(server, address));
+    logger.log(`serving /_admin at ${bound}`);
   } catch (error) {
     if (!(error instanceof StartError) || given?.has('admin-listen') === true) throw error;
     logger.warn(`there is no admin address: ${error.message}`);
@@ -102,18 +107,31 @@ async function listenPlainly(server: Server, address: ListenAddress): Promise<st
     process.umask(umask);
   }
   await once(server, 'listening');
-  const bound = server.address();
-  if (typeof bound === 'string' || bound === null) return String(bound);
-  return `http://${bound.family === 'IPv6' ? `[${bound.address}]` : bound.address}:${bound.port}`;
+  return urlOf(server.address());
 }
 
-/** @returns the address, with the port that the system chose for port 0 */
-function listen(app: NestFastifyApplication, { listen: text, worker }: ServerSettings): Promise<string> {
-  return listenAt(text, (address) => app.getHttpAdapter().getInstance().listen(address), worker !== undefined);
+/** Where a server really listens: the port that the system chose, and all addresses if it is all. */
+function urlOf(bound: AddressInfo | string | null, scheme = 'http'): string {
+  if (typeof bound === 'string' || bound === null) return `unix:${bound}`;
+  return `${scheme}://${bound.family === 'IPv6' ? `[${bound.address}]` : bound.address}:${bound.port}`;
+}
+
+/** @returns its addresses: a host name may have several */
+function listen(app: NestFastifyApplication, { listen: text, worker, tlsCert }: ServerSettings): Promise<string> {
+  const fastify = app.getHttpAdapter().getInstance();
+  const begin = async (address: ListenAddress) => {
+    await fastify.listen(address);
+    return fastify
+      .addresses()
+      .map((bound) => urlOf(bound, tlsCert === undefined ? 'http' : 'https'))
+      .join(', ');
+  };
+  return listenAt('listen', text, begin, worker !== undefined);
 }
 
 /** @param isShared whether the supervisor listens; it has removed a stale socket file. */
 async function listenAt(
+  option: 'listen' | 'admin-listen',
   text: string,
   begin: (address: ListenAddress) => Promise<string>,
   isShared = false,
@@ -124,8 +142,7 @@ async function listenAt(
     if ('path' in address && !isShared) await clearSocketFile(address.path);
     return await begin(address);
   } catch (error) {
-    if (error instanceof Error && 'code' in error)
-      throw new StartError(`cannot listen on ${text}: ${String(error.code)}`);
+    if (error instanceof Error && 'code' in error) throw listenError(option, text, String(error.code));
     throw error;
   }
 }

@@ -1,17 +1,14 @@
 import cluster, { type Worker } from 'node:cluster';
 import { randomBytes } from 'node:crypto';
 import { clearSocketFile } from '../cli/socket-file.js';
-import { workerVariable } from '../cli/worker-number.js';
+import { supervisorVariable, workerVariable } from '../cli/worker-number.js';
 import { parseListenAddress } from '../config/values/listen-address.js';
 import type { ServerSettings } from '../config/server.settings.js';
 import type { Settings } from '../config/settings.js';
 import { JsonLogger } from '../observability/logging/json.logger.js';
 import { logDestination } from '../observability/logging/log.destination.js';
-
-/** A signal that the supervisor passes on to a worker. */
-export interface WorkerMessage {
-  readonly signal: 'SIGTERM' | 'SIGINT' | 'SIGHUP';
-}
+import type { Reload } from './reload.js';
+import type { WorkerMessage } from './worker.messages.js';
 
 /** Deaths of one worker within so many milliseconds after which the supervisor gives up. */
 const maxDeaths = 5;
@@ -26,14 +23,14 @@ const exitGrace = 10_000;
  * @returns the exit code: 0; 1 if workers kept dying; that of the first worker if it cannot start, which logs why
  * @throws StartError if the socket file is something else
  */
-export async function supervise({ server }: Settings): Promise<number> {
+export async function supervise({ server }: Settings, reload: Reload): Promise<number> {
   const address = parseListenAddress(server.listen);
   // Here, once: a worker would take the socket that its siblings share for another program's.
   if (address && 'path' in address) await clearSocketFile(address.path);
   // Round-robin would hand each connection to a worker, and one handed to a dying worker would hang for ever.
   cluster.schedulingPolicy = cluster.SCHED_NONE;
   const logger = new JsonLogger(server.logLevel, await logDestination(server));
-  return new Supervisor(server, logger).run();
+  return new Supervisor(server, logger, reload).run();
 }
 
 class Supervisor {
@@ -42,8 +39,9 @@ class Supervisor {
   /** Recent deaths of each worker, on the monotonic clock. */
   private readonly deaths = new Map<number, readonly number[]>();
   private hasStarted = false;
-  /** The exit code, set as soon as the supervisor stops. */
+  /** The exit code, set as soon as the supervisor stops, and the signal that it passes on then. */
   private exitCode: number | undefined;
+  private stopping: WorkerMessage | undefined;
   private deadline: NodeJS.Timeout | undefined;
   private end: (code: number) => void = () => undefined;
   /** Workers that advertise themselves on loopback only share leases with each other. */
@@ -52,6 +50,7 @@ class Supervisor {
   constructor(
     private readonly settings: ServerSettings,
     private readonly logger: JsonLogger,
+    private readonly reload: Reload,
   ) {
     const { clusterKey, advertiseUrl } = settings;
     const isConfigured = clusterKey !== undefined || advertiseUrl !== undefined;
@@ -77,14 +76,22 @@ class Supervisor {
       // Workers exit with the supervisor.
       process.on(signal, () => (this.exitCode === undefined ? this.stop(signal, 0) : process.exit(1)));
     }
-    if (this.settings.tlsCert !== undefined) process.on('SIGHUP', () => this.send({ signal: 'SIGHUP' }));
+    this.reload.perform(() => {
+      this.report('log', `SIGHUP: ${this.workers.size} workers read their files again`);
+      this.send({ signal: 'SIGHUP' });
+    });
   }
 
   private fork(place: number): Worker {
-    const worker = cluster.fork({ [workerVariable]: String(place), ...this.clusterKey });
+    const identity = { [workerVariable]: String(place), [supervisorVariable]: String(process.pid) };
+    const worker = cluster.fork({ ...identity, ...this.clusterKey });
     this.workers.set(place, worker);
     // A message to a worker that has just died; its exit event covers it.
     worker.on('error', (error) => this.report('debug', `worker ${place}: ${error.message}`));
+    // A worker that is starting gets the signal as soon as it can.
+    worker.on('message', () => {
+      if (this.stopping && worker.isConnected()) worker.send(this.stopping);
+    });
     worker.once('exit', (code: number | null, signal: string | null) => {
       this.workers.delete(place);
       this.exited(place, code, signal);
@@ -129,7 +136,8 @@ class Supervisor {
       return;
     }
     this.report('log', `${signal}: stopping ${this.workers.size} workers`);
-    this.send({ signal });
+    this.stopping = { signal };
+    this.send(this.stopping);
     const { drainDelay, drainTimeout } = this.settings;
     this.deadline = setTimeout(
       () => {

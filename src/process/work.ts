@@ -1,17 +1,22 @@
 import cluster from 'node:cluster';
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { supervisorId } from '../cli/worker-number.js';
 import type { ServerSettings } from '../config/server.settings.js';
 import type { Settings } from '../config/settings.js';
+import { endWithSupervisor } from './orphan.js';
+import type { Reload } from './reload.js';
 import { serve } from './serve.js';
 import { SiblingServer } from './sibling.server.js';
-import type { WorkerMessage } from './supervise.js';
+import { readyMessage, type WorkerMessage } from './worker.messages.js';
 
 /** Milliseconds to wait for the supervisor's channel to close. */
 const disconnectTimeout = 2_000;
 
 /** Serves as one of several workers until the supervisor says to stop. @returns 0 @throws StartError */
-export async function work(settings: Settings, place: number): Promise<number> {
+export async function work(settings: Settings, place: number, reload: Reload): Promise<number> {
+  endWithSupervisor(supervisorId());
+  const stopped = stopMessage(reload);
   const sibling = new SiblingServer(settings.server);
   try {
     sibling.server.listen({ host: '127.0.0.1', port: 0, exclusive: true });
@@ -19,7 +24,7 @@ export async function work(settings: Settings, place: number): Promise<number> {
     const bound = sibling.server.address();
     if (typeof bound === 'string' || bound === null) throw new Error('the sibling server has no port');
     const server = settingsOfWorker(settings.server, place, `http://127.0.0.1:${bound.port}`);
-    await serve({ ...settings, server }, { sibling, stopped: stopMessage() });
+    await serve({ ...settings, server }, reload, { sibling, stopped });
     return 0;
   } finally {
     sibling.server.close();
@@ -41,13 +46,15 @@ function settingsOfWorker(server: ServerSettings, place: number, url: string): S
  * Resolves with the signal that the supervisor got. The worker ignores signals of its own: a terminal and a service
  * manager send theirs to every process, and a second one would end this process at once.
  */
-function stopMessage(): Promise<string> {
+function stopMessage(reload: Reload): Promise<string> {
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => undefined);
   return new Promise((resolve) => {
     process.on('message', (message: WorkerMessage) => {
-      if (message.signal === 'SIGHUP') process.emit('SIGHUP');
+      if (message.signal === 'SIGHUP') reload.request();
       else resolve(message.signal);
     });
+    // What the supervisor sent before would be lost.
+    process.send?.(readyMessage);
   });
 }
 

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { Digest } from '../oci/digest.js';
 import type { RepositoryRef } from '../oci/repository.js';
-import type { BlobHead, OpenBlob, Requester } from './blob.js';
+import type { BlobRequest, OpenBlob, SizedHead } from './blob.js';
 import { DeletionsService } from './hosted/deletions.service.js';
 import { HostedBlobsService } from './hosted/hosted-blobs.service.js';
 import { HostedNamespaces } from './hosted/hosted-namespaces.js';
@@ -19,16 +19,15 @@ export class BlobsService {
     private readonly deletions: DeletionsService,
   ) {}
 
-  /** Describes a blob without downloading it. @throws OciError */
-  head(repository: RepositoryRef, digest: Digest): Promise<BlobHead> {
+  /** Describes a blob, without downloading it unless nothing else tells its size. @throws OciError */
+  head(repository: RepositoryRef, digest: Digest): Promise<SizedHead> {
     return this.isHosted(repository) ? this.hosted.head(repository, digest) : this.mirrored.head(repository, digest);
   }
 
   /** @throws OciError before the first byte */
-  open(repository: RepositoryRef, digest: Digest, requester: Requester = 'client'): Promise<OpenBlob> {
-    return this.isHosted(repository)
-      ? this.hosted.open(repository, digest)
-      : this.mirrored.open(repository, digest, requester);
+  open(request: BlobRequest): Promise<OpenBlob> {
+    const { repository, digest } = request;
+    return this.isHosted(repository) ? this.hosted.open(repository, digest) : this.mirrored.open(request);
   }
 
   /** @throws OciError */

@@ -1,6 +1,8 @@
 import { type DynamicModule, Module } from '@nestjs/common';
 import { ManifestWriter } from './mirrored/manifest.writer.js';
+import { NamedContent } from './mirrored/named.content.js';
 import { OriginService } from './mirrored/origin.service.js';
+import { OutageAgreement } from './mirrored/outage.agreement.js';
 import { PermissionService } from './mirrored/permission.service.js';
 import { BlobsService } from './blobs.service.js';
 import { CatalogService } from './catalog.service.js';
@@ -21,6 +23,8 @@ import { UsageService } from './eviction/usage.service.js';
 import { UsesService } from './eviction/uses.service.js';
 import { NegativeCache } from './mirrored/freshness/negative.cache.js';
 import { hostedProviders } from './hosted/hosted.providers.js';
+import { DistantRanges } from './mirrored/ranges/distant.ranges.js';
+import { LongLists } from './mirrored/lists/long.lists.js';
 import { MirroredListsService } from './mirrored/mirrored-lists.service.js';
 import { MirroredManifestsService } from './mirrored/mirrored-manifests.service.js';
 import { ReadinessService } from './readiness.service.js';
@@ -50,10 +54,14 @@ export class RegistryModule {
         StoredBlobs,
         StoredManifests,
         MirroredBlobsService,
+        LongLists,
+        DistantRanges,
         MirroredListsService,
         MirroredManifestsService,
         ManifestWriter,
+        NamedContent,
         OriginService,
+        OutageAgreement,
         PermissionService,
         DownloadsService,
         NegativeCache,

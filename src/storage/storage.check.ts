@@ -2,7 +2,7 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import { statfs } from 'node:fs/promises';
 import { runCheck, type Check, type CheckResult, type Finding } from '../config/check.js';
 import type { Quota } from '../config/values/size.js';
-import type { StorageSettings } from '../config/storage.settings.js';
+import type { S3Settings, StorageSettings } from '../config/storage.settings.js';
 import { orAbsent } from './storage-error.js';
 import { openStorage } from './storage.module.js';
 import type { StorageProvider } from './storage.provider.js';
@@ -12,6 +12,8 @@ const testSize = 256 * 1024;
 /** Free share of the disk, and free bytes, below which the check warns. */
 const lowShare = 0.05;
 const lowBytes = 2 ** 30;
+/** Free bytes of the upload buffer with which no large layer can be stored. */
+const lowBuffer = 2 ** 26;
 
 /** Tests the storage by using it, and removes the test objects afterwards. */
 export async function* checkStorage(
@@ -37,6 +39,8 @@ export async function* checkStorage(
   try {
     yield* checkObjects(provider, folder);
     yield await runCheck({ name: 'storage: space', run: () => checkSpace(provider, settings, maxSize) });
+    if (settings.provider === 's3')
+      yield await runCheck({ name: 'storage: upload buffer', run: () => checkBuffer(provider) });
   } finally {
     await provider.close();
   }
@@ -122,6 +126,17 @@ async function checkSpace(
   return { status: isLow ? 'warn' : 'ok', detail };
 }
 
+/** Downloads wait there until they are uploaded. */
+async function checkBuffer(provider: StorageProvider): Promise<Finding> {
+  const buffer = await provider.bufferSpace?.();
+  if (!buffer) return { status: 'ok', detail: 'none' };
+  const { folder, free, total, isInMemory } = buffer;
+  const detail = `${text(free)} free of ${text(total)} in ${folder}`;
+  if (isInMemory) return { status: 'warn', detail: `${detail}, which is in memory: set TMPDIR to a folder on a disk` };
+  if (free < lowBuffer) return { status: 'fail', detail: `${detail}: set TMPDIR to a folder on a larger disk` };
+  return { status: free < lowBytes ? 'warn' : 'ok', detail };
+}
+
 function boundOf(maxSize: Quota | undefined, capacity: number | undefined): string {
   if (maxSize === undefined) return 'no --max-size: nothing is evicted for new content';
   if (typeof maxSize === 'number') return `--max-size is ${text(maxSize)}`;
@@ -136,9 +151,14 @@ async function freeOf(root: string): Promise<number> {
 
 function describe(settings: StorageSettings): string {
   if (settings.provider === 'filesystem') return settings.root;
-  if (settings.provider === 's3')
-    return `bucket ${settings.bucket}${settings.host === undefined ? '' : ` at ${settings.host}`}`;
+  if (settings.provider === 's3') return describeBucket(settings);
   return settings.provider === 'custom' ? settings.module : 'in memory';
+}
+
+function describeBucket({ bucket, host, region, sources }: S3Settings): string {
+  const from = (name: string) => (sources[name] === undefined ? '' : ` (from ${sources[name]})`);
+  const server = host === undefined ? 'Amazon S3' : host;
+  return `bucket ${bucket} at ${server}${from('host')}, region ${region}${from('region')}`;
 }
 
 function text(bytes: number): string {

@@ -22,11 +22,23 @@ export interface StoredObject {
   close(): Promise<void>;
 }
 
+/** Where content waits for its upload. */
+export interface BufferSpace {
+  readonly folder: string;
+  /** In bytes, available to this process. */
+  readonly free: number;
+  readonly total: number;
+  /** Whether it is in memory, where content competes with the process. */
+  readonly isInMemory: boolean;
+}
+
 export interface IngestOptions {
   /** Whether it will probably not be committed, so that uploading it early would be wasted. */
   readonly isTransient?: boolean;
   /** The expected key, for storages that need it early. It is a hint: `commit` may name another key. */
   readonly key?: string;
+  /** The expected size in bytes, a hint as well. */
+  readonly size?: number;
 }
 
 /**
@@ -167,6 +179,12 @@ export abstract class StorageProvider {
     return names.sort().slice(0, limit);
   }
 
+  /**
+   * Whether the latest list of `prefix` left out objects that may exist, because a folder cannot be read. Optional: the
+   * lists of most storages are complete or fail.
+   */
+  isIncomplete?(prefix: string): boolean;
+
   /** Begins to write content whose key is only certain once it has been verified. */
   abstract createIngest(options?: IngestOptions): Promise<Ingest>;
 
@@ -180,6 +198,9 @@ export abstract class StorageProvider {
    * many.
    */
   abstract sweepIngests(age: number): Promise<number>;
+
+  /** Optional: the local folder of a storage that is elsewhere; undefined when there is none. @throws StorageError */
+  bufferSpace?(): Promise<BufferSpace | undefined>;
 
   /** Releases all resources. */
   abstract close(): Promise<void>;

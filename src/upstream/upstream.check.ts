@@ -1,9 +1,9 @@
 import { lookup } from 'node:dns/promises';
 import { connect as connectPlainly } from 'node:net';
-import { getProxyForUrl } from 'proxy-from-env';
 import { runCheck, type CheckResult, type Finding } from '../config/check.js';
 import { SystemClock } from '../config/clock/clock.js';
 import { BodyMemory } from '../config/memory/body.memory.js';
+import { proxyOf } from '../config/proxy/proxy.js';
 import type { UpstreamSettings } from '../config/upstream.settings.js';
 import { SystemResolver } from './transport/resolver.js';
 import { Agents } from './transport/agents.js';
@@ -47,7 +47,7 @@ async function check(
   seen: (date: SeenDate) => void,
 ): Promise<CheckResult[]> {
   const { base, settings } = upstream;
-  const isProxied = getProxyForUrl(base.href) !== '';
+  const isProxied = proxyOf(base) !== undefined;
   const steps: [string, (signal: AbortSignal) => Promise<Finding>][] = [];
   if (!isProxied) {
     steps.push(['address', () => checkAddress(base)]);
@@ -64,7 +64,10 @@ async function check(
     results.push(result);
     if (result.status === 'fail') return results;
   }
-  if (upstream.namespace.isDockerHub && !upstream.isFallback) {
+  if (settings.pathPrefix !== undefined) {
+    const detail = `repositories are requested below ${base.host}/${settings.pathPrefix}`;
+    results.push({ name: `${upstream.id}: path prefix`, status: 'ok', detail, duration: 0 });
+  } else if (upstream.namespace.isDockerHub && !upstream.isFallback) {
     results.push(await runCheck({ name: `${upstream.id}: pull limit`, run: () => checkRateLimit(upstream, session) }));
   }
   return results;

@@ -10,18 +10,23 @@ import type { Reference } from '../oci/reference.js';
 import type { RepositoryRef } from '../oci/repository.js';
 import { Resolver } from './transport/resolver.js';
 import { Agents } from './transport/agents.js';
-import { findBlobBody, lengthOf, type BlobBody } from './transport/blob.body.js';
+import { findBlobBody, findRange, hintedLength, type BlobBody, type RangeBody } from './transport/blob.body.js';
 import { Dispatcher, type DispatchedResponse } from './health/dispatcher.js';
+import { HeadSupport, type HeadTarget } from './health/head.support.js';
 import { discardBody, receiveBody, type HeldBody } from './transport/body.js';
+import { receiveAny, type LongBody } from './transport/long.body.js';
 import { RegistrySession } from './sign-in/registry.session.js';
 import { parseRetryAfter } from './health/retry-after.js';
 import { TokenService, type TokenCounts, type TokenFetcher } from './sign-in/token.service.js';
-import { errorOfStatus, UpstreamError } from './upstream-error.js';
+import { errorOfStatus, HeadRefusedError, UpstreamError } from './upstream-error.js';
 import type { RequestKind } from './health/upstream.health.js';
 import { stateOf, type UpstreamState } from './health/upstream.state.js';
+import type { Upstream } from './upstream.js';
+import type { ListPage } from './lists/list.page.js';
+import { TagPages } from './lists/tag.pages.js';
 import { UpstreamsService } from './upstreams.service.js';
 
-/** Maximum bytes of a tag list or a referrers index. */
+/** Bytes of a tag list or a referrers index that is held whole. */
 const maxListBytes = 4 * 1024 * 1024;
 
 /** Which fallback host responded; undefined for the upstream's own host. */
@@ -29,7 +34,7 @@ export interface Sourced {
   readonly fallback: string | undefined;
 }
 
-/** Headers of a manifest. Registries differ in which they omit. */
+/** Headers of a HEAD of a manifest: hints, since no digest verifies them. Registries differ in which they omit. */
 export interface ManifestHead extends Sourced {
   readonly digest: Digest | undefined;
   readonly mediaType: string | undefined;
@@ -41,19 +46,11 @@ export interface HeldManifest extends Manifest, Sourced {
   readonly hold: Hold;
 }
 
-/** What an upstream states about a blob. */
+/** What an upstream states about a blob: a hint, since no digest verifies it. */
 export interface BlobClaim {
   readonly digest: Digest | undefined;
-  /** Bytes. */
+  /** Bytes; never 0. */
   readonly size: number | undefined;
-}
-
-export interface ListPage {
-  readonly body: Buffer;
-  /** The caller hands it over or releases it. */
-  readonly hold: Hold;
-  /** Target of the upstream's link to the next page, verbatim. */
-  readonly next: string | undefined;
 }
 
 /** Client for the endpoints of the distribution specification. Requests go to the upstream of the repository's namespace. */
@@ -63,6 +60,8 @@ export class UpstreamClient implements OnApplicationShutdown {
   private readonly session: RegistrySession;
   private readonly tokens: TokenService;
   private readonly dispatcher: Dispatcher;
+  private readonly heads: HeadSupport;
+  private readonly pages: TagPages;
 
   constructor(
     private readonly upstreams: UpstreamsService,
@@ -75,18 +74,19 @@ export class UpstreamClient implements OnApplicationShutdown {
     this.tokens = new TokenService(send, clock, memory);
     this.session = new RegistrySession(this.agents, this.tokens);
     this.dispatcher = new Dispatcher(this.session, clock);
+    this.heads = new HeadSupport(clock);
+    this.pages = new TagPages(clock);
   }
 
+  /** @throws HeadRefusedError when only a GET can tell. */
   async headManifest(repository: RepositoryRef, reference: Reference): Promise<ManifestHead> {
     const path = `manifests/${reference.toString()}`;
-    const response = await this.request('manifest-head', repository, path, { accept: acceptManifests });
-    discardBody(response.body, '0');
-    if (response.status !== 200) throw this.errorOf(response);
+    const response = await this.head('manifests', repository, path, { accept: acceptManifests });
     const mediaType = parseMediaType(response.headers['content-type']);
     return {
       digest: digestOf(response.headers),
       mediaType: mediaType !== undefined && isManifestMediaType(mediaType) ? mediaType : undefined,
-      size: lengthOf(response.headers),
+      size: hintedLength(response.headers),
       fallback: response.fallback,
     };
   }
@@ -95,6 +95,7 @@ export class UpstreamClient implements OnApplicationShutdown {
   async getManifest(repository: RepositoryRef, reference: Reference): Promise<HeldManifest> {
     const path = `manifests/${reference.toString()}`;
     const response = await this.request('manifest-get', repository, path, { accept: acceptManifests });
+    this.noteFetched('manifests', repository, path, response);
     if (response.status !== 200) throw this.refuse(response);
     const { content, hold } = await this.receive(repository, response, maxManifestBytes);
     const stated = digestOf(response.headers);
@@ -114,41 +115,91 @@ export class UpstreamClient implements OnApplicationShutdown {
   /** Confirms that the repository has the blob, and returns what the upstream states about it. */
   async headBlob(repository: RepositoryRef, digest: Digest): Promise<BlobClaim> {
     const path = `blobs/${digest.toString()}`;
-    const response = await this.request('blob-head', repository, path, {});
-    discardBody(response.body, '0');
-    if (response.status === 200) return { size: lengthOf(response.headers), digest: digestOf(response.headers) };
-    // Signed download URLs only allow GET, and some registries refuse every HEAD of a blob (upstreams.md).
-    if (![400, 401, 403, 405, 501].includes(response.status)) throw this.errorOf(response);
-    const { size, body } = await this.openBlob(repository, digest);
-    body.destroy();
-    return { size, digest: undefined };
+    try {
+      const { headers } = await this.head('blobs', repository, path, {});
+      return { size: hintedLength(headers), digest: digestOf(headers) };
+    } catch (error) {
+      // Signed download URLs only allow GET, and some registries refuse every HEAD of a blob (upstreams.md).
+      if (!(error instanceof HeadRefusedError)) throw error;
+    }
+    return { size: await this.openFirstByte(repository, digest), digest: undefined };
   }
 
-  /** @param from where to resume, and the entity tag of the bytes before. */
+  /** The size, if it is stated, of a blob that the upstream has. @throws UpstreamError */
+  private async openFirstByte(repository: RepositoryRef, digest: Digest): Promise<number | undefined> {
+    const { size, body } = await this.openBlob(repository, digest, { offset: 0, last: 0 }).catch((error: unknown) => {
+      // It takes no such range, or does not have the blob.
+      if (error instanceof UpstreamError && error.kind === 'wrong') return this.openBlob(repository, digest);
+      throw error;
+    });
+    discardBody(body, body.headers['content-length']);
+    return size === 0 ? undefined : size;
+  }
+
+  /** The size by GET, of one byte where the registry takes ranges; undefined when it does not state the size. */
+  async findBlobSize(repository: RepositoryRef, digest: Digest): Promise<number | undefined> {
+    try {
+      return await this.openFirstByte(repository, digest);
+    } catch (error) {
+      // Whether it has the blob is for a download to find out.
+      if (error instanceof UpstreamError && error.kind === 'wrong') return undefined;
+      throw error;
+    }
+  }
+
+  /** @param from where to resume, and the entity tag of the bytes before; `last` is the last byte that is wanted. */
   async openBlob(
     repository: RepositoryRef,
     digest: Digest,
-    from?: { offset: number; entityTag: string | undefined },
+    from?: { offset: number; last?: number; entityTag?: string | undefined },
   ): Promise<BlobBody> {
     const headers: Record<string, string> = {};
-    if (from) headers.range = `bytes=${from.offset}-`;
+    if (from) headers.range = `bytes=${from.offset}-${from.last ?? ''}`;
     if (from?.entityTag !== undefined) headers['if-range'] = from.entityTag;
-    const response = await this.request('blob', repository, `blobs/${digest.toString()}`, headers);
+    const path = `blobs/${digest.toString()}`;
+    const response = await this.request('blob', repository, path, headers);
+    this.noteFetched('blobs', repository, path, response);
     const body = findBlobBody(response, from?.offset);
     if (!body) throw this.refuse(response);
-    const tag = response.headers.etag;
     const { counts } = this.upstreams.get(repository.namespace);
-    return { ...body, counts, entityTag: tag?.startsWith('"') ? tag : undefined };
+    return { ...body, counts, entityTag: entityTagOf(response.headers) };
   }
 
-  /** @param query `n` and `last` of the client's request. */
-  async listTags(repository: RepositoryRef, query: URLSearchParams): Promise<ListPage> {
+  /**
+   * One range of a blob, which no digest verifies.
+   * @param range value of the Range header. @param entityTag of the bytes before, when it continues
+   * @returns undefined when the registry sends something else
+   */
+  async openRange(
+    repository: RepositoryRef,
+    digest: Digest,
+    range: string,
+    entityTag?: string,
+  ): Promise<RangeBody | undefined> {
+    const headers = { range, ...(entityTag !== undefined && { 'if-range': entityTag }) };
+    const response = await this.request('blob', repository, `blobs/${digest.toString()}`, headers);
+    const { status, body, host } = response;
+    const found = findRange(response, range);
+    const { counts } = this.upstreams.get(repository.namespace);
+    if (found) return { ...found, body, host, counts, entityTag: entityTagOf(response.headers) };
+    if (status >= 400 && status !== 416) throw this.refuse(response);
+    discardBody(body, response.headers['content-length']);
+    return undefined;
+  }
+
+  /** A page of at most `n` tags, and of as many if there are. @param query of the client's request. */
+  listTags(repository: RepositoryRef, query: URLSearchParams): Promise<ListPage> {
+    const upstream = this.upstreams.get(repository.namespace);
+    return this.pages.list(upstream, query, (each) => this.listTagsOnce(repository, each));
+  }
+
+  private async listTagsOnce(repository: RepositoryRef, query: URLSearchParams): Promise<ListPage> {
     const response = await this.request('tag-list', repository, withQuery('tags/list', query), {
       accept: 'application/json',
     });
     if (response.status !== 200) throw this.refuse(response);
     return {
-      ...(await this.receiveList(repository, response)),
+      content: await this.receiveList(repository, response),
       next: parseNextLink(single(response.headers.link)),
     };
   }
@@ -173,7 +224,7 @@ export class UpstreamClient implements OnApplicationShutdown {
       throw new UpstreamError(kind, `${response.host} has no referrers list`);
     }
     return {
-      ...(await this.receiveList(repository, response)),
+      content: await this.receiveList(repository, response),
       next: parseNextLink(single(response.headers.link)),
       filters: single(response.headers['oci-filters-applied']),
     };
@@ -206,7 +257,8 @@ export class UpstreamClient implements OnApplicationShutdown {
 
   /** Health of the configured upstreams, in configuration order. */
   get states(): UpstreamState[] {
-    return [...this.upstreams.all].map((upstream) => stateOf(upstream, this.dispatcher.healthOf(upstream)));
+    const outcomeOf = (upstream: Upstream) => this.dispatcher.outcomeOf(upstream).last;
+    return [...this.upstreams.all].map((upstream) => stateOf(upstream, this.dispatcher.healthOf(upstream), outcomeOf));
   }
 
   get tokenCounts(): Readonly<TokenCounts> {
@@ -220,12 +272,44 @@ export class UpstreamClient implements OnApplicationShutdown {
     return held;
   }
 
-  private async receiveList(
+  private receiveList(repository: RepositoryRef, response: DispatchedResponse): Promise<HeldBody | LongBody> {
+    const { id, counts } = this.upstreams.get(repository.namespace);
+    return receiveAny(response, maxListBytes, this.memory, id, (bytes) => (counts.received += bytes));
+  }
+
+  /** A response with status 200. @throws UpstreamError; HeadRefusedError when only a GET can tell */
+  private async head(
+    target: HeadTarget,
     repository: RepositoryRef,
-    response: DispatchedResponse,
-  ): Promise<Pick<ListPage, 'body' | 'hold'>> {
-    const { content, hold } = await this.receive(repository, response, maxListBytes);
-    return { body: content, hold };
+    path: string,
+    headers: Record<string, string>,
+  ): Promise<DispatchedResponse> {
+    const upstream = this.upstreams.get(repository.namespace);
+    if (this.heads.find(upstream, target) === false)
+      throw new HeadRefusedError('wrong', `${upstream.base.host} does not support HEAD of ${target}`);
+    const kind = target === 'manifests' ? 'manifest-head' : 'blob-head';
+    const response = await this.request(kind, repository, path, headers);
+    discardBody(response.body, '0');
+    const { status, fallback } = response;
+    if (status === 200) {
+      if (fallback === undefined) this.heads.noteAccepted(upstream, target);
+      return response;
+    }
+    const error = this.errorOf(response);
+    if (!this.heads.noteRefused(upstream, target, `${repository.name}/${path}`, status)) throw error;
+    throw new HeadRefusedError(error.kind, error.message, error.retryAfter, error.source);
+  }
+
+  /** What a GET says about an earlier HEAD. A fallback host tells nothing of the registry itself. */
+  private noteFetched(
+    target: HeadTarget,
+    repository: RepositoryRef,
+    path: string,
+    { status, fallback }: DispatchedResponse,
+  ): void {
+    if (fallback !== undefined) return;
+    const upstream = this.upstreams.get(repository.namespace);
+    this.heads.noteFetched(upstream, target, `${repository.name}/${path}`, status < 300);
   }
 
   private request(
@@ -238,7 +322,7 @@ export class UpstreamClient implements OnApplicationShutdown {
       upstream: this.upstreams.get(repository.namespace),
       repository: repository.name,
       method: kind === 'manifest-head' || kind === 'blob-head' ? 'HEAD' : 'GET',
-      path: `/v2/${repository.name}/${path}`,
+      path,
       headers,
     });
   }
@@ -259,6 +343,11 @@ function withQuery(path: string, query: URLSearchParams): string {
 
 function digestOf(headers: IncomingHttpHeaders): Digest | undefined {
   return Digest.find(single(headers['docker-content-digest']) ?? '');
+}
+
+/** A strong entity tag. */
+function entityTagOf({ etag }: IncomingHttpHeaders): string | undefined {
+  return etag?.startsWith('"') === true ? etag : undefined;
 }
 
 function single(header: string | string[] | undefined): string | undefined {

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { UpstreamSettings, type EndpointSettings } from '../config/upstream.settings.js';
 import { Namespace } from '../oci/namespace.js';
 import { UpstreamCounts } from './health/upstream.counts.js';
+import { CredentialState } from './sign-in/credential-state.js';
 
 /** A mirrored registry: its address, its credentials and the hosts that it may refer to. */
 export class Upstream {
@@ -10,6 +11,10 @@ export class Upstream {
   readonly base: URL;
   /** Private CAs to trust in addition to the public ones, PEM. */
   readonly certificateAuthorities: string | undefined;
+  /** Whether the registry refuses the configured credentials. */
+  readonly credentialState = new CredentialState();
+  /** Whether the registry has responded since the start. */
+  wasReached = false;
   private readonly trusted: ReadonlySet<string>;
   private readonly realms: ReadonlySet<string>;
   /** Hosts to try in this order while this one is unavailable. */
@@ -39,7 +44,8 @@ export class Upstream {
 
   /** Unique among upstreams; part of every cache key that depends on credentials. */
   get id(): string {
-    return this.isFallback ? `${this.namespace.toString()} at ${this.base.host}` : this.namespace.toString();
+    const name = this.namespace.toString();
+    return this.isFallback ? `${name} at ${this.base.host}${this.path}` : name;
   }
 
   /**
@@ -47,7 +53,13 @@ export class Upstream {
    * one registry differ in permissions, and a namespace that moves to another registry becomes another source.
    */
   get identity(): string {
-    return `${this.namespace.toString()} ${this.base.origin}`;
+    return `${this.namespace.toString()} ${this.base.origin}${this.path}`;
+  }
+
+  /** A repository's name at this registry. @param repository the name by which clients know it */
+  nameOf(repository: string): string {
+    const { pathPrefix } = this.settings;
+    return pathPrefix === undefined ? repository : `${pathPrefix}/${repository}`;
   }
 
   /**
@@ -61,6 +73,11 @@ export class Upstream {
   /** Whether `token_realms` lists this host, with this port or without a port. */
   listsRealm(url: URL): boolean {
     return this.realms.has(url.hostname) || this.realms.has(hostAndPort(url));
+  }
+
+  /** With a slash in front, or empty. */
+  private get path(): string {
+    return this.settings.pathPrefix === undefined ? '' : `/${this.settings.pathPrefix}`;
   }
 }
 

@@ -1,11 +1,11 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
-import { getProxyForUrl } from 'proxy-from-env';
 import { hostedSettings, upstreamSettings } from '../config/config.module.js';
 import type { HostedSettings } from '../config/hosted.settings.js';
+import { proxyOf } from '../config/proxy/proxy.js';
 import { ServerSettings } from '../config/server.settings.js';
-import { defaultHost } from '../config/upstream-file.js';
-import { UpstreamSettings } from '../config/upstream.settings.js';
+import { defaultUpstream } from '../config/upstream-file.js';
+import type { UpstreamSettings } from '../config/upstream.settings.js';
 import { Namespace } from '../oci/namespace.js';
 import { Upstream } from './upstream.js';
 import { UpstreamCounts } from './health/upstream.counts.js';
@@ -57,7 +57,7 @@ export class UpstreamsService {
     }
     const known = this.unconfigured.get(name);
     if (known) return known;
-    const upstream = new Upstream(settingsOf(namespace), false, false, this.unconfiguredCounts);
+    const upstream = new Upstream(defaultUpstream(namespace), false, false, this.unconfiguredCounts);
     this.unconfigured.set(name, upstream);
     return upstream;
   }
@@ -67,7 +67,8 @@ export class UpstreamsService {
     const { allowNamespaces, denyNamespaces, unknownNamespaces } = this.server;
     if (denyNamespaces.some((pattern) => matches(pattern, name))) return false;
     if (allowNamespaces.some((pattern) => matches(pattern, name))) return true;
-    return unknownNamespaces === 'mirror' && getProxyForUrl(`https://${name}/`) === '';
+    const url = `https://${name}/`;
+    return unknownNamespaces === 'mirror' && (!URL.canParse(url) || proxyOf(new URL(url)) === undefined);
   }
 
   /** Docker Hub and the default namespace are always mirrored, unless they are hosted. */
@@ -75,7 +76,7 @@ export class UpstreamsService {
     return ['docker.io', this.server.defaultNamespace]
       .map((name) => Namespace.parse(name))
       .filter((namespace) => !this.hosted.has(namespace.toString()))
-      .map((namespace) => new Upstream(settingsOf(namespace), true));
+      .map((namespace) => new Upstream(defaultUpstream(namespace), true));
   }
 }
 
@@ -84,8 +85,4 @@ function matches(pattern: string, name: string): boolean {
   if (pattern === '*') return true;
   const canonical = Namespace.parse(pattern.replace('*', 'x')).toString();
   return pattern.startsWith('*.') ? name.endsWith(canonical.slice(1)) : canonical === name;
-}
-
-function settingsOf(namespace: Namespace): UpstreamSettings {
-  return Object.assign(new UpstreamSettings(), { namespace: namespace.toString(), host: defaultHost(namespace) });
 }

@@ -135,6 +135,26 @@ describe('the status page in Chromium', () => {
     expect(await page.getAttribute('html', 'lang')).toBe('en');
   });
 
+  it('is green only for what is up, and says what is wrong with the others, and since when', async () => {
+    const [first] = busyView.registries;
+    const idle = { ...first!, name: 'idle.example.com', state: { condition: 'not contacted' } as const };
+    const { page } = await open({ ...busyView, registries: [...busyView.registries, idle] });
+    const colours = await page.evaluate<string[]>(
+      "[...document.querySelectorAll('#registries tbody tr td:nth-child(2)')]" +
+        ".map((cell) => getComputedStyle(cell.querySelector('span') ?? cell).color)",
+    );
+    expect(colours.map((colour) => colour === 'rgb(17, 99, 41)')).toEqual([true, false, false, false, false]);
+    const states = await page.locator('#registries tbody tr td:nth-child(2)').allInnerTexts();
+    expect(states).toEqual([
+      'up',
+      'credentials refused: ghcr.io responded with 401. Since 2026-11-24 15:00 UTC.',
+      'degraded: registry.example.com:5000 cannot be reached (ECONNREFUSED). Since 2026-11-24 16:54 UTC.\n' +
+        'Fallback standby.example.com: up',
+      '–',
+      'not contacted',
+    ]);
+  });
+
   it('hides the repository of a private download', async () => {
     const { page } = await open(busyView);
     expect(await page.locator('#downloads tbody tr').nth(1).locator('td').first().textContent()).toBe(

@@ -1,11 +1,9 @@
 import { writeFile } from 'node:fs/promises';
-import http from 'node:http';
-import net from 'node:net';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { Mirror, type UpstreamOptions } from '../e2e/support/mirror.js';
 import { Folder } from '../e2e/support/folder.js';
 import { FakeRegistry } from '../fakes/fake-registry.js';
-import { Listener } from '../fakes/listener.js';
+import { ForwardProxy } from '../fakes/forward-proxy.js';
 import { challenge, plain, redirect, ScriptedUpstream, type Script } from '../fakes/scripted-upstream.js';
 import { makeCertificate } from '../fixtures/certificate.js';
 import { makeImage } from '../fixtures/images.js';
@@ -21,71 +19,10 @@ for (const name of ['HTTPS_PROXY', 'HTTP_PROXY', 'ALL_PROXY', 'NO_PROXY'])
   beforeEach(() => void vi.stubEnv(name, '').stubEnv(name.toLowerCase(), ''));
 afterEach(() => void vi.unstubAllEnvs());
 
-/** A forward proxy that asks for a password, tunnels, and forwards plain http to where a test says. */
-class Proxy implements AsyncDisposable {
-  /** What it was asked for: `CONNECT host:port` or `GET http://…`. */
-  readonly asked: string[] = [];
-  private readonly listener: Listener;
-
-  /** @param hosts addresses of names, which it resolves by itself. */
-  private constructor(private readonly hosts: Readonly<Record<string, string>>) {
-    this.listener = new Listener(() => this.create());
-  }
-
-  static async start(hosts: Readonly<Record<string, string>> = {}): Promise<Proxy> {
-    const proxy = new Proxy(hosts);
-    await proxy.listener.start();
-    return proxy;
-  }
-
-  get url(): string {
-    return `http://proxy%40user:planted-proxy%2Fpassword@${this.listener.host}`;
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.listener.stop();
-  }
-
-  private create(): http.Server {
-    const server = http.createServer((request, response) => {
-      this.asked.push(`${request.method} ${request.url}`);
-      const isIn = this.isSignedIn(request);
-      const headers = { ...request.headers };
-      delete headers['proxy-authorization'];
-      if (!isIn || !URL.canParse(request.url ?? '')) return void response.writeHead(407, { 'content-length': 0 }).end();
-      const target = new URL(request.url!);
-      target.hostname = this.hosts[target.hostname] ?? target.hostname;
-      const sent = http.request(target, { method: request.method!, headers, agent: false }, (answer) => {
-        response.writeHead(answer.statusCode!, answer.headers);
-        answer.pipe(response);
-      });
-      sent.on('error', () => response.writeHead(502, { 'content-length': 0 }).end());
-      sent.end();
-    });
-    return server.on('connect', (request: http.IncomingMessage, socket: net.Socket) => {
-      this.asked.push(`CONNECT ${request.url}`);
-      socket.on('error', () => undefined);
-      if (!this.isSignedIn(request)) return void socket.end('HTTP/1.1 407 Proxy Authentication Required\r\n\r\n');
-      const [, port] = request.url!.split(':');
-      const target = net.connect(Number(port), '127.0.0.1', () => {
-        socket.write('HTTP/1.1 200 Connection established\r\n\r\n');
-        target.pipe(socket).pipe(target);
-      });
-      target.on('error', () => socket.end('HTTP/1.1 502 Bad Gateway\r\n\r\n'));
-      socket.on('close', () => target.destroy());
-    });
-  }
-
-  private isSignedIn({ headers }: http.IncomingMessage): boolean {
-    const value = Buffer.from('proxy@user:planted-proxy/password').toString('base64');
-    return headers['proxy-authorization'] === `Basic ${value}`;
-  }
-}
-
 describe('behind a proxy', () => {
   it('a registry is pulled from through a tunnel, and never hears of the password of the proxy', async () => {
     await using folder = await Folder.make();
-    await using proxy = await Proxy.start();
+    await using proxy = await ForwardProxy.start({ asksForPassword: true });
     const tls = makeCertificate(['registry.test']);
     await writeFile(folder.file('ca.pem'), tls.cert);
     await using registry = await FakeRegistry.start({ tls, auth: 'basic' });
@@ -111,7 +48,7 @@ describe('behind a proxy', () => {
   });
 
   it('a registry with plain http is asked through the proxy, which alone gets its password', async () => {
-    await using proxy = await Proxy.start();
+    await using proxy = await ForwardProxy.start({ asksForPassword: true });
     await using registry = await FakeRegistry.start();
     registry.addImage('team/app', image, ['1']);
     vi.stubEnv('HTTP_PROXY', proxy.url);
@@ -128,7 +65,7 @@ describe('behind a proxy', () => {
   });
 
   it.each(['refuses the password', 'is not there'])('that %s nothing of it is told', async (failure) => {
-    await using proxy = await Proxy.start();
+    await using proxy = await ForwardProxy.start({ asksForPassword: true });
     const wrong = new URL(proxy.url);
     wrong.password = 'planted-wrong';
     if (failure === 'is not there') await proxy[Symbol.asyncDispose]();
@@ -149,7 +86,7 @@ describe('behind a proxy', () => {
   });
 
   it('a registry that nobody configured is not asked for, unless it is allowed', async () => {
-    await using proxy = await Proxy.start();
+    await using proxy = await ForwardProxy.start({ asksForPassword: true });
     vi.stubEnv('HTTPS_PROXY', proxy.url);
     const resolver = new Names(() => undefined);
     await using mirror = await Mirror.start({ resolver, server: { allowNamespaces: ['allowed.test'] } });
@@ -160,7 +97,7 @@ describe('behind a proxy', () => {
   });
 
   it('a registry that the proxy is not used for is checked for its address', async () => {
-    await using proxy = await Proxy.start();
+    await using proxy = await ForwardProxy.start({ asksForPassword: true });
     vi.stubEnv('HTTPS_PROXY', proxy.url);
     vi.stubEnv('NO_PROXY', '.direct.test');
     const resolver = Names.here();
@@ -209,7 +146,10 @@ const references: Record<string, (url: string) => Script> = {
 describe.each(Object.entries(references))('behind a proxy, a %s of a configured registry', (_, refer) => {
   /** What the proxy was asked for besides the registry, which refers to `url`. */
   async function askedFor(url: string, resolver: Names, settings: UpstreamOptions = {}) {
-    await using proxy = await Proxy.start({ 'registry.corp.example': '127.0.0.1' });
+    await using proxy = await ForwardProxy.start({
+      asksForPassword: true,
+      hosts: { 'registry.corp.example': '127.0.0.1' },
+    });
     await using upstream = await ScriptedUpstream.start();
     upstream.on('*', /./, refer(url));
     vi.stubEnv('HTTP_PROXY', proxy.url);

@@ -356,13 +356,13 @@ describe('the settings', () => {
       'a file that is absent',
       entry('password_file: DIR/absent'),
       {},
-      'upstreams[0].password_file: cannot be read: ENOENT: no such file or directory',
+      'upstreams[0].password_file: cannot be read: ENOENT: no such file or directory: DIR/absent',
     ],
     [
       'a file that is a folder',
       entry('password_file: DIR'),
       {},
-      'upstreams[0].password_file: cannot be read: EISDIR: illegal operation on a directory',
+      'upstreams[0].password_file: cannot be read: EISDIR: illegal operation on a directory: DIR',
     ],
     [
       'a file of two lines',
@@ -395,13 +395,13 @@ describe('the settings', () => {
       'a map that is absent',
       '[]',
       { 'upstream-credentials-file': 'DIR/absent' },
-      '--upstream-credentials-file: cannot be read: ENOENT: no such file or directory',
+      '--upstream-credentials-file: cannot be read: ENOENT: no such file or directory: DIR/absent',
     ],
     [
       'a map that is no JSON',
       '[]',
       { 'upstream-credentials-file': 'DIR/broken.json' },
-      'UPSTREAM_CREDENTIALS: must be a JSON map from namespace to {"username", "password"}',
+      '--upstream-credentials-file: must be a JSON map from namespace to {"username", "password"}',
     ],
   ])('with %s are a mistake', async (_, yaml, server, problem) => {
     expect(await load(yaml, server)).toEqual([problem]);

@@ -241,7 +241,7 @@ describe('stale_while_revalidate', () => {
     scene.registry.deleteTag('app', '1.0');
     scene.clock.pass(600);
     expect(await scene.see(tag)).toMatchObject({ status: 200, cache: 'STALE' });
-    await until(() => scene.registry.count() === 1 && scene.registry.inFlight === 0, 'the registry was asked');
+    await until(() => scene.registry.count() === 2 && scene.registry.inFlight === 0, 'HEAD and GET were asked');
     await until(async () => (await scene.see(tag)).status === 404, 'the refusal is passed on');
     await scene.registry.stop();
     scene.clock.pass(3_600);

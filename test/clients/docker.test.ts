@@ -1,3 +1,5 @@
+import { execFile, execFileSync } from 'node:child_process';
+import { promisify } from 'node:util';
 import { describe, expect, test } from 'vitest';
 import { DockerEngine } from './support/docker.js';
 import { GREETING } from './support/images.js';
@@ -11,3 +13,12 @@ describe('Docker Engine with the mirror in registry-mirrors', () => {
     expect(await client.runContainer(stage.images.multi)).toBe(GREETING);
   });
 });
+
+// docs/clients/docker.md says so of this version.
+test.runIf(execFileSync('dockerd', ['--version']).includes(' 20.10.'))(
+  'Docker Engine refuses a path there',
+  async () => {
+    const started = promisify(execFile)('dockerd', ['--registry-mirror', 'http://127.0.0.1:1/docker.io']);
+    await expect(started).rejects.toThrow('invalid mirror: path, query, or fragment at end of the URI');
+  },
+);

@@ -211,9 +211,9 @@ describe('a wrong configuration', inParallel, () => {
       '--drain-timeout',
       '--max-downloads',
       '--unknown-namespaces',
-      '--log-level',
-      '--default-namespace',
-      '--check-cache-digest',
+      'LOG_LEVEL',
+      'DEFAULT_NAMESPACE',
+      'CHECK_CACHE_DIGEST',
       'upstreams[0].host',
       'upstreams[0].username',
       'upstreams[0].manifest_invalidation_time',
@@ -253,13 +253,14 @@ describe('a wrong configuration', inParallel, () => {
   it.each(['{"docker.io":{"username":"u","password":"planted"}', '["planted"]', '"planted"', 'planted'])(
     'like the credentials %s is one line without them',
     async (credentials) => {
-      for (const run of [
-        Program.run(anyPort, { env: { UPSTREAM_CREDENTIALS: credentials } }),
-        Program.run([...anyPort, '--upstream-credentials', credentials]),
-      ]) {
+      const runs = {
+        UPSTREAM_CREDENTIALS: Program.run(anyPort, { env: { UPSTREAM_CREDENTIALS: credentials } }),
+        '--upstream-credentials': Program.run([...anyPort, '--upstream-credentials', credentials]),
+      };
+      for (const [path, run] of Object.entries(runs)) {
         const lines = expectMistake(await run);
         expect(lines).toHaveLength(1);
-        expect(lines[0]).toMatch(/^UPSTREAM_CREDENTIALS/);
+        expect(lines[0]!.startsWith(`${path}: `)).toBe(true);
       }
     },
   );
@@ -326,7 +327,9 @@ describe('surroundings that do not fit', inParallel, () => {
     const address = `127.0.0.1:${(other.address() as AddressInfo).port}`;
     const program = await Program.run(['--listen', address], { cwd: folder.path });
     other.close();
-    expect(expectMistakeButLog(program)).toEqual([`cannot listen on ${address}: EADDRINUSE`]);
+    expect(expectMistakeButLog(program)).toEqual([
+      `cannot listen on ${address}: EADDRINUSE: another program listens there; stop it or set another address with --listen (LISTEN)`,
+    ]);
   });
 });
 

@@ -71,6 +71,44 @@ describe('a method that only reading knows nothing of', () => {
   });
 });
 
+describe('a push', () => {
+  const pushes: [string, string, string][] = [
+    ['POST', '/v2/registry.test/team/app/blobs/uploads/', 'registry.test'],
+    ['POST', '/v2/registry.test/team/app/blobs/uploads', 'registry.test'],
+    ['POST', '/v2/team/app/blobs/uploads/?mount=sha256:0&from=team/base&ns=registry.test', 'registry.test'],
+    ['POST', '/registry.test/v2/team/app/blobs/uploads/', 'registry.test'],
+    ['PATCH', '/v2/ghcr.io/team/app/blobs/uploads/f00', 'ghcr.io'],
+    ['PUT', '/v2/team/app/blobs/uploads/f00?digest=sha256:0', 'docker.io'],
+    ['PUT', '/v2/app/manifests/1', 'docker.io'],
+    ['PUT', `/v2/app/manifests/${digest}`, 'docker.io'],
+    ['DELETE', `/v2/ghcr.io/team/app/manifests/${digest}`, 'ghcr.io'],
+    ['DELETE', `/v2/ghcr.io/team/app/blobs/${layer}`, 'ghcr.io'],
+    ['DELETE', '/v2/ghcr.io/team/app/tags/list', 'ghcr.io'],
+  ];
+  it.each(pushes)('is told that the registry is mirrored: %s %s', async (method, path, namespace) => {
+    await using stage = await Stage.start();
+    const reply = await request(`${stage.mirror.url}${path}`, { method });
+    expectError(reply, 405, 'UNSUPPORTED');
+    expect(JSON.parse(reply.body.toString())).toMatchObject({
+      errors: [{ message: `${namespace} is mirrored here, for pulls only: push to the registry itself` }],
+    });
+    expect(stage.asked).toEqual([]);
+  });
+
+  it.each(['/v2/', '/v2/_catalog', '/v2/%2e%2e/x', '/v2/a b/blobs/uploads/'])(
+    'without a registry too: %s',
+    async (path) => {
+      await using mirror = await Mirror.start();
+      const reply = await exchange(
+        mirror.url,
+        `POST ${path.replace(' ', '%20')} HTTP/1.1\r\nhost: m\r\nconnection: close\r\n\r\n`,
+      );
+      expectError(reply, 405, 'UNSUPPORTED');
+      expect(reply.body.toString()).toContain('mirrored here, for pulls only');
+    },
+  );
+});
+
 /** Everything until the server ends the connection, more than one answer. */
 function talkAll(url: string, bytes: string): Promise<Buffer> {
   const { hostname, port } = new URL(url);

@@ -5,7 +5,9 @@ import { request } from '../fakes/request.js';
 import { makeImage } from '../fixtures/images.js';
 import { Resolver } from '../../src/upstream/transport/resolver.js';
 import { expectError } from './support/error-document.js';
+import { Folder } from './support/folder.js';
 import { Mirror } from './support/mirror.js';
+import { MovingClock } from './support/moving-clock.js';
 import { rawRequest } from './support/raw.js';
 import { storedFiles } from './support/stored-files.js';
 
@@ -133,3 +135,72 @@ describe('a registry that is not configured', () => {
     expect(await storedFiles(mirror.root)).toEqual([]);
   });
 });
+
+describe('a configured registry whose name does not resolve', () => {
+  const upstreams = [{ namespace: 'registry.test', host: 'registry.exmaple.test' }];
+  const path = '/v2/registry.test/team/app/manifests/1';
+
+  it('is 404 with that reason', async () => {
+    await using mirror = await Mirror.start({ resolver: new ScriptedResolver([]), upstreams });
+    for (const endpoint of endpoints) {
+      const reply = await rawRequest(mirror.url, `/v2/registry.test/team/app/${endpoint}`);
+      expectError(reply, 404, 'NAME_UNKNOWN');
+      expect(reply.body.toString()).toContain('registry.exmaple.test cannot be resolved');
+    }
+  });
+
+  it.each(['ENOTFOUND', 'EAI_AGAIN'])('is an outage once it has responded (%s)', async (code) => {
+    await using registry = await FakeRegistry.start();
+    registry.addImage('team/app', image, ['1', '2']);
+    const [, port] = registry.host.split(':');
+    const resolver = new FailingResolver();
+    const host = `registry.example.test:${port}`;
+    const clock = new MovingClock();
+    await using mirror = await Mirror.start({ clock, resolver, upstreams: [{ namespace: 'registry.test', host }] });
+    expect((await request(`${mirror.url}${path}`)).status).toBe(200);
+    await mirror.settled();
+    resolver.code = code;
+    await registry.close();
+    clock.pass(3600);
+    const stored = await request(`${mirror.url}${path}`);
+    expect([stored.status, stored.headers['x-cache']]).toEqual([200, 'STALE']);
+    expectError(await rawRequest(mirror.url, '/v2/registry.test/team/app/manifests/2'), 503, 'UNAVAILABLE');
+  });
+
+  it('does not hide what is stored, not even after a restart', async () => {
+    await using registry = await FakeRegistry.start();
+    registry.addImage('team/app', image, ['1']);
+    await using folder = await Folder.make();
+    const clock = new MovingClock();
+    const host = `registry.example.test:${registry.host.split(':')[1]!}`;
+    const options = { clock, root: folder.path, upstreams: [{ namespace: 'registry.test', host }] };
+    {
+      await using mirror = await Mirror.start({ ...options, resolver: new FailingResolver() });
+      expect((await request(`${mirror.url}${path}`)).status).toBe(200);
+    }
+    clock.pass(3600);
+    await using mirror = await Mirror.start({ ...options, resolver: new ScriptedResolver([]) });
+    const stored = await request(`${mirror.url}${path}`);
+    expect([stored.status, stored.headers['x-cache']]).toEqual([200, 'STALE']);
+    const blob = await request(`${mirror.url}/v2/registry.test/team/app/manifests/${image.manifest.digest}`);
+    expect([blob.status, blob.headers['x-cache']]).toEqual([200, 'HIT']);
+    expectError(await rawRequest(mirror.url, '/v2/registry.test/team/app/manifests/2'), 404, 'NAME_UNKNOWN');
+  });
+
+  it('is an outage when the name service fails', async () => {
+    const resolver = new FailingResolver();
+    resolver.code = 'EAI_AGAIN';
+    await using mirror = await Mirror.start({ resolver, upstreams });
+    expectError(await rawRequest(mirror.url, path), 503, 'UNAVAILABLE');
+  });
+});
+
+/** Everything is on this machine, until a code says that lookups fail. */
+class FailingResolver extends Resolver {
+  code: string | undefined;
+
+  readonly lookup: LookupFunction = (hostname, _options, callback) => {
+    if (this.code === undefined) callback(null, [{ address: '127.0.0.1', family: 4 }]);
+    else callback(Object.assign(new Error(`getaddrinfo ${this.code} ${hostname}`), { code: this.code }), []);
+  };
+}

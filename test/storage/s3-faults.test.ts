@@ -32,6 +32,7 @@ beforeEach(async () => {
     retryDelay: 20,
     // Its circuit has tests of its own: here every request is to reach the server.
     minOutage: Infinity,
+    silence: Infinity,
   });
   await provider.initialize();
   proxy.requests.length = 0;

@@ -1,4 +1,7 @@
+import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
+import http from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Folder } from '../e2e/support/folder.js';
 import { build, Program } from '../e2e/support/program.js';
@@ -70,11 +73,11 @@ describe('the program on a bucket that it cannot use', () => {
 
   it('says that an address is none that it can use, and asks nobody', async () => {
     for (const host of ['ftp://127.0.0.1', `${server.url}/?list-type=2`])
-      expect(await refusal({ S3_HOST: host })).toMatch(/^s3 --host: text: must be an http or https URL/);
+      expect(await refusal({ S3_HOST: host })).toMatch(/^S3_HOST: text: must be an http or https URL/);
   });
 
   it('says that half of the credentials is missing', async () => {
-    expect(await refusal({ S3_SECRET_KEY: '' })).toBe('s3 --access-key: text: must be set together with --secret-key');
+    expect(await refusal({ S3_SECRET_KEY: '' })).toBe('S3_ACCESS_KEY: text: must be set together with --secret-key');
     const { stderr, code } = await Program.run(['s3', '--bucket', bucket.name, '--access-key', accessKey]);
     expect({ stderr, code }).toEqual({
       code: 2,
@@ -83,7 +86,7 @@ describe('the program on a bucket that it cannot use', () => {
     const other = await Program.run(['s3', '--bucket', bucket.name], { env: { S3_SECRET_KEY: secretKey } });
     expect(other).toMatchObject({
       code: 2,
-      stderr: 's3 --secret-key: text: must be set together with --access-key\n',
+      stderr: 'S3_SECRET_KEY: text: must be set together with --access-key\n',
     });
   });
 
@@ -121,6 +124,77 @@ describe('the program without a key of its own', () => {
     await starts({ AWS_SHARED_CREDENTIALS_FILE: folder.file('credentials'), AWS_PROFILE: 'mirror' });
   });
 
+  it('takes region and endpoint of its variables and profiles, and prefers its own settings to them', async () => {
+    await using folder = await Folder.make();
+    await writeFile(
+      folder.file('config'),
+      [
+        '[profile mirror]',
+        'region = eu-central-1',
+        `endpoint_url = ${server.url}`,
+        `aws_access_key_id = ${accessKey}`,
+        `aws_secret_access_key = ${secretKey}`,
+        '',
+      ].join('\n'),
+    );
+    const env = { S3_BUCKET: bucket.name, AWS_EC2_METADATA_DISABLED: 'true' };
+    const doctor = async (changes: Record<string, string>) => {
+      const { stdout, stderr } = await Program.run(['doctor', 's3'], { env: { ...env, ...changes } });
+      return stdout + stderr;
+    };
+    const profile = { AWS_CONFIG_FILE: folder.file('config'), AWS_PROFILE: 'mirror' };
+    const keys = { AWS_ACCESS_KEY_ID: accessKey, AWS_SECRET_ACCESS_KEY: secretKey };
+    // The server takes requests for its own region only.
+    expect(await doctor({ ...keys, AWS_ENDPOINT_URL_S3: server.url, AWS_REGION: 'us-east-1' })).toContain(
+      `bucket ${bucket.name} at ${server.url} (from AWS_ENDPOINT_URL_S3), region us-east-1 (from AWS_REGION)`,
+    );
+    expect(await doctor(profile)).toContain('it is in another region than eu-central-1');
+    expect(await doctor({ ...profile, AWS_DEFAULT_REGION: 'us-east-1' })).toContain(
+      `at ${server.url} (from [profile mirror] of ${folder.file('config')}), region us-east-1 (from AWS_DEFAULT_REGION)`,
+    );
+    const ours = {
+      S3_HOST: server.url,
+      S3_REGION: 'us-east-1',
+      AWS_REGION: 'eu-west-1',
+      AWS_ENDPOINT_URL: 'http://no.invalid',
+    };
+    expect(await doctor({ ...profile, ...ours })).toContain(`at ${server.url}, region us-east-1`);
+    expect(await doctor({ ...keys, AWS_ENDPOINT_URL: 'ftp://host' })).toContain(
+      'AWS_ENDPOINT_URL: text: must be an http or https URL',
+    );
+  });
+
+  it('takes the role of a profile', async () => {
+    await using folder = await Folder.make();
+    const sts = http.createServer((request, response) => {
+      request.resume();
+      const expiry = new Date(Date.now() + 3_600_000).toISOString();
+      response.setHeader('content-type', 'text/xml');
+      response.end(
+        `<AssumeRoleResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><AssumeRoleResult><Credentials>` +
+          `<AccessKeyId>${accessKey}</AccessKeyId><SecretAccessKey>${secretKey}</SecretAccessKey>` +
+          `<SessionToken></SessionToken><Expiration>${expiry}</Expiration>` +
+          `</Credentials></AssumeRoleResult></AssumeRoleResponse>`,
+      );
+    });
+    sts.listen(0, '127.0.0.1');
+    await once(sts, 'listening');
+    try {
+      const lines = ['[profile base]', 'aws_access_key_id = nobody', 'aws_secret_access_key = nothing'];
+      lines.push('[profile mirror]', 'role_arn = arn:aws:iam::123456789012:role/mirror', 'source_profile = base');
+      lines.push('region = us-east-1', `endpoint_url = ${server.url}`, '');
+      await writeFile(folder.file('config'), lines.join('\n'));
+      await starts({
+        AWS_CONFIG_FILE: folder.file('config'),
+        AWS_PROFILE: 'mirror',
+        AWS_ENDPOINT_URL_STS: `http://127.0.0.1:${(sts.address() as AddressInfo).port}`,
+      });
+    } finally {
+      sts.closeAllConnections();
+      sts.close();
+    }
+  });
+
   it('says that there is none', async () => {
     const { code, stdout, stderr } = await Program.run(['--listen', '127.0.0.1:0', 's3'], {
       env: { ...bare(), HOME: '/nonexistent' },
@@ -130,6 +204,32 @@ describe('the program without a key of its own', () => {
       stdout: '',
       stderr: `cannot list the bucket ${bucket.name}: no access key was given, and none was found (CredentialsProviderError)\n`,
     });
+  });
+});
+
+describe('the upload buffer', () => {
+  const env = () => ({
+    S3_HOST: server.url,
+    S3_BUCKET: bucket.name,
+    S3_ACCESS_KEY: accessKey,
+    S3_SECRET_KEY: secretKey,
+  });
+
+  it('is a check of doctor, which warns when it is in memory', async () => {
+    await using folder = await Folder.make();
+    const onDisk = await Program.run(['doctor', 's3'], { env: { ...env(), TMPDIR: folder.path } });
+    expect(onDisk.stdout).toMatch(/storage: upload buffer +\d+ ms {2}[\d.]+ [GM]iB free of [\d.]+ [GM]iB in /);
+    const { stdout } = await Program.run(['doctor', 's3'], { env: { ...env(), TMPDIR: '/dev/shm' } });
+    expect(stdout).toMatch(
+      /warn +storage: upload buffer .* in \/dev\/shm, which is in memory: set TMPDIR to a folder on a/,
+    );
+  });
+
+  it('is warned about at the start when it is in memory', async () => {
+    await using program = await Program.start(['--listen', '127.0.0.1:0', 's3'], {
+      env: { ...env(), TMPDIR: '/dev/shm' },
+    });
+    expect(program.stdout + program.stderr).toContain('downloads use memory until they are uploaded');
   });
 });
 

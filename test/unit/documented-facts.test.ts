@@ -1,8 +1,14 @@
 import 'reflect-metadata';
 import { existsSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
+import { runCheck, type CheckResult } from '../../src/config/check.js';
+import { ClientSettings } from '../../src/config/client.settings.js';
+import { ServerSettings } from '../../src/config/server.settings.js';
 import { ttlOf } from '../../src/config/tag-rule.settings.js';
 import { readNamespaces } from '../../src/config/upstream-file.js';
+import { UpstreamSettings } from '../../src/config/upstream.settings.js';
+import { settingsOf } from '../../src/config/validation/setting.decorator.js';
+import { validateSettings } from '../../src/config/validation/validation.js';
 import { pages, read, withoutFences } from './support/documents.js';
 
 /** What is said in more than one place: each pattern's group is the figure there. */
@@ -204,6 +210,55 @@ describe('a page', () => {
   });
 });
 
+describe('what documents say of the program', () => {
+  it('tells every alias of a key with its new name, and what each of them does', async () => {
+    const page = await read('docs/migrating.md');
+    const aliases = settingsOf(UpstreamSettings).flatMap(({ name, alias }) =>
+      alias === undefined ? [] : [[alias, name]],
+    );
+    expect(aliases.length).toBe(2);
+    for (const [alias, name] of aliases)
+      expect(page).toMatch(new RegExp(`^\\| \`${alias}\` +\\| \`${name}\` +\\| \\S`, 'm'));
+  });
+
+  it('says that /readyz is 503 only for a storage that fails and during --drain-delay', async () => {
+    let count = 0;
+    for (const page of await pages()) {
+      for (const paragraph of (await read(page)).split(/\n\n|\n(?=[-|] |\d+\. )/)) {
+        if (!paragraph.includes('/readyz') || !paragraph.includes('503')) continue;
+        count += 1;
+        expect(`${page}: ${paragraph}`).toMatch(/drain-delay|drained|storage|bucket/);
+      }
+    }
+    expect(count).toBeGreaterThan(2);
+  });
+
+  it('shows the address of the admin API that both sides have by default', async () => {
+    const admin = settingsOf(ServerSettings).find(({ name }) => name === 'admin-listen')?.default;
+    const client = settingsOf(ClientSettings).find(({ name }) => name === 'server')?.default;
+    expect(client).toBe(`http://${admin}`);
+    expect(await read('docs/admin.md')).toContain(`(\`ADMIN_URL\`, default \`${client}\`)`);
+  });
+
+  it('has the fields of the results of doctor', async () => {
+    const page = await read('docs/doctor.md');
+    const result: CheckResult = await runCheck({ name: '', run: () => Promise.resolve({ status: 'ok', detail: '' }) });
+    const [, fields = ''] = /one object per line: (.*?) in milliseconds/s.exec(page) ?? [];
+    const named = [...fields.matchAll(/`(\w+)`/g)].map(([, name]) => name);
+    expect(named.filter((name) => !['ok', 'warn', 'fail'].includes(name ?? '')).sort()).toEqual(
+      Object.keys(result).sort(),
+    );
+  });
+
+  it('tells how Docker takes a path in registry-mirrors, version by version', async () => {
+    const page = await read('docs/clients/docker.md');
+    expect(page).toMatch(/Docker Engine 20\.10 refuses to start/);
+    expect(page).toMatch(/Version 29 accepts a path, but no query, fragment or user/);
+    for (const other of (await pages()).filter((name) => name !== 'docs/clients/docker.md'))
+      expect(await read(other), other).not.toMatch(/registry-mirrors[^\n]*https?:\/\/[^"\s/]+\/[^"\s]/);
+  });
+});
+
 /** `a/{b,c}.ts` as `a/b.ts` and `a/c.ts`. */
 function alternatives(path: string): string[] {
   const [whole, list] = /\{([^}]*)\}/.exec(path) ?? [];
@@ -223,6 +278,45 @@ describe('example.yaml', () => {
 
   it('can be copied without removing content that is only seldom used', () => {
     for (const { unusedContentTtl } of upstreams) expect(unusedContentTtl).toBeUndefined();
+  });
+});
+
+describe("the chart's schema", () => {
+  interface Bounds {
+    readonly type?: string;
+    readonly minimum?: number;
+    readonly maximum?: number;
+  }
+  const schema = JSON.parse(readFileSync('charts/oci-registry/values.schema.json', 'utf8')) as {
+    readonly properties: { readonly config: { readonly properties: Readonly<Record<string, Bounds>> } };
+    readonly $defs: Readonly<Record<string, { readonly properties?: Readonly<Record<string, Bounds>> }>>;
+  };
+  const upstream = Object.values(schema.$defs).find(({ properties }) => properties?.max_connections)?.properties ?? {};
+  const isWrong = (type: new () => object, name: string, value: number) =>
+    validateSettings(type, { [name]: String(value) }, (path) => path).problems.some(({ path }) => path === name);
+  const check = (type: new () => object, name: string, { minimum = 0, maximum = 0 }: Bounds) => {
+    const values = [minimum - 1, minimum, maximum, maximum + 1];
+    return values.map((value) => isWrong(type, name, value));
+  };
+
+  it('has the bounds of the program for the keys of an upstream', () => {
+    const numbers = Object.entries(upstream).filter(([, { type }]) => type === 'integer');
+    expect(numbers.map(([name]) => name)).toEqual(['max_connections']);
+    for (const [name, bounds] of numbers)
+      expect([name, ...check(UpstreamSettings, name, bounds)]).toEqual([name, true, false, false, true]);
+  });
+
+  it('has the bounds of the program for the options', () => {
+    const numbers = Object.entries(schema.properties.config.properties).filter(([, { type }]) => type === 'integer');
+    expect(numbers.length).toBeGreaterThan(2);
+    for (const [property, bounds] of numbers) {
+      const { name = property } = settingsOf(ServerSettings).find((setting) => setting.property === property) ?? {};
+      // 0 leaves out an option without a default.
+      const minimum = bounds.minimum === 0 ? 1 : bounds.minimum;
+      expect([name, ...check(ServerSettings, name, { ...bounds, ...(minimum !== undefined && { minimum }) })]).toEqual([
+        ...[name, true, false, false, true],
+      ]);
+    }
   });
 });
 

@@ -21,6 +21,7 @@
   (list "MAX_DOWNLOADS" (int $config.maxDownloads))
   (list "MIN_DOWNLOAD_RATE" $config.minDownloadRate)
   (list "MAX_UPLOADS" (int $config.maxUploads))
+  (list "DISTANT_RANGES" $config.distantRanges)
   (list "MEMORY_CACHE" $config.memoryCache)
   (list "BODY_MEMORY" $config.bodyMemory)
   (list "MAX_CONNECTIONS" (int $config.maxConnections))
@@ -39,6 +40,8 @@
 {{- end -}}
 {{- if eq $values.storage.mode "s3" -}}
 {{- $s3 := $values.storage.s3 -}}
+{{- /* Downloads wait for their upload in the pod's volume for temporary files, on the node's disk. */}}
+{{- $env = append $env (dict "name" "TMPDIR" "value" "/tmp") -}}
 {{- $settings = concat $settings (list
   (list "S3_BUCKET" $s3.bucket)
   (list "S3_HOST" $s3.host)

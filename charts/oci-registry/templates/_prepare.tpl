@@ -12,7 +12,7 @@ It changes .Values in place; to do so again changes nothing.
 {{- $old := $values.registry | default dict -}}
 {{- $help := "; see charts/oci-registry/UPGRADING.md" -}}
 {{- with $old.invalidation_time -}}
-{{- fail (printf "registry.invalidation_time is gone: write tag_ttl in each entry of upstreams.config%s" $help) -}}
+{{- fail (printf "registry.invalidation_time is gone: write tag_ttl in each entry of upstreams.config, and unused_content_ttl for blobs%s" $help) -}}
 {{- end -}}
 {{- if hasKey $old "check_cache_digest" -}}
 {{- $_ := set $values.config "checkCacheDigest" $old.check_cache_digest -}}

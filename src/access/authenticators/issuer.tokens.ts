@@ -2,7 +2,7 @@ import { decodeJwt, errors, jwtVerify, type JWTPayload, type JWTVerifyGetKey } f
 import { readFileSync } from 'node:fs';
 import { rootCertificates } from 'node:tls';
 import type { IssuerSettings } from '../../config/access/issuer.settings.js';
-import { matchesPattern } from '../../oci/pattern.js';
+import { matchesPattern } from '../../oci/patterns/pattern.js';
 import type { Identity } from '../rules/identity.js';
 import { SignInRefused, type SignedIn } from '../sign-in.js';
 import { fetchJsonOver, IssuerKeys, keysOfFile } from './issuer.keys.js';

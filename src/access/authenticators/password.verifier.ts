@@ -1,9 +1,10 @@
 import { LRUCache } from 'lru-cache';
 import { createHmac, randomBytes } from 'node:crypto';
 import { SignInRefused } from '../sign-in.js';
+import { BcryptThread } from './bcrypt.thread.js';
 
-/** Concurrent hashes: they share the four threads of the process with its files. */
-const concurrency = 2;
+/** Concurrent hashes: there is one thread for them. */
+const concurrency = 1;
 /** Hashes that may wait: more than two seconds of them would be refused by clients anyway. */
 const maxWaiting = 32;
 /** Milliseconds for which a verified password is remembered. */
@@ -22,12 +23,13 @@ export class PasswordVerifier {
   private readonly verified: LRUCache<string, string>;
   private readonly waiting: (() => void)[] = [];
   private running = 0;
-  private load: Promise<Verify> | undefined;
+  private readonly compare: Verify;
 
   /** @param verify replaced in tests */
   constructor(now: () => number, verify?: Verify) {
     this.verified = new LRUCache({ max: 1024, ttl: lifetime, perf: { now } });
-    if (verify) this.load = Promise.resolve(verify);
+    const thread = new BcryptThread();
+    this.compare = verify ?? ((password, hash) => thread.verify(password, hash));
   }
 
   /** Whether a password needs no hash to be accepted. */
@@ -40,8 +42,7 @@ export class PasswordVerifier {
     if (this.isKnown(username, password, hash)) return true;
     await this.enter();
     try {
-      const verify = await (this.load ??= loadVerify());
-      const isCorrect = (await verify(password, hash ?? nobody)) && hash !== undefined;
+      const isCorrect = (await this.compare(password, hash ?? nobody)) && hash !== undefined;
       if (isCorrect) this.verified.set(this.markOf(username, password), hash);
       return isCorrect;
     } finally {
@@ -70,9 +71,4 @@ export class PasswordVerifier {
     if (next) next();
     else this.running -= 1;
   }
-}
-
-async function loadVerify(): Promise<Verify> {
-  const { verify } = await import('@node-rs/bcrypt');
-  return (password, hash) => verify(password, hash);
 }

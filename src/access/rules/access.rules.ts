@@ -1,6 +1,6 @@
 import type { AccessRuleSettings, Right } from '../../config/access/rule.settings.js';
-import { matchesPath, matchesPattern } from '../../oci/pattern.js';
-import { RepositoryPattern } from '../../oci/repository-pattern.js';
+import { matchesPath, matchesPattern } from '../../oci/patterns/pattern.js';
+import { RepositoryPattern } from '../../oci/patterns/repository-pattern.js';
 import type { RepositoryRef } from '../../oci/repository.js';
 import { fillingOf, isAnonymous, type Identity } from './identity.js';
 

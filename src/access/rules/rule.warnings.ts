@@ -1,7 +1,7 @@
 import type { AccessSettings } from '../../config/access/access.settings.js';
 import { everybody, type AccessRuleSettings } from '../../config/access/rule.settings.js';
 import { Namespace } from '../../oci/namespace.js';
-import { RepositoryPattern } from '../../oci/repository-pattern.js';
+import { RepositoryPattern } from '../../oci/patterns/repository-pattern.js';
 
 /** The namespaces of this server, as far as its configuration tells. */
 export interface KnownNamespaces {

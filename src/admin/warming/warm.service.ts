@@ -153,7 +153,7 @@ export class WarmService {
     signal: AbortSignal,
   ): Promise<void> {
     signal.throwIfAborted();
-    const blob = await this.blobs.open(repository, digest);
+    const blob = await this.blobs.open({ repository, digest, requester: 'client', range: undefined });
     const isStored = blob.cache !== 'MISS';
     try {
       if (!isStored) {

@@ -60,7 +60,7 @@ rules:
     ).toEqual([
       expect.stringMatching(/^access.groups: a list: must be a map from groups to lists of user names$/),
       'access.unknown_credentials: text: must be one of refuse, anonymous',
-      'access.user_file: text: is not a known setting',
+      'access.user_file: text: is not a known setting; did you mean users_file?',
       'access.rules[0].repositories: a list: the 1st must be a namespace and a name, such as docker.io/** or local/team/app',
       'access.rules[0].who: a list: the 1st must be anonymous, authenticated, or a kind and a name such as user:anna',
       'access.rules[0].may: a list: the 1st must be of pull, push, delete, admin',

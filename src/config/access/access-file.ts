@@ -2,7 +2,7 @@ import { loadAll } from 'js-yaml';
 import { ConfigurationError, kindOf, type Problem } from '../configuration-error.js';
 import { settingsOf } from '../validation/setting.decorator.js';
 import { validateSettings, type Values } from '../validation/validation.js';
-import { yamlProblem } from '../yaml-problem.js';
+import { yamlProblem } from '../validation/yaml-problem.js';
 import { AccessSettings } from './access.settings.js';
 import { IssuerSettings } from './issuer.settings.js';
 import { AccessRuleSettings } from './rule.settings.js';
@@ -34,7 +34,7 @@ function parseMap(yaml: string): Values {
   try {
     documents = loadAll(yaml);
   } catch (error) {
-    throw new ConfigurationError([yamlProblem('access', error)]);
+    throw new ConfigurationError([yamlProblem('access', error, yaml)]);
   }
   const [document, ...more] = documents;
   if (more.length === 0 && typeof document === 'object' && document !== null && !Array.isArray(document))

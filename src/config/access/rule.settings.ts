@@ -1,4 +1,4 @@
-import { RepositoryPattern } from '../../oci/repository-pattern.js';
+import { RepositoryPattern } from '../../oci/patterns/repository-pattern.js';
 import { AreTexts } from './validation.js';
 import { parseList, Setting } from '../validation/setting.decorator.js';
 

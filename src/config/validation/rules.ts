@@ -1,5 +1,6 @@
 import { ValidateBy, type ValidationOptions } from 'class-validator';
-import { Namespace } from '../../oci/namespace.js';
+import { nameComponent, Namespace } from '../../oci/namespace.js';
+import { maxNameLength } from '../../oci/repository.js';
 import { Secret } from '../values/secret.js';
 import { parseListenAddress } from '../values/listen-address.js';
 import { parseNetwork } from '../values/networks.js';
@@ -157,6 +158,16 @@ export const IsRegistryHost = () =>
     isRegistryHost,
   );
 
+export const IsRepositoryPath = () =>
+  rule(
+    'isRepositoryPath',
+    'must be components of a repository name joined by slashes: a-z and 0-9, separated by a dot, an underscore or dashes',
+    (value) =>
+      typeof value === 'string' &&
+      value.length <= maxNameLength &&
+      value.split('/').every((part) => nameComponent.test(part)),
+  );
+
 export const AreRegistryHosts = () =>
   rule(
     'areRegistryHosts',
@@ -189,6 +200,7 @@ function isTagPattern(value: unknown): boolean {
   return typeof value === 'string' && /^[a-zA-Z0-9_.*-]{1,128}$/.test(value);
 }
 
+/** Whether it is a host name or an address, with an optional port. */
 export function isRegistryHost(value: unknown): boolean {
   if (typeof value !== 'string') return false;
   try {

@@ -150,7 +150,9 @@ describe('validateSettings', () => {
       'example.toString',
       'example.tlsOn',
     ]);
-    expect(problems.every(({ reason }) => reason === 'is not a known setting')).toBe(true);
+    const unknown = 'is not a known setting';
+    const suggestion = '; did you mean tls_on?';
+    expect(problems.map(({ reason }) => reason)).toEqual([unknown, unknown, unknown, unknown + suggestion]);
     expect(value).toEqual(new Example());
     expect(value.note).toBeUndefined();
     expect(({} as { note?: string }).note).toBeUndefined();

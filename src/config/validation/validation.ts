@@ -1,5 +1,6 @@
 import { validateSync } from 'class-validator';
 import { kindOf, type Problem } from '../configuration-error.js';
+import { didYouMean, nearestName } from './nearest-name.js';
 import { settingsOf, type Setting } from './setting.decorator.js';
 
 export type Values = Readonly<Record<string, unknown>>;
@@ -54,7 +55,10 @@ export function validateSettings<T extends object>(
   const known = new Set(settings.flatMap(namesOf));
   const unknown = Object.keys(values)
     .filter((name) => !known.has(name))
-    .map((name) => ({ path: at(name.slice(0, 64)), kind: kindOf(values[name]), reason: 'is not a known setting' }));
+    .map((name) => {
+      const reason = `is not a known setting${didYouMean(nearestName(name, known))}`;
+      return { path: at(name.slice(0, 64)), kind: kindOf(values[name]), reason };
+    });
   return { value, problems: [...broken, ...repeated, ...unknown] };
 }
 

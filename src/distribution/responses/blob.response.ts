@@ -1,9 +1,10 @@
 import { parseRange, type ByteRange } from '../../oci/byte-range.js';
+import type { Digest } from '../../oci/digest.js';
 import { entityTag, matchesEntityTag } from '../../oci/entity-tag.js';
 import { OciError } from '../../oci/error.js';
 import { blobMediaType } from '../../oci/media-type.js';
 import type { RepositoryRef } from '../../oci/repository.js';
-import type { BlobHead, OpenBlob } from '../../registry/blob.js';
+import type { BlobHead, OpenBlob, SizedHead } from '../../registry/blob.js';
 import { commonHeaders, type HttpResponse } from './http.response.js';
 import { errorResponse } from './error.response.js';
 
@@ -15,29 +16,28 @@ export interface Conditions {
 }
 
 /** HEAD of a blob (end-2). */
-export function blobHeadResponse(repository: RepositoryRef, blob: BlobHead, { ifNoneMatch }: Conditions): HttpResponse {
+export function blobHeadResponse(
+  repository: RepositoryRef,
+  blob: SizedHead,
+  { ifNoneMatch }: Conditions,
+): HttpResponse {
   const headers = headersOf(repository, blob);
   if (matchesEntityTag(ifNoneMatch, blob.digest)) return { status: 304, headers };
   return { status: 200, headers: { ...headers, ...typeOf, ...lengthOf(blob.size) } };
 }
 
 /** GET of a blob (end-2), or of one range of it. */
-export function blobResponse(
-  repository: RepositoryRef,
-  blob: OpenBlob,
-  { range, ifRange, ifNoneMatch }: Conditions,
-): HttpResponse {
+export function blobResponse(repository: RepositoryRef, blob: OpenBlob, conditions: Conditions): HttpResponse {
   const headers = headersOf(repository, blob);
   const close = () => blob.close();
-  if (matchesEntityTag(ifNoneMatch, blob.digest)) return { status: 304, headers, close };
+  if (matchesEntityTag(conditions.ifNoneMatch, blob.digest)) return { status: 304, headers, close };
   // Ranges too: clients repeat their request, with its range, at the new location.
   if (blob.location !== undefined) return { ...redirection(headers, blob.location), close };
   const body = (part: ByteRange) => bodyOf(blob, part);
   const { size } = blob;
   if (size === undefined)
     return { status: 200, headers: { ...headers, ...typeOf }, body: body({ offset: 0, length: Infinity }), close };
-  // If-Range with another tag requests the whole (RFC 9110 §13.1.5).
-  const part = parseRange(ifRange === undefined || ifRange === entityTag(blob.digest) ? range : undefined, size);
+  const part = blob.part ?? parseRange(rangeOf(blob.digest, conditions), size);
   if (part === 'whole') {
     return {
       status: 200,
@@ -55,6 +55,12 @@ export function blobResponse(
     body: body(part),
     close,
   };
+}
+
+/** The Range header, if it applies: If-Range with another tag requests the whole (RFC 9110 §13.1.5). */
+export function rangeOf(digest: Digest, { range, ifRange, ifNoneMatch }: Conditions): string | undefined {
+  if (matchesEntityTag(ifNoneMatch, digest)) return undefined;
+  return ifRange === undefined || ifRange === entityTag(digest) ? range : undefined;
 }
 
 function bodyOf(blob: OpenBlob, part: ByteRange): NonNullable<HttpResponse['body']> {

@@ -1,6 +1,6 @@
 import { manifestMediaTypes } from '../../oci/media-type.js';
 import type { RepositoryRef } from '../../oci/repository.js';
-import type { ReferrersPage, TagPage } from '../../registry/list-page.js';
+import type { ReferrersPage, StreamedList, TagPage } from '../../registry/list-page.js';
 import { commonHeaders, type HttpResponse } from './http.response.js';
 
 /** A tag list (end-8). @param path of the request as the client sent it, for the link to the next page */
@@ -38,24 +38,31 @@ export function referrersResponse(
 
 function listResponse(
   repository: RepositoryRef | undefined,
-  body: Uint8Array,
+  body: Uint8Array | StreamedList,
   mediaType: string,
   { cache, age }: Pick<TagPage, 'cache' | 'age'>,
   link: Record<string, string>,
 ): HttpResponse {
+  const isWhole = body instanceof Uint8Array;
   return {
     status: 200,
     headers: {
       ...commonHeaders,
       'content-type': mediaType,
-      'content-length': body.length,
+      ...(isWhole && { 'content-length': body.length }),
       ...(repository && { 'oci-namespace': repository.namespace.toString() }),
       'x-cache': cache,
       age,
       ...link,
     },
     body,
+    ...(!isWhole && { close: () => closeOf(body) }),
   };
+}
+
+function closeOf(body: StreamedList): Promise<void> {
+  body.close();
+  return Promise.resolve();
 }
 
 /** A relative link (RFC 8288), which is right behind any proxy. It keeps the request's namespace. */

@@ -24,7 +24,8 @@ export class CertificateService implements OnApplicationShutdown {
   private files: KeyPairFiles | undefined;
   private interval: NodeJS.Timeout | undefined;
   private timer: NodeJS.Timeout | undefined;
-  /** Fingerprint of the last pair that was used or rejected, and of one that did not match since. */
+  /** Fingerprints of the pair in use, of the last one that was used or rejected, and of one that did not match since. */
+  private used = '';
   private settled = '';
   private suspect = '';
 
@@ -32,7 +33,7 @@ export class CertificateService implements OnApplicationShutdown {
   watch(server: Server, files: KeyPairFiles, pair: KeyPair): void {
     this.server = server;
     this.files = files;
-    this.settled = fingerprint(pair);
+    this.used = this.settled = fingerprint(pair);
     this.watchFolders();
     this.interval = setInterval(() => {
       this.watchFolders();
@@ -40,23 +41,31 @@ export class CertificateService implements OnApplicationShutdown {
     }, lookInterval).unref();
   }
 
-  /** Reads the files now. Does nothing without TLS. */
-  look(): void {
-    if (!this.files || !this.server) return;
+  /** Reads the files now. @returns what came of it */
+  look(): string {
+    if (!this.files || !this.server) return 'there is no certificate to read again, and nothing else is read again';
     let found = '';
     try {
       const pair = readKeyPair(this.files);
       found = fingerprint(pair);
-      if (found === this.settled) return;
+      if (found === this.used) return this.keep(found);
       const until = checkKeyPair(pair, Date.now());
       this.server.setSecureContext(secureOptions(pair));
-      this.settled = found;
-      this.suspect = '';
-      this.logger.log(`serving with a new certificate, valid until ${new Date(until).toISOString()}`);
+      this.keep(found);
+      const validity = `valid until ${new Date(until).toISOString()}`;
+      this.logger.log(`serving with a new certificate, ${validity}`);
+      return `the certificate was read again and is new, ${validity}`;
     } catch (error) {
-      if (!(error instanceof ConfigurationError)) throw error;
-      this.reportMismatch(found || error.message, error);
+      const reason = error instanceof ConfigurationError ? error.message.replaceAll('\n', '; ') : 'OpenSSL rejects it';
+      this.reportMismatch(found || reason, reason);
+      return `the certificate was read again and cannot be used, the previous one stays: ${reason}`;
     }
+  }
+
+  private keep(found: string): string {
+    this.used = this.settled = found;
+    this.suspect = '';
+    return 'the certificate was read again and is unchanged';
   }
 
   onApplicationShutdown(): void {
@@ -67,7 +76,7 @@ export class CertificateService implements OnApplicationShutdown {
   }
 
   /** Between the writes of a certificate and its key they do not match; only a lasting mismatch is an error. */
-  private reportMismatch(found: string, error: ConfigurationError): void {
+  private reportMismatch(found: string, reason: string): void {
     if (found === this.settled) return;
     if (found !== this.suspect) {
       this.suspect = found;
@@ -75,9 +84,7 @@ export class CertificateService implements OnApplicationShutdown {
       return;
     }
     this.settled = found;
-    this.logger.error(
-      `the new certificate is not used, the previous one stays: ${error.message.replaceAll('\n', '; ')}`,
-    );
+    this.logger.error(`the new certificate is not used, the previous one stays: ${reason}`);
   }
 
   private lookLater(): void {

@@ -79,4 +79,13 @@ describe('the configuration of clients', () => {
     const [, only = ''] = of(clientSnippets(mirrorAddress('m.example', true, ['docker.io'])!), 'containerd');
     expect(only).toContain('server = "https://registry-1.docker.io"');
   });
+
+  it.each(['ghcr.io', 'registry.example.com:5000'])(
+    'offers registry-mirrors to nobody if the default is %s',
+    (name) => {
+      const snippets = clientSnippets(mirrorAddress('mirror.example.com', true, [name, 'docker.io'], name)!);
+      expect(snippets.filter(({ text }) => text.includes('registry-mirrors'))).toEqual([]);
+      expect(of(snippets, 'docker')).toHaveLength(1);
+    },
+  );
 });

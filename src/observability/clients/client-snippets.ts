@@ -36,14 +36,8 @@ export function clientSnippets(mirror: MirrorAddress): ClientSnippet[] {
 }
 
 const docker = (mirror: MirrorAddress): ClientSnippet[] => [
-  {
-    client: 'docker',
-    title: 'Docker Engine: Docker Hub',
-    file: '/etc/docker/daemon.json',
-    language: 'json',
-    text: `{ "registry-mirrors": ["${mirror.url}"] }\n`,
-    check: "docker info --format '{{.RegistryConfig.Mirrors}}'",
-  },
+  // Docker's requests to `registry-mirrors` name no registry, and are always for Docker Hub.
+  ...(mirror.defaultNamespace === 'docker.io' ? [dockerHub(mirror)] : []),
   {
     client: 'docker',
     title: `Docker Engine 28 and newer with the containerd image store: ${example(mirror)}`,
@@ -53,6 +47,15 @@ const docker = (mirror: MirrorAddress): ClientSnippet[] => [
     check: `docker pull ${example(mirror)}/org/app:1.0`,
   },
 ];
+
+const dockerHub = (mirror: MirrorAddress): ClientSnippet => ({
+  client: 'docker',
+  title: 'Docker Engine: Docker Hub',
+  file: '/etc/docker/daemon.json',
+  language: 'json',
+  text: `{ "registry-mirrors": ["${mirror.url}"] }\n`,
+  check: "docker info --format '{{.RegistryConfig.Mirrors}}'",
+});
 
 const containerd = (mirror: MirrorAddress): ClientSnippet[] => [
   {

@@ -15,7 +15,13 @@ describe('the address of the mirror', () => {
     ['mirror', true, 'https://mirror', 'mirror:443'],
     ['mirror:443', false, 'http://mirror:443', 'mirror:443'],
   ])('takes %s (TLS: %s)', (host, isTls, url, name) => {
-    expect(address(host, isTls)).toEqual({ url, host: name, isTls, namespaces: ['docker.io'] });
+    expect(address(host, isTls)).toEqual({
+      url,
+      host: name,
+      isTls,
+      namespaces: ['docker.io'],
+      defaultNamespace: 'docker.io',
+    });
   });
 
   it.each([

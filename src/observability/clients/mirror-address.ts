@@ -9,6 +9,8 @@ export interface MirrorAddress {
   readonly isTls: boolean;
   /** Registries, at least one, for clients that need an entry for each. */
   readonly namespaces: readonly string[];
+  /** The registry of requests that name none. */
+  readonly defaultNamespace: string;
 }
 
 /**
@@ -19,11 +21,12 @@ export function mirrorAddress(
   host: string | undefined,
   isTls: boolean,
   namespaces: readonly string[],
+  defaultNamespace = 'docker.io',
 ): MirrorAddress | undefined {
   const canonical = canonicalHost(host ?? '');
   if (canonical === undefined) return undefined;
   const url = `${isTls ? 'https' : 'http'}://${canonical}`;
-  return { url, host: hostInNames(canonical, isTls), isTls, namespaces };
+  return { url, host: hostInNames(canonical, isTls), isTls, namespaces, defaultNamespace };
 }
 
 function canonicalHost(text: string): string | undefined {

@@ -1,17 +1,17 @@
 import type { DestinationStream } from 'pino';
 import type { ServerSettings } from '../../config/server.settings.js';
+import { standardOutput } from './standard.output.js';
 
 /**
  * Where log lines go: as JSON, or pretty-printed on a terminal unless `--log-format` says otherwise.
  * @param given replaces standard output, as tests do.
- * @returns undefined for JSON on standard output, which pino itself writes fastest.
  */
 export async function logDestination(
   { logFormat }: Pick<ServerSettings, 'logFormat'>,
   given?: DestinationStream,
-): Promise<DestinationStream | undefined> {
+): Promise<DestinationStream> {
   const isTerminal = given === undefined && process.stdout.isTTY;
-  if ((logFormat ?? (isTerminal ? 'pretty' : 'json')) === 'json') return given;
+  if ((logFormat ?? (isTerminal ? 'pretty' : 'json')) === 'json') return given ?? standardOutput();
   // JSON logging does not need it in memory.
   const { default: printer } = await import('pino-pretty');
   const pretty = printer.prettyFactory({

@@ -1,6 +1,7 @@
-import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
+import { Inject, Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import type { Metric as PromMetric, Registry } from 'prom-client';
+import { BodyMemory } from '../../config/memory/body.memory.js';
 import { RegistryStatistics } from '../../registry/statistics/registry.statistics.js';
 import { RequestMeter } from '../logging/request.meter.js';
 import { cacheMetrics } from './cache.metrics.js';
@@ -28,6 +29,7 @@ export class MetricsService implements OnApplicationShutdown {
   constructor(
     private readonly statistics: RegistryStatistics,
     private readonly requests: RequestMeter,
+    @Inject(BodyMemory) private readonly bodies: BodyMemory,
   ) {}
 
   /** In Prometheus' text format 0.0.4. */
@@ -52,6 +54,7 @@ export class MetricsService implements OnApplicationShutdown {
       memory: process.memoryUsage(),
       cpu: process.cpuUsage(),
       delay: this.delay,
+      bodies: this.bodies,
     }));
     return registry;
   }

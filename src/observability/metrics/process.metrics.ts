@@ -1,4 +1,5 @@
 import type { IntervalHistogram } from 'node:perf_hooks';
+import type { BodyMemory } from '../../config/memory/body.memory.js';
 import { version } from '../../config/version.js';
 import type { Metric } from './metric.js';
 
@@ -9,6 +10,7 @@ export interface ProcessReading {
   readonly cpu: NodeJS.CpuUsage;
   /** Event loop delay in nanoseconds since the previous scrape; empty at the first one. */
   readonly delay: Pick<IntervalHistogram, 'count' | 'percentile'>;
+  readonly bodies: Pick<BodyMemory, 'size' | 'limit' | 'waiting'>;
 }
 
 const one = (value: number) => [{ labels: [], value }];
@@ -21,6 +23,27 @@ export const processMetrics: readonly Metric<ProcessReading>[] = [
     help: 'Always 1; the labels are the versions of the program and of Node.js',
     labels: ['version', 'node'],
     read: () => [{ labels: [version, process.versions.node], value: 1 }],
+  },
+  {
+    name: 'oci_registry_body_memory_bytes',
+    type: 'gauge',
+    help: 'Memory of bodies that are held whole: manifests, lists, tokens',
+    labels: [],
+    read: ({ bodies }) => one(bodies.size),
+  },
+  {
+    name: 'oci_registry_body_memory_limit_bytes',
+    type: 'gauge',
+    help: 'Limit on that memory, --body-memory',
+    labels: [],
+    read: ({ bodies }) => one(bodies.limit),
+  },
+  {
+    name: 'oci_registry_body_memory_waiting',
+    type: 'gauge',
+    help: 'Bodies that wait for a part of that memory',
+    labels: [],
+    read: ({ bodies }) => one(bodies.waiting),
   },
   {
     name: 'process_resident_memory_bytes',

@@ -4,6 +4,8 @@ import type { Metric } from './metric.js';
 /** Metric values of circuit states. */
 const circuitValues = { closed: 0, 'half-open': 1, open: 2 } as const;
 
+const conditions = ['not-contacted', 'up', 'degraded', 'credentials-refused'] as const;
+
 /** Requests to upstreams and their states. */
 export const upstreamMetrics: readonly Metric<RegistryStatistics>[] = [
   {
@@ -17,12 +19,33 @@ export const upstreamMetrics: readonly Metric<RegistryStatistics>[] = [
       ),
   },
   {
+    name: 'oci_registry_upstream_state',
+    type: 'gauge',
+    help: '1 for the state that the last request to the upstream left it in, 0 for the others',
+    labels: ['namespace', 'state'],
+    read: ({ upstreamStates }) =>
+      upstreamStates.flatMap(({ namespace, outcome }) =>
+        conditions.map((condition) => ({
+          labels: [namespace, condition],
+          value: outcome.condition === condition ? 1 : 0,
+        })),
+      ),
+  },
+  {
     name: 'oci_registry_upstream_circuit_state',
     type: 'gauge',
     help: 'State of the upstream circuit: 0 closed (reachable), 1 half-open (being probed), 2 open (unreachable)',
     labels: ['namespace'],
     read: ({ upstreamStates }) =>
       upstreamStates.map(({ namespace, circuit }) => ({ labels: [namespace], value: circuitValues[circuit] })),
+  },
+  {
+    name: 'oci_registry_upstream_failing_repositories',
+    type: 'gauge',
+    help: 'Repositories, counted per endpoint, whose requests are paused because the upstream fails for them; at most 200',
+    labels: ['namespace'],
+    read: ({ upstreamStates }) =>
+      upstreamStates.map(({ namespace, failingRepositories }) => ({ labels: [namespace], value: failingRepositories })),
   },
   {
     name: 'oci_registry_upstream_limited_kinds',

@@ -38,10 +38,16 @@ export function statusPage(view: StatusView): string {
         </header>
         <main id="main" tabindex="-1">${sections.map(({ id, title, content }) => section(id, title, content))}</main>
         <footer>
-          <p>Counted by this process since its start. The names of private repositories are not shown.</p>
+          <p>${countedBy(view)} The names of private repositories are not shown.</p>
         </footer>
       </body>
     </html> `.text;
+}
+
+function countedBy({ worker }: StatusView): string {
+  if (worker === undefined) return 'Counts and states are those of this process since its start.';
+  const { number, count } = worker;
+  return `Counts and states are those of worker ${number} of ${count} since its start; a refresh may show another worker.`;
 }
 
 interface Section {

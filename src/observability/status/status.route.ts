@@ -1,9 +1,15 @@
-import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { FastifyInstance } from 'fastify';
 import { mirrorAddress, type MirrorAddress } from '../clients/mirror-address.js';
 import { prefersHtml } from './preferred-type.js';
 import { statusPage } from './status.page.js';
 import { statusPolicy } from './status.style.js';
 import type { StatusView } from './status.view.js';
+
+/** What a client's configuration depends on. */
+export interface ClientNamespaces {
+  readonly namespaces: readonly string[];
+  readonly defaultNamespace: string;
+}
 
 /**
  * Sends browsers the status page at `/`. Other clients and paths go to the routes. If the view cannot be made, the
@@ -11,7 +17,7 @@ import type { StatusView } from './status.view.js';
  */
 export function serveStatusPage(
   fastify: FastifyInstance,
-  namespaces: readonly string[],
+  { namespaces, defaultNamespace }: ClientNamespaces,
   view: (mirror: MirrorAddress | undefined) => StatusView,
 ): void {
   fastify.addHook('onRequest', (request, reply, done) => {
@@ -19,7 +25,9 @@ export function serveStatusPage(
       done();
       return;
     }
-    const page = statusPage(view(addressOf(request, namespaces)));
+    const isTls = request.protocol === 'https' || request.headers['x-forwarded-proto'] === 'https';
+    // Trusts X-Forwarded-Proto of a TLS-terminating proxy: only the reader who sent it sees the result.
+    const page = statusPage(view(mirrorAddress(request.headers.host, isTls, namespaces, defaultNamespace)));
     void reply
       .headers({
         'content-type': 'text/html; charset=utf-8',
@@ -31,9 +39,4 @@ export function serveStatusPage(
       })
       .send(page);
   });
-}
-
-/** Trusts X-Forwarded-Proto of a TLS-terminating proxy: only the reader who sent it sees the result. */
-function addressOf({ headers, protocol }: FastifyRequest, namespaces: readonly string[]): MirrorAddress | undefined {
-  return mirrorAddress(headers.host, protocol === 'https' || headers['x-forwarded-proto'] === 'https', namespaces);
 }

@@ -1,5 +1,12 @@
 import { html, type Html, type Piece } from './html.js';
-import type { DownloadView, RegistryState, RegistryView, RepositoriesView, StorageView } from './status.view.js';
+import type {
+  Condition,
+  DownloadView,
+  RegistryState,
+  RegistryView,
+  RepositoriesView,
+  StorageView,
+} from './status.view.js';
 import { countText, durationText, ratioText, sizeText, timeText } from './text.js';
 
 interface Column {
@@ -33,14 +40,24 @@ function table(id: string, caption: string, columns: readonly Column[], rows: re
   </div>`;
 }
 
-const states: Record<RegistryState, 'good' | 'bad' | ''> = {
+const styles: Record<Condition, 'good' | 'bad' | ''> = {
   'not contacted': '',
   up: 'good',
-  slow: 'bad',
-  'rate-limited': 'bad',
-  recovering: '',
-  unreachable: 'bad',
+  degraded: 'bad',
+  'credentials refused': 'bad',
 };
+
+function stateText({ condition, reason, since }: RegistryState): Html {
+  const details = condition === 'up' || since === undefined ? '' : ` Since ${timeText(since)}.`;
+  return html`<span class="${styles[condition]}">${condition}</span>${
+      reason === undefined ? '' : `: ${reason}.`
+    }${details}`;
+}
+
+function stateCell({ state, fallbacks }: Pick<RegistryView, 'state' | 'fallbacks'>): Html {
+  if (state === undefined) return html`–`;
+  return html`${stateText(state)}${fallbacks.map((each) => html`<br />Fallback ${each.host}: ${stateText(each.state)}`)}`;
+}
 
 export function registriesSection(registries: readonly RegistryView[]): Html {
   const columns: Column[] = [
@@ -51,9 +68,9 @@ export function registriesSection(registries: readonly RegistryView[]): Html {
     { name: 'Sent to clients', isNumber: true },
     { name: 'Saved', isNumber: true },
   ];
-  const rows = registries.map(({ name, state, rateLimit, hits, misses, sent, saved }) => [
-    name,
-    state === undefined ? '–' : html`<span class="${states[state]}">${state}</span>`,
+  const rows = registries.map(({ rateLimit, hits, misses, sent, saved, ...registry }) => [
+    registry.name,
+    stateCell(registry),
     rateLimit === undefined
       ? '–'
       : `${countText(rateLimit.remaining)} of ${countText(rateLimit.limit)} in ${durationText(rateLimit.window * 1000)}`,

@@ -10,7 +10,7 @@ import { TrafficHistory } from '../../registry/statistics/traffic.history.js';
 import type { MirrorAddress } from '../clients/mirror-address.js';
 import { CachedRepositories } from './cached.repositories.js';
 import { RepositoryListing } from './repository.listing.js';
-import type { DownloadView, RegistryState, RegistryView, StatusView } from './status.view.js';
+import type { Condition, DownloadView, RegistryState, RegistryView, StatusView } from './status.view.js';
 
 /** Registries in client configurations besides the configured ones, if unconfigured registries are mirrored too. */
 const wellKnown = ['docker.io', 'ghcr.io', 'quay.io', 'registry.k8s.io'];
@@ -18,6 +18,13 @@ const wellKnown = ['docker.io', 'ghcr.io', 'quay.io', 'registry.k8s.io'];
 const longest = 50;
 
 type UpstreamState = RegistryStatistics['upstreamStates'][number];
+
+const conditions: Record<UpstreamState['outcome']['condition'], Condition> = {
+  'not-contacted': 'not contacted',
+  up: 'up',
+  degraded: 'degraded',
+  'credentials-refused': 'credentials refused',
+};
 
 /** Reads what the page shows, on each request. */
 @Injectable()
@@ -44,19 +51,24 @@ export class StatusService implements OnApplicationShutdown {
 
   /** Registries in a client's configuration. */
   get namespaces(): readonly string[] {
-    const { defaultNamespace, unknownNamespaces } = this.server;
-    const others = unknownNamespaces === 'mirror' ? wellKnown : [];
-    const first = Namespace.parse(defaultNamespace).toString();
-    return [...new Set([first, ...this.upstreams.map(namespaceOf), ...others])].slice(0, longest);
+    const others = this.server.unknownNamespaces === 'mirror' ? wellKnown : [];
+    return [...new Set([this.defaultNamespace, ...this.upstreams.map(namespaceOf), ...others])].slice(0, longest);
+  }
+
+  /** The registry of requests that name none. */
+  get defaultNamespace(): string {
+    return Namespace.parse(this.server.defaultNamespace).toString();
   }
 
   view(mirror: MirrorAddress | undefined): StatusView {
     const registries = this.registries();
     const sum = (key: 'hits' | 'misses' | 'sent' | 'saved') => registries.reduce((total, each) => total + each[key], 0);
     const { space } = this.statistics;
+    const { worker, workers } = this.server;
     return {
       at: this.clock.now(),
       uptime: process.uptime() * 1000,
+      worker: worker === undefined ? undefined : { number: worker, count: workers },
       mirror,
       totals: { hits: sum('hits'), misses: sum('misses'), sent: sum('sent'), saved: sum('saved') },
       history: this.traffic.entries,
@@ -79,6 +91,7 @@ export class StatusService implements OnApplicationShutdown {
       return {
         name: namespace === 'other' ? 'all others' : namespace,
         state: state && stateOf(state),
+        fallbacks: state?.fallbacks.map(({ host, outcome }) => ({ host, state: viewOf(outcome) })) ?? [],
         rateLimit: state?.rateLimit,
         hits: hitsOf(traffic.manifests) + hitsOf(traffic.blobs),
         misses: traffic.manifests.MISS + traffic.blobs.MISS,
@@ -98,10 +111,15 @@ function namespaceOf({ namespace }: UpstreamSettings): string {
   return Namespace.parse(namespace).toString();
 }
 
-function stateOf({ circuit, limited, isSlow, counts }: UpstreamState): RegistryState {
-  if (circuit === 'open') return 'unreachable';
-  if (circuit === 'half-open') return 'recovering';
-  if (limited.length > 0) return 'rate-limited';
-  if (isSlow) return 'slow';
-  return Object.values(counts.requests).some((count) => count > 0) ? 'up' : 'not contacted';
+/** The last outcome; after a success, what the next requests would suffer from. */
+function stateOf({ host, outcome, limited, isSlow }: UpstreamState): RegistryState {
+  const paused = limited.filter((kind) => kind !== 'tag-list' && kind !== 'referrers');
+  if (outcome.condition === 'up' && paused.length > 0)
+    return { condition: 'degraded', reason: `${host} is rate-limiting ${paused.join(' and ')} requests` };
+  if (outcome.condition === 'up' && isSlow) return { condition: 'degraded', reason: `${host} responds slowly` };
+  return viewOf(outcome);
+}
+
+function viewOf({ condition, reason, since }: UpstreamState['outcome']): RegistryState {
+  return { condition: conditions[condition], reason, since };
 }

@@ -5,6 +5,8 @@ export interface StatusView {
   readonly at: number;
   /** Milliseconds since the process started. */
   readonly uptime: number;
+  /** Which of several workers the page is about. */
+  readonly worker?: { readonly number: number; readonly count: number } | undefined;
   /** The address at which the reader reached the mirror; undefined if no configuration can contain it. */
   readonly mirror: MirrorAddress | undefined;
   readonly totals: Totals;
@@ -35,12 +37,22 @@ export interface HistoryEntry {
   readonly misses: number;
 }
 
-export type RegistryState = 'not contacted' | 'up' | 'slow' | 'rate-limited' | 'recovering' | 'unreachable';
+export type Condition = 'not contacted' | 'up' | 'degraded' | 'credentials refused';
+
+/** How the last request to a registry ended. */
+export interface RegistryState {
+  readonly condition: Condition;
+  /** What is wrong. */
+  readonly reason?: string | undefined;
+  /** When the condition began. */
+  readonly since?: number | undefined;
+}
 
 export interface RegistryView {
   readonly name: string;
   /** Undefined for the row of unconfigured registries. */
   readonly state: RegistryState | undefined;
+  readonly fallbacks: readonly { readonly host: string; readonly state: RegistryState }[];
   readonly rateLimit: { readonly limit: number; readonly remaining: number; readonly window: number } | undefined;
   readonly hits: number;
   readonly misses: number;

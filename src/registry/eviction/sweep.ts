@@ -60,6 +60,8 @@ export class Sweep {
   private readonly pacer: Pacer;
   private readonly areAgesTrusted: boolean;
   private readonly now: number;
+  /** Whether content without a seen record has none: records that cannot be read do not count as absent. */
+  private areRecordsComplete = false;
   private bytes = 0;
   /** Bytes of the records that are evicted together with their content. */
   private recordBytes = 0;
@@ -118,6 +120,7 @@ export class Sweep {
       this.recordBytes += spaceOf(record.size);
       this.live.add(record.digest);
     }
+    this.areRecordsComplete = objects.isComplete('repositories');
   }
 
   /** Removes content without a record; the rest is counted. */
@@ -126,7 +129,8 @@ export class Sweep {
     for await (const content of objects.contents()) {
       await this.next();
       const age = retention.ageOf(content, this.now);
-      const isOrphan = !this.live.has(content.digest) && age > this.plan.grace && !isHeld(content.digest);
+      const isOrphan =
+        this.areRecordsComplete && !this.live.has(content.digest) && age > this.plan.grace && !isHeld(content.digest);
       if (isOrphan && this.areAgesTrusted && (await this.removeContent(content))) continue;
       this.bytes += spaceWithOrigin(content);
       this.contents += 1;
@@ -158,14 +162,25 @@ export class Sweep {
     for await (const record of objects.records()) {
       await this.next();
       const isDangling = record.digest
-        ? !this.present.has(record.digest) && !(await objects.findContent(record.digest))
+        ? await this.isAbsent(record.digest)
         : this.cut?.isBefore(retention.ageOf(record, this.now)) === true;
       if (isDangling && (await this.removeRecord(record))) this.bytes -= spaceOf(record.size);
     }
     for await (const origin of objects.origins()) {
       await this.next();
-      const isDangling = !this.present.has(origin.digest) && !(await objects.findContent(origin.digest));
-      if (isDangling) await this.removeRecord(origin);
+      if (await this.isAbsent(origin.digest)) await this.removeRecord(origin);
+    }
+  }
+
+  /** Content that was not listed is looked up: it may have come meanwhile, or be in a folder that cannot be read. */
+  private async isAbsent(digest: Digest): Promise<boolean> {
+    const { objects } = this.place;
+    if (this.present.has(digest)) return false;
+    try {
+      return !(await objects.findContent(digest));
+    } catch (error) {
+      if (objects.isComplete('blobs')) throw error;
+      return false;
     }
   }
 

@@ -5,7 +5,7 @@ import type { RepositoryRef } from '../../oci/repository.js';
 import { ContentStore } from '../../storage/stores/content.store.js';
 import { CatalogStore } from '../../storage/stores/hosted/catalog.store.js';
 import { HostedStore } from '../../storage/stores/hosted/hosted.store.js';
-import type { BlobHead, OpenBlob } from '../blob.js';
+import type { SizedHead, OpenBlob } from '../blob.js';
 import { UsesService } from '../eviction/uses.service.js';
 import { StoredBlobs } from '../reading/stored-blobs.js';
 import { toResponseError } from '../response-error.js';
@@ -25,7 +25,7 @@ export class HostedBlobsService {
   ) {}
 
   /** @throws OciError BLOB_UNKNOWN */
-  async head(repository: RepositoryRef, digest: Digest): Promise<BlobHead> {
+  async head(repository: RepositoryRef, digest: Digest): Promise<SizedHead> {
     const size = await responding(this.findSize(repository, digest));
     if (size === undefined) throw new OciError('BLOB_UNKNOWN');
     return { digest, size, cache: 'HIT' };

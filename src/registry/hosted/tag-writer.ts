@@ -1,6 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { Clock } from '../../config/clock/clock.js';
-import { matchesPattern } from '../../oci/pattern.js';
+import { matchesPattern } from '../../oci/patterns/pattern.js';
 import type { Digest } from '../../oci/digest.js';
 import { matchesEntityTag } from '../../oci/entity-tag.js';
 import { OciError } from '../../oci/error.js';

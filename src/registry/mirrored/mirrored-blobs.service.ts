@@ -6,8 +6,9 @@ import type { Origin } from '../../storage/stores/origin.store.js';
 import { ContentStore, type BlobRecord } from '../../storage/stores/content.store.js';
 import { UpstreamClient } from '../../upstream/upstream.client.js';
 import { OriginService, type Claim } from './origin.service.js';
+import { OutageAgreement } from './outage.agreement.js';
 import { PermissionService } from './permission.service.js';
-import type { BlobHead, OpenBlob, Requester } from '../blob.js';
+import type { BlobRequest, OpenBlob, SizedHead } from '../blob.js';
 import { counted, unchanged } from '../validity-check.js';
 import { reasonOf, toResponseError } from '../response-error.js';
 import { within } from './deadline.js';
@@ -19,6 +20,7 @@ import { StoredMeanwhileError } from './replicas/replicated.source.js';
 import { SingleFlight } from '../reading/single-flight.js';
 import { StoredBlobs } from '../reading/stored-blobs.js';
 import { TrafficCounts } from '../statistics/traffic.counts.js';
+import { DistantRanges } from './ranges/distant.ranges.js';
 
 /** Milliseconds to wait for all of a small blob before the response headers are sent. */
 const smallBlobPatience = 1_000;
@@ -28,30 +30,32 @@ const smallBlobPatience = 1_000;
 export class MirroredBlobsService {
   private readonly logger = new Logger('Blobs');
   private readonly agreements = new SingleFlight<Claim>();
+  private readonly sizes = new SingleFlight<number>();
 
   constructor(
     private readonly content: ContentStore,
+    private readonly stored: StoredBlobs,
     private readonly downloads: DownloadsService,
+    private readonly ranges: DistantRanges,
     private readonly upstream: UpstreamClient,
     private readonly refusals: NegativeCache,
     private readonly permissions: PermissionService,
     private readonly origins: OriginService,
+    private readonly outages: OutageAgreement,
     private readonly uses: UsesService,
-    private readonly stored: StoredBlobs,
+
     private readonly traffic: TrafficCounts,
   ) {}
 
-  /** Describes a blob without downloading it. @throws OciError */
-  head(repository: RepositoryRef, digest: Digest): Promise<BlobHead> {
+  /** Describes a blob, without downloading it unless nothing else tells its size. @throws OciError */
+  head(repository: RepositoryRef, digest: Digest): Promise<SizedHead> {
     return this.responding(this.findHead(repository, digest));
   }
 
-  /**
-   * @param requester a replica never receives bytes that this process receives from a replica, so that no cycle forms.
-   * @throws OciError before the first byte
-   */
-  async open(repository: RepositoryRef, digest: Digest, requester: Requester = 'client'): Promise<OpenBlob> {
-    const opening = this.openAny(repository, digest, requester);
+  /** @throws OciError before the first byte */
+  async open(request: BlobRequest): Promise<OpenBlob> {
+    const { repository } = request;
+    const opening = this.openAny(request);
     try {
       const blob = await this.responding(opening);
       const { blobs } = this.traffic.of(repository.namespace.toString());
@@ -76,41 +80,77 @@ export class MirroredBlobsService {
     return size === record?.size ? size : undefined;
   }
 
-  private async findHead(repository: RepositoryRef, digest: Digest): Promise<BlobHead> {
+  private async findHead(repository: RepositoryRef, digest: Digest): Promise<SizedHead> {
     const record = await this.findRecord(repository, digest);
     const size = record && (await this.content.findSize(digest));
     if (size !== undefined && size === record?.size) {
       this.uses.blob(repository, digest);
       return { digest, size, cache: 'HIT' };
     }
-    return { digest, size: (await this.agree(repository, digest)).size, cache: 'MISS' };
+    try {
+      return { digest, size: await this.findAgreedSize(repository, digest), cache: 'MISS' };
+    } catch (error) {
+      const stored = await this.content.findSize(digest);
+      if (stored === undefined || !(await this.outages.covers(error, repository, digest))) throw error;
+      return { digest, size: stored, cache: 'STALE' };
+    }
   }
 
-  private async openAny(repository: RepositoryRef, digest: Digest, requester: Requester): Promise<OpenBlob> {
+  /** A HEAD is only a hint of the size: what is stored or being downloaded knows better, and 0 is no size. */
+  private async findAgreedSize(repository: RepositoryRef, digest: Digest): Promise<number> {
+    const running = this.downloads.find(repository, digest);
+    if (running?.size !== undefined && running.isFor(repository)) return running.size;
+    const claim = await this.agree(repository, digest);
+    const origin = await this.findOrigin(repository, digest);
+    if (origin && this.origins.isProven(repository, digest, origin, claim)) return origin.size;
+    if (digest.isOfNothing) return 0;
+    return claim.size ?? this.sizes.run(keyOf(repository, digest), () => this.learnSize(repository, digest));
+  }
+
+  /** A registry that sends the blob without its length makes a download of it. */
+  private async learnSize(repository: RepositoryRef, digest: Digest): Promise<number> {
+    const size = await this.upstream.findBlobSize(repository, digest);
+    if (size !== undefined) return size;
+    const blob = await this.openAny({ repository, digest, requester: 'client', range: undefined });
+    try {
+      let length = 0;
+      if (blob.size !== undefined) return blob.size;
+      await blob.copy({ offset: 0, length: Infinity }, (chunk) => {
+        length += chunk.length;
+        return Promise.resolve();
+      });
+      return length;
+    } finally {
+      await blob.close();
+    }
+  }
+
+  private async openAny(request: BlobRequest): Promise<OpenBlob> {
+    const { repository, digest, requester } = request;
     if (requester === 'replica' && this.downloads.isFollowing(repository, digest)) {
       throw new OciError('UNAVAILABLE', 'another replica is downloading it', { retryAfter: 1 });
     }
     return (
-      this.join(repository, digest, requester) ??
+      this.join(request) ??
       (await this.openStored(repository, digest)) ??
-      this.join(repository, digest, requester) ??
-      (await this.openAgreed(repository, digest, requester)) ??
-      this.openNew(repository, digest, requester)
+      this.join(request) ??
+      (await this.openAgreed(request)) ??
+      (await this.ranges.openAlone(request)) ??
+      this.openNew(request)
     );
   }
 
   /** A download may have begun meanwhile; if it is for another repository, the upstream must agree first. */
-  private openNew(repository: RepositoryRef, digest: Digest, requester: Requester): Promise<OpenBlob> {
+  private openNew(request: BlobRequest): Promise<OpenBlob> {
+    const { repository, digest, requester } = request;
     const running = this.downloads.find(repository, digest);
-    if (!running) return this.follow(this.downloads.start(repository, digest, requester), repository, requester);
-    return running.isFor(repository)
-      ? this.follow(running, repository, requester)
-      : this.openAny(repository, digest, requester);
+    if (!running) return this.follow(this.downloads.start(repository, digest, requester), request);
+    return running.isFor(repository) ? this.follow(running, request) : this.openAny(request);
   }
 
-  private join(repository: RepositoryRef, digest: Digest, requester: Requester): Promise<OpenBlob> | undefined {
-    const download = this.downloads.find(repository, digest);
-    return download?.isFor(repository) === true ? this.follow(download, repository, requester) : undefined;
+  private join(request: BlobRequest): Promise<OpenBlob> | undefined {
+    const download = this.downloads.find(request.repository, request.digest);
+    return download?.isFor(request.repository) === true ? this.follow(download, request) : undefined;
   }
 
   /** Stored content of a repository that is recorded to contain it: a digest is not a permission (P14). */
@@ -126,19 +166,20 @@ export class MirroredBlobsService {
   }
 
   /** Content that is stored or being downloaded for another repository, once the upstream agrees. */
-  private async openAgreed(
-    repository: RepositoryRef,
-    digest: Digest,
-    requester: Requester,
-  ): Promise<OpenBlob | undefined> {
+  private async openAgreed(request: BlobRequest): Promise<OpenBlob | undefined> {
+    const { repository, digest } = request;
     const running = this.downloads.find(repository, digest);
     const isElsewhere = running !== undefined && !running.isFor(repository);
     if (!isElsewhere && !(await this.findOrigin(repository, digest))) return undefined;
-    const claim = await this.agree(repository, digest);
+    const claim = await this.agree(repository, digest).catch(async (error: unknown) => {
+      if (await this.outages.covers(error, repository, digest)) return undefined;
+      throw error;
+    });
+    if (!claim) return this.stored.openContent(digest, undefined, 'STALE');
     const download = this.downloads.find(repository, digest);
     if (download) {
       download.admit(repository);
-      return this.follow(download, repository, requester);
+      return this.follow(download, request);
     }
     const origin = await this.findOrigin(repository, digest);
     if (!origin || !this.origins.isProven(repository, digest, origin, claim)) return undefined;
@@ -181,16 +222,21 @@ export class MirroredBlobsService {
       });
   }
 
-  private async follow(download: Download, repository: RepositoryRef, requester: Requester): Promise<OpenBlob> {
+  private async follow(download: Download, request: BlobRequest): Promise<OpenBlob> {
     const follower = download.follow();
     const { digest } = follower;
     try {
+      const part = await this.ranges.openAhead(request, download);
+      if (part) {
+        await follower.close();
+        return part;
+      }
       await follower.ready(smallBlobPatience);
     } catch (error) {
       await follower.close();
-      if (error instanceof StoredMeanwhileError) return this.openAny(repository, digest, requester);
+      if (error instanceof StoredMeanwhileError) return this.openAny(request);
       // A failure under another repository's credentials does not apply to this repository.
-      if (!download.repository.equals(repository)) return this.openNew(repository, digest, requester);
+      if (!download.repository.equals(request.repository)) return this.openNew(request);
       throw error;
     }
     const { size } = follower;

@@ -4,7 +4,10 @@ import { Digest } from '../../oci/digest.js';
 import { findStringArray, JsonError, readJson } from '../../oci/json/json.js';
 import type { RepositoryRef } from '../../oci/repository.js';
 import { ListStore, type ListRecord } from '../../storage/stores/list.store.js';
-import { UpstreamClient, type ListPage } from '../../upstream/upstream.client.js';
+import type { ListPage } from '../../upstream/lists/list.page.js';
+import { UpstreamClient } from '../../upstream/upstream.client.js';
+import type { HeldBody } from '../../upstream/transport/body.js';
+import { LongBody } from '../../upstream/transport/long.body.js';
 import { UpstreamError } from '../../upstream/upstream-error.js';
 import { UpstreamsService } from '../../upstream/upstreams.service.js';
 import { reasonOf, toResponseError } from '../response-error.js';
@@ -13,6 +16,8 @@ import type { ReferrersPage, TagPage } from '../list-page.js';
 import { inTime, within } from './deadline.js';
 import { ageOf, decide, freshnessOf, type Freshness } from './freshness/freshness.js';
 import { NegativeCache } from './freshness/negative.cache.js';
+import { LongList, type ListFormat } from './lists/long.list.js';
+import { LongLists } from './lists/long.lists.js';
 import { SingleFlight } from '../reading/single-flight.js';
 import { TrafficCounts } from '../statistics/traffic.counts.js';
 
@@ -20,7 +25,7 @@ import { TrafficCounts } from '../statistics/traffic.counts.js';
 const listFreshness = 30_000;
 
 interface ListResult {
-  readonly record: ListRecord;
+  readonly record: Omit<ListRecord, 'body'> & { readonly body: Uint8Array | LongList };
   readonly cache: CacheStatus;
 }
 
@@ -28,11 +33,11 @@ interface ListResult {
 interface Listing {
   readonly name: string;
   readonly missing: 'NAME_UNKNOWN' | 'MANIFEST_UNKNOWN';
-  /**
-   * @param isKnown the upstream has returned this list before.
-   * @throws UpstreamError `wrong` when the response is not such a list.
-   */
-  readonly ask: (isKnown: boolean) => Promise<Omit<ListRecord, 'checkedAt'>>;
+  readonly format: ListFormat;
+  /** @param isKnown the upstream has returned this list before. */
+  readonly ask: (isKnown: boolean) => Promise<ListPage & { readonly filters?: string | undefined }>;
+  /** What clients get for the whole document. @throws UpstreamError `wrong` when it is no such list */
+  readonly documentOf: (body: Buffer) => Uint8Array;
 }
 
 /** Tag lists (end-8) and referrers (end-12) from the upstream, cached for 30 s and for outages. */
@@ -48,6 +53,7 @@ export class MirroredListsService {
     private readonly upstream: UpstreamClient,
     private readonly upstreams: UpstreamsService,
     private readonly refusals: NegativeCache,
+    private readonly longLists: LongLists,
     private readonly traffic: TrafficCounts,
     @Inject(Clock) private readonly clock: Clock,
   ) {}
@@ -57,11 +63,9 @@ export class MirroredListsService {
     const result = await this.resultOf(repository, {
       name: `tags?${shortened(query)}`,
       missing: 'NAME_UNKNOWN',
-      ask: async () => {
-        const page = await this.upstream.listTags(repository, query);
-        page.hold.handOver();
-        return { body: tagsDocument(repository, page.body), next: nextQuery(page) };
-      },
+      format: { field: 'tags', head: headOf(repository) },
+      ask: () => this.upstream.listTags(repository, query),
+      documentOf: (body) => tagsDocument(repository, body),
     });
     return { ...this.page(result), body: result.record.body };
   }
@@ -74,13 +78,11 @@ export class MirroredListsService {
     const result = await this.resultOf(repository, {
       name: `referrers/${digest.toString()}?${shortened(query)}`,
       missing: 'MANIFEST_UNKNOWN',
-      ask: async (isKnown) => {
-        const page = await this.upstream.listReferrers(repository, digest, query, isKnown);
-        page.hold.handOver();
-        if (!isReferrersIndex(page.body)) {
-          throw new UpstreamError('wrong', 'the upstream sent no referrers index');
-        }
-        return { body: page.body, next: nextQuery(page), filters: page.filters };
+      format: { field: 'manifests' },
+      ask: (isKnown) => this.upstream.listReferrers(repository, digest, query, isKnown),
+      documentOf: (body) => {
+        if (!isReferrersIndex(body)) throw new UpstreamError('wrong', 'the upstream sent no referrers index');
+        return body;
       },
     });
     const { body, filters } = result.record;
@@ -94,7 +96,9 @@ export class MirroredListsService {
 
   private async resultOf(repository: RepositoryRef, listing: Listing): Promise<ListResult> {
     try {
-      const result = await within(this.resolve(repository, listing));
+      const result = await within(
+        this.resolve(repository, listing).then((found) => this.own(repository, listing, found)),
+      );
       this.traffic.of(repository.namespace.toString()).lists[result.cache] += 1;
       return result;
     } catch (error) {
@@ -139,12 +143,56 @@ export class MirroredListsService {
     }
   }
 
-  private async fetch(repository: RepositoryRef, { name, ask }: Listing, known?: ListRecord): Promise<ListResult> {
-    const record = { ...(await ask(known !== undefined)), checkedAt: this.clock.now() };
-    await this.lists.put(repository, name, record).catch((error: unknown) => {
+  /** A long list can be sent once: those who waited for it together with another client ask for themselves. */
+  private async own(repository: RepositoryRef, listing: Listing, found: ListResult): Promise<ListResult> {
+    if (!(found.record.body instanceof LongList) || found.record.body.take()) return found;
+    const own = await this.fetch(repository, listing);
+    if (own.record.body instanceof LongList) own.record.body.take();
+    return own;
+  }
+
+  private async fetch(repository: RepositoryRef, listing: Listing, known?: ListRecord): Promise<ListResult> {
+    const leave = await this.longLists.enter(repository, listing.name);
+    const { content, next, filters } = await listing.ask(known !== undefined).catch((error: unknown) => {
+      leave?.();
+      throw error;
+    });
+    const page = { next: nextQuery(next), filters, checkedAt: this.clock.now() };
+    const body =
+      content instanceof LongBody
+        ? await this.readLong(repository, listing, content, leave)
+        : this.readShort(repository, listing, content, leave);
+    // It is sent as it arrives, and not kept for an outage.
+    if (body instanceof LongList) return { record: { ...page, body }, cache: 'MISS' };
+    const record = { ...page, body };
+    await this.lists.put(repository, listing.name, record).catch((error: unknown) => {
       this.logger.warn(`could not store a list of ${repository.toString()}: ${reasonOf(error)}`);
     });
     return { record, cache: 'MISS' };
+  }
+
+  /** @param leave gives back the place for a long list that it has. */
+  private async readLong(
+    repository: RepositoryRef,
+    { name, format }: Listing,
+    content: LongBody,
+    leave?: () => void,
+  ): Promise<Uint8Array | LongList> {
+    await this.longLists.admit(repository, name, content, leave);
+    const list = new LongList(content, format);
+    return (await list.collect()) ?? list;
+  }
+
+  private readShort(
+    repository: RepositoryRef,
+    { name, documentOf }: Listing,
+    { content, hold }: HeldBody,
+    leave?: () => void,
+  ): Uint8Array {
+    leave?.();
+    this.longLists.forget(repository, name);
+    hold.handOver();
+    return documentOf(content);
   }
 
   private async forget(repository: RepositoryRef, { name }: Listing): Promise<void> {
@@ -158,8 +206,11 @@ export class MirroredListsService {
 function tagsDocument(repository: RepositoryRef, body: Buffer): Uint8Array {
   const tags = sound(() => findStringArray(body, 'tags'));
   if (tags === undefined) throw new UpstreamError('wrong', 'the upstream sent no tag list');
-  const head = Buffer.from(`{"name":${JSON.stringify(repository.name)},"tags":`);
-  return Buffer.concat([head, tags ?? Buffer.from('[]'), Buffer.from('}')]);
+  return Buffer.concat([headOf(repository), tags ?? Buffer.from('[]'), Buffer.from('}')]);
+}
+
+function headOf({ name }: RepositoryRef): Buffer {
+  return Buffer.from(`{"name":${JSON.stringify(name)},"tags":`);
 }
 
 function isReferrersIndex(body: Buffer): boolean {
@@ -178,7 +229,7 @@ function sound<T>(read: () => T): T | undefined {
 }
 
 /** Only the query of the upstream's link is kept: the client's own path and host replace the upstream's. */
-function nextQuery({ next }: ListPage): string | undefined {
+function nextQuery(next: string | undefined): string | undefined {
   if (next === undefined || !URL.canParse(next, 'http://upstream')) return undefined;
   const query = new URL(next, 'http://upstream').searchParams;
   // The mirror would take it for the namespace.

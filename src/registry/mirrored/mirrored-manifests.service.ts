@@ -18,6 +18,7 @@ import { within } from './deadline.js';
 import { UsesService } from '../eviction/uses.service.js';
 import { NegativeCache } from './freshness/negative.cache.js';
 import { isHeadRefusal } from './head-refusal.js';
+import { OutageAgreement } from './outage.agreement.js';
 import { RequestLock } from './replicas/request.lock.js';
 import { SingleFlight } from '../reading/single-flight.js';
 import { StoredManifests } from '../reading/stored-manifests.js';
@@ -37,6 +38,7 @@ export class MirroredManifestsService {
     private readonly refusals: NegativeCache,
     private readonly permissions: PermissionService,
     private readonly origins: OriginService,
+    private readonly outages: OutageAgreement,
     private readonly writer: ManifestWriter,
     private readonly uses: UsesService,
     private readonly traffic: TrafficCounts,
@@ -66,19 +68,44 @@ export class MirroredManifestsService {
       this.uses.manifest(repository, digest);
       return this.hit(repository, digest, record);
     }
-    const head = await this.refusals.guard(keyOf(repository, digest), () => this.headUpstream(repository, digest));
+    const key = keyOf(repository, digest);
+    const agreed = await this.refusals.guard(key, () => this.linkAgreed(repository, digest));
+    if (agreed) return agreed;
+    const head = await this.refusals.guard(key, () => this.headUpstream(repository, digest));
     const isOther = head?.digest !== undefined && !head.digest.equals(digest);
     if (head?.mediaType === undefined || head.size === undefined || isOther) return this.getDigest(repository, digest);
     return { digest, mediaType: head.mediaType, size: head.size, cache: 'MISS' };
   }
 
+  /** A stored manifest is described by itself: the tag may only have the size and type of a HEAD, which nothing verifies. */
   private async headTag(repository: RepositoryRef, tag: Exclude<Reference, Digest>): Promise<ManifestHead> {
-    const resolved = await this.tags.resolve(repository, tag, 'HEAD');
+    const { body, validity, ...resolved } = await this.tags.resolve(repository, tag, 'HEAD');
+    const { digest } = resolved;
     if (resolved.cache !== 'MISS') {
       this.uses.tag(repository, tag);
-      this.uses.manifest(repository, resolved.digest);
+      this.uses.manifest(repository, digest);
     }
-    return resolved;
+    // What has just been fetched is known.
+    if (body) return resolved;
+    const isNew = resolved.cache === 'MISS';
+    const known = await this.manifests.find(repository, digest);
+    const record = known ?? (isNew ? await this.linkNamed(repository, digest) : undefined);
+    // Earlier versions recorded a HEAD without a size as 0 bytes.
+    if (!record) return resolved.size === 0 ? this.getTag(repository, tag) : resolved;
+    const { mediaType, size } = record;
+    const isKept = this.manifests.watch(repository, digest, record);
+    return { ...resolved, mediaType, size, validity: both(validity, () => (isKept() ? unchanged : undefined)) };
+  }
+
+  /** The record of a manifest that was stored for another repository. Without it, the response is that of the HEAD. */
+  private async linkNamed(repository: RepositoryRef, digest: Digest): Promise<ManifestRecord | undefined> {
+    try {
+      return (await this.linkAgreed(repository, digest)) && (await this.manifests.find(repository, digest));
+    } catch (error) {
+      if (!(error instanceof UpstreamError)) throw error;
+      this.logger.debug(`could not link ${digest.toString()}: ${error.message}`);
+      return undefined;
+    }
   }
 
   private async getTag(repository: RepositoryRef, tag: Exclude<Reference, Digest>): Promise<ManifestContent> {
@@ -194,9 +221,15 @@ export class MirroredManifestsService {
     const origin = size === undefined ? undefined : await this.origins.findUsable(repository, digest);
     const body = origin && (await this.bodies.find(digest, origin.size));
     if (!body) return undefined;
-    const head = await this.headUpstream(repository, digest);
+    const head = await this.headUpstream(repository, digest).catch(async (error: unknown) => {
+      const manifest = parseStored(body, undefined, digest);
+      if (manifest && (await this.outages.covers(error, repository, digest))) return manifest;
+      throw error;
+    });
+    if (head && 'body' in head) return contentOf(digest, head, 'STALE');
     if (head?.mediaType === undefined || !this.origins.isProven(repository, digest, origin, head)) return undefined;
-    const manifest = parseStored(body, head.mediaType, digest);
+    // The type of a HEAD is a hint, for a document that does not tell its own.
+    const manifest = parseStored(body, undefined, digest) ?? parseStored(body, head.mediaType, digest);
     if (!manifest) return undefined;
     await this.writer.write(repository, manifest, origin);
     return contentOf(digest, manifest, 'REVALIDATED');
@@ -229,7 +262,7 @@ function contentOf(digest: Digest, { body, mediaType }: Manifest, cache: CacheSt
 }
 
 /** Undefined when the stored bytes are no manifest of that media type. */
-function parseStored(body: Buffer, mediaType: string, digest: Digest): Manifest | undefined {
+function parseStored(body: Buffer, mediaType: string | undefined, digest: Digest): Manifest | undefined {
   try {
     return parseManifest(body, mediaType, digest.algorithm);
   } catch (error) {

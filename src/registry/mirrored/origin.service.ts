@@ -1,6 +1,6 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
-import type { Digest } from '../../oci/digest.js';
+import { Digest } from '../../oci/digest.js';
 import type { RepositoryRef } from '../../oci/repository.js';
 import { OriginStore, type Origin } from '../../storage/stores/origin.store.js';
 import { UpstreamsService } from '../../upstream/upstreams.service.js';
@@ -58,10 +58,19 @@ export class OriginService {
     return origin !== undefined && this.isFrom(repository, origin);
   }
 
+  /** Whether the repository's upstream was the last to send the content, to the account that is configured now. */
+  async isSentToSame(repository: RepositoryRef, digest: Digest): Promise<boolean> {
+    const origin = await this.find(digest);
+    if (!origin || !this.isFrom(repository, origin) || origin.account !== this.accountOf(repository)) return false;
+    // An earlier version did not record the account.
+    return origin.account !== undefined || !origin.isPrivate;
+  }
+
   /** Records that the repository's upstream has just sent the content. Without the record it is downloaded again later. */
   async record(repository: RepositoryRef, digest: Digest, size: number): Promise<void> {
     const { isPrivate } = this.permissions.permission(repository);
-    const origin = { upstream: this.identityOf(repository), isPrivate, size };
+    const account = this.accountOf(repository);
+    const origin = { upstream: this.identityOf(repository), isPrivate, account, size };
     this.unwritten.delete(digest.toString());
     await this.store.put(digest, origin).catch((error: unknown) => {
       this.unwritten.set(digest.toString(), origin);
@@ -71,6 +80,16 @@ export class OriginService {
 
   private async find(digest: Digest): Promise<Origin | undefined> {
     return this.unwritten.get(digest.toString()) ?? this.store.find(digest);
+  }
+
+  /** Identifies the accounts of the upstream and its fallbacks; undefined when they have none. */
+  private accountOf({ namespace }: RepositoryRef): string | undefined {
+    const { settings, fallbacks } = this.upstreams.get(namespace);
+    const names = [settings, ...fallbacks.map((fallback) => fallback.settings)].map(
+      ({ credentials }) => credentials?.username ?? null,
+    );
+    if (names.every((name) => name === null)) return undefined;
+    return Digest.of(Buffer.from(JSON.stringify(names))).hex.slice(0, 32);
   }
 
   private isFrom(repository: RepositoryRef, { upstream }: Origin): boolean {

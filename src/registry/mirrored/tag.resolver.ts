@@ -140,15 +140,19 @@ export class TagResolver {
     if (head instanceof UpstreamError || head.digest === undefined) return this.fetch(repository, tag, record, head);
     const { digest, fallback } = head;
     const isSame = decide('stale', digest.equals(record.digest) ? 'same' : 'moved') === 'refresh';
-    const known = isSame ? record : await this.manifests.find(repository, digest);
+    // Size and type of the record may be those of an earlier HEAD.
+    const known = (await this.manifests.find(repository, digest)) ?? (isSame && record.size > 0 ? record : undefined);
     if (!known) return this.fetch(repository, tag, record, head);
-    return this.resultOf(await this.keep(repository, tag, { ...known, digest, fallback }), 'REVALIDATED');
+    const isPrivate = known.isPrivate === true || record.isPrivate === true;
+    return this.resultOf(await this.keep(repository, tag, { ...known, digest, fallback, isPrivate }), 'REVALIDATED');
   }
 
   private async lookUp(repository: RepositoryRef, tag: Tag): Promise<ResolvedTag> {
     const head = await this.head(repository, tag);
     if (head instanceof UpstreamError) return this.fetch(repository, tag, undefined, head);
     const { digest, mediaType, size, fallback } = head;
+    const known = digest && (await this.manifests.find(repository, digest));
+    if (known) return this.resultOf(await this.keep(repository, tag, { ...known, digest, fallback }), 'MISS');
     if (digest === undefined || mediaType === undefined || size === undefined) return this.fetch(repository, tag);
     return this.resultOf(await this.keep(repository, tag, { digest, mediaType, size, fallback }), 'MISS');
   }

@@ -1,8 +1,10 @@
 import type { ByteRange } from '../../oci/byte-range.js';
 import { isOutOfSpace, StorageError } from '../storage-error.js';
+import { inTime } from './patience.js';
 import type { StorageCounts, StorageOperation } from './storage.counts.js';
 import {
   StorageProvider,
+  type BufferSpace,
   type ChunkSink,
   type Ingest,
   type IngestOptions,
@@ -13,7 +15,7 @@ import {
   type WriteOptions,
 } from '../storage.provider.js';
 
-/** Counts the operations of another provider and their errors, and changes nothing else. */
+/** Counts the operations of another provider and their errors, and ends those that a response would wait for too long. */
 export class CountedProvider extends StorageProvider {
   private readonly counter: Counter;
 
@@ -35,7 +37,7 @@ export class CountedProvider extends StorageProvider {
   }
 
   read(key: string, limit: number): Promise<Buffer> {
-    return this.counter.count('read', this.inner.read(key, limit));
+    return this.counter.count('read', inTime(this.inner.read(key, limit)));
   }
 
   write(key: string, content: Uint8Array, options?: WriteOptions): Promise<void> {
@@ -62,16 +64,21 @@ export class CountedProvider extends StorageProvider {
     return this.inner.capacity();
   }
 
+  override async bufferSpace(): Promise<BufferSpace | undefined> {
+    return this.inner.bufferSpace?.();
+  }
+
   urlOf(key: string, seconds: number): Promise<string | undefined> {
     return this.inner.urlOf(key, seconds);
   }
 
   async open(key: string): Promise<StoredObject> {
-    return new CountedObject(await this.counter.count('open', this.inner.open(key)), this.counter);
+    const opening = inTime(this.inner.open(key), (late) => late.close());
+    return new CountedObject(await this.counter.count('open', opening), this.counter);
   }
 
   stat(key: string): Promise<ObjectEntry> {
-    return this.counter.count('stat', this.inner.stat(key));
+    return this.counter.count('stat', inTime(this.inner.stat(key)));
   }
 
   delete(key: string): Promise<void> {
@@ -90,6 +97,10 @@ export class CountedProvider extends StorageProvider {
 
   override listNames(folder: string, after: string | undefined, limit: number): Promise<string[]> {
     return this.counter.count('list', this.inner.listNames(folder, after, limit));
+  }
+
+  override isIncomplete(prefix: string): boolean {
+    return this.inner.isIncomplete?.(prefix) ?? false;
   }
 
   async createIngest(options?: IngestOptions): Promise<Ingest> {

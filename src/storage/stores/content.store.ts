@@ -121,7 +121,8 @@ export class ContentStore {
     { size, isTransient = false }: { size?: number | undefined; isTransient?: boolean } = {},
   ): Promise<Ingest> {
     this.space.check(size);
-    return new MeteredIngest(await this.provider.createIngest({ key: keys.content(digest), isTransient }), this.space);
+    const hints = { key: keys.content(digest), isTransient, ...(size !== undefined && { size }) };
+    return new MeteredIngest(await this.provider.createIngest(hints), this.space);
   }
 
   /** A URL from which clients can read the content directly for `seconds`; undefined when the storage has none. */

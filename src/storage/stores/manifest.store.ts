@@ -3,7 +3,7 @@ import { maxManifestBytes, type Manifest } from '../../oci/manifest.js';
 import { mayLabelManifest } from '../../oci/media-type.js';
 import type { RepositoryRef } from '../../oci/repository.js';
 import { HotCache } from './hot.cache.js';
-import { keys } from '../keys.js';
+import { keys, parseRecordKey } from '../keys.js';
 import { permissionOf, RecordStore, sizeOf, type Permission, type RecordFields } from './record.store.js';
 import { quarantine } from './quarantine.js';
 import { SpaceLedger } from '../space/space.ledger.js';
@@ -51,6 +51,14 @@ export class ManifestStore {
   /** The bytes when memory has them. */
   findCachedBody(digest: Digest): Buffer | undefined {
     return this.hot.get(keys.content(digest)) as Buffer | undefined;
+  }
+
+  /** The manifests that the repository is recorded to contain, and when each was used last. */
+  async *list(repository: RepositoryRef): AsyncGenerator<{ readonly digest: Digest; readonly usedAt: Date }> {
+    for await (const { key, usedAt } of this.provider.list(`${keys.repository(repository)}/_manifests`)) {
+      const digest = parseRecordKey(key)?.digest;
+      if (digest) yield { digest, usedAt };
+    }
   }
 
   /** Size in bytes of stored content. */

@@ -11,6 +11,8 @@ export interface Origin {
   readonly upstream: string;
   /** Whether it was received with credentials. */
   readonly isPrivate: boolean;
+  /** Of the credentials that it was received with; undefined without, and in records of earlier versions. */
+  readonly account?: string | undefined;
   /** In bytes. */
   readonly size: number;
 }
@@ -41,6 +43,8 @@ export class OriginStore {
 
 function readRecord(fields: RecordFields): Origin | undefined {
   const size = sizeOf(fields);
-  if (typeof fields.upstream !== 'string' || size === undefined) return undefined;
-  return { upstream: fields.upstream, size, isPrivate: permissionOf(fields).isPrivate };
+  const { upstream, account } = fields;
+  if (typeof upstream !== 'string' || size === undefined) return undefined;
+  const { isPrivate } = permissionOf(fields);
+  return { upstream, size, isPrivate, ...(typeof account === 'string' && { account }) };
 }

@@ -33,6 +33,11 @@ export class StoredObjects {
     }
   }
 
+  /** Whether the latest `records` or `contents` saw everything; a folder that cannot be read may hold more. */
+  isComplete(prefix: 'repositories' | 'blobs'): boolean {
+    return this.provider.isIncomplete?.(prefix) !== true;
+  }
+
   /** @param folders to list, in this order; all by default. */
   async *contents(folders: readonly string[] = ['blobs']): AsyncGenerator<StoredContent> {
     for (const folder of folders) {

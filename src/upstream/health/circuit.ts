@@ -76,15 +76,16 @@ export class Circuit {
 
   /**
    * @param retryAfter seconds from the upstream's Retry-After; opens the circuit at once and is obeyed for up to an hour.
+   * @param isCertain opens the circuit at once.
    * @returns whether this opened the circuit.
    */
-  fail(isProbe: boolean, retryAfter?: number): boolean {
+  fail(isProbe: boolean, retryAfter?: number, isCertain = false): boolean {
     const wasOpen = this.isOpen;
     this.leave(isProbe);
     const now = this.clock.monotonic();
     const asked = now + Math.min(retryAfter ?? 0, longestRetryAfter) * 1000;
     // An explicit Retry-After needs no further evidence.
-    this.failures = asked > now ? this.threshold : Math.min(this.failures + 1, this.threshold);
+    this.failures = isCertain || asked > now ? this.threshold : Math.min(this.failures + 1, this.threshold);
     if (!this.isOpen) return false;
     // Only a probe extends the pause: other requests were sent before the circuit opened.
     if (isProbe || now >= this.until) {

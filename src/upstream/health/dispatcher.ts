@@ -5,6 +5,7 @@ import { parseRetryAfter } from './retry-after.js';
 import type { Exchange } from '../transport/transport.js';
 import { errorOfStatus, UpstreamError } from '../upstream-error.js';
 import { isOutage, UpstreamHealth, type RequestKind } from './upstream.health.js';
+import { UpstreamOutcome } from './upstream.outcome.js';
 import type { Upstream } from '../upstream.js';
 
 export interface DispatchedResponse extends Exchange {
@@ -15,6 +16,7 @@ export interface DispatchedResponse extends Exchange {
 /** Sends requests to an upstream as its health permits, and to its fallbacks while it is unavailable. */
 export class Dispatcher {
   private readonly healths = new WeakMap<Upstream, UpstreamHealth>();
+  private readonly outcomes = new WeakMap<Upstream, UpstreamOutcome>();
 
   constructor(
     private readonly session: RegistrySession,
@@ -43,6 +45,14 @@ export class Dispatcher {
     return health;
   }
 
+  outcomeOf(upstream: Upstream): UpstreamOutcome {
+    const known = this.outcomes.get(upstream);
+    if (known) return known;
+    const outcome = new UpstreamOutcome(upstream, this.clock);
+    this.outcomes.set(upstream, outcome);
+    return outcome;
+  }
+
   /** Undefined unless the fallback succeeds: its refusals say nothing about the registry itself. */
   private async sendToFallback(kind: RequestKind, request: UpstreamRequest): Promise<Exchange | undefined> {
     try {
@@ -57,9 +67,15 @@ export class Dispatcher {
 
   private sendToHost(kind: RequestKind, request: UpstreamRequest): Promise<Exchange> {
     const health = this.healthOf(request.upstream);
+    const outcome = this.outcomeOf(request.upstream);
+    const asked = { kind, repository: request.repository };
     return health.run(kind, request.repository, async (release) => {
-      const response = await this.session.request(request);
+      const response = await this.session.request(request).catch((error: unknown) => {
+        outcome.noteFailure(asked, error);
+        throw error;
+      });
       const { status, headers, body, host } = response;
+      outcome.noteResponse(asked, status, host);
       health.observe(headers);
       if (isFailure(status)) {
         discardBody(body, headers['content-length']);

@@ -295,3 +295,92 @@ describe('connections to an upstream', () => {
     }
   });
 });
+
+describe('evidence', () => {
+  const other = 'cdn.test';
+
+  /** Sends one request for a repository that fails with a status, or without one. */
+  async function fail(repository: string, kind: RequestKind, status?: number, host = 'registry.test') {
+    const source = status === undefined ? { host } : { host, status };
+    const failing = () => Promise.reject(new UpstreamError('unavailable', 'it failed', undefined, source));
+    await health.run(kind, repository, failing).catch(() => undefined);
+  }
+
+  async function isServed(repository: string, kind: RequestKind): Promise<boolean> {
+    const serve = (release: () => void) => {
+      release();
+      return Promise.resolve(true);
+    };
+    return health.run(kind, repository, serve).catch(() => false);
+  }
+
+  it('of a 5xx concerns the repository and the endpoint', async () => {
+    for (let count = 0; count < 3; count += 1) await fail('bad', 'manifest-get', 500);
+    expect([health.isOut, health.failingRepositories]).toEqual([false, 1]);
+    expect(await isServed('bad', 'manifest-get')).toBe(false);
+    expect(await isServed('bad', 'manifest-head')).toBe(false);
+    expect(await isServed('bad', 'blob')).toBe(true);
+    expect(await isServed('good', 'manifest-get')).toBe(true);
+    clock.pass(1);
+    expect(await isServed('bad', 'manifest-head')).toBe(true);
+    expect(health.failingRepositories).toBe(0);
+    expect(logged).toEqual([
+      'it failed for manifests of bad; serving cached content until it recovers',
+      'registry.test is available again for manifests of bad',
+    ]);
+  });
+
+  it('of 5xx for three repositories in 30 s concerns the host', async () => {
+    for (const name of ['a', 'b', 'b', 'a']) await fail(name, 'manifest-get', 500);
+    clock.pass(31);
+    await fail('c', 'blob', 500);
+    expect(health.isOut).toBe(false);
+    await fail('d', 'blob', 500);
+    await fail('e', 'manifest-head', 500);
+    expect(health.isOut).toBe(true);
+    expect(await isServed('good', 'blob')).toBe(false);
+    // It still fails for a repository when it is probed.
+    clock.pass(1);
+    await fail('f', 'blob', 500);
+    clock.pass(1);
+    expect(await isServed('good', 'blob')).toBe(false);
+    clock.pass(1);
+    expect(await isServed('good', 'blob')).toBe(true);
+    expect(health.isOut).toBe(false);
+  });
+
+  it('of an unreachable host is refuted by a 5xx', async () => {
+    for (let count = 0; count < 3; count += 1) await fail('a', 'blob');
+    expect(health.isOut).toBe(true);
+    clock.pass(1);
+    await fail('a', 'blob', 500);
+    expect(health.isOut).toBe(false);
+    expect(await isServed('b', 'blob')).toBe(true);
+  });
+
+  it.each([undefined, 503])('of another host concerns what it was asked for: %s', async (status) => {
+    for (const name of ['a', 'a', 'a']) await fail(name, 'blob', status, other);
+    expect(await isServed('a', 'blob')).toBe(false);
+    expect(await isServed('b', 'blob')).toBe(true);
+    for (const name of ['b', 'c', 'd']) await fail(name, 'blob', status, other);
+    expect(await isServed('e', 'blob')).toBe(false);
+    expect([health.isOut, health.limited]).toEqual([false, ['blob']]);
+    expect(await isServed('a', 'manifest-get')).toBe(true);
+    clock.pass(2);
+    expect(await isServed('e', 'blob')).toBe(true);
+  });
+
+  it('of a list that takes too long concerns that list', async () => {
+    await ask('tag-list', 'timeout');
+    expect(await isServed('app', 'tag-list')).toBe(false);
+    expect(await isServed('other', 'tag-list')).toBe(true);
+  });
+
+  it('is bounded, however many repositories fail', async () => {
+    for (let index = 0; index < 1_000; index += 1) {
+      for (let count = 0; count < 3; count += 1) await fail(`bad-${index}`, 'blob', 500);
+      await isServed('good', 'blob');
+    }
+    expect(health.failingRepositories).toBeLessThanOrEqual(200);
+  });
+});

@@ -20,9 +20,10 @@ const maxAuthorizations = 10_000;
 /** One request to an upstream about one repository. */
 export interface UpstreamRequest {
   readonly upstream: Upstream;
+  /** Its name for clients. */
   readonly repository: string;
   readonly method: 'GET' | 'HEAD';
-  /** Path that begins with `/v2/`. */
+  /** Path below the repository, and the query. */
   readonly path: string;
   readonly headers: Readonly<Record<string, string>>;
 }
@@ -43,7 +44,8 @@ export class RegistrySession {
 
   /** Returns the response, whatever its status, after sign-in and redirects. @throws UpstreamError */
   async request(request: UpstreamRequest): Promise<Exchange> {
-    let hop: Hop = { url: new URL(request.path, request.upstream.base), isRegistry: true };
+    const { upstream, repository, path } = request;
+    let hop: Hop = { url: new URL(`/v2/${upstream.nameOf(repository)}/${path}`, upstream.base), isRegistry: true };
     for (let redirects = 0; ; redirects += 1) {
       const response = await this.sendSignedIn(request, hop);
       const location = redirectTarget(response);
@@ -51,7 +53,7 @@ export class RegistrySession {
       discardBody(response.body, response.headers['content-length']);
       if (redirects === maxRedirects)
         throw new UpstreamError('wrong', `${response.host} redirects more than ${maxRedirects} times`);
-      hop = nextHop(request.upstream, hop, location);
+      hop = nextHop(upstream, hop, location);
     }
   }
 
@@ -80,6 +82,7 @@ export class RegistrySession {
         },
       });
       upstream.counts.requests[resultOf(response.status)] += 1;
+      upstream.wasReached ||= isFirstHop;
       return response;
     } catch (error) {
       upstream.counts.requests.unreachable += 1;
@@ -101,15 +104,21 @@ export class RegistrySession {
    */
   private explain(error: unknown, upstream: Upstream, url: URL, isFirstHop: boolean): unknown {
     if (!(error instanceof UpstreamError)) return error;
-    const { kind, message } = error;
+    const { kind, message, source } = error;
     if (kind !== 'refused' && kind !== 'unresolved') return error;
-    if (upstream.trusts(url)) return kind === 'unresolved' ? new UpstreamError('unavailable', message) : error;
+    if (upstream.trusts(url)) {
+      // A name that has never led anywhere is a mistake; one that did is an outage of the name service.
+      const isMistake = isFirstHop && !upstream.wasReached;
+      return kind === 'unresolved' && !isMistake ? new UpstreamError('unavailable', message, undefined, source) : error;
+    }
     this.logger.log(`${upstream.id}: ${message}`);
     const text = 'does not resolve to a public address';
-    if (isFirstHop) return new UpstreamError(kind, `${url.host} ${text}`);
+    if (isFirstHop) return new UpstreamError(kind, `${url.host} ${text}`, undefined, source);
     return new UpstreamError(
       'wrong',
       `${upstream.base.host} refers to ${url.host}, which ${text} and is not in redirect_hosts or token_realms`,
+      undefined,
+      { host: url.host },
     );
   }
 
@@ -176,12 +185,17 @@ export class RegistrySession {
   }
 
   private async sendOnce(request: UpstreamRequest, hop: Hop, authorization: Authorization | undefined): Promise<Sent> {
-    const { upstream, repository, headers } = request;
+    const { upstream, headers } = request;
     const { url, isRegistry } = hop;
+    const repository = upstream.nameOf(request.repository);
     const credentials = upstream.settings.credentials;
     if (authorization?.scheme === 'basic' && credentials && isRegistry) {
       const value = basic(credentials.username, credentials.password.reveal());
-      return { response: await this.send(upstream, url, { ...headers, authorization: value }, isRegistry, request) };
+      const response = await this.send(upstream, url, { ...headers, authorization: value }, isRegistry, request);
+      if (response.status === 401)
+        upstream.credentialState.noteRefused(repository, `${response.host} responded with 401`);
+      noteAccepted(upstream, response.status);
+      return { response };
     }
     if (authorization?.scheme !== 'bearer')
       return { response: await this.send(upstream, url, { ...headers }, isRegistry, request) };
@@ -195,6 +209,7 @@ export class RegistrySession {
       request,
     );
     if (response.status !== 401 && response.status !== 403) this.use.noteAccepted(token);
+    if (credentials && isRegistry) noteAccepted(upstream, response.status);
     return { response, token };
   }
 
@@ -210,6 +225,11 @@ export class RegistrySession {
     discardBody(ping.body, ping.headers['content-length']);
     return ping.status === 401 ? choose(challengesOf(ping)) : undefined;
   }
+}
+
+/** @param status of a response to the credentials, or to a token for them. */
+function noteAccepted({ credentialState }: Upstream, status: number): void {
+  if (status < 400 || status === 404) credentialState.noteAccepted();
 }
 
 interface Sent {

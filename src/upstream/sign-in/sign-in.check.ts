@@ -5,6 +5,7 @@ import { parseRateLimit } from '../health/rate-limit.js';
 import { mayReceiveCredentials } from './realm.js';
 import type { RegistrySession } from './registry.session.js';
 import { basic, parseToken } from './token.service.js';
+import { tlsHint } from '../transport/tls-remedies.js';
 import type { Exchange } from '../transport/transport.js';
 import type { Upstream } from '../upstream.js';
 
@@ -33,8 +34,20 @@ export async function checkSignIn(
     ask(session, upstream, new URL('/v2/', upstream.base), headers, true);
   const first = await ping({});
   noteDate(first, seen);
-  if (first.status === 200) return ok(credentials ? 'available, requires no credentials' : 'available');
+  const present = ({ username, password }: NonNullable<typeof credentials>) =>
+    ping({ authorization: basic(username, password.reveal()) });
+  if (first.status === 200) {
+    if (!credentials) return ok('available');
+    // A registry with public content may still know that these are wrong.
+    const { status } = await present(credentials);
+    const isRejected = status === 401 || status === 403;
+    return isRejected
+      ? fail(`available without credentials, but rejects the user or password (${status})`)
+      : ok('available, requires no credentials');
+  }
   if (first.status === 429) return warn('rate-limited (429)');
+  // Servers that expect TLS respond so to plain http.
+  if (first.status === 400 && !upstream.settings.tls) return fail(`responds 400 to /v2/: ${tlsHint}`);
   if (first.status !== 401) return fail(`responds ${first.status} to /v2/: not a registry, or not working`);
   const challenges = parseChallenges(first.body.headersDistinct['www-authenticate'] ?? []);
   const bearer = challenges.find(({ scheme, parameters }) => scheme === 'bearer' && parameters.has('realm'));
@@ -42,7 +55,7 @@ export async function checkSignIn(
   if (!challenges.some(({ scheme }) => scheme === 'basic'))
     return fail('requires an unsupported authentication scheme');
   if (!credentials) return warn('requires a user and password; none configured');
-  const { status } = await ping({ authorization: basic(credentials.username, credentials.password.reveal()) });
+  const { status } = await present(credentials);
   return status === 200 ? ok('signed in') : fail(`rejects the user or password (${status})`);
 }
 
@@ -82,8 +95,8 @@ async function checkToken(
 /** Docker Hub reports its limit in manifest responses; a HEAD of this repository exists for that and does not count. */
 export async function checkRateLimit(upstream: Upstream, session: RegistrySession): Promise<Finding> {
   const repository = 'ratelimitpreview/test';
-  const path = `/v2/${repository}/manifests/latest`;
-  const response = await session.request({ upstream, repository, method: 'HEAD', path, headers: {} });
+  const request = { upstream, repository, method: 'HEAD', path: 'manifests/latest', headers: {} } as const;
+  const response = await session.request(request);
   discardBody(response.body, '0');
   const limit = parseRateLimit(response.headers);
   if (!limit) return ok('none reported');

@@ -42,7 +42,7 @@ export interface TokenRequest {
   /** Origin of the server that sent the challenge: the token is only sent there. */
   readonly origin: string;
   readonly challenge: Challenge;
-  /** Repository the request is about, for the scope. */
+  /** Repository the request is about, by its name at the upstream, for the scope. */
   readonly repository: string;
   /** Whether the server is the upstream itself: only then are credentials used. */
   readonly isRegistry: boolean;
@@ -94,7 +94,7 @@ export class TokenService {
     return running;
   }
 
-  private async request(url: URL, { upstream, isRegistry }: TokenRequest): Promise<Token> {
+  private async request(url: URL, { upstream, isRegistry, repository }: TokenRequest): Promise<Token> {
     const credentials = isRegistry ? upstream.settings.credentials : undefined;
     if (credentials && !(await mayReceiveCredentials(upstream, url))) {
       throw new UpstreamError(
@@ -110,6 +110,7 @@ export class TokenService {
     const { status, headers, host } = response;
     const { content, hold } = await receiveBody(response, maxResponseBytes, this.memory, upstream.id);
     hold.handOver();
+    if (status === 401 && credentials) upstream.credentialState.noteRefused(repository, `${host} responded with 401`);
     if (status !== 200) throw errorOfToken(status, host, parseRetryAfter(headers['retry-after'], this.clock.now()));
     const { value, lifetime } = parseToken(content, host);
     return { value, expiresAt: receivedAt + lifetime * 1000 * 0.8 };
@@ -153,16 +154,22 @@ function scopeOf(sent: string | undefined, repository: string, isRegistry: boole
 
 function errorOfToken(status: number, host: string, retryAfter: number | undefined): UpstreamError {
   if (status === 401 || status === 403)
-    return new UpstreamError('unauthorized', `${host} issues no token for this repository`);
+    return new UpstreamError('unauthorized', `${host} issues no token for this repository`, undefined, {
+      host,
+      status,
+    });
   // A missing token endpoint does not mean that the image is missing.
   if (status === 404 || status === 410)
-    return new UpstreamError('wrong', `${host} responded with ${status} to a token request`);
+    return new UpstreamError('wrong', `${host} responded with ${status} to a token request`, undefined, {
+      host,
+      status,
+    });
   return errorOfStatus(status, host, retryAfter);
 }
 
 /** Value and lifetime in seconds of a token response. @throws UpstreamError `wrong` */
 export function parseToken(content: Buffer, host: string): { value: string; lifetime: number } {
-  const wrong = () => new UpstreamError('wrong', `${host} sent an invalid token response`);
+  const wrong = () => new UpstreamError('wrong', `${host} sent an invalid token response`, undefined, { host });
   let document: unknown;
   try {
     document = readJson(content, tokenShape);

@@ -1,8 +1,9 @@
 import http from 'node:http';
 import https from 'node:https';
 import { isIP, type LookupFunction } from 'node:net';
-import { getProxyForUrl } from 'proxy-from-env';
 import { rootCertificates } from 'node:tls';
+import { proxyOf, type Proxy } from '../../config/proxy/proxy.js';
+import { ProxyingHttpAgent, ProxyingHttpsAgent } from '../../config/proxy/proxying.agents.js';
 import { receiveIntoOneBuffer } from '../../config/receiving.js';
 import { AddressError, checkLiteralHost, guardedLookup } from './address.guard.js';
 import { LookupLimitError } from './lookup.limiter.js';
@@ -32,10 +33,20 @@ interface Pools {
   readonly https: https.Agent;
 }
 
-const pools = (options: https.AgentOptions): Pools => ({
-  http: receiveIntoOneBuffer(new http.Agent({ ...common, ...options })),
-  https: receiveIntoOneBuffer(new https.Agent({ ...common, ...options })),
+/** @param decide chooses the proxy of a URL. */
+const pools = (options: https.AgentOptions, decide: (url: URL) => Proxy | undefined): Pools => ({
+  http: receiveIntoOneBuffer(new ProxyingHttpAgent({ ...common, ...options }, decide)),
+  https: receiveIntoOneBuffer(new ProxyingHttpsAgent({ ...common, ...options }, decide)),
 });
+
+const directly = () => undefined;
+
+/** Agents that check no addresses must not connect directly if the environment changes meanwhile. */
+function throughProxy(url: URL): Proxy {
+  const proxy = proxyOf(url);
+  if (!proxy) throw new AddressError('there is no proxy for the host any more');
+  return proxy;
+}
 
 /** Connection pools: unconfigured upstreams share one that only reaches public addresses; each configured one has its own. */
 export class Agents {
@@ -48,8 +59,8 @@ export class Agents {
 
   constructor(private readonly resolver: Resolver) {
     this.guarded = guardedLookup(resolver.untrustedLookup);
-    this.unconfigured = pools({ lookup: this.guarded });
-    this.proxied = pools({ lookup: resolver.lookup });
+    this.unconfigured = pools({ lookup: this.guarded }, directly);
+    this.proxied = pools({ lookup: resolver.lookup }, throughProxy);
   }
 
   /** @throws AddressError when the host must not be contacted; with the code of a lookup error when that cannot be told */
@@ -68,7 +79,7 @@ export class Agents {
   private async poolsFor(url: URL, upstream: Upstream): Promise<Pools> {
     if (upstream.trusts(url)) return this.poolsOf(upstream);
     checkLiteralHost(url.hostname);
-    if (getProxyForUrl(url.href) === '') return this.unconfigured;
+    if (!proxyOf(url)) return this.unconfigured;
     await this.checkProxied(url, upstream);
     return this.proxied;
   }
@@ -92,11 +103,9 @@ export class Agents {
     const known = this.trusted.get(upstream);
     if (known) return known;
     const { settings, certificateAuthorities } = upstream;
-    const made = pools({
-      lookup: this.resolver.lookup,
-      rejectUnauthorized: !settings.acceptInvalidCerts,
-      ...(certificateAuthorities !== undefined && { ca: [...rootCertificates, certificateAuthorities] }),
-    });
+    const ca = certificateAuthorities === undefined ? {} : { ca: [...rootCertificates, certificateAuthorities] };
+    const rejectUnauthorized = !settings.acceptInvalidCerts;
+    const made = pools({ lookup: this.resolver.lookup, rejectUnauthorized, ...ca }, proxyOf);
     this.trusted.set(upstream, made);
     return made;
   }

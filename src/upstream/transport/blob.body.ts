@@ -1,5 +1,5 @@
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
-import { parseContentRange } from '../../oci/byte-range.js';
+import { parseContentRange, parseRange, type ByteRange } from '../../oci/byte-range.js';
 import type { Exchange } from './transport.js';
 import type { UpstreamCounts } from '../health/upstream.counts.js';
 import { UpstreamError } from '../upstream-error.js';
@@ -35,8 +35,35 @@ export function findBlobBody(
   throw new UpstreamError('wrong', `${host} sent a different range than requested`);
 }
 
+/** One range of a blob. The caller reads or destroys `body`. */
+export interface RangeBody extends Pick<BlobBody, 'entityTag' | 'body' | 'host' | 'counts'> {
+  readonly part: ByteRange;
+  /** Size of the whole blob in bytes. */
+  readonly size: number;
+}
+
+/** The range in a response; undefined when it is not exactly the requested one, of a blob of stated size. */
+export function findRange(
+  { status, headers }: Exchange,
+  requested: string,
+): Pick<RangeBody, 'part' | 'size'> | undefined {
+  const range = status === 206 ? parseContentRange(headers['content-range']) : undefined;
+  if (range?.size === undefined) return undefined;
+  const { first, last, size } = range;
+  const part = parseRange(requested, size);
+  const length = last - first + 1;
+  if (typeof part === 'string' || part.offset !== first || part.length !== length) return undefined;
+  return (lengthOf(headers) ?? length) === length ? { part, size } : undefined;
+}
+
 /** Content-Length in bytes, when present and valid. */
 export function lengthOf(headers: IncomingHttpHeaders): number | undefined {
   const length = headers['content-length'];
   return length !== undefined && /^\d{1,15}$/.test(length) ? Number(length) : undefined;
+}
+
+/** The Content-Length of a HEAD, in bytes. Registries that do not know it send none or 0, so 0 is unknown, too. */
+export function hintedLength(headers: IncomingHttpHeaders): number | undefined {
+  const length = lengthOf(headers);
+  return length === 0 ? undefined : length;
 }

@@ -1,6 +1,6 @@
 import type { Readable } from 'node:stream';
 import type { BodyMemory, Hold } from '../../config/memory/body.memory.js';
-import { UpstreamError } from '../upstream-error.js';
+import { LocalLimitError, UpstreamError } from '../upstream-error.js';
 import { lengthOf } from './blob.body.js';
 import type { Exchange } from './transport.js';
 
@@ -18,7 +18,7 @@ const turnPause = 3;
 let lastTurn: Promise<void> = Promise.resolve();
 
 /** Resolves in an event loop iteration of its own, in which no other large body is processed. */
-function turn(): Promise<void> {
+export function turn(): Promise<void> {
   const mine = lastTurn.then(() => new Promise<void>((resolve) => setImmediate(resolve)));
   lastTurn = mine.then(() => new Promise((resolve) => setTimeout(resolve, turnPause)));
   return mine;
@@ -50,12 +50,14 @@ export async function readBody(
       chunks.push(chunk);
     }
     if (size > turnSize) await turn();
-    if (late.signal.aborted) throw new UpstreamError('timeout', `the response of ${host} took too long`);
+    if (late.signal.aborted)
+      throw new UpstreamError('timeout', `the response of ${host} took too long`, undefined, { host });
     return Buffer.concat(chunks, size);
   } catch (error) {
-    if (late.signal.aborted) throw new UpstreamError('timeout', `the response of ${host} took too long`);
+    if (late.signal.aborted)
+      throw new UpstreamError('timeout', `the response of ${host} took too long`, undefined, { host });
     if (error instanceof UpstreamError) throw error;
-    throw new UpstreamError('unavailable', `the response of ${host} was truncated`);
+    throw new UpstreamError('unavailable', `the response of ${host} was truncated`, undefined, { host });
   } finally {
     clearTimeout(timer);
     body.destroy();
@@ -87,10 +89,10 @@ export async function receiveBody(
       body.destroy();
     });
     if (hold) return hold;
-    throw new UpstreamError('unavailable', `there is no room for the response of ${host}`, retryAfter);
+    throw new LocalLimitError(`there is no room for the response of ${host}`, retryAfter);
   };
   const explain = (error: unknown) =>
-    isCut ? new UpstreamError('timeout', `${host} sends too slowly while others wait`) : error;
+    isCut ? new UpstreamError('timeout', `${host} sends too slowly while others wait`, undefined, { host }) : error;
   const declared = lengthOf(headers);
   let room = Math.min(declared ?? drainLimit, limit);
   let hold: Hold | undefined;

@@ -1,6 +1,8 @@
 import { isIP } from 'node:net';
 import { connect, rootCertificates, type TLSSocket } from 'node:tls';
 import type { Finding } from '../../config/check.js';
+import { explainTlsFailure, remedyOf, tlsFailureOf } from '../../config/transport/tls-failure.js';
+import { tlsRemedies } from './tls-remedies.js';
 import type { Upstream } from '../upstream.js';
 
 /** Days before expiry from which a certificate should be renewed. */
@@ -29,7 +31,8 @@ export function checkCertificate(
     signal.addEventListener('abort', () => finish({ status: 'fail', detail: 'took too long' }), { once: true });
     socket.once('secureConnect', () => finish(judge(socket, settings.acceptInvalidCerts)));
     socket.once('error', (error: NodeJS.ErrnoException) => {
-      finish({ status: 'fail', detail: `TLS connection failed (${error.code ?? 'unknown error'})` });
+      const reason = explainTlsFailure(error, tlsRemedies);
+      finish({ status: 'fail', detail: reason ?? `TLS connection failed (${error.code ?? 'unknown error'})` });
     });
   });
 }
@@ -41,9 +44,17 @@ function judge(socket: TLSSocket, acceptsAny: boolean): Finding {
     // Documented as an error, but a code in practice.
     const reason = String((socket.authorizationError as Error & { code?: string }).code ?? socket.authorizationError);
     const detail = `not accepted: ${reason}; ${life}`;
-    return acceptsAny
-      ? { status: 'warn', detail: `${detail}; accept_invalid_certs is set` }
-      : { status: 'fail', detail };
+    if (acceptsAny) return { status: 'warn', detail: `${detail}; accept_invalid_certs is set` };
+    const failure = tlsFailureOf(Object.assign(new Error(), { code: reason }));
+    const remedy = failure && remedyOf(failure, tlsRemedies);
+    const names = failure?.kind === 'wrong-name' ? `; it is for ${namesOf(socket)}` : '';
+    return { status: 'fail', detail: `${detail}${names}${remedy === undefined ? '' : `; ${remedy}`}` };
   }
   return { status: days < expiresSoon ? 'warn' : 'ok', detail: life };
+}
+
+/** Names of the certificate, as many as fit a line. */
+function namesOf(socket: TLSSocket): string {
+  const { subjectaltname = 'no name' } = socket.getPeerCertificate();
+  return subjectaltname.replaceAll(/DNS:|IP Address:/g, '').slice(0, 120);
 }

@@ -1,4 +1,4 @@
-import type { AxiosProxyConfig, AxiosResponse } from 'axios';
+import type { AxiosResponse } from 'axios';
 import http, {
   type ClientRequest,
   type IncomingHttpHeaders,
@@ -7,11 +7,14 @@ import http, {
 } from 'node:http';
 import https from 'node:https';
 import { isIP } from 'node:net';
-import { getProxyForUrl } from 'proxy-from-env';
+import { findProxyError, refusalIn } from '../../config/proxy/proxy-error.js';
+import { proxyOf } from '../../config/proxy/proxy.js';
+import { explainTlsFailure, mayExpectTls } from '../../config/transport/tls-failure.js';
 import { AddressError } from './address.guard.js';
 import { Deadline } from './deadline.js';
 import { longestLookup } from './lookup.limiter.js';
-import { LocalLimitError, UpstreamError } from '../upstream-error.js';
+import { LocalLimitError, TlsError, UpstreamError, type UpstreamErrorKind } from '../upstream-error.js';
+import { tlsHint, tlsRemedies } from './tls-remedies.js';
 
 /** Milliseconds to connect, including TLS. */
 export const connectDeadline = 5_000;
@@ -36,7 +39,7 @@ export interface ExchangeRequest {
   readonly agent: http.Agent;
   /** Milliseconds until the status line must have arrived. */
   readonly deadline: number;
-  /** Connects directly, ignoring the proxies that the environment configures. */
+  /** Whether the agent connects directly, whatever proxies the environment names. */
   readonly isDirect?: boolean;
   /** Aborts before the deadline, with the same error. */
   readonly signal?: AbortSignal | undefined;
@@ -71,6 +74,8 @@ function take(attempted: Attempt): Exchange {
 
 async function attempt(request: ExchangeRequest): Promise<Attempt> {
   const { method, url, headers, agent, deadline, isDirect = false, signal } = request;
+  const proxy = isDirect ? undefined : proxyOf(url);
+  const host = proxy ? `${url.host} through the proxy ${proxy.host}` : url.host;
   const aborter = new AbortController();
   const abort = () => aborter.abort();
   const timer = new Deadline(deadline, abort);
@@ -94,7 +99,8 @@ async function attempt(request: ExchangeRequest): Promise<Attempt> {
       transport,
       httpAgent: agent,
       httpsAgent: agent,
-      proxy: isDirect ? false : proxyFor(url),
+      // The agent chooses the proxy.
+      proxy: false,
       maxRedirects: 0,
       decompress: false,
       responseType: 'stream',
@@ -106,34 +112,23 @@ async function attempt(request: ExchangeRequest): Promise<Attempt> {
     const body = response.data;
     // Without a listener, the error of a destroyed body would end the process.
     body.on('error', () => undefined);
-    return { status: response.status, headers: body.headers, body, host: url.host };
+    const { status } = response;
+    if (!proxy || url.protocol === 'https:') return { status, headers: body.headers, body, host: url.host };
+    const error = refusalIn(proxy, status, body.headers);
+    if (error) {
+      body.destroy();
+      return { failure: toUpstreamError(error, url.host), isStaleConnection: false };
+    }
+    return { status, headers: body.headers, body, host: status >= 500 ? host : url.host };
   } catch (error) {
     const isStaleConnection = codeOf(error) === 'ECONNRESET' && sent?.reusedSocket === true && !aborter.signal.aborted;
-    return { failure: toUpstreamError(error, url.host, aborter.signal.aborted), isStaleConnection };
+    const where = findProxyError(error) ? url.host : host;
+    const failure = toUpstreamError(error, where, aborter.signal.aborted);
+    const isRefusedPlain = url.protocol === 'http:' && !proxy && sent?.reusedSocket !== true && mayExpectTls(error);
+    return { failure: isRefusedPlain ? withTlsHint(failure) : failure, isStaleConnection };
   } finally {
     timer.end();
     signal?.removeEventListener('abort', abort);
-  }
-}
-
-/**
- * Must match the decision of `Agents`: axios interprets NO_PROXY differently and could connect directly with an agent
- * that is meant for the proxy and has no address guard.
- */
-function proxyFor(url: URL): AxiosProxyConfig | false {
-  const address = getProxyForUrl(url.href);
-  if (address === '') return false;
-  const { protocol, hostname, port, username, password } = new URL(address);
-  const auth = { username: decode(username), password: decode(password) };
-  const usualPort = protocol === 'https:' ? 443 : 80;
-  return { protocol, host: hostname, port: Number(port) || usualPort, ...(username !== '' && { auth }) };
-}
-
-function decode(text: string): string {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    return text;
   }
 }
 
@@ -166,17 +161,30 @@ function codeOf(error: unknown): string | undefined {
   return codeOf(error.cause);
 }
 
+function withTlsHint({ kind, message }: UpstreamError): UpstreamError {
+  return new UpstreamError(kind, `${message}; ${tlsHint}`);
+}
+
 /** The error for a failed connection or lookup. */
 export function toUpstreamError(error: unknown, host: string, timedOut = false): UpstreamError {
   const code = codeOf(error);
-  if (timedOut) return new UpstreamError('timeout', `${host} did not respond in time`);
-  if (code === new AddressError().code) return new UpstreamError('refused', `${host} is not at a public address`);
+  const because = (kind: UpstreamErrorKind, message: string) => new UpstreamError(kind, message, undefined, { host });
+  if (timedOut) return because('timeout', `${host} did not respond in time`);
+  if (code === new AddressError().code) return because('refused', `${host} is not at a public address`);
   if (code !== undefined && localLimits.has(code))
     return new LocalLimitError(`${host} was not contacted: this server is at a limit (${code})`);
-  if (code === 'ETIMEOUT') return new UpstreamError('timeout', `${host} could not be resolved in time`);
-  if (code === 'ENOTFOUND') return new UpstreamError('unresolved', `${host} cannot be resolved`);
-  if (code?.startsWith('HPE_') === true) return new UpstreamError('wrong', `${host} violates HTTP (${code})`);
-  if (code === 'ETIMEDOUT') return new UpstreamError('timeout', `connecting to ${host} took too long`);
+  const proxyError = findProxyError(error);
+  if (proxyError)
+    return because(
+      proxyError.isTimeout ? 'timeout' : 'unavailable',
+      `${host} cannot be reached: ${proxyError.message}`,
+    );
+  const tlsReason = explainTlsFailure(error, tlsRemedies);
+  if (tlsReason !== undefined) return new TlsError(`${host} cannot be reached: ${tlsReason}`, host);
+  if (code === 'ETIMEOUT') return because('timeout', `${host} could not be resolved in time`);
+  if (code === 'ENOTFOUND') return because('unresolved', `${host} cannot be resolved`);
+  if (code?.startsWith('HPE_') === true) return because('wrong', `${host} violates HTTP (${code})`);
+  if (code === 'ETIMEDOUT') return because('timeout', `connecting to ${host} took too long`);
   // No cause: axios errors contain the request with its Authorization header.
-  return new UpstreamError('unavailable', `${host} cannot be reached (${code ?? 'connection failed'})`);
+  return because('unavailable', `${host} cannot be reached (${code ?? 'connection failed'})`);
 }

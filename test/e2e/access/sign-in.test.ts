@@ -1,4 +1,4 @@
-import { hash as bcrypt } from '@node-rs/bcrypt';
+import { hash as bcrypt } from 'bcryptjs';
 import { writeFile } from 'node:fs/promises';
 import type { Response } from 'supertest';
 import { describe, expect, it } from 'vitest';
@@ -14,7 +14,7 @@ async function setUp(rules: string, more = '') {
   const upstream = await FakeRegistry.start();
   const image = makeImage();
   upstream.addImage('team/app', image, ['v1']);
-  const password = await bcrypt('secret', { cost: 4 });
+  const password = await bcrypt('secret', 4);
   await writeFile(folder.file('htpasswd'), `anna:${password}\nbert:${password}\n`);
   const mirror = await Mirror.start({
     upstreams: [{ namespace: 'registry.test', host: upstream.host }],

@@ -14,10 +14,11 @@ interface Result {
   readonly detail: string;
 }
 
-/** Runs it with an upstream file. @returns what is not well, and everything */
+/** Runs it with an upstream file, whose first registry is the default one. @returns what is not well, and everything */
 async function examine(folder: Folder, upstreams: string, args = ['filesystem', '--root', 'store']) {
   await writeFile(folder.file('upstreams.yaml'), upstreams);
-  const all = ['--upstream-config-file', 'upstreams.yaml', 'doctor', '--json', ...args];
+  const [, first = 'registry.test'] = /namespace: ([\w.:]+)/.exec(upstreams) ?? [];
+  const all = ['--upstream-config-file', 'upstreams.yaml', '--default-namespace', first, 'doctor', '--json', ...args];
   const program = await Program.run(all, { cwd: folder.path });
   expect(program.stderr).toBe('');
   expect(program.stdout).not.toContain('planted');
@@ -54,6 +55,21 @@ describe('doctor', { concurrent: true, timeout: 120_000 }, () => {
         detail: expect.stringContaining('rejects the user or password (401)') as string,
       },
     ]);
+  });
+
+  it.each([
+    ['a registry that requires none', 200, 'requires no credentials'],
+    ['one that knows better', 401, 'available without credentials, but rejects the user or password (401)'],
+    ['one that forbids', 403, 'available without credentials, but rejects the user or password (403)'],
+  ])('tries a password where no one asks for it: %s', async (_, status, detail) => {
+    await using folder = await Folder.make();
+    await using registry = await FakeRegistry.start();
+    registry.behaviour.before = ({ headers }, response) => {
+      if (headers.authorization !== undefined && status !== 200) response.writeHead(status).end();
+    };
+    const { code, results } = await examine(folder, signedIn(registry.host));
+    expect(code).toBe(status === 200 ? 0 : 1);
+    expect(results.find(({ name }) => name === 'registry.test: sign-in')?.detail).toContain(detail);
   });
 
   it('finds an unreachable host and an unknown one, and goes on', async () => {
@@ -95,7 +111,9 @@ describe('doctor', { concurrent: true, timeout: 120_000 }, () => {
       ['expired.test: certificate', 'not accepted: CERT_HAS_EXPIRED'],
       ['plain.test: sign-in', undefined],
     ]);
-    expect(bad[1]!.detail).toMatch(/expired \d days ago/);
+    expect(bad[0]!.detail).toMatch(/; to trust it, set ca_file of the upstream/);
+    expect(bad[1]!.detail).toMatch(/expired \d days ago; renew it/);
+    expect(bad[2]!.detail).toContain('if it expects TLS, remove tls: false');
   });
 
   it('finds a registry that is none, and one that limits', async () => {
@@ -120,7 +138,8 @@ describe('doctor', { concurrent: true, timeout: 120_000 }, () => {
   it('finds a storage that is no folder', async () => {
     await using folder = await Folder.make();
     await writeFile(folder.file('file'), '');
-    const { code, bad } = await examine(folder, '[]', ['filesystem', '--root', 'file']);
+    await using registry = await FakeRegistry.start();
+    const { code, bad } = await examine(folder, signedIn(registry.host), ['filesystem', '--root', 'file']);
     expect(code).toBe(1);
     expect(bad).toMatchObject([{ name: 'storage: open filesystem' }]);
   });
@@ -153,9 +172,65 @@ describe('doctor', { concurrent: true, timeout: 120_000 }, () => {
 
   it('prints a table for people', async () => {
     await using folder = await Folder.make();
-    const program = await Program.run(['doctor'], { cwd: folder.path });
+    await using registry = await FakeRegistry.start();
+    await writeFile(folder.file('upstreams.yaml'), signedIn(registry.host));
+    const args = ['--upstream-config-file', 'upstreams.yaml', '--default-namespace', 'registry.test'];
+    const program = await Program.run([...args, 'doctor'], { cwd: folder.path });
     expect([program.code, program.stderr]).toEqual([0, '']);
     for (const line of program.stdout.trimEnd().split('\n')) expect(line).toMatch(/^(ok|warn) +\S.* +\d+ ms {2}\S/);
-    expect(await readdir(folder.path)).toEqual(['data']);
+    expect((await readdir(folder.path)).sort()).toEqual(['data', 'upstreams.yaml']);
+  });
+});
+
+describe('the default registry', { concurrent: true, timeout: 120_000 }, () => {
+  const run = async (args: readonly string[], upstreams?: string) => {
+    await using folder = await Folder.make();
+    if (upstreams !== undefined) await writeFile(folder.file('upstreams.yaml'), upstreams);
+    const file = upstreams === undefined ? [] : ['--upstream-config-file', 'upstreams.yaml'];
+    const program = await Program.run([...file, ...args, 'doctor', '--json'], { cwd: folder.path });
+    const lines = program.stdout.trimEnd().split('\n');
+    return { code: program.code, results: lines.map((line) => JSON.parse(line) as Result) };
+  };
+  const of = (results: readonly Result[], registry: string) =>
+    results.filter(({ name }) => name.startsWith(`${registry}: `));
+
+  it('is tried without a configuration: Docker Hub', async () => {
+    const { code, results } = await run([]);
+    const [first, ...more] = of(results, 'docker.io');
+    expect(first).toMatchObject({
+      name: 'docker.io: address',
+      detail: expect.stringContaining('registry-1.docker.io') as string,
+    });
+    // Whether Docker Hub can be reached from here is not the question.
+    expect(code).toBe([first, ...more].some((result) => result?.status === 'fail') ? 1 : 0);
+  });
+
+  it('is tried without a configuration: another one', async () => {
+    await using registry = await FakeRegistry.start({ tls: makeCertificate() });
+    const { code, results } = await run(['--default-namespace', registry.host]);
+    expect(of(results, registry.host).map(({ name, status }) => [name, status])).toEqual([
+      [`${registry.host}: address`, 'ok'],
+      [`${registry.host}: certificate`, 'fail'],
+    ]);
+    expect([code, of(results, 'docker.io')]).toEqual([1, []]);
+  });
+
+  it('is a warning beside others that are configured', async () => {
+    await using registry = await FakeRegistry.start();
+    const { code, results } = await run(['--default-namespace', '127.0.0.1:1'], signedIn(registry.host));
+    expect(of(results, '127.0.0.1:1').at(-1)).toMatchObject({
+      status: 'warn',
+      detail: expect.stringMatching(/ECONNREFUSED.*; not configured, but the default/) as string,
+    });
+    expect([code, of(results, 'docker.io')]).toEqual([0, []]);
+  });
+
+  it('is tried once, as it is configured', async () => {
+    await using registry = await FakeRegistry.start();
+    const { code, results } = await run(['--default-namespace', 'Registry.Test'], signedIn(registry.host));
+    expect([code, of(results, 'registry.test').map(({ name }) => name)]).toEqual([
+      0,
+      ['registry.test: address', 'registry.test: connection', 'registry.test: sign-in'],
+    ]);
   });
 });

@@ -2,7 +2,18 @@ import { describe, expect, it } from 'vitest';
 import { manifestMediaTypes } from '../../../src/oci/media-type.js';
 import { Namespace } from '../../../src/oci/namespace.js';
 import { RepositoryRef } from '../../../src/oci/repository.js';
-import { app, descriptor, digestOf, empty, HostedRegistry, image, index, refusal, tag } from './support/registry.js';
+import {
+  app,
+  descriptor,
+  digestOf,
+  empty,
+  HostedRegistry,
+  image,
+  index,
+  refusal,
+  tag,
+  textOf,
+} from './support/registry.js';
 
 describe('the tags of a hosted repository', () => {
   it('are listed in the order of their bytes, in pages', async () => {
@@ -114,7 +125,7 @@ describe('the catalog', () => {
     await using registry = await HostedRegistry.start({}, { hosted });
     const list = async (query: { n?: number; last?: string } = {}, namespace?: string) => {
       const page = await registry.catalog.list(query, namespace === undefined ? undefined : Namespace.parse(namespace));
-      const { repositories } = JSON.parse(Buffer.from(page.body).toString()) as { repositories: string[] };
+      const { repositories } = JSON.parse(textOf(page.body)) as { repositories: string[] };
       return { repositories, next: page.next?.toString() };
     };
     expect(await list()).toEqual({ repositories: [], next: undefined });

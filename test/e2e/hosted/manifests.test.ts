@@ -1,7 +1,18 @@
 import { describe, expect, it } from 'vitest';
 import { manifestMediaTypes } from '../../../src/oci/media-type.js';
 import { RepositoryRef } from '../../../src/oci/repository.js';
-import { app, descriptor, digestOf, empty, HostedRegistry, image, index, refusal, tag } from './support/registry.js';
+import {
+  app,
+  descriptor,
+  digestOf,
+  empty,
+  HostedRegistry,
+  image,
+  index,
+  refusal,
+  requestOf,
+  tag,
+} from './support/registry.js';
 
 const imageType = manifestMediaTypes.ociManifest;
 
@@ -218,7 +229,7 @@ describe('deletion', () => {
     await registry.manifests.delete(app, digestOf(child));
     await registry.blobs.delete(app, digestOf('layer'));
     expect(await refusal(registry.blobs.head(app, digestOf('layer')))).toBe('404 BLOB_UNKNOWN');
-    expect(await refusal(registry.blobs.open(app, digestOf('layer')))).toBe('404 BLOB_UNKNOWN');
+    expect(await refusal(registry.blobs.open(requestOf(app, digestOf('layer'))))).toBe('404 BLOB_UNKNOWN');
     expect(await refusal(registry.blobs.delete(app, digestOf('layer')))).toBe('404 BLOB_UNKNOWN');
   });
 

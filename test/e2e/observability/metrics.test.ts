@@ -66,6 +66,17 @@ describe('/metrics', () => {
     expect(scrape.get('oci_registry_storage_errors_total{operation="read"}')).toBe(0);
   });
 
+  it('shows the memory of bodies and its limit', async () => {
+    await using stage = await Stage.start({ server: { bodyMemory: 32 * 1024 * 1024 } });
+    stage.registry.addImage('team/app', image, ['1']);
+    await stage.get('team/app/manifests/1');
+    await stage.mirror.settled();
+    const scrape = await Scrape.of(stage.mirror.url);
+    expect(scrape.get('oci_registry_body_memory_limit_bytes')).toBe(32 * 1024 * 1024);
+    expect(scrape.get('oci_registry_body_memory_bytes')).toBe(0);
+    expect(scrape.get('oci_registry_body_memory_waiting')).toBe(0);
+  });
+
   it('shows a download, its followers and its bytes while it runs', async () => {
     await using stage = await Stage.start();
     using gate = new Gate();
@@ -111,6 +122,11 @@ describe('/metrics', () => {
     expect(scrape.get(`oci_registry_upstream_circuit_state{${ns}}`)).toBe(0);
     stage.registry.behaviour.outage = { status: 503, retryAfter: 600 };
     await stage.get('team/app/manifests/2');
+    scrape = await Scrape.of(stage.mirror.url);
+    expect(scrape.get(`oci_registry_upstream_failing_repositories{${ns}}`)).toBe(1);
+    expect(scrape.get(`oci_registry_upstream_circuit_state{${ns}}`)).toBe(0);
+    await stage.get('team/other/manifests/2');
+    await stage.get('team/third/manifests/2');
     scrape = await Scrape.of(stage.mirror.url);
     expect(scrape.get(`oci_registry_upstream_circuit_state{${ns}}`)).toBe(2);
     expect(scrape.get(`oci_registry_upstream_requests_total{${ns},result="failed"}`)).toBeGreaterThanOrEqual(1);

@@ -65,6 +65,25 @@ describe('the status page', () => {
     expect(refused).not.toContain('b.example');
   });
 
+  it.each([
+    ['docker.io', true],
+    ['Index.Docker.io', true],
+    ['ghcr.io', false],
+    ['registry.test', false],
+  ])(
+    'offers registry-mirrors for Docker Hub only if requests of Docker go there: %s',
+    async (defaultNamespace, offers) => {
+      const upstreams = [{ namespace: 'docker.io', host: '127.0.0.1:1' }];
+      await using mirror = await Mirror.start({ server: { defaultNamespace }, upstreams });
+      expect((await pageOf(mirror)).includes('registry-mirrors')).toBe(offers);
+    },
+  );
+
+  it('names the worker that it is about', async () => {
+    await using mirror = await Mirror.start({ server: { worker: 2, workers: 3 } });
+    expect(await pageOf(mirror)).toContain('those of worker 2 of 3');
+  });
+
   it('tells what has been pulled, and runs, without the names of private repositories', async () => {
     await using stage = await Stage.start({ upstream: { username: 'user', password: 'planted-password' } });
     using gate = new Gate();

@@ -49,9 +49,14 @@ export interface TagsBehaviour {
   links: 'relative' | 'absolute';
   /** The most tags in one answer, also when `n` asks for more. */
   pageSize: number | undefined;
-  /** A larger `n` is 405, as at ECR. */
+  /** A larger `n` is refused. */
   refuseAbove: number | undefined;
+  /** With this status: 405 as at ECR, 413 as at Quay. */
+  refusal: number;
 }
+
+/** What registries without HEAD respond. */
+export type RefusedHead = 400 | 401 | 403 | 404 | 405 | 501;
 
 export interface RateLimit {
   limit: number;
@@ -92,7 +97,7 @@ export interface Behaviour {
   redirectManifests: 301 | 302 | 303 | 307 | 308 | undefined;
   cdn: CdnBehaviour;
   /** The status that HEAD gets instead of an answer. */
-  head: { manifests?: 401 | 403 | 405; blobs?: 401 | 403 | 405 };
+  head: { manifests?: RefusedHead; blobs?: RefusedHead };
   omitDigest: boolean;
   /** Bodies are chunked. */
   omitContentLength: boolean;
@@ -170,6 +175,6 @@ export function makeBehaviour(options: BehaviourOptions = {}): Behaviour {
     token: { ...token, ...options.token },
     challenge: { ...challenge, ...options.challenge },
     cdn: { once: false, lifetime: undefined, refuseAuthorization: true, getOnly: false, ...options.cdn },
-    tags: { links: 'relative', pageSize: undefined, refuseAbove: undefined, ...options.tags },
+    tags: { links: 'relative', pageSize: undefined, refuseAbove: undefined, refusal: 405, ...options.tags },
   };
 }

@@ -5,7 +5,8 @@ import type { TagsBehaviour } from './behaviour.js';
 export function tagsResponse(name: string, all: readonly string[], url: URL, behaviour: TagsBehaviour): HttpResponse {
   const asked = url.searchParams.get('n');
   if (asked !== null && !/^\d+$/.test(asked)) return errorResponse(400, 'PAGINATION_NUMBER_INVALID');
-  if (asked !== null && Number(asked) > (behaviour.refuseAbove ?? Infinity)) return errorResponse(405, 'UNSUPPORTED');
+  if (asked !== null && Number(asked) > (behaviour.refuseAbove ?? Infinity))
+    return errorResponse(behaviour.refusal, 'UNSUPPORTED');
   const size = Math.min(asked === null ? Infinity : Number(asked), behaviour.pageSize ?? Infinity);
   const last = url.searchParams.get('last') ?? '';
   const rest = all.filter((tag) => tag > last);

@@ -4,9 +4,10 @@ import type { AddressInfo } from 'node:net';
 
 /**
  * What becomes of a request: `cut` breaks its connection after a part of the body, `lose` lets the server do it and breaks
- * before the answer, `halve` breaks in the middle of the answer, `hang` never answers; a number is a status of the proxy's.
+ * before the answer, `halve` breaks in the middle of the answer, `hang` never answers, `drip` sends headers without end,
+ * `stall` sends the headers of the answer and nothing after them; a number is a status of the proxy's.
  */
-export type Fate = 'pass' | 'cut' | 'lose' | 'halve' | 'hang' | number;
+export type Fate = 'pass' | 'cut' | 'lose' | 'halve' | 'hang' | 'drip' | 'stall' | number;
 
 /** Stands between the storage and its server. The host that a request is signed for stays as it is. */
 export class FaultyProxy implements AsyncDisposable {
@@ -50,6 +51,10 @@ export class FaultyProxy implements AsyncDisposable {
     const fate = this.fate(line, this.requests.filter((other) => other === line).length);
     for (const stream of [request, response]) stream.on('error', () => undefined);
     if (fate === 'hang') return void request.resume();
+    if (fate === 'drip') {
+      drip(request);
+      return;
+    }
     if (fate === 'cut') {
       request.once('data', () => request.socket.resetAndDestroy());
       request.once('end', () => request.socket.resetAndDestroy());
@@ -83,6 +88,11 @@ export class FaultyProxy implements AsyncDisposable {
         return;
       }
       response.writeHead(answer.statusCode ?? 502, answer.rawHeaders);
+      if (fate === 'stall') {
+        response.flushHeaders();
+        answer.resume();
+        return;
+      }
       if (fate !== 'halve') return void answer.pipe(response);
       const half = Number(answer.headers['content-length'] ?? 0) / 2;
       let sent = 0;
@@ -94,4 +104,13 @@ export class FaultyProxy implements AsyncDisposable {
     });
     request.pipe(onward);
   }
+}
+
+/** One header after another, for as long as the client stays. */
+function drip(request: IncomingMessage): void {
+  const { socket } = request;
+  request.resume();
+  socket.write('HTTP/1.1 200 OK\r\n');
+  const timer = setInterval(() => socket.write('X-Slow: 1\r\n'), 200);
+  socket.once('close', () => clearInterval(timer));
 }

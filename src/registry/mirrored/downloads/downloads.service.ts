@@ -25,6 +25,9 @@ const maxFullQueues = 4;
 /** Milliseconds between two looks for a connection of the upstream that could become free. */
 const lookInterval = 500;
 
+/** Milliseconds for storing what has been received when the server shuts down: a storage may hang. */
+const shutdownPatience = 5_000;
+
 /** Finished downloads by outcome. */
 export interface DownloadCounts {
   kept: number;
@@ -140,7 +143,9 @@ export class DownloadsService implements OnApplicationShutdown {
 
   async onApplicationShutdown(): Promise<void> {
     for (const download of this.downloads) download.abort(new OciError('UNAVAILABLE', 'the server is shutting down'));
-    await this.idle();
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<void>((resolve) => (timer = setTimeout(resolve, shutdownPatience)));
+    await Promise.race([this.idle(), late]).finally(() => clearTimeout(timer));
   }
 
   /** Downloads that nobody wants any more also make room among the connections of their own upstream. */

@@ -9,8 +9,11 @@ import { Redactor } from './redactor.js';
 /** Milliseconds allowed for loading the module, for making the provider and for initializing it, each. */
 const deadline = 30_000;
 
-/** Required members of the port; the compiler checks that the list is complete. */
-const members: Record<Exclude<keyof StorageProvider, 'resumable' | 'listNames'>, 'method' | 'property'> = {
+/** Members that every provider has; the compiler checks that the list is complete. */
+const members: Record<
+  Exclude<keyof StorageProvider, 'bufferSpace' | 'isIncomplete' | 'resumable' | 'listNames'>,
+  'method' | 'property'
+> = {
   initialize: 'method',
   read: 'method',
   write: 'method',

@@ -1,16 +1,26 @@
+import { Logger } from '@nestjs/common';
 import { constants } from 'node:fs';
 import { dirname } from 'node:path';
-import type { FileSystem } from './file-system.js';
+import { errorCode, type FileSystem } from './file-system.js';
+import type { Permissions } from './permissions.js';
 
-export function errorCode(error: unknown): string | undefined {
-  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
-}
+/** What file systems that cannot flush a folder respond: CIFS, and some of FUSE. */
+const unsupported = new Set(['EINVAL', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS']);
+const reported = new WeakSet<FileSystem>();
 
 /** Flushes a folder's entries to the disk; otherwise a power failure may undo a completed rename. */
 export async function syncFolder(files: FileSystem, folder: string): Promise<void> {
   const handle = await files.open(folder, constants.O_RDONLY | constants.O_DIRECTORY);
   try {
     await handle.sync();
+  } catch (error) {
+    const code = errorCode(error) ?? '';
+    if (!unsupported.has(code)) throw error;
+    if (reported.has(files)) return;
+    reported.add(files);
+    new Logger('FilesystemProvider').warn(
+      `the file system cannot flush directories (${code}): content stored shortly before a power failure may be lost, and is then downloaded again`,
+    );
   } finally {
     await handle.close();
   }
@@ -18,9 +28,9 @@ export async function syncFolder(files: FileSystem, folder: string): Promise<voi
 
 const pendingFolders = new Set<Promise<void>>();
 
-/** Creates a folder and its parents durably. @param mode of created folders */
-export async function makeFolder(files: FileSystem, folder: string, mode: number): Promise<void> {
-  const made = makeAndSync(files, folder, mode);
+/** Creates a folder and its parents durably. @param permissions of created folders */
+export async function makeFolder(files: FileSystem, folder: string, permissions: Permissions): Promise<void> {
+  const made = makeAndSync(files, folder, permissions);
   // A folder that is removed again because it is empty does not matter to other commits.
   const settling = made.catch((error: unknown) => {
     if (errorCode(error) !== 'ENOENT') throw error;
@@ -32,19 +42,20 @@ export async function makeFolder(files: FileSystem, folder: string, mode: number
 }
 
 /** Level by level, since Node's recursive mkdir never ends where no folder can be created, as in /proc. */
-async function makeAndSync(files: FileSystem, folder: string, mode: number): Promise<void> {
+async function makeAndSync(files: FileSystem, folder: string, permissions: Permissions): Promise<void> {
   try {
-    await makeOne(files, folder, mode);
+    await makeOne(files, folder, permissions);
   } catch (error) {
     if (errorCode(error) !== 'ENOENT' || dirname(folder) === folder) throw error;
-    await makeAndSync(files, dirname(folder), mode);
-    await makeOne(files, folder, mode);
+    await makeAndSync(files, dirname(folder), permissions);
+    await makeOne(files, folder, permissions);
   }
 }
 
-async function makeOne(files: FileSystem, folder: string, mode: number): Promise<void> {
+async function makeOne(files: FileSystem, folder: string, permissions: Permissions): Promise<void> {
   try {
-    await files.mkdir(folder, { mode });
+    await files.mkdir(folder, { mode: permissions.folder });
+    await permissions.setOnFolder(files, folder);
   } catch (error) {
     if (errorCode(error) !== 'EEXIST') throw error;
     const status = await files.lstat(folder);

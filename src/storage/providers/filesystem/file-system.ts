@@ -15,6 +15,12 @@ export type FileSystem = Pick<
   | 'realpath'
   | 'statfs'
   | 'lutimes'
+  | 'chmod'
 >;
 
 export const nodeFileSystem: FileSystem = files;
+
+/** The system's code of an error. */
+export function errorCode(error: unknown): string | undefined {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
+}

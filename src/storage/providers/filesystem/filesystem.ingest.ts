@@ -2,8 +2,8 @@ import type { FileHandle } from 'node:fs/promises';
 import type { ByteRange } from '../../../oci/byte-range.js';
 import { StorageError } from '../../storage-error.js';
 import type { ChunkSink, Ingest } from '../../storage.provider.js';
-import { errorCode, linkInto, linkQuickly, moveInto, moveQuickly } from './durable.js';
-import type { FileSystem } from './file-system.js';
+import { linkInto, linkQuickly, moveInto, moveQuickly } from './durable.js';
+import { errorCode, type FileSystem } from './file-system.js';
 import { GrowingFile } from './growing-file.js';
 import { toWriteError } from './storage-errors.js';
 

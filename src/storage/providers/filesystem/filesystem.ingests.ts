@@ -6,7 +6,7 @@ import { checkIngestId, isIngestId } from '../../keys.js';
 import { notFound } from '../../storage-error.js';
 import type { ResumableIngest, ResumableIngests } from '../../storage.provider.js';
 import { parseCheckpoint } from '../checkpoint.js';
-import { errorCode } from './durable.js';
+import { errorCode } from './file-system.js';
 import { FilesystemIngest, type IngestContext } from './filesystem.ingest.js';
 import { ResumableFile } from './resumable-file.js';
 import { toStorageError, toWriteError } from './storage-errors.js';

@@ -3,8 +3,8 @@ import { randomUUID } from 'node:crypto';
 import { constants, type Stats } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
-import { checkKey, isKey } from '../../keys.js';
-import { notFound, orAbsent, StorageError } from '../../storage-error.js';
+import { checkKey } from '../../keys.js';
+import { notFound, StorageError } from '../../storage-error.js';
 import {
   StorageProvider,
   type ObjectEntry,
@@ -12,20 +12,25 @@ import {
   type StoredObject,
   type WriteOptions,
 } from '../../storage.provider.js';
-import { errorCode, makeFolder, moveInto, syncFolder } from './durable.js';
-import { nodeFileSystem, type FileSystem } from './file-system.js';
+import { makeFolder, moveInto, syncFolder } from './durable.js';
+import { errorCode, nodeFileSystem, type FileSystem } from './file-system.js';
 import { FolderNames } from './folder-names.js';
 import { Folders } from './folders.js';
 import { OpenFiles } from './open-files.js';
 import { FilesystemIngest, type IngestContext } from './filesystem.ingest.js';
 import { FilesystemIngests } from './filesystem.ingests.js';
+import { Listing } from './listing.js';
+import { Permissions } from './permissions.js';
 import { toStorageError, toWriteError } from './storage-errors.js';
 
 /** Age in milliseconds from which deleting an object also removes its empty folders; recent ones are likely reused. */
 const folderAge = 3_600_000;
 
 const ingestName = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
-const { O_RDONLY, O_RDWR, O_CREAT, O_EXCL, O_NOFOLLOW } = constants;
+/** What file systems without hard links respond. */
+const withoutLinks = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EINVAL', 'EMLINK']);
+
+const { O_RDONLY, O_WRONLY, O_RDWR, O_CREAT, O_EXCL, O_NOFOLLOW } = constants;
 
 /** Keeps objects as files below a root folder; each commit syncs the file and its folder. */
 export class FilesystemProvider extends StorageProvider {
@@ -37,13 +42,19 @@ export class FilesystemProvider extends StorageProvider {
   private readonly context: IngestContext;
   private readonly ingests: FilesystemIngests;
 
+  private readonly permissions: Permissions;
+  private readonly listing: Listing;
+  private hasLinks = true;
+
   /** @param umask permissions removed from files and folders; by default only the owner has access. */
   constructor(
     root: string,
     private readonly files: FileSystem = nodeFileSystem,
-    private readonly umask = 0o077,
+    umask = 0o077,
   ) {
     super();
+    this.permissions = new Permissions(umask);
+    this.listing = new Listing(files, (key) => this.stat(key));
     this.folders = this.foldersOf(resolve(root));
     this.names = new FolderNames(files);
     this.context = {
@@ -71,7 +82,7 @@ export class FilesystemProvider extends StorageProvider {
   /** A disk that is full or read-only can still be read, so it is reported and used. */
   async initialize(): Promise<void> {
     try {
-      await makeFolder(this.files, this.ingestFolder, 0o777 & ~this.umask).catch((error: unknown) => {
+      await makeFolder(this.files, this.ingestFolder, this.permissions).catch((error: unknown) => {
         if (toWriteError(error, '').kind !== 'full') throw error;
       });
       // Only the root itself may be a symbolic link.
@@ -84,8 +95,21 @@ export class FilesystemProvider extends StorageProvider {
       });
     } catch (error) {
       const reason = error instanceof StorageError ? error.message : (errorCode(error) ?? 'unknown error');
-      throw new StorageError('failed', `cannot write to ${this.root} (${reason})`, error);
+      const owner = errorCode(error) === 'EACCES' ? await this.describeOwner() : '';
+      throw new StorageError('failed', `cannot write to ${this.root} (${reason})${owner}`, error);
     }
+  }
+
+  /** Why access is denied, when the root belongs to another user, as after a change of the user or of --umask. */
+  private async describeOwner(): Promise<string> {
+    const own = process.geteuid?.();
+    for (const folder of [this.ingestFolder, this.root]) {
+      const status = await this.files.lstat(folder).catch(() => undefined);
+      if (!status || status.uid === own) continue;
+      const mode = (status.mode & 0o7777).toString(8).padStart(4, '0');
+      return `: ${folder} has mode ${mode}, owner ${status.uid} and group ${status.gid}, and this process runs as user ${own}`;
+    }
+    return '';
   }
 
   private async tryWriting(): Promise<void> {
@@ -95,11 +119,27 @@ export class FilesystemProvider extends StorageProvider {
     try {
       await handle.write(Buffer.from('probe'));
       await handle.sync();
+      this.hasLinks = await this.canLink(probe);
     } finally {
       await handle.close();
       await this.files.unlink(probe);
     }
     await syncFolder(this.files, this.ingestFolder);
+  }
+
+  private async canLink(file: string): Promise<boolean> {
+    const link = join(this.ingestFolder, randomUUID());
+    try {
+      await this.files.link(file, link);
+      await this.files.unlink(link);
+      return true;
+    } catch (error) {
+      if (!withoutLinks.has(errorCode(error) ?? '')) throw error;
+      this.logger.warn(
+        `the file system has no hard links (${errorCode(error)}): replicas cannot coordinate, and each one downloads`,
+      );
+      return false;
+    }
   }
 
   async read(key: string, limit: number): Promise<Buffer> {
@@ -131,7 +171,7 @@ export class FilesystemProvider extends StorageProvider {
   }
 
   get isExclusive(): boolean {
-    return true;
+    return this.hasLinks;
   }
 
   async move(from: string, to: string): Promise<void> {
@@ -149,10 +189,25 @@ export class FilesystemProvider extends StorageProvider {
 
   async touch(key: string): Promise<void> {
     try {
+      const path = await this.locate(key);
       const now = new Date();
-      await this.files.lutimes(await this.locate(key), now, now);
+      await this.files.lutimes(path, now, now).catch((error: unknown) => {
+        if (errorCode(error) !== 'EPERM') throw error;
+        return this.touchForeign(path);
+      });
     } catch (error) {
       throw toStorageError(error, 'touch an object');
+    }
+  }
+
+  /** Only its owner may set the times of a file; others who may write it can have the system do so. */
+  private async touchForeign(path: string): Promise<void> {
+    const handle = await this.files.open(path, O_WRONLY | O_NOFOLLOW);
+    try {
+      // Setting the size that it has changes nothing but the time; stored objects never change their size.
+      await handle.truncate((await handle.stat()).size);
+    } finally {
+      await handle.close();
     }
   }
 
@@ -203,26 +258,12 @@ export class FilesystemProvider extends StorageProvider {
     }
   }
 
-  /** One loop for all folders, since nested generators cost a promise per level and object. */
-  async *list(prefix: string): AsyncIterable<ObjectEntry> {
-    const folders = [{ key: prefix, names: this.namesIn(this.pathOf(prefix)) }];
-    try {
-      for (let folder = folders.at(-1); folder; folder = folders.at(-1)) {
-        const next = await folder.names.next();
-        if (next.done === true) {
-          folders.pop();
-          continue;
-        }
-        const name = next.value;
-        const key = `${folder.key}/${name.name}`;
-        if (!isKey(key)) continue;
-        if (name.isDirectory()) folders.push({ key, names: this.namesIn(this.pathOf(key)) });
-        const entry = name.isFile() ? await orAbsent(this.stat(key)) : undefined;
-        if (entry) yield entry;
-      }
-    } finally {
-      for (const { names } of folders) await names.return(undefined);
-    }
+  list(prefix: string): AsyncIterable<ObjectEntry> {
+    return this.listing.entries(this.root, checkKey(prefix));
+  }
+
+  override isIncomplete(prefix: string): boolean {
+    return this.listing.isIncomplete(prefix);
   }
 
   override listNames(folder: string, after: string | undefined, limit: number): Promise<string[]> {
@@ -247,7 +288,8 @@ export class FilesystemProvider extends StorageProvider {
   async sweepIngests(age: number): Promise<number> {
     const oldest = Date.now() - age;
     let swept = 0;
-    for await (const entry of this.namesIn(this.ingestFolder)) {
+    let failure: unknown;
+    for await (const entry of this.listing.namesIn(this.ingestFolder)) {
       const path = join(this.ingestFolder, entry.name);
       // Foreign files are never removed.
       if (this.ingesting.has(path) || !entry.isFile() || !ingestName.test(entry.name)) continue;
@@ -257,9 +299,10 @@ export class FilesystemProvider extends StorageProvider {
         swept += 1;
       } catch (error) {
         // Another replica may have removed it.
-        if (errorCode(error) !== 'ENOENT') throw toWriteError(error, 'sweep the ingest folder');
+        if (errorCode(error) !== 'ENOENT') failure ??= error;
       }
     }
+    if (failure !== undefined) throw toWriteError(failure, 'sweep the ingest folder');
     return swept;
   }
 
@@ -312,12 +355,16 @@ export class FilesystemProvider extends StorageProvider {
   }
 
   private foldersOf(root: string): Folders {
-    return new Folders(this.files, root, 0o777 & ~this.umask);
+    return new Folders(this.files, root, this.permissions);
   }
 
   /** Creates a file that must not exist yet. */
   private async createFile(path: string): Promise<FileHandle> {
-    const open = () => this.files.open(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0o666 & ~this.umask);
+    const open = async () => {
+      const handle = await this.files.open(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, this.permissions.file);
+      await this.permissions.setOnFile(handle);
+      return handle;
+    };
     try {
       return await open();
     } catch (error) {
@@ -325,15 +372,6 @@ export class FilesystemProvider extends StorageProvider {
       if (errorCode(error) !== 'ENOENT') throw error;
       await this.prepare(path, true);
       return open();
-    }
-  }
-
-  private async *namesIn(folder: string): AsyncGenerator<{ name: string; isFile(): boolean; isDirectory(): boolean }> {
-    try {
-      yield* await this.files.opendir(folder);
-    } catch (error) {
-      const failure = toStorageError(error, 'list objects');
-      if (failure.kind !== 'not-found') throw failure;
     }
   }
 }

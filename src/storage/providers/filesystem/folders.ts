@@ -1,8 +1,9 @@
 import { basename, dirname } from 'node:path';
 import { LRUCache } from 'lru-cache';
 import { StorageError } from '../../storage-error.js';
-import { errorCode, makeFolder } from './durable.js';
-import type { FileSystem } from './file-system.js';
+import { makeFolder } from './durable.js';
+import { errorCode, type FileSystem } from './file-system.js';
+import type { Permissions } from './permissions.js';
 
 /** Number of folders cached as verified; a pull uses a handful. */
 const maxKnown = 4096;
@@ -13,12 +14,12 @@ export class Folders {
 
   /**
    * @param root resolved, without links.
-   * @param mode of created folders.
+   * @param permissions of created folders.
    */
   constructor(
     private readonly files: FileSystem,
     readonly root: string,
-    private readonly mode: number,
+    private readonly permissions: Permissions,
   ) {}
 
   /** Whether the folder of a path exists and is not reached through a link. */
@@ -41,7 +42,7 @@ export class Folders {
       real = await this.realOf(existing);
     }
     if (real !== undefined && real !== existing) throw obstacle(real, existing);
-    if (existing !== folder || real === undefined) await makeFolder(this.files, folder, this.mode);
+    if (existing !== folder || real === undefined) await makeFolder(this.files, folder, this.permissions);
     this.known.set(folder, true);
   }
 

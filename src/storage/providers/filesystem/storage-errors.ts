@@ -1,5 +1,5 @@
 import { notFound, StorageError } from '../../storage-error.js';
-import { errorCode } from './durable.js';
+import { errorCode } from './file-system.js';
 
 /** ENOTDIR, EISDIR, ELOOP: something other than an object of ours has that path. */
 const absent = new Set(['ENOENT', 'ENOTDIR', 'EISDIR', 'ELOOP']);

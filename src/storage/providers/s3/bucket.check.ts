@@ -1,10 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import { DeleteObjectCommand, ListObjectsV2Command, PutObjectCommand } from '@aws-sdk/client-s3';
+import { mayExpectTls } from '../../../config/transport/tls-failure.js';
 import type { S3Settings } from '../../../config/storage.settings.js';
 import { StorageError } from '../../storage-error.js';
 import type { KeySpace } from './key-space.js';
 import type { S3Connection } from './s3.connection.js';
-import { bareCause, codeOf, isConditionFailed, statusOf } from './s3-errors.js';
+import { bareCause, codeOf, isConditionFailed, isTimeout, schemeHint, statusOf, tlsReasonOf } from './s3-errors.js';
 import { callOptions } from './s3.tuning.js';
 
 const unknownKey = new Set(['InvalidAccessKeyId', 'XAdminUserNotFound', 'InvalidClientTokenId']);
@@ -20,10 +21,12 @@ export async function checkBucket(connection: S3Connection, space: KeySpace, set
   const { calls, bucket, tuning } = connection;
   const probe = { Bucket: bucket, Key: space.pathOf(`probe/${randomUUID()}`) };
   const attempt = async <T>(what: string, action: Promise<T>): Promise<T> => {
+    const began = performance.now();
     try {
       return await action;
     } catch (error) {
-      throw new StorageError('failed', reasonOf(error, what, settings), bareCause(error));
+      const waited = Math.round((performance.now() - began) / 1000);
+      throw new StorageError('failed', reasonOf(error, what, settings, waited), bareCause(error));
     }
   };
   const create = () => new PutObjectCommand({ ...probe, Body: Buffer.from('probe'), IfNoneMatch: '*' });
@@ -44,7 +47,7 @@ export async function checkBucket(connection: S3Connection, space: KeySpace, set
   }
 }
 
-function reasonOf(error: unknown, what: string, { bucket, host, region }: S3Settings): string {
+function reasonOf(error: unknown, what: string, { bucket, host, region }: S3Settings, waited: number): string {
   const code = codeOf(error);
   const server = host === undefined ? 'Amazon S3' : new URL(host).host;
   const cannot = `cannot ${what} the bucket ${bucket}`;
@@ -55,6 +58,16 @@ function reasonOf(error: unknown, what: string, { bucket, host, region }: S3Sett
   if (wrongRegion.has(code)) return `${cannot}: it is in another region than ${region} (${code})`;
   if (code === 'CredentialsProviderError') return `${cannot}: no access key was given, and none was found (${code})`;
   if (statusOf(error) === 403) return `${cannot}: the access key does not have permission (${code})`;
-  if (statusOf(error) === undefined) return `${cannot}: ${server} cannot be reached (${code})`;
-  return `${cannot}: ${server} refused the request (${code})`;
+  const tlsReason = tlsReasonOf(error);
+  if (tlsReason !== undefined) return `${cannot} at ${server}: ${tlsReason}`;
+  const hint = host !== undefined && mayBeOtherScheme(error, host) ? `; ${schemeHint(host)}` : '';
+  if (isTimeout(error)) return `${cannot}: ${server} did not respond within ${waited} s${hint}`;
+  if (statusOf(error) === undefined) return `${cannot}: ${server} cannot be reached (${code})${hint}`;
+  return `${cannot}: ${server} refused the request (${code})${hint}`;
+}
+
+/** A server may wait for more of a handshake that it does not understand; one that expects TLS responds 400 or hangs up. */
+function mayBeOtherScheme(error: unknown, host: string): boolean {
+  if (host.startsWith('https://')) return isTimeout(error);
+  return statusOf(error) === 400 || mayExpectTls(error);
 }

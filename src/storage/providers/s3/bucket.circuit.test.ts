@@ -15,7 +15,8 @@ function circuitOf(...responses: (Error | undefined)[]) {
     return response ? Promise.reject(response) : Promise.resolve();
   };
   const listener = { onOpen: (reason: string) => told.push(`open ${reason}`), onClose: () => told.push('closed') };
-  const circuit = new BucketCircuit({ minOutage: 2_000, probeDelay: 1_000, maxProbeDelay: 5_000 }, probe, listener);
+  const tuning = { minOutage: 2_000, silence: 2_000, probeDelay: 1_000, maxProbeDelay: 5_000 };
+  const circuit = new BucketCircuit(tuning, probe, listener);
   return { circuit, told, probes };
 }
 
@@ -72,6 +73,23 @@ describe('BucketCircuit', () => {
     circuit.succeed();
     circuit.fail(performance.now(), busy);
     expect(circuit.isOpen).toBe(false);
+  });
+
+  it('stays open while nothing responds: a probe that was given up is no response', async () => {
+    const aborted = () => Object.assign(new Error('Request aborted'), { name: 'AbortError' });
+    const timedOut = Object.assign(aborted(), { cause: new DOMException('timeout', 'TimeoutError') });
+    const { circuit, told, probes } = circuitOf(aborted(), timedOut, aborted(), aborted(), missing);
+    circuit.arm();
+    const waiting = circuit.wait(new Promise<never>(() => undefined), () => told.push('stopped'));
+    const settled = expect(waiting).rejects.toThrow('the storage has been failing for 2 s (no response)');
+    await vi.advanceTimersByTimeAsync(2_000);
+    await settled;
+    expect(told).toEqual(['open no response', 'stopped']);
+    expect(() => circuit.check()).toThrow('(no response)');
+    await vi.advanceTimersByTimeAsync(1_000 + 2_000 + 4_000);
+    expect([circuit.isOpen, probes.length]).toEqual([true, 4]);
+    await vi.advanceTimersByTimeAsync(5_000);
+    expect(told.slice(2)).toEqual(['closed']);
   });
 
   it('does not listen to reads that were under way when it opened, and asks no more when it is closed', async () => {

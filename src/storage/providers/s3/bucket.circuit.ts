@@ -1,6 +1,8 @@
 import type { S3Client } from '@aws-sdk/client-s3';
 import { StorageError } from '../../storage-error.js';
-import { codeOf, isResponse, isOutage } from './s3-errors.js';
+import { codeOf, isOutage, isResponse, isTimeout } from './s3-errors.js';
+import { SilenceWatch } from './silence.watch.js';
+import { makeStoppable } from './stoppable.handler.js';
 
 /** Consecutive failed reads that open the circuit. */
 const threshold = 5;
@@ -8,6 +10,8 @@ const threshold = 5;
 export interface CircuitTuning {
   /** Milliseconds without a successful read that are also required; retries bridge shorter failures. */
   readonly minOutage: number;
+  /** Milliseconds without any response, while a request and a probe wait for one, that open the circuit. */
+  readonly silence: number;
   /** Milliseconds before the first probe; doubled each time, up to `maxProbeDelay`. */
   readonly probeDelay: number;
   readonly maxProbeDelay: number;
@@ -19,9 +23,13 @@ export interface CircuitListener {
   onClose(milliseconds: number): void;
 }
 
+/** The reason while nothing responds. */
+const silent = 'no response';
+
 /**
  * Circuit breaker of the bucket. While it is open, requests fail at once and background probes test the bucket one at a
- * time. Only reads count: a bucket that accepts no writes, because it is full for example, can still be read.
+ * time. Only reads count: a bucket that accepts no writes, because it is full for example, can still be read. Silence
+ * counts at once, and ends the requests that wait: only the bucket can close the circuit, never a probe that was given up.
  */
 export class BucketCircuit {
   private failures = 0;
@@ -31,13 +39,32 @@ export class BucketCircuit {
   private reason: string | undefined;
   private timer: NodeJS.Timeout | undefined;
   private isClosed = false;
+  private readonly watch: SilenceWatch;
 
   /** @param probe a request to which a working bucket responds, with whatever status. */
   constructor(
     private readonly tuning: CircuitTuning,
     private readonly probe: () => Promise<unknown>,
     private readonly listener: CircuitListener,
-  ) {}
+  ) {
+    const ask = () => void this.probe().catch(() => undefined);
+    this.watch = new SilenceWatch(tuning.silence, ask, (since) => this.open(since, silent));
+  }
+
+  /** Begins to watch for silence. A bucket that is slow at the start has the deadlines of the requests. */
+  arm(): void {
+    this.watch.arm();
+  }
+
+  /** Called for every response, whatever its status. */
+  hear(): void {
+    this.watch.hear();
+  }
+
+  /** Waits for a response unless the circuit opens. @throws StorageError `failed` when it does */
+  wait<T>(response: Promise<T>, stop: (error: Error) => void): Promise<T> {
+    return this.watch.wait(response, stop);
+  }
 
   get isOpen(): boolean {
     return this.reason !== undefined;
@@ -45,9 +72,8 @@ export class BucketCircuit {
 
   /** @throws StorageError `failed` while the circuit is open. */
   check(): void {
-    if (this.reason === undefined) return;
-    const seconds = Math.round((performance.now() - this.since) / 1000);
-    throw new StorageError('failed', `the storage has been failing for ${seconds} s (${this.reason})`);
+    const failure = this.findFailure();
+    if (failure) throw failure;
   }
 
   /** Called when a read received a response. Ignored while the circuit is open: the read began earlier. */
@@ -63,15 +89,30 @@ export class BucketCircuit {
     this.since = this.failures === 0 ? began : Math.min(this.since, began);
     this.failures += 1;
     if (this.failures < threshold || performance.now() - this.since < this.tuning.minOutage) return;
-    this.reason = codeOf(error);
-    this.listener.onOpen(this.reason);
-    this.scheduleProbe();
+    this.open(this.since, codeOf(error));
   }
 
   /** Stops probing. */
   close(): void {
     this.isClosed = true;
+    this.watch.close();
     clearTimeout(this.timer);
+  }
+
+  private open(since: number, reason: string): void {
+    if (this.isOpen || this.isClosed) return;
+    this.since = since;
+    this.reason = reason;
+    this.listener.onOpen(reason);
+    this.scheduleProbe();
+    const failure = this.findFailure();
+    if (failure) this.watch.fail(failure);
+  }
+
+  private findFailure(): StorageError | undefined {
+    if (this.reason === undefined) return undefined;
+    const seconds = Math.round((performance.now() - this.since) / 1000);
+    return new StorageError('failed', `the storage has been failing for ${seconds} s (${this.reason})`);
   }
 
   private scheduleProbe(): void {
@@ -82,16 +123,18 @@ export class BucketCircuit {
   }
 
   private async runProbe(): Promise<void> {
+    const began = performance.now();
     try {
       await this.probe();
     } catch (error) {
-      if (isOutage(error)) {
-        this.reason = codeOf(error);
+      if (isOutage(error) || !isResponse(error)) {
+        this.reason = isTimeout(error) ? silent : codeOf(error);
         this.scheduleProbe();
         return;
       }
     }
     if (this.isClosed) return;
+    this.watch.allow(performance.now() - began);
     this.reason = undefined;
     // Until a read has succeeded, one failure opens the circuit again.
     this.failures = threshold - 1;
@@ -99,18 +142,21 @@ export class BucketCircuit {
   }
 }
 
-/** Reports every attempt of a client's commands to the circuit, and fails them while it is open. */
+/** Reports every attempt of a client's commands to the circuit, and fails them when it opens and while it is open. */
 export function guard(client: S3Client, circuit: BucketCircuit, isGuarded: (command: string) => boolean): void {
   client.middlewareStack.add(
     (next, context) => async (args) => {
       const { commandName = '' } = context as { commandName?: string };
       if (!isGuarded(commandName)) return next(args);
       circuit.check();
-      if (!/^(Get|Head|List)/.test(commandName)) return next(args);
+      const stop = makeStoppable(args.request as object);
+      const wait = () => circuit.wait(next(args), (error) => stop.abort(error));
+      if (!/^(Get|Head|List)/.test(commandName)) return wait();
       const began = performance.now();
       try {
-        const response = await next(args);
-        circuit.succeed();
+        const response = await wait();
+        // Content may still fail to arrive.
+        if (commandName !== 'GetObjectCommand') circuit.succeed();
         return response;
       } catch (error) {
         if (isOutage(error)) circuit.fail(began, error);

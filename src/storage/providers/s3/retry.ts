@@ -6,6 +6,7 @@ import { Watchdog } from './watchdog.js';
 /**
  * Retries an idempotent operation with exponential backoff until it succeeds, is refused, or has failed too often.
  * @param timeout milliseconds without progress after which an attempt has failed.
+ * @param limit milliseconds after which no other attempt begins.
  * @param attempt one attempt; it ends when the watchdog's signal is aborted.
  */
 export async function withRetries<T>(
@@ -13,7 +14,9 @@ export async function withRetries<T>(
   timeout: number,
   signal: AbortSignal | undefined,
   attempt: (watchdog: Watchdog) => Promise<T>,
+  limit = Infinity,
 ): Promise<T> {
+  const began = performance.now();
   for (let tries = 1; ; tries += 1) {
     signal?.throwIfAborted();
     const watchdog = new Watchdog(timeout, signal);
@@ -23,7 +26,8 @@ export async function withRetries<T>(
       signal?.throwIfAborted();
       // For aborted attempts the client throws an error without the reason.
       const failure: unknown = watchdog.signal.aborted ? watchdog.signal.reason : error;
-      if (tries === maxTries || isRefused(failure)) throw failure;
+      const isLast = tries === maxTries || performance.now() - began >= limit;
+      if (isLast || isRefused(failure)) throw failure;
     } finally {
       watchdog.stop();
     }

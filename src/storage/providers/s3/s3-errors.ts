@@ -1,3 +1,5 @@
+import { findProxyError } from '../../../config/proxy/proxy-error.js';
+import { explainTlsFailure, type TlsRemedies } from '../../../config/transport/tls-failure.js';
 import { StorageError } from '../../storage-error.js';
 
 interface Refusal {
@@ -19,8 +21,29 @@ export function attemptsOf(error: unknown): number {
   return isRefusal(error) ? (error.$metadata.attempts ?? 1) : 1;
 }
 
-/** The error code of S3 or the system: a single word without any part of the request. */
+const remedies: TlsRemedies = {
+  trust: 'set NODE_EXTRA_CA_CERTS to its PEM file',
+  plain: 'write http:// before the host in --host or S3_HOST, without which https is assumed',
+  rename: 'give --host or S3_HOST a name that it contains',
+};
+
+/** What is wrong with the TLS connection to the bucket, and what mends it; undefined when that is not the reason. */
+export function tlsReasonOf(error: unknown): string | undefined {
+  return explainTlsFailure(error, remedies);
+}
+
+/** What to do when the server may not speak TLS, or may speak nothing else. */
+export function schemeHint(host: string): string {
+  if (host.startsWith('https://')) return `if it speaks plain http, ${remedies.plain}`;
+  return 'if it expects TLS, write https:// before the host in --host or S3_HOST';
+}
+
+/** The error code of S3 or the system, what is wrong with TLS, or what a proxy did: without any part of the request. */
 export function codeOf(error: unknown): string {
+  const proxyError = findProxyError(error);
+  if (proxyError) return proxyError.message;
+  const tlsReason = tlsReasonOf(error);
+  if (tlsReason !== undefined) return tlsReason;
   for (let cause: unknown = error; cause instanceof Error; cause = cause.cause) {
     const text = 'code' in cause && typeof cause.code === 'string' ? cause.code : '';
     if (/^E[A-Z0-9_]+$/.test(text) || text.startsWith('CERT_') || text.includes('CERT')) return text;
@@ -91,4 +114,9 @@ export function bareCause(error: unknown): Error {
 export function toStorageError(error: unknown, attempt: string): StorageError {
   if (error instanceof StorageError) return error;
   return new StorageError('failed', `the storage could not ${attempt} (${codeOf(error)})`, bareCause(error));
+}
+
+/** Whether a deadline of ours ended the request. */
+export function isTimeout(error: unknown): boolean {
+  return error instanceof Error && ['AbortError', 'TimeoutError'].includes(error.name) && !('code' in error);
 }

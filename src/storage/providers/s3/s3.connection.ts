@@ -1,14 +1,13 @@
 import { Logger } from '@nestjs/common';
-import http from 'node:http';
-import https from 'node:https';
 import { HeadObjectCommand, S3Client } from '@aws-sdk/client-s3';
-import { NodeHttpHandler } from '@smithy/node-http-handler';
+import { ProxyingHttpAgent, ProxyingHttpsAgent } from '../../../config/proxy/proxying.agents.js';
 import { receiveIntoOneBuffer } from '../../../config/receiving.js';
 import type { S3Settings } from '../../../config/storage.settings.js';
 import { keys } from '../../keys.js';
 import { BucketCircuit, guard } from './bucket.circuit.js';
 import { KeySpace } from './key-space.js';
 import type { S3Tuning } from './s3.tuning.js';
+import { StoppableHandler } from './stoppable.handler.js';
 
 /** Milliseconds for establishing a connection. */
 const connectTimeout = 5_000;
@@ -40,7 +39,7 @@ export class S3Connection {
   /** For bodies and slow requests; the caller sets deadlines. */
   readonly transfers: S3Client;
   private readonly logger = new Logger('S3');
-  private readonly circuit: BucketCircuit;
+  readonly circuit: BucketCircuit;
 
   constructor(
     settings: S3Settings,
@@ -59,19 +58,20 @@ export class S3Connection {
       expectContinueHeader: false,
       logger: silent,
     } as const;
+    const hear = () => this.circuit.hear();
     this.calls = new S3Client({
       ...common,
       ...(accessKey !== undefined && {
         credentials: { accessKeyId: accessKey, secretAccessKey: secretKey?.reveal() ?? '' },
       }),
       maxAttempts,
-      requestHandler: handlerOf(maxCalls, callIdleTimeout),
+      requestHandler: handlerOf(maxCalls, callIdleTimeout, hear),
     });
     this.transfers = new S3Client({
       ...common,
       credentials: () => this.calls.config.credentials(),
       maxAttempts: 1,
-      requestHandler: handlerOf(maxTransfers, 0),
+      requestHandler: handlerOf(maxTransfers, 0, hear),
     });
     this.circuit = new BucketCircuit(tuning, () => this.probe(new KeySpace(settings.prefix)), {
       onOpen: (reason) =>
@@ -97,14 +97,15 @@ export class S3Connection {
   }
 }
 
-function handlerOf(maxSockets: number, socketTimeout: number): NodeHttpHandler {
+function handlerOf(maxSockets: number, socketTimeout: number, onResponse: () => void): StoppableHandler {
   const options = { keepAlive: true, maxSockets, maxFreeSockets: 32 };
-  return new NodeHttpHandler({
+  const handling = {
     connectionTimeout: connectTimeout,
     socketTimeout,
     requestTimeout: 0,
     logger: silent,
-    httpAgent: receiveIntoOneBuffer(new http.Agent(options)),
-    httpsAgent: receiveIntoOneBuffer(new https.Agent(options)),
-  });
+    httpAgent: receiveIntoOneBuffer(new ProxyingHttpAgent(options)),
+    httpsAgent: receiveIntoOneBuffer(new ProxyingHttpsAgent(options)),
+  };
+  return new StoppableHandler(handling, onResponse);
 }

@@ -3,6 +3,8 @@ import type { S3Settings } from '../../../config/storage.settings.js';
 import { StorageError } from '../../storage-error.js';
 import {
   StorageProvider,
+  type BufferSpace,
+  type ChunkSink,
   type Ingest,
   type IngestOptions,
   type ObjectEntry,
@@ -20,6 +22,7 @@ import { openObject } from './reading/s3.object.js';
 import { createRecord, headObject, putRecord, removeObject, signedUrl } from './s3.requests.js';
 import { defaultTuning, type S3Tuning } from './s3.tuning.js';
 import { S3Ingests } from './resumable/s3.ingests.js';
+import { Watchdog } from './watchdog.js';
 import { TempFolder } from './uploading/temp-folder.js';
 import { sweepUploads } from './uploading/upload.sweep.js';
 import { Uploads } from './uploading/uploads.js';
@@ -59,6 +62,12 @@ export class S3Provider extends StorageProvider {
       this.connection.close();
       throw error;
     }
+    this.connection.circuit.arm();
+    const { isInMemory, folder } = await this.folder.space();
+    if (isInMemory)
+      this.logger.warn(
+        `downloads use memory until they are uploaded: set TMPDIR to a folder on a disk instead of ${folder}`,
+      );
     if (!this.obeysConditions)
       this.logger.warn('the storage ignores conditional writes: replicas cannot coordinate, and each one downloads');
   }
@@ -68,17 +77,29 @@ export class S3Provider extends StorageProvider {
   }
 
   async read(key: string, limit: number): Promise<Buffer> {
-    const object = await openObject(this.connection, this.space.pathOf(key));
+    const path = this.space.pathOf(key);
+    const deadline = new Watchdog(this.connection.tuning.requestTimeout);
+    try {
+      return await attempt('read an object', this.readAll(path, limit, deadline));
+    } finally {
+      deadline.stop();
+    }
+  }
+
+  private async readAll(path: string, limit: number, { signal, end }: Watchdog): Promise<Buffer> {
+    const object = await openObject(this.connection, path, signal);
     try {
       const { size } = object;
       if (size > limit) throw new StorageError('too-large', `the object has more than ${limit} bytes`);
       const content = Buffer.allocUnsafe(size);
       let done = 0;
-      await object.copy({ offset: 0, length: size }, (chunk) => {
+      const take: ChunkSink = (chunk) => {
         content.set(chunk, done);
         done += chunk.length;
         return Promise.resolve();
-      });
+      };
+      // A bucket that sends headers and then nothing is as silent as one that sends nothing.
+      await this.connection.circuit.wait(object.copy({ offset: 0, length: size }, take, signal), end);
       return content;
     } finally {
       await object.close();
@@ -114,6 +135,10 @@ export class S3Provider extends StorageProvider {
     return Promise.resolve(undefined);
   }
 
+  override bufferSpace(): Promise<BufferSpace> {
+    return this.folder.space();
+  }
+
   async urlOf(key: string, seconds: number): Promise<string | undefined> {
     const path = this.space.pathOf(key);
     if (!this.settings.redirect) return undefined;
@@ -147,9 +172,9 @@ export class S3Provider extends StorageProvider {
     return listNames(this.connection, this.space, folder, after, limit);
   }
 
-  async createIngest({ isTransient = false, key }: IngestOptions = {}): Promise<Ingest> {
+  async createIngest({ isTransient = false, key, size }: IngestOptions = {}): Promise<Ingest> {
     const path = isTransient || key === undefined ? undefined : this.space.findPath(key);
-    return new S3Ingest(await this.folder.createFile(), this.context, path);
+    return new S3Ingest(await this.folder.createFile(), this.context, path, size);
   }
 
   override get resumable(): ResumableIngests {

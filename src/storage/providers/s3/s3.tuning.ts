@@ -14,7 +14,7 @@ export interface S3Tuning extends CircuitTuning {
   readonly idleTimeout: number;
   /** Milliseconds for requests that take the server long: completing an upload or copying an object. */
   readonly operationTimeout: number;
-  /** Milliseconds for a small request, including its retries. */
+  /** Milliseconds for a small request, or for opening an object, including retries: less than a response may take. */
   readonly requestTimeout: number;
   /** Milliseconds before a transfer is retried; doubled each time. */
   readonly retryDelay: number;
@@ -26,9 +26,11 @@ export const defaultTuning: S3Tuning = {
   largestCopy: 5 * 1024 * mebibyte,
   idleTimeout: 30_000,
   operationTimeout: 600_000,
-  requestTimeout: 60_000,
+  requestTimeout: 20_000,
   retryDelay: 200,
   minOutage: 2_000,
+  // A look later it is at most 2 s.
+  silence: 1_700,
   probeDelay: 1_000,
   maxProbeDelay: 5_000,
 };

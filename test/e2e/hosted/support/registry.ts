@@ -4,9 +4,11 @@ import { manifestMediaTypes } from '../../../../src/oci/media-type.js';
 import { parseReference, Tag } from '../../../../src/oci/reference.js';
 import { RepositoryRef } from '../../../../src/oci/repository.js';
 import type { HostedSettings } from '../../../../src/config/hosted.settings.js';
+import type { BlobRequest } from '../../../../src/registry/blob.js';
 import { BlobsService } from '../../../../src/registry/blobs.service.js';
 import { CatalogService } from '../../../../src/registry/catalog.service.js';
 import { ManifestsService } from '../../../../src/registry/manifests.service.js';
+import type { TagPage } from '../../../../src/registry/list-page.js';
 import type { PushBody, PushedManifest } from '../../../../src/registry/push.js';
 import { ReferrersService } from '../../../../src/registry/referrers.service.js';
 import { TagsService } from '../../../../src/registry/tags.service.js';
@@ -132,7 +134,7 @@ export class HostedRegistry implements AsyncDisposable {
   }
 
   async readBlob(digest: Digest, repository = app): Promise<Buffer> {
-    const blob = await this.blobs.open(repository, digest);
+    const blob = await this.blobs.open(requestOf(repository, digest));
     const chunks: Buffer[] = [];
     try {
       await blob.copy({ offset: 0, length: blob.size ?? 0 }, (chunk) => {
@@ -147,13 +149,13 @@ export class HostedRegistry implements AsyncDisposable {
 
   async listTags(query = '', repository = app): Promise<{ tags: string[]; next: string | undefined }> {
     const { body, next } = await this.tags.list(repository, new URLSearchParams(query));
-    const { tags } = JSON.parse(Buffer.from(body).toString()) as { tags: string[] };
+    const { tags } = JSON.parse(textOf(body)) as { tags: string[] };
     return { tags, next: next?.toString() };
   }
 
   async listReferrers(digest: Digest, query = '', repository = app) {
     const page = await this.referrers.list(repository, digest, new URLSearchParams(query));
-    const { manifests } = JSON.parse(Buffer.from(page.body).toString()) as {
+    const { manifests } = JSON.parse(textOf(page.body)) as {
       manifests: { digest: string; artifactType?: string; annotations?: object; mediaType: string; size: number }[];
     };
     return { manifests, next: page.next?.toString(), filters: page.filters };
@@ -165,3 +167,14 @@ export class HostedRegistry implements AsyncDisposable {
 }
 
 export const tag = (name: string) => Tag.parse(name);
+
+/** A client's request for all of a blob. */
+export function requestOf(repository: RepositoryRef, digest: Digest): BlobRequest {
+  return { repository, digest, requester: 'client', range: undefined };
+}
+
+/** Lists of hosted repositories are made here, whole. */
+export function textOf(body: TagPage['body']): string {
+  if (!(body instanceof Uint8Array)) throw new Error('the list is streamed');
+  return Buffer.from(body).toString();
+}

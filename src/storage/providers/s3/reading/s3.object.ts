@@ -6,14 +6,15 @@ import type { ChunkSink, StoredObject } from '../../../storage.provider.js';
 import { receive } from './receive.js';
 import { withRetries } from '../retry.js';
 import type { S3Connection } from '../s3.connection.js';
-import { codeOf, isAbsent, isConditionFailed, statusOf, toStorageError } from '../s3-errors.js';
+import { codeOf, isAbsent, isConditionFailed, isOutage, statusOf, toStorageError } from '../s3-errors.js';
+import type { Watchdog } from '../watchdog.js';
 
 /** Consecutive retries of a body without progress. */
 const maxIdle = 3;
 
 /** Opens an object with one request. @throws StorageError `not-found` */
-export async function openObject(connection: S3Connection, path: string): Promise<S3Object> {
-  const response = await get(connection, path, {}).catch((error: unknown) => {
+export async function openObject(connection: S3Connection, path: string, signal?: AbortSignal): Promise<S3Object> {
+  const response = await get(connection, path, {}, signal).catch((error: unknown) => {
     throw isAbsent(error) ? notFound() : toStorageError(error, 'open an object');
   });
   return new S3Object(connection, path, response, bodyOf(response));
@@ -47,7 +48,8 @@ export class S3Object implements StoredObject {
       if (position >= this.size) throw new StorageError('damaged', 'stored content is shorter than its size');
       const body = this.takeUnread(position) ?? (await this.ask(position, Math.min(end, this.size), signal));
       const before = position;
-      const cut = await receive(body, this.connection.tuning.idleTimeout, signal, async (chunk) => {
+      const cut = await receive(body, idleTimeOf(this.connection), signal, async (chunk) => {
+        this.connection.circuit.hear();
         const wanted = chunk.length <= end - position ? chunk : chunk.subarray(0, end - position);
         position += wanted.length;
         if (wanted.length > 0) await sink(wanted);
@@ -98,15 +100,48 @@ export class S3Object implements StoredObject {
   }
 }
 
+function idleTimeOf({ tuning: { idleTimeout, requestTimeout } }: S3Connection): number {
+  return Math.min(idleTimeout, requestTimeout / 4);
+}
+
+/** The response when its content begins to arrive: a bucket may send headers and then nothing. */
 function get(
-  { transfers, bucket, tuning }: S3Connection,
+  connection: S3Connection,
   path: string,
   options: { readonly Range?: string; readonly IfMatch?: string },
   signal?: AbortSignal,
 ): Promise<GetObjectCommandOutput> {
-  return withRetries(tuning, tuning.idleTimeout, signal, (watchdog) =>
-    transfers.send(new GetObjectCommand({ Bucket: bucket, Key: path, ...options }), { abortSignal: watchdog.signal }),
-  );
+  const { transfers, bucket, tuning, circuit } = connection;
+  const attempt = async ({ signal: abortSignal, end }: Watchdog) => {
+    const command = new GetObjectCommand({ Bucket: bucket, Key: path, ...options });
+    const response = await transfers.send(command, { abortSignal });
+    const body = bodyOf(response);
+    const began = performance.now();
+    try {
+      await circuit.wait(arrival(body, abortSignal), end);
+      circuit.succeed();
+      return response;
+    } catch (error) {
+      body.destroy();
+      if (signal?.aborted !== true && isOutage(error)) circuit.fail(began, error);
+      throw error;
+    }
+  };
+  return withRetries(tuning, idleTimeOf(connection), signal, attempt, tuning.requestTimeout);
+}
+
+/** Waits for the first bytes or the end. @throws the error of the body, or the reason of the signal */
+function arrival(body: Readable, signal: AbortSignal): Promise<void> {
+  if (body.readableLength > 0 || body.readableEnded) return Promise.resolve();
+  return new Promise((resolve, reject) => {
+    const leave = () => reject(signal.reason as Error);
+    signal.addEventListener('abort', leave, { once: true });
+    body.once('readable', resolve);
+    // Empty content ends without becoming readable.
+    body.once('end', resolve);
+    body.once('error', reject);
+    if (signal.aborted) leave();
+  });
 }
 
 function bodyOf({ Body }: GetObjectCommandOutput): Readable {

@@ -5,7 +5,7 @@ import { orAbsent, StorageError } from '../../../storage-error.js';
 import type { ChunkSink, Ingest } from '../../../storage.provider.js';
 import { withRetries } from '../retry.js';
 import type { S3Connection } from '../s3.connection.js';
-import { codeOf, toStorageError } from '../s3-errors.js';
+import { codeOf, isRefused, toStorageError } from '../s3-errors.js';
 import { headObject, nonceName, removeObject } from '../s3.requests.js';
 import type { TempFile } from './temp-file.js';
 import { Upload } from './upload.js';
@@ -29,11 +29,15 @@ export class S3Ingest implements Ingest {
   private state: 'open' | 'committed' | 'aborted' = 'open';
   private ending: Promise<void> | undefined;
 
-  /** @param path target of the early upload; undefined to upload on `commit`. */
+  /**
+   * @param path target of the early upload; undefined to upload on `commit`.
+   * @param total expected size in bytes, if it is known.
+   */
   constructor(
     private readonly file: TempFile,
     private readonly context: IngestContext,
     private readonly path: string | undefined,
+    private readonly total?: number,
   ) {}
 
   get size(): number {
@@ -43,7 +47,7 @@ export class S3Ingest implements Ingest {
   async append(chunk: Uint8Array): Promise<void> {
     await this.file.append(chunk);
     if (this.path === undefined || this.ending || this.size < this.context.connection.tuning.firstPart) return;
-    this.upload ??= this.newUpload(this.path);
+    this.upload ??= this.newUpload(this.path, this.total);
     this.upload.advance();
   }
 
@@ -94,8 +98,10 @@ export class S3Ingest implements Ingest {
     try {
       await upload.finish();
     } catch (error) {
-      // A lifecycle rule or another process has removed the upload. The file still has all bytes.
-      if (codeOf(error) !== 'NoSuchUpload' && !(await upload.isGone())) throw error;
+      // A lifecycle rule or another process has removed the upload, or the server requires parts of one size. The file
+      // still has all bytes.
+      const isUneven = upload.isUneven && isRefused(error);
+      if (!isUneven && codeOf(error) !== 'NoSuchUpload' && !(await upload.isGone())) throw error;
       await this.send(upload.path);
     }
   }
@@ -104,7 +110,7 @@ export class S3Ingest implements Ingest {
   private async send(path: string): Promise<void> {
     await this.upload?.abort();
     if (this.size >= this.context.connection.tuning.firstPart) {
-      this.upload = this.newUpload(path);
+      this.upload = this.newUpload(path, this.size);
       await this.upload.finish();
       return;
     }
@@ -125,8 +131,8 @@ export class S3Ingest implements Ingest {
     );
   }
 
-  private newUpload(path: string): Upload {
-    return new Upload(path, this.nonce, this.file, this.context.connection, this.context.uploads);
+  private newUpload(path: string, total: number | undefined): Upload {
+    return new Upload(path, this.nonce, this.file, this.context.connection, this.context.uploads, total);
   }
 
   private async discard(): Promise<void> {

@@ -1,13 +1,16 @@
 import { randomUUID } from 'node:crypto';
 import { constants } from 'node:fs';
-import { mkdtemp, lstat, open, readdir, rm, unlink } from 'node:fs/promises';
+import { mkdtemp, lstat, open, readdir, rm, statfs, unlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { errorCode } from '../../filesystem/durable.js';
+import type { BufferSpace } from '../../../storage.provider.js';
+import { errorCode } from '../../filesystem/file-system.js';
 import { TempFile } from './temp-file.js';
 import { toTemporaryError } from './temporary-error.js';
 
 const folderName = /^oci-registry-s3-(\d{1,10})-[A-Za-z0-9]{6}$/;
+/** Types of file systems in memory, in `statfs`: tmpfs and ramfs. */
+const inMemory = new Set([0x01021994, 0x858458f6]);
 const { O_RDWR, O_CREAT, O_EXCL, O_NOFOLLOW } = constants;
 
 /**
@@ -36,13 +39,27 @@ export class TempFolder {
     }
   }
 
+  /** @throws StorageError `failed` */
+  async space(): Promise<BufferSpace> {
+    try {
+      const { bavail, blocks, bsize, type } = await statfs(this.parent);
+      return { folder: this.parent, free: bavail * bsize, total: blocks * bsize, isInMemory: inMemory.has(type) };
+    } catch (error) {
+      throw toTemporaryError(error, 'look at');
+    }
+  }
+
   /** Removes folders of killed processes of this user that are at least `age` milliseconds old; returns how many. */
   async sweep(age: number): Promise<number> {
     let swept = 0;
+    const own = await this.path?.catch(() => undefined);
     for (const name of await readdir(this.parent)) {
       const pid = Number(folderName.exec(name)?.[1] ?? 0);
-      if (pid === 0 || isRunning(pid)) continue;
       const path = join(this.parent, name);
+      // In containers every process has the same id, so an earlier one may have had it. A folder that is taken from another
+      // container is made again.
+      const isUsed = pid === process.pid ? path === own : isRunning(pid);
+      if (pid === 0 || isUsed) continue;
       try {
         const status = await lstat(path);
         const isOurs = status.isDirectory() && status.uid === process.getuid?.();

@@ -30,15 +30,22 @@ export class Upload {
   private isFinishing = false;
   private isComplete = false;
 
+  /** @param total size of the whole file in bytes, if it is known already. */
   constructor(
     readonly path: string,
     private readonly nonce: string,
     private readonly file: TempFile,
     private readonly connection: S3Connection,
     private readonly uploads: Uploads,
+    private readonly total: number | undefined,
   ) {
-    this.parts = partsOf(connection.tuning.firstPart);
+    this.parts = partsOf(connection.tuning.firstPart, total);
     this.next = this.parts.next().value;
+  }
+
+  /** Whether parts have grown, which some servers refuse. */
+  get isUneven(): boolean {
+    return this.total === undefined && this.next.length > this.connection.tuning.firstPart;
   }
 
   /** Sends parts that have become complete. */

@@ -1,7 +1,7 @@
 import { Injectable, type CanActivate, type ExecutionContext } from '@nestjs/common';
 import type { FastifyRequest } from 'fastify';
-import { RepositoryRef } from '../oci/repository.js';
-import { PushRights } from '../registry/push-rights.js';
+import { RepositoryRef } from '../../oci/repository.js';
+import { PushRights } from '../../registry/push-rights.js';
 
 /** Refuses a request that writes where the client may not, before its body is read. */
 @Injectable()

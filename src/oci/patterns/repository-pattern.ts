@@ -1,6 +1,6 @@
-import { nameComponent, Namespace } from './namespace.js';
+import { nameComponent, Namespace } from '../namespace.js';
 import { matchesParts, matchesPattern } from './pattern.js';
-import { maxNameLength, type RepositoryRef } from './repository.js';
+import { maxNameLength, type RepositoryRef } from '../repository.js';
 
 /** What fills a placeholder: one component of a name, or undefined when there is nothing to fill it with. */
 export type Filling = (placeholder: string) => string | undefined;

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { RepositoryPattern } from './repository-pattern.js';
-import { RepositoryRef } from './repository.js';
+import { RepositoryRef } from '../repository.js';
 
 const matches = (pattern: string, name: string, filling: Record<string, string> = {}) =>
   RepositoryPattern.parse(pattern).matches(RepositoryRef.parse(name), (placeholder) => filling[placeholder]);

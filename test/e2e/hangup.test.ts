@@ -1,0 +1,114 @@
+import { readFile, rm, writeFile } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { request } from '../fakes/request.js';
+import { makeCertificate } from '../fixtures/certificate.js';
+import { Folder } from './support/folder.js';
+import { writeKeyPair } from './support/key-pair.js';
+import { build, Program } from './support/program.js';
+import { until } from './support/until.js';
+
+const anyPort = ['--listen', '127.0.0.1:0'];
+const said = ({ log }: Program) =>
+  log
+    .map(({ msg, worker }) => `${worker === undefined ? '' : `${Number(worker)}: `}${String(msg)}`)
+    .filter((line) => line.includes('SIGHUP'));
+
+beforeAll(build, 180_000);
+
+async function hangUp(program: Program, lines: number): Promise<string[]> {
+  program.kill('SIGHUP');
+  await until('it says what was read', () => said(program).length >= lines, 15_000);
+  return said(program);
+}
+
+describe('SIGHUP', { timeout: 60_000 }, () => {
+  it('does not end a process without a certificate, and says that there is nothing to read', async () => {
+    await using folder = await Folder.make();
+    await using program = await Program.start(anyPort, { cwd: folder.path });
+    const line = 'SIGHUP: there is no certificate to read again, and nothing else is read again';
+    expect(await hangUp(program, 1)).toEqual([line]);
+    expect(await hangUp(program, 2)).toEqual([line, line]);
+    expect((await request(`${program.url}/v2/`)).status).toBe(200);
+    program.kill('SIGTERM');
+    expect(await program.end).toEqual({ code: 0, signal: null });
+  });
+
+  it('says whether the certificate is the same, new or of no use', async () => {
+    await using folder = await Folder.make();
+    const pair = await writeKeyPair(folder);
+    await using program = await Program.start([...anyPort, ...pair.flags], { cwd: folder.path });
+    expect(await hangUp(program, 1)).toEqual(['SIGHUP: the certificate was read again and is unchanged']);
+    const broken = ['', 'no certificate', pair.cert.replace(/[\s\S]{100}(?=\n-----END)/, ''), makeCertificate().cert];
+    for (const [index, text] of broken.entries()) {
+      await writeFile(pair.server.tlsCert, text);
+      const last = (await hangUp(program, 2 + index)).at(-1);
+      expect(last).toMatch(
+        /^SIGHUP: the certificate was read again and cannot be used, the previous one stays: --tls-cert/,
+      );
+    }
+    expect((await request(`${program.url}/v2/`, { ca: pair.cert })).status).toBe(200);
+    const next = await writeKeyPair(folder);
+    await until(
+      'the new one is served',
+      async () => (await request(`${program.url}/v2/`, { ca: next.cert }).catch(() => undefined))?.status === 200,
+      15_000,
+    );
+    expect((await hangUp(program, 6)).at(-1)).toMatch(/is unchanged|is new, valid until 20/);
+    program.kill('SIGTERM');
+    expect(await program.end).toEqual({ code: 0, signal: null });
+  });
+
+  it('survives files that are gone', async () => {
+    await using folder = await Folder.make();
+    const pair = await writeKeyPair(folder);
+    const { flags, cert } = pair;
+    await using program = await Program.start([...anyPort, ...flags], { cwd: folder.path });
+    await rm(pair.server.tlsKey);
+    expect((await hangUp(program, 1))[0]).toMatch(/cannot be used, the previous one stays: --tls-key.*ENOENT/);
+    expect((await request(`${program.url}/v2/`, { ca: cert })).status).toBe(200);
+  });
+
+  it.each([
+    ['of one process', []],
+    ['of several workers', ['--workers', '2']],
+  ])('does not end the start %s', async (_, more) => {
+    await using folder = await Folder.make();
+    await using program = Program.spawn([...anyPort, ...more], { cwd: folder.path });
+    // From the first line on, and some earlier; before its own code runs, nothing can be done about a signal.
+    await sleep(700);
+    while (!program.stdout.includes('listening on ') && program.isRunning) {
+      program.kill('SIGHUP');
+      await sleep(25);
+    }
+    expect(program.isRunning).toBe(true);
+    expect((await request(`${program.url}/v2/`)).status).toBe(200);
+    program.kill('SIGTERM');
+    const before = performance.now();
+    expect(await program.end).toEqual({ code: 0, signal: null });
+    // Workers that had not begun to listen to their supervisor have not missed it.
+    expect(performance.now() - before).toBeLessThan(20_000);
+  });
+
+  it('reaches every worker, and is ignored by one that gets it from a terminal', async () => {
+    await using folder = await Folder.make();
+    const { flags } = await writeKeyPair(folder);
+    await using program = await Program.start([...anyPort, '--workers', '2', ...flags], { cwd: folder.path });
+    await until('both listen', () => program.log.filter(({ msg }) => String(msg).startsWith('listening')).length === 2);
+    const lines = await hangUp(program, 3);
+    expect(lines.sort()).toEqual([
+      '1: SIGHUP: the certificate was read again and is unchanged',
+      '2: SIGHUP: the certificate was read again and is unchanged',
+      'SIGHUP: 2 workers read their files again',
+    ]);
+    const workers = program.log.filter(({ msg }) => String(msg).startsWith('listening'));
+    expect(workers).toHaveLength(2);
+    const children = (await readFile(`/proc/${program.pid}/task/${program.pid}/children`, 'utf8')).trim().split(' ');
+    for (const child of children) process.kill(Number(child), 'SIGHUP');
+    await sleep(500);
+    expect(said(program)).toHaveLength(3);
+    expect((await request(`${program.url}/v2/`, { ca: await readFile(flags[1]!, 'utf8') })).status).toBe(200);
+    program.kill('SIGTERM');
+    expect(await program.end).toEqual({ code: 0, signal: null });
+  });
+});
