@@ -1,7 +1,7 @@
 /** Prints docs/configuration.md from the settings classes (`npm run docs`). A test compares the file with the output. */
 import 'reflect-metadata';
 import { ServerSettings } from '../src/config/server.settings.js';
-import { HostedSettings } from '../src/config/hosted.settings.js';
+import { HostedSettings } from '../src/config/hosted/hosted.settings.js';
 import { settingsOf, type Setting } from '../src/config/validation/setting.decorator.js';
 import { storageClasses } from '../src/config/storage.settings.js';
 import { EndpointSettings, UpstreamSettings } from '../src/config/upstream.settings.js';

@@ -3,7 +3,7 @@ import type { AccessSettings } from './access/access.settings.js';
 import { completeS3 } from './aws/aws-defaults.js';
 import { ConfigurationError, type Problem } from './configuration-error.js';
 import { checkKeyPair, keyPairFiles, readKeyPair } from './key-pair.js';
-import type { HostedSettings } from './hosted.settings.js';
+import type { HostedSettings } from './hosted/hosted.settings.js';
 import { checkProxies } from './proxy/proxy.js';
 import { ServerSettings } from './server.settings.js';
 import { storageClasses, type StorageName, type StorageSettings } from './storage.settings.js';

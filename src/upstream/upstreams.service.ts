@@ -1,7 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
 import { hostedSettings, upstreamSettings } from '../config/config.module.js';
-import type { HostedSettings } from '../config/hosted.settings.js';
+import type { HostedSettings } from '../config/hosted/hosted.settings.js';
 import { proxyOf } from '../config/proxy/proxy.js';
 import { ServerSettings } from '../config/server.settings.js';
 import { defaultUpstream } from '../config/upstream-file.js';

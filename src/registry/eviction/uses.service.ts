@@ -1,7 +1,7 @@
 import { Inject, Injectable, Logger, type OnApplicationShutdown } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
 import { Clock } from '../../config/clock/clock.js';
-import { findDescribed } from '../../oci/described.js';
+import { findDescribed } from '../../oci/manifests/described.js';
 import type { Digest } from '../../oci/digest.js';
 import type { Tag } from '../../oci/reference.js';
 import type { RepositoryRef } from '../../oci/repository.js';

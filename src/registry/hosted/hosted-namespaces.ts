@@ -1,6 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { hostedSettings } from '../../config/config.module.js';
-import type { HostedSettings } from '../../config/hosted.settings.js';
+import type { HostedSettings } from '../../config/hosted/hosted.settings.js';
 import { Namespace } from '../../oci/namespace.js';
 
 /** The namespaces that content is pushed to. A namespace is hosted or mirrored, never both. */

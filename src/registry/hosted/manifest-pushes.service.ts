@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { Digest } from '../../oci/digest.js';
 import { OciError } from '../../oci/error.js';
 import { ManifestError } from '../../oci/manifest.js';
-import { parsePushedManifest, type PushedDocument } from '../../oci/pushed-manifest.js';
+import { parsePushedManifest, type PushedDocument } from '../../oci/manifests/pushed-manifest.js';
 import { Tag, type Reference } from '../../oci/reference.js';
 import type { RepositoryRef } from '../../oci/repository.js';
 import { CatalogStore } from '../../storage/stores/hosted/catalog.store.js';

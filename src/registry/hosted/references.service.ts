@@ -3,7 +3,7 @@ import { LRUCache } from 'lru-cache';
 import type { Digest } from '../../oci/digest.js';
 import { ManifestError } from '../../oci/manifest.js';
 import { isIndex } from '../../oci/media-type.js';
-import { parsePushedManifest, type PushedDocument } from '../../oci/pushed-manifest.js';
+import { parsePushedManifest, type PushedDocument } from '../../oci/manifests/pushed-manifest.js';
 import type { RepositoryRef } from '../../oci/repository.js';
 import { ContentStore } from '../../storage/stores/content.store.js';
 import { HostedStore, type HostedManifest } from '../../storage/stores/hosted/hosted.store.js';

@@ -1,7 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
 import { BodyMemory } from '../../config/memory/body.memory.js';
-import { findDescribed } from '../../oci/described.js';
+import { findDescribed } from '../../oci/manifests/described.js';
 import { Digest } from '../../oci/digest.js';
 import { maxManifestBytes } from '../../oci/manifest.js';
 import type { RepositoryRef } from '../../oci/repository.js';

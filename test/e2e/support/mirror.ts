@@ -9,7 +9,7 @@ import supertest from 'supertest';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { createApp, type AppOptions } from '../../../src/app.factory.js';
 import { readAccess } from '../../../src/config/access/access-file.js';
-import { HostedSettings } from '../../../src/config/hosted.settings.js';
+import { HostedSettings } from '../../../src/config/hosted/hosted.settings.js';
 import { ServerSettings } from '../../../src/config/server.settings.js';
 import { FilesystemSettings } from '../../../src/config/storage.settings.js';
 import type { Secret } from '../../../src/config/values/secret.js';

@@ -3,7 +3,7 @@ import { OciError } from '../../../../src/oci/error.js';
 import { manifestMediaTypes } from '../../../../src/oci/media-type.js';
 import { parseReference, Tag } from '../../../../src/oci/reference.js';
 import { RepositoryRef } from '../../../../src/oci/repository.js';
-import type { HostedSettings } from '../../../../src/config/hosted.settings.js';
+import type { HostedSettings } from '../../../../src/config/hosted/hosted.settings.js';
 import type { BlobRequest } from '../../../../src/registry/blob.js';
 import { BlobsService } from '../../../../src/registry/blobs.service.js';
 import { CatalogService } from '../../../../src/registry/catalog.service.js';

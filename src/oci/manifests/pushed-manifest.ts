@@ -1,7 +1,7 @@
-import { Digest, type DigestAlgorithm } from './digest.js';
-import { findObject, JsonError, readJson, type JsonShape } from './json/json.js';
-import { isObject, ManifestError, mediaTypeOf } from './manifest.js';
-import { isIndex, isManifestMediaType, isSchema1, mayLabelManifest, parseMediaType } from './media-type.js';
+import { Digest, type DigestAlgorithm } from '../digest.js';
+import { findObject, JsonError, readJson, type JsonShape } from '../json/json.js';
+import { isObject, ManifestError, mediaTypeOf } from '../manifest.js';
+import { isIndex, isManifestMediaType, isSchema1, mayLabelManifest, parseMediaType } from '../media-type.js';
 
 /** Most descriptors of one manifest; 4 MiB have room for some more. */
 const maxDescriptors = 20_000;

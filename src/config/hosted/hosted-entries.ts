@@ -1,8 +1,8 @@
-import { kindOf, type Problem } from './configuration-error.js';
+import { kindOf, type Problem } from '../configuration-error.js';
 import { HostedSettings } from './hosted.settings.js';
-import { UpstreamSettings } from './upstream.settings.js';
-import { parseBoolean, settingsOf } from './validation/setting.decorator.js';
-import { validateSettings, type Values } from './validation/validation.js';
+import { UpstreamSettings } from '../upstream.settings.js';
+import { parseBoolean, settingsOf } from '../validation/setting.decorator.js';
+import { validateSettings, type Values } from '../validation/validation.js';
 
 /** An entry of the upstream file, or of another source of namespaces, and its path in messages. */
 export interface Entry {

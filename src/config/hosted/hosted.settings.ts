@@ -1,8 +1,8 @@
 import { IsOptional } from 'class-validator';
-import { parseDuration } from './values/duration.js';
-import { parseSize } from './values/size.js';
-import { AreTagPatterns, IsDuration, IsFlag, IsRegistryHost, IsSize } from './validation/rules.js';
-import { parseBoolean, Setting } from './validation/setting.decorator.js';
+import { parseDuration } from '../values/duration.js';
+import { parseSize } from '../values/size.js';
+import { AreTagPatterns, IsDuration, IsFlag, IsRegistryHost, IsSize } from '../validation/rules.js';
+import { parseBoolean, Setting } from '../validation/setting.decorator.js';
 
 /** One hosted entry of the upstream file: a namespace whose content is pushed here. Durations are in milliseconds. */
 export class HostedSettings {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { ConfigurationError } from './configuration-error.js';
-import { loadSettings } from './settings.js';
-import { readNamespaces } from './upstream-file.js';
+import { ConfigurationError } from '../configuration-error.js';
+import { loadSettings } from '../settings.js';
+import { readNamespaces } from '../upstream-file.js';
 
 function mistakes(yaml?: string, credentials?: string, names: string[] = []): string[] {
   try {

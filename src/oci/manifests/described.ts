@@ -1,5 +1,5 @@
-import { Digest } from './digest.js';
-import { JsonError, readJson, type JsonShape } from './json/json.js';
+import { Digest } from '../digest.js';
+import { JsonError, readJson, type JsonShape } from '../json/json.js';
 
 /** Descriptors read from one manifest; real ones have a few dozen. */
 const maxDescribed = 1_000;
