@@ -4,16 +4,8 @@ import { Digest, type DigestAlgorithm } from '../oci/digest.js';
 import { Namespace } from '../oci/namespace.js';
 import { Tag } from '../oci/reference.js';
 import { RepositoryRef } from '../oci/repository.js';
-import {
-  isKey,
-  keys,
-  parseCatalogKey,
-  parseContentKey,
-  parseDigestComponent,
-  parseOrderedName,
-  parseOrderedTag,
-  parseRecordKey,
-} from './keys.js';
+import { isKey, keys, parseCatalogKey, parseContentKey, parseRecordKey } from './keys.js';
+import { parseOrderedTag, parseOrderedName, parseDigestComponent } from './key-components.js';
 
 const alphabet = (characters: string) => fc.constantFrom(...characters.split(''));
 const hostLabel = fc.stringMatching(/^[a-z0-9](?:[a-z0-9-]{0,6}[a-z0-9])?$/);

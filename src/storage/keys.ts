@@ -3,6 +3,7 @@ import { Digest } from '../oci/digest.js';
 import type { Namespace } from '../oci/namespace.js';
 import type { Tag } from '../oci/reference.js';
 import type { RepositoryRef } from '../oci/repository.js';
+import { component, digestComponent, hashOf, orderedName, orderedTag, unescape } from './key-components.js';
 import { StorageError } from './storage-error.js';
 
 /*
@@ -30,9 +31,6 @@ import { StorageError } from './storage-error.js';
  * Characters outside `[a-z0-9.-]` in a namespace or tag are escaped with `_`, so keys stay distinct on file systems that
  * fold case. Tags of hosted repositories and names in the catalog have escapes that keep their order.
  */
-
-/** Longest readable escaped tag or namespace; file systems limit a component to 255 bytes. */
-const longestComponent = 200;
 
 export const keys = {
   content: ({ algorithm, hex }: Digest) => `blobs/${algorithm}/${hex.slice(0, 2)}/${hex}`,
@@ -155,91 +153,10 @@ function leasesOf(folder: string, key: string): string {
   return `leases/${folder}/${hex.slice(0, 2)}/${hex}`;
 }
 
-function hashOf(text: string): string {
-  return createHash('sha256').update(text).digest('hex');
-}
-
 /** One of 64 slots, since clients choose the names of lists and must not fill the disk. The record has the name itself. */
 function slotOf(name: string): string {
   const [first = 0] = createHash('sha256').update(name).digest();
   return String(first % 64);
-}
-
-/** Replaces text that is too long with `_-` and its hash; no escape begins with `_-`. */
-function component(text: string): string {
-  const escaped = escape(text);
-  return escaped.length <= longestComponent ? escaped : `_-${hashOf(text)}`;
-}
-
-/** `_` → `__`, `A` → `_a`, anything else → `_03a.`, its code in hexadecimal. */
-function escape(text: string): string {
-  return text.replace(/[^a-z0-9.-]/g, (character) => {
-    if (character === '_') return '__';
-    if (character >= 'A' && character <= 'Z') return `_${character.toLowerCase()}`;
-    return `_0${character.charCodeAt(0).toString(16)}.`;
-  });
-}
-
-/**
- * As `escape` for tags, in their order: `A` to `Z` → `_0` to `_9` and `_a` to `_p`, `_` → `_z`.
- * One that is too long ends with its hash; the record has the tag itself.
- */
-function orderedTag(tag: string): string {
-  return ordered(
-    tag,
-    tag.replace(/[A-Z_]/g, (letter) => (letter === '_' ? '_z' : `_${(letter.charCodeAt(0) - 65).toString(26)}`)),
-  );
-}
-
-/** A tag from its key's last component; undefined when only its record has it. */
-export function parseOrderedTag(text: string): string | undefined {
-  if (text.includes(isShortened)) return undefined;
-  return text.replace(/_([0-9a-p]|z)/g, (_, code: string) =>
-    code === 'z' ? '_' : String.fromCharCode(65 + Number.parseInt(code, 26)),
-  );
-}
-
-/** A repository's name as one component, in the order of names: `.` → `.-`, and `/`, which comes behind it, → `._`. */
-function orderedName(name: string): string {
-  return ordered(
-    name,
-    name.replace(/[./]/g, (character) => (character === '.' ? '.-' : '._')),
-  );
-}
-
-/** A name from its key's last component; undefined when only its record has it. */
-export function parseOrderedName(text: string): string | undefined {
-  if (text.includes(isShortened)) return undefined;
-  return text.replace(/\.([-_])/g, (_, code: string) => (code === '-' ? '.' : '/'));
-}
-
-/** No escape of a tag has `_-`, and none of a name `.0`. */
-const isShortened = '_-.0';
-
-function ordered(text: string, escaped: string): string {
-  return escaped.length <= longestComponent ? escaped : `${escaped.slice(0, 120)}${isShortened}${hashOf(text)}`;
-}
-
-/** A digest as one component. */
-function digestComponent({ algorithm, hex }: Digest): string {
-  return `${algorithm}-${hex}`;
-}
-
-/** Undefined for what is no digest as one component. */
-export function parseDigestComponent(text: string): Digest | undefined {
-  return Digest.find(text.replace('-', ':'));
-}
-
-/** Reverses `escape`; a hash stays unchanged. */
-function unescape(text: string): string {
-  if (text.startsWith('_-')) return text;
-  return text.replace(/_(?:0([0-9a-f]{1,4})\.|([a-z_]))/g, (_, code: string | undefined, character: string) =>
-    code === undefined
-      ? character === '_'
-        ? '_'
-        : character.toUpperCase()
-      : String.fromCharCode(Number.parseInt(code, 16)),
-  );
 }
 
 /** The key itself. @throws StorageError `failed` when it is malformed */

@@ -1,7 +1,8 @@
 import { LRUCache } from 'lru-cache';
 import type { Namespace } from '../../../oci/namespace.js';
 import { RepositoryRef } from '../../../oci/repository.js';
-import { keys, parseCatalogKey, parseOrderedName } from '../../keys.js';
+import { keys, parseCatalogKey } from '../../keys.js';
+import { parseOrderedName } from '../../key-components.js';
 import type { SpaceLedger } from '../../space/space.ledger.js';
 import { orAbsent } from '../../storage-error.js';
 import type { StorageProvider } from '../../storage.provider.js';

@@ -1,6 +1,7 @@
 import type { Digest } from '../../../oci/digest.js';
 import type { RepositoryRef } from '../../../oci/repository.js';
-import { keys, parseDigestComponent } from '../../keys.js';
+import { keys } from '../../keys.js';
+import { parseDigestComponent } from '../../key-components.js';
 import type { SpaceLedger } from '../../space/space.ledger.js';
 import type { StorageProvider } from '../../storage.provider.js';
 import { HotCache } from '../hot.cache.js';
