@@ -20,6 +20,10 @@ export class PushRights {
    * @throws OciError UNSUPPORTED for a mirrored repository; DENIED when nobody may push
    */
   assert({ namespace }: RepositoryRef): void {
+    if (this.hosted.isFormer(namespace)) {
+      const name = namespace.toString();
+      throw new OciError('UNSUPPORTED', `${name} is read-only: start the server with --hosted-namespace ${name}`);
+    }
     if (!this.hosted.has(namespace)) {
       const { names } = this.hosted;
       const others = names.length === 0 ? 'no namespace is hosted' : `hosted namespaces: ${names.join(', ')}`;

@@ -6,6 +6,7 @@ import { ContentStore } from '../../storage/stores/content.store.js';
 import { MaintenanceCounts } from '../../storage/space/maintenance.counts.js';
 import { SpaceLedger, type SpacePressure } from '../../storage/space/space.ledger.js';
 import { StoredObjects } from '../../storage/stores/stored.objects.js';
+import { HostedNamespaces } from '../hosted/hosted-namespaces.js';
 import { reasonOf } from '../response-error.js';
 import { DownloadsService } from '../mirrored/downloads/downloads.service.js';
 import { Retention, useGranularity } from './retention.js';
@@ -76,6 +77,7 @@ export class SweepService implements OnApplicationBootstrap, OnApplicationShutdo
     private readonly retention: Retention,
     private readonly settings: ServerSettings,
     private readonly maintenance: MaintenanceCounts,
+    private readonly hosted: HostedNamespaces,
     @Inject(Clock) private readonly clock: Clock,
   ) {}
 
@@ -143,7 +145,10 @@ export class SweepService implements OnApplicationBootstrap, OnApplicationShutdo
       isDiskFull: this.isDiskFull,
       isFirst: this.last === undefined,
     };
+    const hosted = await this.hosted.stored();
     const place = {
+      isHosted: (namespace: string) => hosted.has(namespace),
+      hasHosted: hosted.size > 0,
       objects,
       space,
       retention,

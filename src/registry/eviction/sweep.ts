@@ -1,4 +1,5 @@
 import type { Digest } from '../../oci/digest.js';
+import { parseContentKey } from '../../storage/keys.js';
 import { spaceOf, type SpaceLedger } from '../../storage/space/space.ledger.js';
 import type { ObjectEntry } from '../../storage/storage.provider.js';
 import type { StoredContent, StoredObjects } from '../../storage/stores/stored.objects.js';
@@ -9,6 +10,8 @@ import type { Retention } from './retention.js';
 
 /** Milliseconds that damaged objects are kept for inspection. */
 const damagedRetention = 7 * 86_400_000;
+/** Milliseconds that content is kept whose record this sweep may not have seen; clocks of replicas differ. */
+const pushGrace = 300_000;
 /** Assumed number of content objects before the first count. */
 const defaultObjects = 2_000_000;
 
@@ -33,6 +36,10 @@ export interface SweepPlace {
   readonly objects: StoredObjects;
   readonly space: SpaceLedger;
   readonly retention: Retention;
+  /** Whether a namespace, as in `StoredRecord`, has pushed content, which is never removed here. */
+  readonly isHosted: (namespace: string) => boolean;
+  /** Whether any has. */
+  readonly hasHosted: boolean;
   /** Whether this process reads or downloads it, or expects a pull of it. */
   readonly isHeld: (digest: Digest) => boolean;
   readonly enter: (phase: SweepPhase) => void;
@@ -69,6 +76,8 @@ export class Sweep {
   private damaged = 0;
   private live: BloomFilter;
   private present: BloomFilter;
+  /** Digests that hosted repositories name. */
+  private readonly hosted: BloomFilter | undefined;
   private ages = new AgeHistogram();
   private cut: EvictionCutoff | undefined;
 
@@ -82,6 +91,7 @@ export class Sweep {
     this.areAgesTrusted = place.retention.areAgesTrusted();
     this.live = this.emptyFilter();
     this.present = this.emptyFilter();
+    this.hosted = place.hasHosted ? this.emptyFilter() : undefined;
   }
 
   /** @throws StorageError when the storage cannot be listed; objects that were not examined are kept. */
@@ -109,15 +119,17 @@ export class Sweep {
 
   /** Removes expired records; the content of the others is live. */
   private async sweepRecords(): Promise<void> {
-    const { objects, retention, isHeld } = this.place;
+    const { objects, retention, isHeld, isHosted } = this.place;
     for await (const record of objects.records()) {
       await this.next();
-      const isInUse = record.digest !== undefined && isHeld(record.digest);
+      const isPushed = isHosted(record.namespace);
+      const isInUse = isPushed || (record.digest !== undefined && isHeld(record.digest));
       if (!isInUse && this.areAgesTrusted && retention.isOver(record, this.now) && (await this.removeRecord(record)))
         continue;
       this.bytes += spaceOf(record.size);
       if (!record.digest) continue;
-      this.recordBytes += spaceOf(record.size);
+      if (isPushed) this.hosted?.add(record.digest);
+      else this.recordBytes += spaceOf(record.size);
       this.live.add(record.digest);
     }
     this.areRecordsComplete = objects.isComplete('repositories');
@@ -134,7 +146,7 @@ export class Sweep {
       if (isOrphan && this.areAgesTrusted && (await this.removeContent(content))) continue;
       this.bytes += spaceWithOrigin(content);
       this.contents += 1;
-      this.ages.add(age, spaceWithOrigin(content));
+      if (!this.isPushed(content)) this.ages.add(age, spaceWithOrigin(content));
       this.present.add(content.digest);
     }
   }
@@ -148,7 +160,8 @@ export class Sweep {
     for await (const content of objects.contents()) {
       await this.next();
       const space = spaceWithOrigin(content);
-      const isTaken = !isHeld(content.digest) && this.cut.takes(retention.ageOf(content, this.now), space);
+      const isKept = isHeld(content.digest) || this.isPushed(content);
+      const isTaken = !isKept && this.cut.takes(retention.ageOf(content, this.now), space);
       if (isTaken && (await this.removeContent(content))) {
         this.bytes -= space;
         this.contents -= 1;
@@ -158,9 +171,10 @@ export class Sweep {
 
   /** Removes records and origins without content, and tags and lists as old as the evicted content. */
   private async sweepDangling(): Promise<void> {
-    const { objects, retention } = this.place;
+    const { objects, retention, isHosted } = this.place;
     for await (const record of objects.records()) {
       await this.next();
+      if (isHosted(record.namespace)) continue;
       const isDangling = record.digest
         ? await this.isAbsent(record.digest)
         : this.cut?.isBefore(retention.ageOf(record, this.now)) === true;
@@ -188,11 +202,24 @@ export class Sweep {
     const { objects, retention } = this.place;
     for await (const entry of objects.damaged()) {
       await this.next();
-      const isOver = this.areAgesTrusted && retention.ageOf(entry, this.now) > damagedRetention;
+      const isOver =
+        this.areAgesTrusted && retention.ageOf(entry, this.now) > damagedRetention && !this.isLastCopy(entry);
       if (isOver && (await this.remove(entry))) continue;
       this.bytes += spaceOf(entry.size);
       this.damaged += 1;
     }
+  }
+
+  /** Whether a hosted repository names content, or may do so since this sweep has looked at its records. */
+  private isPushed({ digest, usedAt }: StoredContent): boolean {
+    if (!this.hosted) return false;
+    return this.hosted.has(digest) || usedAt.getTime() > this.now - pushGrace;
+  }
+
+  /** Pushed content has no other source; a person may be able to repair it. */
+  private isLastCopy({ key }: ObjectEntry): boolean {
+    const digest = parseContentKey(key.replace(/^damaged\//, ''));
+    return digest !== undefined && this.hosted?.has(digest) === true;
   }
 
   private async next(): Promise<void> {

@@ -1,24 +1,53 @@
-import { Inject, Injectable } from '@nestjs/common';
-import { hostedSettings } from '../../config/config.module.js';
-import type { HostedSettings } from '../../config/hosted/hosted.settings.js';
+import { Inject, Injectable, Logger, type OnApplicationBootstrap } from '@nestjs/common';
+import { hostedSettings, upstreamSettings } from '../../config/config.module.js';
+import { HostedSettings } from '../../config/hosted/hosted.settings.js';
+import type { UpstreamSettings } from '../../config/upstream.settings.js';
 import { Namespace } from '../../oci/namespace.js';
+import { CatalogStore, storedNamespace } from '../../storage/stores/hosted/catalog.store.js';
+import { reasonOf } from '../response-error.js';
 
 /** The namespaces that content is pushed to. A namespace is hosted or mirrored, never both. */
 @Injectable()
-export class HostedNamespaces {
+export class HostedNamespaces implements OnApplicationBootstrap {
+  private readonly logger = new Logger('Hosted');
   private readonly settings: ReadonlyMap<string, HostedSettings>;
+  private readonly upstreams: ReadonlySet<string>;
+  /** Namespaces with pushed content that nothing is configured for, as in `StoredRecord`: it is served, nothing is added. */
+  private former: ReadonlySet<string> = new Set();
 
-  constructor(@Inject(hostedSettings) settings: readonly HostedSettings[]) {
+  constructor(
+    @Inject(hostedSettings) settings: readonly HostedSettings[],
+    @Inject(upstreamSettings) upstreams: readonly UpstreamSettings[],
+    private readonly catalog: CatalogStore,
+  ) {
     this.settings = new Map(settings.map((entry) => [Namespace.parse(entry.namespace).toString(), entry]));
+    this.upstreams = new Set(upstreams.map(({ namespace }) => storedNamespace(Namespace.parse(namespace))));
   }
 
-  /** Canonical names, in the order of the configuration. */
+  /** Content that was pushed under a name is never looked for upstream because a setting was forgotten. */
+  async onApplicationBootstrap(): Promise<void> {
+    try {
+      const known = new Set([...this.names.map((name) => storedNamespace(Namespace.parse(name))), ...this.upstreams]);
+      this.former = new Set([...(await this.catalog.namespaces())].filter((name) => !known.has(name)));
+    } catch (error) {
+      this.logger.warn(`could not list hosted repositories: ${reasonOf(error)}`);
+    }
+    for (const name of this.former)
+      this.logger.warn(`${name} has pushed content and is not configured as hosted: it is served read-only`);
+  }
+
+  /** Canonical names of those that can be pushed to, in the order of the configuration. */
   get names(): readonly string[] {
     return [...this.settings.keys()];
   }
 
   has(namespace: Namespace): boolean {
-    return this.settings.has(namespace.toString());
+    return this.settings.has(namespace.toString()) || this.isFormer(namespace);
+  }
+
+  /** Whether it has pushed content and is not configured. */
+  isFormer(namespace: Namespace): boolean {
+    return this.former.size > 0 && this.former.has(storedNamespace(namespace));
   }
 
   /** @throws Error for a namespace that is not hosted */
@@ -26,5 +55,11 @@ export class HostedNamespaces {
     const settings = this.settings.get(namespace.toString());
     if (!settings) throw new Error(`${namespace.toString()} is not hosted`);
     return settings;
+  }
+
+  /** Every namespace with pushed content, and every one that is configured, as in `StoredRecord`. @throws StorageError */
+  async stored(): Promise<ReadonlySet<string>> {
+    const configured = this.names.map((name) => storedNamespace(Namespace.parse(name)));
+    return new Set([...configured, ...(await this.catalog.namespaces())]);
   }
 }
