@@ -19,6 +19,7 @@ process.exitCode = await runCommandLine(process.argv.slice(2), {
     return 0;
   },
   access: async (settings, question) => (await import('./process/access.report.js')).reportAccess(settings, question),
+  robot: async (task, file) => (await import('./process/robots.file.js')).keepRobots(task, file, Date.now()),
   doctor: async function* (settings) {
     yield* (await import('./process/doctor.js')).doctor(settings);
   },

@@ -102,6 +102,17 @@ export class AccessService implements OnModuleInit {
     return this.rules.decideSomewhere(identity, right);
   }
 
+  /**
+   * Whether someone may administer a repository, or without one the whole server. A token of the token protocol cannot:
+   * it is for its scopes.
+   */
+  mayAdminister(signedIn: SignedIn | undefined, repository?: RepositoryRef): boolean {
+    if (!signedIn || signedIn.scopes !== undefined) return false;
+    const { identity } = signedIn;
+    if (repository) return this.rules.decide(identity, 'admin', repository).isAllowed;
+    return this.rules.decideEverywhere(identity, 'admin').isAllowed;
+  }
+
   /** @param scopes already reduced to what the identity may do */
   async issue({ identity, issuer }: SignedIn, scopes: readonly GrantedScope[]): Promise<IssuedToken> {
     const token = await this.tokens.issue(identity, issuer ?? '', scopes, this.service);

@@ -2,23 +2,36 @@ import { Injectable, NotFoundException, type CanActivate, type ExecutionContext 
 import type { FastifyRequest } from 'fastify';
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
+import { AccessService } from '../access/access.service.js';
+import { signedInOf } from '../access/identified.request.js';
 import { parseListenAddress } from '../config/values/listen-address.js';
 import type { Secret } from '../config/values/secret.js';
 import { ServerSettings } from '../config/server.settings.js';
 import { OciError } from '../oci/error.js';
+import { RepositoryRef } from '../oci/repository.js';
 import { cameToAdminAddress } from './admin.listener.js';
-import { reasonAgainst } from './browser-origin.js';
+import { reasonAgainst, reasonAgainstPage } from './browser-origin.js';
 
-/** Admits requests with the token, and requests to the admin address that no web page can have sent. */
+/** Admits requests with the token, of identities that may administer, and requests to the admin address that no web page can have sent. */
 @Injectable()
 export class AdminGuard implements CanActivate {
-  constructor(private readonly settings: ServerSettings) {}
+  constructor(
+    private readonly settings: ServerSettings,
+    private readonly access: AccessService,
+  ) {}
 
   canActivate(context: ExecutionContext): boolean {
-    const { headers, raw, originalUrl } = context.switchToHttp().getRequest<FastifyRequest>();
+    const request = context.switchToHttp().getRequest<FastifyRequest>();
+    const { headers, raw, originalUrl } = request;
     // A proxy that denies `/_admin` must not be bypassed with `/%5fadmin`.
     if (!isLiteral(originalUrl)) throw new NotFoundException();
     if (bearsToken(headers, this.settings.adminToken)) return true;
+    const signedIn = signedInOf(request);
+    if (signedIn && this.access.mayAdminister(signedIn, repositoryOf(request))) {
+      const reason = reasonAgainstPage(headers);
+      if (reason !== undefined) throw new OciError('DENIED', reason);
+      return true;
+    }
     // Like any unknown path: a client must not learn that the route exists.
     if (!cameToAdminAddress(raw)) throw new NotFoundException();
     const address = parseListenAddress(this.settings.adminListen);
@@ -26,6 +39,11 @@ export class AdminGuard implements CanActivate {
     if (reason !== undefined) throw new OciError('DENIED', reason);
     return true;
   }
+}
+
+function repositoryOf({ params }: FastifyRequest): RepositoryRef | undefined {
+  const { repository } = params as { readonly repository?: string };
+  return repository === undefined ? undefined : RepositoryRef.parse(repository);
 }
 
 /** Whether the prefix of the path is not encoded; names below it may be. */

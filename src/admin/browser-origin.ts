@@ -20,6 +20,15 @@ export function reasonAgainst(headers: IncomingHttpHeaders, listenHost: string |
   return undefined;
 }
 
+/**
+ * Why a request with a password is refused: browsers add it to requests of any page. Pages cannot leave these headers out
+ * of what they send to another site.
+ */
+export function reasonAgainstPage({ origin, 'sec-fetch-site': site }: IncomingHttpHeaders): string | undefined {
+  const isPage = origin !== undefined || (site !== undefined && site !== 'same-origin' && site !== 'none');
+  return isPage ? 'requests from web pages are refused' : undefined;
+}
+
 function isOwnHost(host: string, listenHost: string | undefined): boolean {
   const name = host
     .toLowerCase()

@@ -11,6 +11,7 @@ import { addAccessCommands, type AccessQuestion } from './access.commands.js';
 import { didYouMean, nearestName } from '../config/validation/nearest-name.js';
 import { addClientCommands } from './client.commands.js';
 import { reportDoctor } from './doctor.report.js';
+import { addRobotCommands, type RobotTask } from './robot.commands.js';
 import {
   addSettings,
   helpFlags,
@@ -35,6 +36,8 @@ export interface Commands {
   doctor(settings: Settings): AsyncIterable<CheckResult>;
   /** Prints the answer to a question about access. @returns the exit code: 1 when it is denied */
   access(settings: Settings, question: AccessQuestion): Promise<number>;
+  /** Does what a robot command says. @returns the lines to print */
+  robot(task: RobotTask, file: string): Promise<string[]>;
 }
 
 /** The selected command. @returns the exit code */
@@ -90,6 +93,14 @@ function readCommandLine(argv: readonly string[], commands: Commands): Task | un
   });
   addAccessCommands(program, (question) => {
     task = () => commands.access(load('filesystem', {}), question);
+  });
+  addRobotCommands(program, (robot, file) => {
+    task = async () => {
+      const path = file ?? load('filesystem', {}).access?.robotsFile;
+      if (path === undefined) throw new StartError('give the robots file as --file, or the access file that names it');
+      process.stdout.write(`${(await commands.robot(robot, path)).join('\n')}\n`);
+      return 0;
+    };
   });
   addClientCommands(program, (client) => (task = client));
   try {

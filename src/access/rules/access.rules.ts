@@ -63,6 +63,17 @@ export class AccessRules {
     return rule ? { isAllowed: true, rule: rule.number } : denied;
   }
 
+  /** Whether the identity has the right for every repository there can be. */
+  decideEverywhere(identity: Identity, right: Right): Decision {
+    const rule = this.rules.find(
+      ({ rights, who, repositories }) =>
+        rights.has(right) &&
+        who.some((pattern) => isOf(identity, pattern)) &&
+        repositories.some((pattern) => pattern.isEverything),
+    );
+    return rule ? { isAllowed: true, rule: rule.number } : denied;
+  }
+
   /** What the identity may do, rule by rule. */
   allowancesOf(identity: Identity): Allowance[] {
     const fill = fillingOf(identity);

@@ -2,7 +2,8 @@ import type { INestApplicationContext } from '@nestjs/common';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { TLSSocket } from 'node:tls';
 import { AccessService } from '../../access/access.service.js';
-import { isAnonymous } from '../../access/rules/identity.js';
+import { identify, signedInField } from '../../access/identified.request.js';
+import { anonymous, isAnonymous } from '../../access/rules/identity.js';
 import { SignInRefused, type SignedIn } from '../../access/sign-in.js';
 import type { Scope } from '../../access/tokens/scope.js';
 import type { Right } from '../../config/access/rule.settings.js';
@@ -21,17 +22,12 @@ import { rightOf, type RouteRight } from './route.rights.js';
  */
 export function accessPlugin(app: INestApplicationContext) {
   return (fastify: FastifyInstance): void => {
-    fastify.decorateRequest('signedIn', undefined);
+    fastify.decorateRequest(signedInField, undefined);
     const access = app.get(AccessService);
     if (!access.isEnabled) return;
     const guard = new AccessHook(access, app.get(RequesterPipe));
     fastify.addHook('onRequest', (request, reply) => guard.decide(request, reply));
   };
-}
-
-/** Who sent the request; undefined without an access file. */
-export function signedInOf(request: FastifyRequest): SignedIn | undefined {
-  return (request as FastifyRequest & { readonly signedIn?: SignedIn }).signedIn;
 }
 
 /** Who a request is from and under which origin, for the realm of a challenge. */
@@ -50,11 +46,11 @@ class AccessHook {
     try {
       const right = rightOf(request.method, request.routeOptions.url);
       if (right === undefined) throw new OciError('DENIED');
-      if (await this.isFree(right, request)) return undefined;
+      if (this.isFree(right, request)) return undefined;
       const client = this.access.clientOf(clientRequestOf(request));
-      const signedIn = await this.signIn(request, client);
-      Object.assign(request, { signedIn });
-      await this.assert(right, request, signedIn, client);
+      const signedIn = await (isOptional(right) ? this.trySignIn(request, client) : this.signIn(request, client));
+      identify(request, signedIn);
+      this.assert(right, request, signedIn, client);
       return undefined;
     } catch (error) {
       const response = toOciError(error, request.method);
@@ -67,8 +63,9 @@ class AccessHook {
   }
 
   /** Whether nothing has to be known of who sent it. Replicas decide nothing for clients: they have proved the cluster's key. */
-  private async isFree(right: RouteRight, request: FastifyRequest): Promise<boolean> {
-    if (right === 'own-guard') return false;
+  private isFree(right: RouteRight, request: FastifyRequest): boolean {
+    // Its guard asks who it is.
+    if (right === 'own-guard') return authorizationOf(request).length === 0;
     if (right === 'public') return request.routeOptions.url !== '/';
     const isPull = typeof right === 'object' && right.right === 'pull';
     return isPull && this.requesters.hasProof(request);
@@ -81,6 +78,16 @@ class AccessHook {
     } catch (error) {
       if (!(error instanceof SignInRefused)) throw error;
       throw this.refusalOf(error, request, client);
+    }
+  }
+
+  /** Credentials of another kind, as the admin token, are no error where something else may accept them. */
+  private async trySignIn(request: FastifyRequest, client: Client): Promise<SignedIn> {
+    try {
+      return await this.access.signIn(authorizationOf(request), client.address);
+    } catch (error) {
+      if (error instanceof SignInRefused) return { identity: anonymous };
+      throw error;
     }
   }
 
@@ -128,6 +135,11 @@ class AccessHook {
   private challenge(message: string, { origin }: Client, scope?: Scope, error?: TokenError): OciError {
     return new Challenged(message, challengeOf(origin, this.access.service, scope, error));
   }
+}
+
+/** Whether a request is served to those who did not sign in, too. */
+function isOptional(right: RouteRight): boolean {
+  return right === 'own-guard' || right === 'public';
 }
 
 /** A refusal that says how to sign in. */

@@ -19,10 +19,16 @@ export function serveStatusPage(
   fastify: FastifyInstance,
   { namespaces, defaultNamespace }: ClientNamespaces,
   view: (mirror: MirrorAddress | undefined) => StatusView,
+  mayRead: (request: FastifyRequest) => boolean,
 ): void {
   fastify.addHook('onRequest', (request, reply, done) => {
     if (request.method !== 'GET' || request.originalUrl !== '/' || !prefersHtml(request.headers.accept)) {
       done();
+      return;
+    }
+    if (!mayRead(request)) {
+      // Browsers ask for a password by Basic only.
+      void reply.code(401).header('www-authenticate', 'Basic realm="oci-registry"').send('sign in to see this page');
       return;
     }
     const isTls = request.protocol === 'https' || request.headers['x-forwarded-proto'] === 'https';

@@ -52,6 +52,10 @@ export class RepositoryPattern {
     return least.replace(placeholderPattern, 'x').length > maxNameLength;
   }
 
+  get isEverything(): boolean {
+    return this.text === '**';
+  }
+
   /** Whether a namespace can have a repository that matches. */
   mayBeIn(namespace: Namespace): boolean {
     return matchesPattern(this.namespace, namespace.toString());

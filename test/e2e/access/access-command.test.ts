@@ -1,4 +1,4 @@
-import { writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { Folder } from '../support/folder.js';
 import { build, Program } from '../support/program.js';
@@ -54,5 +54,26 @@ describe('oci-registry access', { concurrent: true, timeout: 60_000 }, () => {
     const { code, stderr } = await run('list', 'rules: [{ repositories: [a], who: [b], may: [c] }]');
     expect(code).toBe(2);
     expect(stderr.trimEnd().split('\n')).toHaveLength(3);
+  });
+});
+
+describe('oci-registry robot', { timeout: 120_000 }, () => {
+  it('adds, lists, rotates and removes robots, and prints a secret once', async () => {
+    await using folder = await Folder.make();
+    const path = folder.file('robots');
+    const run = async (...args: string[]) => Program.run(['robot', ...args, '--file', path]);
+    const added = await run('add', 'ci', '--expires', '90d');
+    expect(added.stdout).toMatch(/^username: robot\+ci\npassword: ocir_[\w-]{43}\n$/);
+    const [secret = ''] = /ocir_\S+/.exec(added.stdout) ?? [];
+    expect(await readFile(path, 'utf8')).not.toContain(secret);
+    expect((await run('add', 'ci')).stderr).toContain('ci is there already');
+    expect((await run('list')).stdout).toMatch(/^ci {2}20\d\d-/);
+    const rotated = await run('rotate', 'ci');
+    expect(rotated.stdout).not.toContain(secret);
+    expect((await run('list')).stdout).toMatch(/^ci {2}20\d\d-/);
+    expect((await run('remove', 'ci')).code).toBe(0);
+    expect((await run('remove', 'ci')).code).toBe(2);
+    expect((await run('add', 'C I')).code).toBe(2);
+    expect((await run('add', 'x', '--expires', 'soon')).stderr).toContain('must be a duration');
   });
 });
