@@ -4,12 +4,13 @@ import { Digest } from '../oci/digest.js';
 import { RepositoryRef } from '../oci/repository.js';
 import type { ChunkRange, PushBody } from '../registry/push.js';
 import { UploadsService } from '../registry/uploads.service.js';
+import { Visibility, type IsVisible } from './access/visibility.js';
 import { Repository, UploadBodyOf, UrlOf } from './parameters.js';
 import { PushGuard } from './access/push.guard.js';
 import { RepositoryUrl } from './requests/repository.url.js';
 import { ChunkRangeOf, EpochOf, FinalDigestOf, StartQueryOf, UploadIdOf } from './requests/upload.parameters.js';
 import type { StartQuery } from './requests/upload.parameters.js';
-import { startUpload } from './requests/upload.start.js';
+import { mountable, startUpload } from './requests/upload.start.js';
 import { blobCreatedResponse, cancelledResponse, statusResponse, uploadResponse } from './responses/push.response.js';
 import { send } from './responses/send.js';
 
@@ -23,11 +24,12 @@ export class UploadsController {
   async start(
     @Repository() repository: RepositoryRef,
     @StartQueryOf() query: StartQuery,
+    @Visibility() isVisible: IsVisible | undefined,
     @UploadBodyOf() body: PushBody,
     @UrlOf() url: RepositoryUrl,
     @Res() reply: FastifyReply,
   ): Promise<void> {
-    await send(reply, await startUpload(this.uploads, repository, query, body, url));
+    await send(reply, await startUpload(this.uploads, repository, mountable(query, isVisible), body, url));
   }
 
   @Patch(':id')

@@ -101,7 +101,7 @@ class AccessHook {
     return this.challenge(message, client, this.wantedScope(request), 'invalid_token');
   }
 
-  private async assert(right: RouteRight, request: FastifyRequest, signedIn: SignedIn, client: Client): Promise<void> {
+  private assert(right: RouteRight, request: FastifyRequest, signedIn: SignedIn, client: Client): void {
     if (right === 'credentials') {
       // Docker asks here what it needs to sign in with, and never again.
       if (authorizationOf(request).length === 0) throw this.challenge('authentication required', client);

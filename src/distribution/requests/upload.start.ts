@@ -1,6 +1,7 @@
 import type { RepositoryRef } from '../../oci/repository.js';
 import type { PushBody } from '../../registry/push.js';
 import type { UploadsService } from '../../registry/uploads.service.js';
+import type { IsVisible } from '../access/visibility.js';
 import type { HttpResponse } from '../responses/http.response.js';
 import { blobCreatedResponse, uploadResponse } from '../responses/push.response.js';
 import type { RepositoryUrl } from './repository.url.js';
@@ -19,4 +20,14 @@ export async function startUpload(
   if (!digest) return uploadResponse(url, await uploads.begin(repository, { algorithm }));
   await uploads.single(repository, digest, body);
   return blobCreatedResponse(url, digest);
+}
+
+/**
+ * Without what the client may not read (CVE-2024-39897 of zot): that is uploaded. Where rights differ, a source has to be
+ * named.
+ */
+export function mountable(query: StartQuery, isVisible: IsVisible | undefined): StartQuery {
+  const { mount } = query;
+  if (!mount || !isVisible) return query;
+  return mount.from && isVisible(mount.from) ? query : { ...query, mount: undefined };
 }

@@ -1,10 +1,15 @@
 import { Injectable } from '@nestjs/common';
 import { Namespace } from '../../oci/namespace.js';
+import { RepositoryRef } from '../../oci/repository.js';
 import { CatalogStore } from '../../storage/stores/hosted/catalog.store.js';
 import type { TagPage } from '../list-page.js';
 import { toResponseError } from '../response-error.js';
 import { HostedNamespaces } from './hosted-namespaces.js';
 import { paged, pageOf } from './hosted-lists.service.js';
+
+/** Names that are read at once, and how often, to find those that a reader may see. */
+const readSize = 1_000;
+const maxReads = 100;
 
 /** The repositories of hosted namespaces. */
 @Injectable()
@@ -14,11 +19,23 @@ export class HostedCatalogService {
     private readonly namespaces: HostedNamespaces,
   ) {}
 
-  /** @param namespace undefined: all of them, and names that begin with theirs. @throws OciError */
-  async list(n: number | undefined, last: string | undefined, namespace: Namespace | undefined): Promise<TagPage> {
+  /**
+   * @param namespace undefined: all of them, and names that begin with theirs.
+   * @param isVisible whether the reader may know of a repository. @throws OciError
+   */
+  async list(
+    n: number | undefined,
+    last: string | undefined,
+    namespace: Namespace | undefined,
+    isVisible?: (repository: RepositoryRef) => boolean,
+  ): Promise<TagPage> {
     const limit = pageOf(new URLSearchParams(n === undefined ? {} : { n: String(n) }));
+    const read = (after: string | undefined, most: number) =>
+      namespace ? this.catalog.list(namespace, after, most) : this.listAll(after ?? '', most);
+    const isShown = (name: string) =>
+      isVisible?.(namespace ? RepositoryRef.of(namespace, name) : RepositoryRef.parse(name)) !== false;
     try {
-      const names = namespace ? await this.catalog.list(namespace, last, limit) : await this.listAll(last ?? '', limit);
+      const names = isVisible ? await readVisible(read, isShown, last, limit) : await read(last, limit);
       const { page, next } = paged(names, limit);
       const query = new URLSearchParams({ ...(n !== undefined && { n: String(n) }), last: next ?? '' });
       const body = Buffer.from(JSON.stringify({ repositories: page }));
@@ -41,4 +58,22 @@ export class HostedCatalogService {
     }
     return found;
   }
+}
+
+/** Names that one reader may see are few among many: they are read a thousand at a time, up to a bound. */
+async function readVisible(
+  read: (after: string | undefined, most: number) => Promise<string[]>,
+  isShown: (name: string) => boolean,
+  last: string | undefined,
+  limit: number,
+): Promise<string[]> {
+  const found: string[] = [];
+  let after = last;
+  for (let count = 0; count < maxReads && found.length < limit; count += 1) {
+    const names = await read(after, readSize);
+    found.push(...names.filter(isShown).slice(0, limit - found.length));
+    if (names.length < readSize) break;
+    after = names.at(-1);
+  }
+  return found;
 }
