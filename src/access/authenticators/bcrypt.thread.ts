@@ -23,8 +23,8 @@ interface Answer {
 }
 
 interface Question {
-  resolve(isEqual: boolean): void;
-  reject(error: Error): void;
+  readonly resolve: (isEqual: boolean) => void;
+  readonly reject: (error: Error) => void;
 }
 
 /** Compares passwords with bcrypt hashes in a thread of its own, which is there only while there are passwords. */

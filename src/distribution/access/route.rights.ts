@@ -23,6 +23,8 @@ const rights: Readonly<Record<string, RouteRight>> = {
   'GET /': 'public',
   'HEAD /': 'public',
   'GET /healthz': 'public',
+  'HEAD /healthz': 'public',
+  'HEAD /readyz': 'public',
   'GET /readyz': 'public',
   'GET /metrics': 'public',
   'GET /token': 'public',

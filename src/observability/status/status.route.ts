@@ -1,4 +1,4 @@
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { mirrorAddress, type MirrorAddress } from '../clients/mirror-address.js';
 import { prefersHtml } from './preferred-type.js';
 import { statusPage } from './status.page.js';
