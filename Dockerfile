@@ -48,9 +48,10 @@ COPY --from=build --chown=65532:65532 /data /data
 USER 65532:65532
 VOLUME /data
 EXPOSE 8080
-# Asks the port that LISTEN names; another scheme or a socket file needs a health check of its own.
+# Asks the address that LISTEN names, by IPv4 or IPv6 if it names all; another scheme or a socket file needs a health check
+# of its own.
 HEALTHCHECK --interval=10s --timeout=5s --start-period=10s --retries=6 \
-  CMD ["node", "-e", "fetch('http://127.0.0.1:' + (process.env.LISTEN ?? ':8080').split(':').pop() + '/healthz').then((answer) => process.exit(answer.ok ? 0 : 1), () => process.exit(1))"]
+  CMD ["node", "-e", "const [, host, port] = /^(.*):(.+)$/.exec(process.env.LISTEN || '0.0.0.0:8080'); const hosts = /^(0[.]0[.]0[.]0|[[][0:]+[\\]])?$/.test(host) ? ['127.0.0.1', '[::1]'] : [host]; Promise.any(hosts.map((name) => fetch('http://' + name + ':' + port + '/healthz').then((answer) => answer.ok || Promise.reject()))).then(() => process.exit(0), () => process.exit(1))"]
 # A small young generation: what lives long here are bytes outside of the heap.
 ENTRYPOINT ["node", "--max-semi-space-size=2", "dist/main"]
 CMD ["filesystem"]

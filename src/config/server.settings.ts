@@ -37,7 +37,8 @@ export class ServerSettings {
     env: 'LISTEN',
     value: 'address',
     default: '0.0.0.0:8080',
-    description: 'address to listen on: host:port, or unix:/path for a Unix socket',
+    description:
+      'address to listen on: host:port, :port for all addresses of IPv4 and IPv6, or unix:/path for a Unix socket',
   })
   @IsListenAddress()
   listen = '0.0.0.0:8080';

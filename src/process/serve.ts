@@ -20,6 +20,7 @@ import { DownloadsService } from '../registry/mirrored/downloads/downloads.servi
 import { ReadinessService } from '../registry/readiness.service.js';
 import { StorageError } from '../storage/storage-error.js';
 import { adminServerOf } from './admin.server.js';
+import { allAddresses } from './all-addresses.js';
 import { listenError } from './listen-error.js';
 import type { Reload } from './reload.js';
 import type { SiblingServer } from './sibling.server.js';
@@ -140,7 +141,7 @@ async function listenAt(
   if (!address) throw new StartError(`cannot listen on ${text}`);
   try {
     if ('path' in address && !isShared) await clearSocketFile(address.path);
-    return await begin(address);
+    return await begin(await allAddresses(address));
   } catch (error) {
     if (error instanceof Error && 'code' in error) throw listenError(option, text, String(error.code));
     throw error;

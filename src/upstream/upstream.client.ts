@@ -23,7 +23,7 @@ import type { RequestKind } from './health/upstream.health.js';
 import { stateOf, type UpstreamState } from './health/upstream.state.js';
 import type { Upstream } from './upstream.js';
 import type { ListPage } from './lists/list.page.js';
-import { TagPages } from './lists/tag.pages.js';
+import { smallerPage, TagPages } from './lists/tag.pages.js';
 import { UpstreamsService } from './upstreams.service.js';
 
 /** Bytes of a tag list or a referrers index that is held whole. */
@@ -214,8 +214,14 @@ export class UpstreamClient implements OnApplicationShutdown {
     query: URLSearchParams,
     isKnown: boolean,
   ): Promise<ListPage & { readonly filters: string | undefined }> {
-    const path = withQuery(`referrers/${digest.toString()}`, query);
-    const response = await this.request('referrers', repository, path, { accept: manifestMediaTypes.ociIndex });
+    const ask = (each: URLSearchParams) =>
+      this.request('referrers', repository, withQuery(`referrers/${digest.toString()}`, each), {
+        accept: manifestMediaTypes.ociIndex,
+      });
+    const first = await ask(query);
+    const smaller = smallerPage(query, first.status);
+    if (smaller) discardBody(first.body, first.headers['content-length']);
+    const response = smaller ? await ask(smaller) : first;
     // Registries without the endpoint respond 404, 405 or otherwise; clients then use the tag schema (end-12a).
     if (response.status !== 200 || parseMediaType(response.headers['content-type']) !== manifestMediaTypes.ociIndex) {
       if (response.status === 401 || response.status === 403) throw this.refuse(response);

@@ -16,6 +16,13 @@ const said = ({ log }: Program) =>
 
 beforeAll(build, 180_000);
 
+/** Whether the process has a handler for SIGHUP, which is signal 1. */
+async function handlesHangup({ pid }: Program): Promise<boolean> {
+  const status = await readFile(`/proc/${pid}/status`, 'utf8');
+  const [, caught = '0'] = /^SigCgt:\s*([0-9a-f]+)$/m.exec(status) ?? [];
+  return (Number.parseInt(caught.slice(-1), 16) & 1) === 1;
+}
+
 async function hangUp(program: Program, lines: number): Promise<string[]> {
   program.kill('SIGHUP');
   await until('it says what was read', () => said(program).length >= lines, 15_000);
@@ -75,8 +82,8 @@ describe('SIGHUP', { timeout: 60_000 }, () => {
   ])('does not end the start %s', async (_, more) => {
     await using folder = await Folder.make();
     await using program = Program.spawn([...anyPort, ...more], { cwd: folder.path });
-    // From the first line on, and some earlier; before its own code runs, nothing can be done about a signal.
-    await sleep(700);
+    // From when its own code runs: before, nothing can be done about a signal.
+    await until('it handles the signal', () => handlesHangup(program), 30_000);
     while (!program.stdout.includes('listening on ') && program.isRunning) {
       program.kill('SIGHUP');
       await sleep(25);

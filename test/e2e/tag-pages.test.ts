@@ -64,6 +64,15 @@ describe('a registry that refuses n above 100', () => {
     expect(nextOf(first)).toBe(`${list}?last=v0199&n=1000`);
   });
 
+  it('is asked for 100 referrers, too', async () => {
+    await using stage = await stageOf(1, {});
+    stage.registry.behaviour.before = ({ kind, url }, response) => {
+      if (kind === 'referrers' && url.endsWith('n=1000')) response.writeHead(413, { 'content-length': 0 }).end();
+    };
+    const path = `/v2/registry.test/team/app/referrers/${image.manifest.digest}`;
+    expect(await request(`${stage.mirror.url}${path}?n=1000`)).toMatchObject({ status: 200 });
+  });
+
   it('of every n is refused', async () => {
     await using stage = await stageOf(10, { refuseAbove: 50, refusal: 413 });
     expect(await request(`${stage.mirror.url}${list}?n=1000`)).toMatchObject({ status: 502 });

@@ -140,8 +140,16 @@ describe('a configured registry whose name does not resolve', () => {
   const upstreams = [{ namespace: 'registry.test', host: 'registry.exmaple.test' }];
   const path = '/v2/registry.test/team/app/manifests/1';
 
-  it('is 404 with that reason', async () => {
-    await using mirror = await Mirror.start({ resolver: new ScriptedResolver([]), upstreams });
+  it('is 404 with that reason, where other names resolve', async () => {
+    await using registry = await FakeRegistry.start();
+    registry.addImage('team/app', image, ['1']);
+    const other = { namespace: 'other.test', host: `localhost:${registry.host.split(':')[1]!}` };
+    const resolver = new FailingResolver('registry.exmaple.test');
+    resolver.code = 'ENOTFOUND';
+    await using mirror = await Mirror.start({ resolver, upstreams: [...upstreams, other] });
+    // Nothing tells yet whether the name or the name service is wrong.
+    expectError(await rawRequest(mirror.url, path), 503, 'UNAVAILABLE');
+    expect((await request(`${mirror.url}/v2/other.test/team/app/manifests/1`)).status).toBe(200);
     for (const endpoint of endpoints) {
       const reply = await rawRequest(mirror.url, `/v2/registry.test/team/app/${endpoint}`);
       expectError(reply, 404, 'NAME_UNKNOWN');
@@ -184,7 +192,7 @@ describe('a configured registry whose name does not resolve', () => {
     expect([stored.status, stored.headers['x-cache']]).toEqual([200, 'STALE']);
     const blob = await request(`${mirror.url}/v2/registry.test/team/app/manifests/${image.manifest.digest}`);
     expect([blob.status, blob.headers['x-cache']]).toEqual([200, 'HIT']);
-    expectError(await rawRequest(mirror.url, '/v2/registry.test/team/app/manifests/2'), 404, 'NAME_UNKNOWN');
+    expectError(await rawRequest(mirror.url, '/v2/registry.test/team/app/manifests/2'), 503, 'UNAVAILABLE');
   });
 
   it('is an outage when the name service fails', async () => {
@@ -199,8 +207,14 @@ describe('a configured registry whose name does not resolve', () => {
 class FailingResolver extends Resolver {
   code: string | undefined;
 
+  /** @param only the name whose lookups fail; absent: all. */
+  constructor(private readonly only?: string) {
+    super();
+  }
+
   readonly lookup: LookupFunction = (hostname, _options, callback) => {
-    if (this.code === undefined) callback(null, [{ address: '127.0.0.1', family: 4 }]);
+    const fails = this.only === undefined || this.only === hostname;
+    if (this.code === undefined || !fails) callback(null, [{ address: '127.0.0.1', family: 4 }]);
     else callback(Object.assign(new Error(`getaddrinfo ${this.code} ${hostname}`), { code: this.code }), []);
   };
 }

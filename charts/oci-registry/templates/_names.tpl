@@ -59,7 +59,7 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 {{- ternary "https" "http" (ne .Values.tls.existingSecret "") -}}
 {{- end -}}
 
-{{/* `[::]` accepts IPv4 too, unless the node has no IPv6. */}}
+{{/* `[::]` accepts IPv4 too, and IPv4 alone where the node has no IPv6. */}}
 {{- define "oci-registry.listenAddress" -}}
 {{- $isIpv6 := or .Values.advertise.ipv6 (has "IPv6" .Values.service.ipFamilies) -}}
 {{- .Values.listenAddress | default (ternary "[::]" "0.0.0.0" $isIpv6) -}}

@@ -100,7 +100,7 @@ describe('agents behind a proxy', () => {
     ending.destroy();
     await expect(sent[1]).rejects.toThrow(proxy.host);
     await expect(sent[0]).rejects.toThrow(`the proxy ${proxy.host} does not respond`);
-  });
+  }, 60_000);
 
   it.each(['HTTPS_PROXY', 'HTTP_PROXY'])('a proxy of %s that is not there is named', async (variable) => {
     const proxy = await ForwardProxy.start();

@@ -24,14 +24,15 @@ export interface TagPart {
 export function takeTags(document: Uint8Array, count: number, after: string | null): TagPart | undefined {
   const array = arrayOf(document);
   if (array === undefined) return undefined;
-  const known = after === null ? undefined : Buffer.from(JSON.stringify(after));
+  const known = findKnown(array, after);
   // Positions of the first and the last element, and numbers of elements: taken, and seen.
   let [first, final, end, taken, seen] = [-1, -1, -1, 0, 0];
   for (let from = array.indexOf(quote), to = 0; from !== -1; from = array.indexOf(quote, to)) {
     to = endOf(array, from);
     seen += 1;
     if (known?.length === to - from && known.equals(array.subarray(from, to))) [first, taken] = [-1, 0];
-    else if ((taken += 1) <= count) {
+    else if ((taken += 1) > count && !known) break;
+    else if (taken <= count) {
       if (first === -1) first = from;
       [final, end] = [from, to];
     }
@@ -50,6 +51,12 @@ export function tagsDocument(parts: readonly TagPart[]): Buffer {
   const filled = parts.filter(({ count }) => count > 0);
   const elements = filled.flatMap((part, index) => (index === 0 ? [part.elements] : [Buffer.from(','), part.elements]));
   return Buffer.concat([Buffer.from('{"tags":['), ...elements, Buffer.from(']}')]);
+}
+
+/** The text of a tag if the array may have it. */
+function findKnown(array: Uint8Array, tag: string | null): Buffer | undefined {
+  const known = tag === null ? undefined : Buffer.from(JSON.stringify(tag));
+  return known && Buffer.from(array.buffer, array.byteOffset, array.length).includes(known) ? known : undefined;
 }
 
 /** Some registries send null for an empty list. */

@@ -20,6 +20,11 @@ const refusals: ReadonlySet<number | undefined> = new Set([400, 405, 413, 422]);
 /** Requests one page of a list. @throws UpstreamError */
 type Ask = (query: URLSearchParams) => Promise<ListPage>;
 
+/** The query for a smaller page of a list, when the status may mean that `n` was too large. */
+export function smallerPage(query: URLSearchParams, status: number | undefined): URLSearchParams | undefined {
+  return refusals.has(status) && countOf(query) > smallPage ? withCount(query, smallPage) : undefined;
+}
+
 /**
  * Pages of tags with as many as the client asks for. From registries that refuse large pages it has several small ones,
  * and it cuts what registries send beyond `n`.
@@ -32,13 +37,11 @@ export class TagPages {
 
   /** @param query of the client. @throws UpstreamError */
   async list(upstream: Upstream, query: URLSearchParams, ask: Ask): Promise<ListPage> {
-    const wanted = Number(query.get('n') ?? 0);
-    if (wanted > smallPage && this.isLimited(upstream)) return this.listSmall(query, ask);
+    if (countOf(query) > smallPage && this.isLimited(upstream)) return this.listSmall(query, ask);
     try {
       return cut(query, await ask(query));
     } catch (error) {
-      const isRefused = error instanceof UpstreamError && refusals.has(error.source?.status);
-      if (!isRefused || wanted <= smallPage) throw error;
+      if (!(error instanceof UpstreamError) || !smallerPage(query, error.source?.status)) throw error;
     }
     const page = await this.listSmall(query, ask);
     this.limited.set(upstream.id, this.clock.monotonic() + knownTime);
@@ -72,7 +75,7 @@ function isShort(page: ListPage): page is ShortPage {
 
 /** A page of at most `n` tags. */
 function cut(query: URLSearchParams, page: ListPage): ListPage {
-  const wanted = Number(query.get('n') ?? 0);
+  const wanted = countOf(query);
   if (!isShort(page) || wanted === 0) return page;
   const part = takeTags(page.content.content, wanted, query.get('last'));
   if (!part || part.isWhole) return page;
@@ -81,7 +84,7 @@ function cut(query: URLSearchParams, page: ListPage): ListPage {
 
 /** Adds further pages until there are `n` tags. What is there is a page, too, when another cannot be had. */
 async function fill(query: URLSearchParams, first: ShortPage, ask: Ask): Promise<ListPage> {
-  const wanted = Number(query.get('n'));
+  const wanted = countOf(query);
   const parts: TagPart[] = [];
   let [asked, count] = [query, 0];
   let next: string | undefined;
@@ -115,6 +118,11 @@ async function findShort(asking: Promise<ListPage>): Promise<ShortPage | undefin
 
 function withTags({ content: { hold } }: ShortPage, parts: readonly TagPart[], next: string | undefined): ShortPage {
   return { content: { content: tagsDocument(parts), hold }, next };
+}
+
+/** 0 when the query has no `n`. */
+function countOf(query: URLSearchParams): number {
+  return Number(query.get('n') ?? 0);
 }
 
 function withCount(query: URLSearchParams, count: number): URLSearchParams {

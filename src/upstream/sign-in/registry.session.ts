@@ -1,5 +1,6 @@
 import { Logger } from '@nestjs/common';
 import type { Agent } from 'node:http';
+import { isIP } from 'node:net';
 import { LRUCache } from 'lru-cache';
 import { contextHeaders } from '../../config/tracing/request.context.js';
 import type { Agents } from '../transport/agents.js';
@@ -35,6 +36,8 @@ export interface UpstreamRequest {
 export class RegistrySession {
   private readonly logger = new Logger('Upstream');
   private readonly use = new TokenUse();
+  /** Whether a host that is not an address has responded since the start. */
+  private resolvesNames = false;
   private readonly authorizations = new LRUCache<string, Authorization>({ max: maxAuthorizations });
 
   constructor(
@@ -83,6 +86,7 @@ export class RegistrySession {
       });
       upstream.counts.requests[resultOf(response.status)] += 1;
       upstream.wasReached ||= isFirstHop;
+      this.resolvesNames ||= isIP(url.hostname.replace(/^\[|\]$/g, '')) === 0;
       return response;
     } catch (error) {
       upstream.counts.requests.unreachable += 1;
@@ -107,8 +111,8 @@ export class RegistrySession {
     const { kind, message, source } = error;
     if (kind !== 'refused' && kind !== 'unresolved') return error;
     if (upstream.trusts(url)) {
-      // A name that has never led anywhere is a mistake; one that did is an outage of the name service.
-      const isMistake = isFirstHop && !upstream.wasReached;
+      // Where other names resolve, one that never has is a mistake; otherwise the name service may be out.
+      const isMistake = isFirstHop && this.resolvesNames && !upstream.wasReached;
       return kind === 'unresolved' && !isMistake ? new UpstreamError('unavailable', message, undefined, source) : error;
     }
     this.logger.log(`${upstream.id}: ${message}`);

@@ -10,8 +10,8 @@ const leastProgress = 15 * 32 * 1024;
 /** Milliseconds in which all of it must be read. */
 const longest = 300_000;
 
-/** Bytes between two pauses while what has been received is processed. */
-const pauseSize = 256 * 1024;
+/** Bytes between two pauses. */
+const pauseSize = 128 * 1024;
 /** Bytes of memory for a body whose length is not known, until it has more. */
 const firstRoom = 64 * 1024;
 /** Milliseconds until a body of unknown length has ended, or is long. */
@@ -47,11 +47,12 @@ export class LongBody {
 
   /** The next chunk; undefined at the end. @throws UpstreamError `timeout` when it takes too long, `unavailable` when it is cut off */
   async next(): Promise<Buffer | undefined> {
-    const chunk = this.takeReceived() ?? (await this.receive());
-    // What is here already could otherwise be processed without a pause for others.
+    const chunk = this.received.shift() ?? (await this.receive());
+    const length = chunk?.length ?? 0;
+    this.read += length;
+    this.unpaused += length;
     if (this.unpaused > pauseSize) await this.pause();
     if (this.failure) throw this.failure;
-    this.read += chunk?.length ?? 0;
     return chunk;
   }
 
@@ -86,15 +87,10 @@ export class LongBody {
     return undefined;
   }
 
-  private takeReceived(): Buffer | undefined {
-    const chunk = this.received.shift();
-    this.unpaused += chunk?.length ?? 0;
-    return chunk;
-  }
-
+  /** What is here already, or arrives as fast as it is read, would otherwise be processed without a turn for others. */
   private async pause(): Promise<void> {
     this.unpaused = 0;
-    await turn();
+    await new Promise((resolve) => setImmediate(resolve));
   }
 
   private look(): void {

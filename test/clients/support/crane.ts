@@ -30,6 +30,11 @@ export class Crane implements Client {
     return [resolved, ...manifests.map(({ digest }) => digest)];
   }
 
+  /** The tags of a repository, as often as the pages name them. */
+  async list(repository: string): Promise<string[]> {
+    return (await this.crane('ls', routed('prefix', this.mirror, repository))).split('\n');
+  }
+
   async wipe(): Promise<void> {
     await this.scratch.remove(this.scratch.file('crane'));
   }

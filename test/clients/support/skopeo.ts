@@ -29,6 +29,16 @@ export class Skopeo implements Client {
     return [inspected, sha256(await readFile(`${copy}/manifest.json`))];
   }
 
+  /** The tags of a repository, as often as the pages name them. */
+  async list(repository: string): Promise<string[]> {
+    const listed = await this.skopeo(
+      'list-tags',
+      ...this.trust(),
+      `docker://${routed(this.route, this.mirror, repository)}`,
+    );
+    return (JSON.parse(listed) as { Tags: string[] }).Tags;
+  }
+
   async wipe(): Promise<void> {
     await this.scratch.remove(this.scratch.file('skopeo'));
   }

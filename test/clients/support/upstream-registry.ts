@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
 import { inject } from 'vitest';
-import { countingProxy } from './counting-proxy.js';
+import { countingProxy, type Disguise } from './counting-proxy.js';
 import { freePort, statusOf } from './http.js';
 import { Daemon, run } from './process.js';
 import type { Scratch } from './scratch.js';
@@ -16,6 +16,8 @@ export class UpstreamRegistry {
   /** The account that may only pull; its password is new in every run and must appear nowhere. */
   readonly reader: Account = { username: 'mirror', password: secret(), actions: ['pull'] };
   readonly traffic = new Traffic();
+  /** Makes it respond like registries that are not this one. */
+  disguise: Disguise = {};
   private readonly writer: Account = { username: 'pusher', password: secret(), actions: ['pull', 'push'] };
   private front!: SwitchableServer;
   private tokens: TokenServer | undefined;
@@ -28,7 +30,9 @@ export class UpstreamRegistry {
     const upstream = new UpstreamRegistry(scratch);
     const registryPort = await upstream.startRegistry(authentication);
     upstream.port = registryPort;
-    upstream.front = await SwitchableServer.start(countingProxy(registryPort, upstream.traffic));
+    upstream.front = await SwitchableServer.start(
+      countingProxy(registryPort, upstream.traffic, () => upstream.disguise),
+    );
     scratch.onClose(() => upstream.front.close());
     return upstream;
   }

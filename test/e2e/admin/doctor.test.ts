@@ -116,6 +116,18 @@ describe('doctor', { concurrent: true, timeout: 120_000 }, () => {
     expect(bad[2]!.detail).toContain('if it expects TLS, remove tls: false');
   });
 
+  it('shows the path below which repositories are requested', async () => {
+    await using folder = await Folder.make();
+    await using registry = await FakeRegistry.start();
+    const list = `- {namespace: docker.io, host: '${registry.host}/team/key', tls: false}`;
+    const { code, results } = await examine(folder, list);
+    expect(code).toBe(0);
+    expect(results.find(({ name }) => name === 'docker.io: path prefix')).toMatchObject({
+      status: 'ok',
+      detail: `repositories are requested below ${registry.host}/team/key`,
+    });
+  });
+
   it('finds a registry that is none, and one that limits', async () => {
     await using folder = await Folder.make();
     await using registry = await FakeRegistry.start({ outage: { status: 503 } });
