@@ -60,8 +60,10 @@ export async function openCustom(settings: CustomSettings, folder: string): Prom
   if (missing.length > 0)
     throw new StorageError('failed', `${module} does not provide a storage provider: it lacks ${missing.join(', ')}`);
   // A class of another version of the port, or of none, may lack what has a default.
-  if (!('listNames' in provider)) // eslint-disable-next-line @typescript-eslint/unbound-method -- it is called as a method of the provider
+  if (!('listNames' in provider)) {
+    // eslint-disable-next-line @typescript-eslint/unbound-method -- it is called as a method of the provider
     Object.assign(provider, { listNames: StorageProvider.prototype.listNames });
+  }
   // Any error becomes one line for the operator.
   const initialize = provider.initialize.bind(provider);
   provider.initialize = () => attempt('cannot be used', initialize);
