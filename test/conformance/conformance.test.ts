@@ -6,7 +6,6 @@ import { build, Program } from '../e2e/support/program.js';
 import { accessKey, secretKey, type Bucket } from '../storage/support/s3-server.js';
 import { VersityGateway } from '../storage/support/versitygw.js';
 import { runConformance, type Version } from './support/conformance.program.js';
-import { RequestBalancer } from './support/request.balancer.js';
 
 const versions: readonly Version[] = ['1.1', 'dev'];
 const timeout = 300_000;
@@ -57,15 +56,6 @@ describe('the OCI conformance program finds no failure', () => {
     it.each(versions)('in version %s', { timeout }, async (version) => {
       await using program = await start();
       await conform(program.url, version, 'bucket');
-    });
-
-    it.each(versions)('in version %s, each request at another of three replicas', { timeout }, async (version) => {
-      bucket = await server.makeBucket();
-      await using one = await start();
-      await using two = await start();
-      await using three = await start();
-      await using balancer = await RequestBalancer.start([one.url, two.url, three.url]);
-      await conform(balancer.url, version, 'replicas');
     });
   });
 

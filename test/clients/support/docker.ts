@@ -13,13 +13,19 @@ export class DockerEngine implements Client {
 
   private constructor(private readonly scratch: Scratch) {}
 
-  static async open(scratch: Scratch, mirror: Mirror): Promise<DockerEngine> {
+  static open(scratch: Scratch, mirror: Mirror): Promise<DockerEngine> {
+    return DockerEngine.start(scratch, { 'registry-mirrors': [mirror.url] });
+  }
+
+  /** One that pushes to a registry on this host, without a mirror. */
+  static pushing(scratch: Scratch): Promise<DockerEngine> {
+    return DockerEngine.start(scratch, {});
+  }
+
+  private static async start(scratch: Scratch, options: object): Promise<DockerEngine> {
     const engine = new DockerEngine(scratch);
     await scratch.folder('docker');
-    const configuration = {
-      'registry-mirrors': [mirror.url],
-      'deprecated-key-path': scratch.file('docker/key.json'),
-    };
+    const configuration = { ...options, 'deprecated-key-path': scratch.file('docker/key.json') };
     await writeFile(scratch.file('docker/daemon.json'), JSON.stringify(configuration));
     scratch.onClose(() => engine.stop());
     await engine.start();
@@ -31,6 +37,24 @@ export class DockerEngine implements Client {
     await this.docker('pull', '--quiet', name);
     const digests = await this.docker('image', 'inspect', '--format', '{{join .RepoDigests "\\n"}}', name);
     return digests.split('\n').map((reference) => reference.slice(reference.indexOf('@') + 1));
+  }
+
+  /** Loads an archive and pushes the image in it. */
+  async push(archive: string, name: string): Promise<void> {
+    await this.docker('load', '--quiet', '--input', archive);
+    await this.docker('push', '--quiet', name);
+  }
+
+  async pushAs(name: string, other: string): Promise<void> {
+    await this.docker('tag', name, other);
+    await this.docker('push', '--quiet', other);
+  }
+
+  /** Pulls what it has forgotten. @returns its digests */
+  async pullAgain(name: string): Promise<string> {
+    await this.docker('image', 'rm', '--force', name);
+    await this.docker('pull', '--quiet', name);
+    return this.docker('image', 'inspect', '--format', '{{join .RepoDigests "\\n"}}', name);
   }
 
   runContainer(image: Image): Promise<string> {
