@@ -35,6 +35,7 @@
   (list "PEER_NETWORKS" (join "," $values.advertise.peerNetworks))
   (list "MAX_SIZE" (include "oci-registry.maxSize" .)) -}}
 {{- if include "oci-registry.upstreamsVolume" . }}{{- $settings = append $settings (list "UPSTREAM_CONFIG_FILE" "/etc/oci-registry/upstream.yaml") }}{{- end -}}
+{{- if $values.access.existingSecret }}{{- $settings = append $settings (list "ACCESS_FILE" "/etc/oci-registry/access/access.yaml") }}{{- end -}}
 {{- if $values.tls.existingSecret -}}
 {{- $settings = concat $settings (list (list "TLS_CERT" "/etc/oci-registry/tls/tls.crt") (list "TLS_KEY" "/etc/oci-registry/tls/tls.key")) -}}
 {{- end -}}

@@ -124,6 +124,11 @@ spec:
           mountPath: /etc/oci-registry/tls
           readOnly: true
         {{- end }}
+        {{- if $values.access.existingSecret }}
+        - name: access
+          mountPath: /etc/oci-registry/access
+          readOnly: true
+        {{- end }}
         {{- with $values.extraVolumeMounts }}
         {{- toYaml . | nindent 8 }}
         {{- end }}
@@ -163,6 +168,12 @@ spec:
     {{- end }}
     {{- with $values.tls.existingSecret }}
     - name: tls
+      secret:
+        secretName: {{ . }}
+        defaultMode: 0440
+    {{- end }}
+    {{- with $values.access.existingSecret }}
+    - name: access
       secret:
         secretName: {{ . }}
         defaultMode: 0440
