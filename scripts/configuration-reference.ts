@@ -1,6 +1,9 @@
 /** Prints docs/configuration.md from the settings classes (`npm run docs`). A test compares the file with the output. */
 import 'reflect-metadata';
 import { ServerSettings } from '../src/config/server.settings.js';
+import { AccessSettings } from '../src/config/access/access.settings.js';
+import { IssuerSettings } from '../src/config/access/issuer.settings.js';
+import { AccessRuleSettings } from '../src/config/access/rule.settings.js';
 import { HostedSettings } from '../src/config/hosted/hosted.settings.js';
 import { settingsOf, type Setting } from '../src/config/validation/setting.decorator.js';
 import { storageClasses } from '../src/config/storage.settings.js';
@@ -72,6 +75,20 @@ ${keys(settingsOf(HostedSettings))}
 
 \`UPSTREAM_CREDENTIALS\` is a JSON map from namespace, or fallback host, to \`{"username", "password"}\`. It overrides the
 credentials in the file.
+
+## The access file
+
+A YAML map (\`--access-file\`); [access](registry/access.md) explains it. Only \`rules\` is required.
+
+${keys(settingsOf(AccessSettings))}
+
+### Entries of \`rules\`
+
+${keys(settingsOf(AccessRuleSettings))}
+
+### Entries of \`issuers\`
+
+${keys(settingsOf(IssuerSettings))}
 
 ## Proxies
 
