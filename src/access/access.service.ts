@@ -1,6 +1,7 @@
 import { Inject, Injectable, type OnModuleInit } from '@nestjs/common';
 import type { AccessSettings } from '../config/access/access.settings.js';
 import type { Right } from '../config/access/rule.settings.js';
+import { ConfigurationError, type Problem } from '../config/configuration-error.js';
 import { Clock } from '../config/clock/clock.js';
 import { accessSettings } from '../config/config.module.js';
 import type { RepositoryRef } from '../oci/repository.js';
@@ -53,10 +54,17 @@ export class AccessService implements OnModuleInit {
     return this.settings !== undefined;
   }
 
-  /** @throws Error when the keys of tokens cannot be read or made; StorageError */
+  /** @throws ConfigurationError when a file cannot be read; StorageError when the key of tokens cannot be kept */
   async onModuleInit(): Promise<void> {
     if (!this.settings) return;
-    await Promise.all([this.keys.load(), this.authenticator.load()]);
+    const loads = await Promise.allSettled([this.authenticator.load(), this.keys.loadFile()]);
+    const problems = loads.flatMap((load): Problem[] => {
+      if (load.status === 'fulfilled') return [];
+      const reason = load.reason instanceof Error ? load.reason.message : 'unreadable';
+      return [{ path: '--access-file', kind: 'a file', reason }];
+    });
+    if (problems.length > 0) throw new ConfigurationError(problems);
+    await this.keys.loadStored();
   }
 
   clientOf(request: ClientRequest): ClientOrigin {

@@ -72,6 +72,14 @@ export function loadSettings(text: SettingsText): Settings {
   const accessYaml =
     accessFile === undefined ? undefined : collect(problems, () => readSettingFile(accessFile, '--access-file'));
   const access = accessYaml === undefined ? undefined : collect(problems, () => readAccess(accessYaml));
+  // Without a key anybody could claim to be a replica, for which no rule decides.
+  const { advertiseUrl, clusterKey } = server.value;
+  if (access && advertiseUrl !== undefined && clusterKey === undefined)
+    problems.push({
+      path: '--cluster-key',
+      kind: 'missing',
+      reason: 'is required with --access-file and --advertise-url',
+    });
   const named = (problem: Problem) => withOrigin(problem, text, server.value);
   if (problems.length > 0 || namespaces === undefined)
     throw new ConfigurationError(withLines(problems, yaml, file).map(named));

@@ -1,6 +1,5 @@
 import { AccessRules, type RuleText } from '../access/rules/access.rules.js';
 import { anonymous, userIdentity, type Identity } from '../access/rules/identity.js';
-import { warningsOf } from '../access/rules/rule.warnings.js';
 import type { AccessSettings } from '../config/access/access.settings.js';
 import { rights } from '../config/access/rule.settings.js';
 import type { AccessQuestion } from '../cli/access.commands.js';
@@ -10,6 +9,7 @@ import { parseImageReference } from '../oci/image-reference.js';
 import { OciError } from '../oci/error.js';
 import { Namespace } from '../oci/namespace.js';
 import type { RepositoryRef } from '../oci/repository.js';
+import { accessWarnings } from './access.warnings.js';
 
 /**
  * Prints the answer to a question about access, and what in the rules has no effect.
@@ -58,16 +58,6 @@ function listAccess(settings: Settings, subject: AccessQuestion): Answer {
     return `access.rules[${rule - 1}]  ${repository}  ${inOrder}`;
   });
   return { lines: lines.length === 0 ? [`${subject.as} may do nothing`] : lines, exitCode: 0 };
-}
-
-/** @see warningsOf */
-export function accessWarnings({ access, server, upstreams, hosted }: Settings): string[] {
-  if (!access) return [];
-  const configured = upstreams.map(({ namespace }) => namespace);
-  const hostedNames = hosted.map(({ namespace }) => namespace);
-  const mirrored = ['docker.io', server.defaultNamespace, ...configured].filter((name) => !hostedNames.includes(name));
-  const mirrorsUnknown = server.unknownNamespaces === 'mirror' || server.allowNamespaces.length > 0;
-  return warningsOf(access, { hosted: hostedNames, mirrored, mirrorsUnknown });
 }
 
 /** Without an access file, everybody may pull. */

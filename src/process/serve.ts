@@ -22,6 +22,7 @@ import { StorageError } from '../storage/storage-error.js';
 import { adminServerOf } from './admin.server.js';
 import { allAddresses } from './all-addresses.js';
 import { listenError } from './listen-error.js';
+import { accessWarnings } from './access.warnings.js';
 import type { Reload } from './reload.js';
 import type { SiblingServer } from './sibling.server.js';
 
@@ -39,7 +40,8 @@ export async function serve(settings: Settings, reload: Reload, context?: Worker
   const logger = new Logger('Server');
   logger.log(startLine(settings));
   // Once, not by every worker.
-  if (settings.server.runsJobs) for (const problem of settings.warnings ?? []) logger.warn(lineOf(problem));
+  if (settings.server.runsJobs)
+    for (const warning of [...(settings.warnings ?? []).map(lineOf), ...accessWarnings(settings)]) logger.warn(warning);
   const admin = adminServerOf(app);
   const stopped = context?.stopped ?? stopSignal();
   context?.sibling.forwardTo(app.getHttpServer());
@@ -65,9 +67,10 @@ export async function serve(settings: Settings, reload: Reload, context?: Worker
   }
 }
 
-function startLine({ storage, upstreams }: Settings): string {
+function startLine({ storage, upstreams, hosted }: Settings): string {
   const names = upstreams.map(({ namespace }) => namespace).join(', ') || 'none configured';
-  return `oci-registry ${version}, Node.js ${process.versions.node}, storage: ${placeOf(storage)}, upstreams: ${names}`;
+  const own = hosted.length === 0 ? '' : `, hosted: ${hosted.map(({ namespace }) => namespace).join(', ')}`;
+  return `oci-registry ${version}, Node.js ${process.versions.node}, storage: ${placeOf(storage)}, upstreams: ${names}${own}`;
 }
 
 function placeOf(storage: StorageSettings): string {

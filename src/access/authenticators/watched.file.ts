@@ -13,6 +13,7 @@ export class WatchedFile<T> {
   private readonly logger = new Logger('Access');
   private value: T | undefined;
   private mark = '';
+  private lastReason = 'cannot be read';
   private lookedAt = -Infinity;
   private looking: Promise<void> | undefined;
 
@@ -26,7 +27,7 @@ export class WatchedFile<T> {
   /** The newest content. @throws Error while there has never been a valid one */
   async read(): Promise<T> {
     if (this.value === undefined || this.now() - this.lookedAt >= interval) await this.look();
-    if (this.value === undefined) throw new Error(`${this.path} cannot be read`);
+    if (this.value === undefined) throw new Error(`${this.path}: ${this.lastReason}`);
     return this.value;
   }
 
@@ -53,7 +54,10 @@ export class WatchedFile<T> {
       this.value = this.parse(await readFile(this.path, 'utf8'));
       if (!isFirst) this.logger.log(`${this.path} has been read again`);
     } catch (error) {
-      if (mark !== this.mark) this.logger.error(`${this.path}: ${reasonOf(error)}; what was read before stays`);
+      this.lastReason = reasonOf(error);
+      // The first time is a mistake of the configuration, which its reader reports.
+      if (mark !== this.mark && this.value !== undefined)
+        this.logger.error(`${this.path}: ${this.lastReason}; what was read before stays`);
     } finally {
       this.mark = mark;
     }

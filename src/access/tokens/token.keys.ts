@@ -15,13 +15,16 @@ export class TokenKeys {
     this.file = path === undefined ? undefined : new WatchedFile(path, parseSigningKeys, now);
   }
 
-  /** @throws Error when there is no valid key */
-  async load(): Promise<void> {
-    if (this.file) await this.file.read();
-    else
-      this.stored = parseSigningKeys(
-        await this.store.readOrCreate('token-key', () => Promise.resolve(makeSigningKey())),
-      );
+  /** @throws Error that names the file */
+  async loadFile(): Promise<void> {
+    await this.file?.read();
+  }
+
+  /** The key that the replicas share, unless there is a file. @throws StorageError */
+  async loadStored(): Promise<void> {
+    if (this.file) return;
+    const pem = await this.store.readOrCreate('token-key', () => Promise.resolve(makeSigningKey()));
+    this.stored = parseSigningKeys(pem);
   }
 
   /** The first signs. */

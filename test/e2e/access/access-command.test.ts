@@ -77,3 +77,31 @@ describe('oci-registry robot', { timeout: 120_000 }, () => {
     expect((await run('add', 'x', '--expires', 'soon')).stderr).toContain('must be a duration');
   });
 });
+
+describe('a server with an access file', { timeout: 60_000 }, () => {
+  it('does not start without the files that it names', async () => {
+    await using folder = await Folder.make();
+    const path = folder.file('access.yaml');
+    await writeFile(path, `users_file: ${folder.file('users')}\n${file.replace(/^users_file.*$/m, '')}`);
+    const { code, stderr } = await Program.run(['--access-file', path, 'filesystem', '--root', folder.file('data')]);
+    expect({ code, stderr }).toEqual({ code: 2, stderr: `--access-file: a file: ${folder.file('users')}: ENOENT\n` });
+  });
+
+  it('does not start where anybody could claim to be a replica', async () => {
+    await using folder = await Folder.make();
+    const path = folder.file('access.yaml');
+    await writeFile(path, file);
+    const args = [
+      '--access-file',
+      path,
+      '--advertise-url',
+      'http://10.0.0.7:8080',
+      'filesystem',
+      '--root',
+      folder.path,
+    ];
+    const { code, stderr } = await Program.run(args);
+    expect(code).toBe(2);
+    expect(stderr).toContain('--cluster-key: missing: is required with --access-file and --advertise-url');
+  });
+});
