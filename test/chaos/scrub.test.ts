@@ -77,7 +77,7 @@ describe('damage that a request meets', () => {
       await using stock = await Stock.make({ server: { checkCacheDigest: true, memoryCache: 0 } });
       await stock.pull('app', image);
       for (const part of parts) await damage(stock, part, how);
-      const checked = Reflect.get(stock.blobs, 'checked') as Map<string, true>;
+      const checked = Reflect.get(stock.stored, 'checked') as Map<string, true>;
       checked.clear();
       for (const [index, part] of parts.entries()) {
         const path = index === 0 ? `manifests/${part.digest}` : blobPath(part);

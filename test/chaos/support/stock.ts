@@ -1,6 +1,6 @@
 import { mkdir, stat, utimes, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { MirroredBlobsService } from '../../../src/registry/mirrored/mirrored-blobs.service.js';
+import { StoredBlobs } from '../../../src/registry/reading/stored-blobs.js';
 import { SweepService } from '../../../src/registry/eviction/sweep.service.js';
 import { UsesService } from '../../../src/registry/eviction/uses.service.js';
 import { SpaceLedger } from '../../../src/storage/space/space.ledger.js';
@@ -29,8 +29,8 @@ export class Stock implements AsyncDisposable {
     return this.stage.mirror.app.get(SweepService);
   }
 
-  get blobs(): MirroredBlobsService {
-    return this.stage.mirror.app.get(MirroredBlobsService);
+  get stored(): StoredBlobs {
+    return this.stage.mirror.app.get(StoredBlobs);
   }
 
   /** Adds an image to the registry and pulls all of it. */
