@@ -3,6 +3,7 @@ import { ManifestWriter } from './mirrored/manifest.writer.js';
 import { NamedContent } from './mirrored/named.content.js';
 import { OriginService } from './mirrored/origin.service.js';
 import { OutageAgreement } from './mirrored/outage.agreement.js';
+import { RefusedContent } from './mirrored/refused.content.js';
 import { PermissionService } from './mirrored/permission.service.js';
 import { BlobsService } from './blobs.service.js';
 import { CatalogService } from './catalog.service.js';
@@ -62,6 +63,7 @@ export class RegistryModule {
         NamedContent,
         OriginService,
         OutageAgreement,
+        RefusedContent,
         PermissionService,
         DownloadsService,
         NegativeCache,

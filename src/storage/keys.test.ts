@@ -264,6 +264,15 @@ describe('keys of hosted repositories', () => {
     }
   });
 
+  it('of refusals are records that keep no content', () => {
+    const digest = Digest.of(Buffer.from('a'), 'sha512');
+    for (const key of [keys.refusal(app), keys.refusal(app, digest)]) {
+      expect(isKey(key)).toBe(true);
+      expect(parseRecordKey(key)).toEqual({ kind: 'refusal', namespace: 'local', name: 'team/app' });
+    }
+    expect(keys.refusal(app)).not.toBe(keys.refusal(app, digest));
+  });
+
   it('of referrers are records without content of their own', () => {
     const [subject, manifest] = [Digest.of(Buffer.from('a')), Digest.of(Buffer.from('b'), 'sha512')];
     const key = keys.referrer(app, subject, manifest);

@@ -17,6 +17,8 @@ import { StorageError } from './storage-error.js';
  * repositories/<namespace>/<name>/_referrers/<subject>/<manifest>  hosted: the descriptor that the referrers list shows
  * catalog/<namespace>/<name>                                 hosted: the repository exists
  * repositories/<namespace>/<name>/_lists/<slot>                a page of tags or referrers, as the upstream sent it
+ * repositories/<namespace>/<name>/_refusals/<algorithm>/<hex>    { refusedAt }: the upstream refused that digest here
+ * repositories/<namespace>/<name>/_refusals/repository           { refusedAt }: it refused access to the repository
  * health/probe                                               written to check that the storage accepts writes
  * leases/<algorithm>/<first two hex>/<hex>-<upstream>-<epoch>  which replica downloads that content from that upstream
  * leases/tags/<first two hex>/<hex>-<epoch>                  which one asks about a tag; hex is of the tag's key
@@ -53,6 +55,9 @@ export const keys = {
   catalog: (namespace: Namespace) => `catalog/${component(namespace.toString())}`,
   cataloged: ({ namespace, name }: RepositoryRef) => `${keys.catalog(namespace)}/${orderedName(name)}`,
   list: (repository: RepositoryRef, name: string) => `${keys.repository(repository)}/_lists/${slotOf(name)}`,
+  /** @param digest without it, of the repository. */
+  refusal: (repository: RepositoryRef, digest?: Digest) =>
+    `${keys.repository(repository)}/_refusals/${digest ? `${digest.algorithm}/${digest.hex}` : 'repository'}`,
   probe: 'health/probe',
   /** @param upstream its identity */
   blobLeases: (upstream: string, { algorithm, hex }: Digest) =>
@@ -72,7 +77,7 @@ export const keys = {
 
 /** The subject of a record, parsed from its key. */
 export interface RecordKey {
-  readonly kind: 'blob' | 'manifest' | 'tag' | 'list' | 'referrer';
+  readonly kind: 'blob' | 'manifest' | 'tag' | 'list' | 'referrer' | 'refusal';
   /** The namespace, or its hash when it is too long for a key. */
   readonly namespace: string;
   readonly name: string;
@@ -86,10 +91,11 @@ const recordKinds = {
   tags: 'tag',
   lists: 'list',
   referrers: 'referrer',
+  refusals: 'refusal',
 } as const;
 
 const recordPattern =
-  /^repositories\/([^/]+)\/([^/_][^/]*(?:\/[^/_][^/]*)*)\/_(blobs|manifests|tags|lists|referrers)\/(?:(sha256|sha512)\/)?((?<=\/_referrers\/)[^/]+\/[^/]+|[^/]+)$/;
+  /^repositories\/([^/]+)\/([^/_][^/]*(?:\/[^/_][^/]*)*)\/_(blobs|manifests|tags|lists|referrers|refusals)\/(?:(sha256|sha512)\/)?((?<=\/_referrers\/)[^/]+\/[^/]+|[^/]+)$/;
 
 /** Undefined for keys that are not records of this program. */
 export function parseRecordKey(key: string): RecordKey | undefined {
@@ -98,6 +104,7 @@ export function parseRecordKey(key: string): RecordKey | undefined {
   const [, namespace = '', name = '', folder, algorithm, last = ''] = match;
   const kind = recordKinds[folder as keyof typeof recordKinds];
   const place = { kind, namespace: unescape(namespace), name };
+  if (kind === 'refusal') return place;
   if (kind === 'tag' || kind === 'list' || kind === 'referrer') return algorithm === undefined ? place : undefined;
   const digest = Digest.find(`${algorithm}:${last}`);
   return digest && { ...place, digest };

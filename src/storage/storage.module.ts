@@ -15,6 +15,7 @@ import { ListStore } from './stores/list.store.js';
 import { MaintenanceCounts } from './space/maintenance.counts.js';
 import { ManifestStore } from './stores/manifest.store.js';
 import { OriginStore } from './stores/origin.store.js';
+import { RefusalStore } from './stores/refusal.store.js';
 import { openLedger } from './space/open-ledger.js';
 import { SpaceLedger } from './space/space.ledger.js';
 import { SecretStore } from './stores/secret.store.js';
@@ -130,6 +131,7 @@ export class StorageModule {
       ManifestStore,
       OriginStore,
       ReferrerStore,
+      RefusalStore,
       StoredObjects,
       TagStore,
     ].map(store);
@@ -164,6 +166,7 @@ export class StorageModule {
         ManifestStore,
         OriginStore,
         ReferrerStore,
+        RefusalStore,
         SecretStore,
         SpaceLedger,
         StoredObjects,

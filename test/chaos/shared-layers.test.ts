@@ -82,6 +82,25 @@ describe('a layer that a client skipped because another image had it', () => {
   });
 });
 
+/** The registry refuses the path, then stops; nothing in memory is left of that. */
+async function refuse(scene: Scene, status: number, refused: string): Promise<void> {
+  scene.registry.behaviour.before = ({ kind }, response) => {
+    if (kind !== 'token') response.writeHead(status, { 'content-length': 0 }).end();
+  };
+  expect((await scene.see(refused)).status).toBe(status);
+  scene.registry.behaviour.before = undefined;
+  await scene.registry.stop();
+  scene.clock.pass(60);
+  await scene.restart();
+}
+
+async function availability(scene: Scene, paths: readonly string[]): Promise<number[]> {
+  const statuses: number[] = [];
+  for (const each of paths)
+    for (const method of ['GET', 'HEAD'] as const) statuses.push((await scene.see(each, method)).status);
+  return statuses;
+}
+
 describe('a stored layer in an outage', () => {
   it('is 503 when no manifest of the repository names it', async () => {
     await using scene = await sceneOf([]);
@@ -100,6 +119,42 @@ describe('a stored layer in an outage', () => {
       expect((await scene.see(path)).status).toBe(status);
       await scene.registry.stop();
       for (const method of ['GET', 'HEAD'] as const) expect((await scene.see(path, method)).status).toBe(status);
+    },
+  );
+
+  it.each([401, 403, 404])(
+    'stays refused after %i for it, also when nothing remembers that but the storage',
+    async (status) => {
+      await using scene = await sceneOf(pathsOf('app', app));
+      await refuse(scene, status, path);
+      expect(await availability(scene, [path])).toEqual([503, 503]);
+    },
+  );
+
+  it.each([401, 403, 404])(
+    'stays refused after %i for a manifest that names it, or that an index names',
+    async (status) => {
+      const manifest = `app/manifests/${app.manifest.digest}`;
+      await using scene = await sceneOf([`app/manifests/${index.manifest.digest}`]);
+      scene.registry.addImage('first', app, ['1']);
+      await pull(scene, pathsOf('first', app));
+      await refuse(scene, status, manifest);
+      expect(await availability(scene, [path, manifest])).toEqual([503, 503, 503, 503]);
+    },
+  );
+
+  it.each([401, 403])(
+    'stays refused after %i for a tag of the repository, until the registry agrees to it',
+    async (status) => {
+      await using scene = await sceneOf(pathsOf('app', app));
+      await refuse(scene, status, 'app/manifests/1');
+      expect(await availability(scene, [path])).toEqual([503, 503]);
+      await scene.registry.restart();
+      scene.clock.pass(60);
+      await pull(scene, ['app/manifests/1']);
+      await scene.registry.stop();
+      await scene.restart();
+      expect(await availability(scene, [path])).toEqual([200, 200]);
     },
   );
 

@@ -8,6 +8,7 @@ import { UpstreamClient } from '../../upstream/upstream.client.js';
 import { OriginService, type Claim } from './origin.service.js';
 import { OutageAgreement } from './outage.agreement.js';
 import { PermissionService } from './permission.service.js';
+import { RefusedContent } from './refused.content.js';
 import type { BlobRequest, OpenBlob, SizedHead } from '../blob.js';
 import { counted, unchanged } from '../validity-check.js';
 import { reasonOf, toResponseError } from '../response-error.js';
@@ -42,6 +43,7 @@ export class MirroredBlobsService {
     private readonly permissions: PermissionService,
     private readonly origins: OriginService,
     private readonly outages: OutageAgreement,
+    private readonly refused: RefusedContent,
     private readonly uses: UsesService,
 
     private readonly traffic: TrafficCounts,
@@ -247,7 +249,8 @@ export class MirroredBlobsService {
   /** Asks the upstream, with the repository's credentials, whether it has the blob. */
   private agree(repository: RepositoryRef, digest: Digest): Promise<Claim> {
     const key = keyOf(repository, digest);
-    return this.agreements.run(key, () => this.refusals.guard(key, () => this.upstream.headBlob(repository, digest)));
+    const ask = () => this.refused.watch(repository, digest, () => this.upstream.headBlob(repository, digest));
+    return this.agreements.run(key, () => this.refusals.guard(key, ask));
   }
 
   private async responding<T>(response: Promise<T>): Promise<T> {

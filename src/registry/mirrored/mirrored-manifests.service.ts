@@ -10,6 +10,7 @@ import { UpstreamError } from '../../upstream/upstream-error.js';
 import { ManifestWriter } from './manifest.writer.js';
 import { OriginService } from './origin.service.js';
 import { PermissionService } from './permission.service.js';
+import { RefusedContent } from './refused.content.js';
 import type { ManifestContent, ManifestHead } from '../manifest.js';
 import { counted, unchanged, type ValidityCheck } from '../validity-check.js';
 import { reasonOf, toResponseError } from '../response-error.js';
@@ -39,6 +40,7 @@ export class MirroredManifestsService {
     private readonly permissions: PermissionService,
     private readonly origins: OriginService,
     private readonly outages: OutageAgreement,
+    private readonly refused: RefusedContent,
     private readonly writer: ManifestWriter,
     private readonly uses: UsesService,
     private readonly traffic: TrafficCounts,
@@ -68,10 +70,9 @@ export class MirroredManifestsService {
       this.uses.manifest(repository, digest);
       return this.hit(repository, digest, record);
     }
-    const key = keyOf(repository, digest);
-    const agreed = await this.refusals.guard(key, () => this.linkAgreed(repository, digest));
+    const agreed = await this.guard(repository, digest, () => this.linkAgreed(repository, digest));
     if (agreed) return agreed;
-    const head = await this.refusals.guard(key, () => this.headUpstream(repository, digest));
+    const head = await this.guard(repository, digest, () => this.headUpstream(repository, digest));
     const isOther = head?.digest !== undefined && !head.digest.equals(digest);
     if (head?.mediaType === undefined || head.size === undefined || isOther) return this.getDigest(repository, digest);
     return { digest, mediaType: head.mediaType, size: head.size, cache: 'MISS' };
@@ -148,7 +149,7 @@ export class MirroredManifestsService {
     const body = record && (await this.bodies.find(digest, record.size));
     if (record && body) return { ...this.hit(repository, digest, record, body), size: body.length, body };
     const key = keyOf(repository, digest);
-    return this.fetches.run(key, () => this.refusals.guard(key, () => this.fetchOnce(repository, digest)));
+    return this.fetches.run(key, () => this.guard(repository, digest, () => this.fetchOnce(repository, digest)));
   }
 
   /** Another replica may be fetching it, and registries count GETs against pull limits. */
@@ -181,11 +182,16 @@ export class MirroredManifestsService {
     await this.permissions.recheck(repository, {
       key,
       find: () => this.manifests.reread(repository, digest),
-      ask: () => this.refusals.guard(key, () => this.agree(repository, digest)),
+      ask: () => this.guard(repository, digest, () => this.agree(repository, digest)),
       keep: () => this.link(repository, digest, record),
       forget: () => this.manifests.unlink(repository, digest),
     });
     return record;
+  }
+
+  /** A refusal is remembered: for a short time for other requests, and for good for outages. */
+  private guard<T>(repository: RepositoryRef, digest: Digest, ask: () => Promise<T>): Promise<T> {
+    return this.refusals.guard(keyOf(repository, digest), () => this.refused.watch(repository, digest, ask));
   }
 
   /** A record that cannot be written costs another upstream request later; this response is unaffected. */

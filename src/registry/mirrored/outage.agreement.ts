@@ -5,10 +5,11 @@ import { isOutage } from '../../upstream/health/upstream.health.js';
 import { LocalLimitError } from '../../upstream/upstream-error.js';
 import { NamedContent } from './named.content.js';
 import { OriginService } from './origin.service.js';
+import { RefusedContent } from './refused.content.js';
 
 /**
  * What may be served under a repository while its upstream cannot agree: stored content that the same upstream sent to
- * the same account, and that a stored manifest of the repository names. A client that has a layer from one repository
+ * the same account, that a stored manifest of the repository names, and that the upstream has not refused there. A client that has a layer from one repository
  * skips it when it pulls from another, so no request under the second one has ever asked for it.
  */
 @Injectable()
@@ -18,6 +19,7 @@ export class OutageAgreement {
   constructor(
     private readonly origins: OriginService,
     private readonly named: NamedContent,
+    private readonly refused: RefusedContent,
   ) {}
 
   /**
@@ -27,6 +29,7 @@ export class OutageAgreement {
   async covers(error: unknown, repository: RepositoryRef, digest: Digest): Promise<boolean> {
     if (!isOutage(error) || error instanceof LocalLimitError) return false;
     if (!(await this.origins.isSentToSame(repository, digest))) return false;
+    if (await this.refused.has(repository, digest)) return false;
     if (!(await this.named.has(repository, digest))) return false;
     this.logger.debug(`${digest.toString()} is served to ${repository.toString()} stale: ${error.message}`);
     return true;

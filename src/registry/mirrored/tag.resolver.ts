@@ -15,6 +15,7 @@ import { UpstreamError } from '../../upstream/upstream-error.js';
 import { UpstreamsService } from '../../upstream/upstreams.service.js';
 import { ManifestWriter } from './manifest.writer.js';
 import { PermissionService } from './permission.service.js';
+import { RefusedContent } from './refused.content.js';
 import type { ValidityCheck } from '../validity-check.js';
 import { reasonOf } from '../response-error.js';
 import type { CacheStatus } from '../statistics/traffic.counts.js';
@@ -57,6 +58,7 @@ export class TagResolver {
     private readonly upstreams: UpstreamsService,
     private readonly refusals: NegativeCache,
     private readonly permissions: PermissionService,
+    private readonly refused: RefusedContent,
     private readonly writer: ManifestWriter,
     private readonly lock: RequestLock,
     @Inject(Clock) private readonly clock: Clock,
@@ -106,11 +108,12 @@ export class TagResolver {
   ): Promise<ResolvedTag> {
     const key = `${repository.toString()}:${tag.name}`;
     try {
-      return await this.refusals.guard(key, () => {
+      const request = () => {
         if (record) return this.once(repository, tag, () => this.confirm(repository, tag, record));
         if (method === 'HEAD') return this.lookUp(repository, tag);
         return this.once(repository, tag, () => this.fetch(repository, tag));
-      });
+      };
+      return await this.refusals.guard(key, () => this.refused.watch(repository, undefined, request));
     } catch (error) {
       if (!(error instanceof UpstreamError)) throw error;
       const decision = decide(freshness, error.isDefinitive ? 'refused' : 'failed');
