@@ -5,6 +5,7 @@ import { AccessSettings } from '../src/config/access/access.settings.js';
 import { IssuerSettings } from '../src/config/access/issuer.settings.js';
 import { AccessRuleSettings } from '../src/config/access/rule.settings.js';
 import { HostedSettings } from '../src/config/hosted/hosted.settings.js';
+import { QuotaSettings } from '../src/config/hosted/quota.settings.js';
 import { settingsOf, type Setting } from '../src/config/validation/setting.decorator.js';
 import { storageClasses } from '../src/config/storage.settings.js';
 import { EndpointSettings, UpstreamSettings } from '../src/config/upstream.settings.js';
@@ -70,6 +71,10 @@ ${keys(settingsOf(EndpointSettings))}
 An entry with \`hosted: true\` is a namespace that content is pushed to. It has no upstream, and only these keys:
 
 ${keys(settingsOf(HostedSettings))}
+
+Each entry of \`quotas\` has these keys, both required; [quotas](hosted.md#quotas) says how they count:
+
+${keys(settingsOf(QuotaSettings))}
 
 ### Credentials
 

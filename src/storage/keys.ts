@@ -37,7 +37,8 @@ import { StorageError } from './storage-error.js';
 export const keys = {
   content: ({ algorithm, hex }: Digest) => `blobs/${algorithm}/${hex.slice(0, 2)}/${hex}`,
   origin: ({ algorithm, hex }: Digest) => `origins/${algorithm}/${hex.slice(0, 2)}/${hex}`,
-  repository: ({ namespace, name }: RepositoryRef) => `repositories/${component(namespace.toString())}/${name}`,
+  namespace: (namespace: Namespace) => `repositories/${component(namespace.toString())}`,
+  repository: ({ namespace, name }: RepositoryRef) => `${keys.namespace(namespace)}/${name}`,
   blob: (repository: RepositoryRef, { algorithm, hex }: Digest) =>
     `${keys.repository(repository)}/_blobs/${algorithm}/${hex}`,
   manifests: (repository: RepositoryRef) => `${keys.repository(repository)}/_manifests`,

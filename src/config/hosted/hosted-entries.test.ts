@@ -35,6 +35,9 @@ describe('hosted namespaces of the upstream file', () => {
   immutable_tags: ['v*', '1.0']
   untagged: 7d
   max_size: 200GiB
+  quotas:
+    - {repositories: 'team/**', max_size: 10GiB}
+    - {repositories: '*', max_size: 1GB}
   deletes: false
   sparse_indexes: true
 `,
@@ -44,6 +47,10 @@ describe('hosted namespaces of the upstream file', () => {
       immutableTags: ['v*', '1.0'],
       untagged: 7 * 86_400_000,
       maxSize: 200 * 2 ** 30,
+      quotas: [
+        { repositories: 'team/**', maxSize: 10 * 2 ** 30 },
+        { repositories: '*', maxSize: 1e9 },
+      ],
       deletes: false,
       sparseIndexes: true,
     });
@@ -65,6 +72,24 @@ describe('hosted namespaces of the upstream file', () => {
     ],
     ['untagged: 7', 'upstreams[0].untagged: a number: must be a duration such as 30s, 1h 30m or 14d'],
     ['max_size: 80%', 'upstreams[0].max_size: text: must be a size such as 32MiB or 1GB'],
+    ['quotas: 1GiB', 'upstreams[0].quotas: text: must be a list of maps'],
+    ...['a//b', 'Team/**', '{user}/**', '.'].map((pattern) => [
+      `quotas: [{repositories: '${pattern}', max_size: 1GiB}]`,
+      'upstreams[0].quotas[0].repositories: text: must be a pattern of names within the namespace, such as team/**, in which * stands for characters and ** for components',
+    ]),
+    [
+      "quotas: [{repositories: 'local/team/**', max_size: 1GiB}]",
+      'upstreams[0].quotas[0].repositories: text: is a pattern within the namespace: leave local/ out',
+    ],
+    [
+      'quotas: [{repositories: a, max_size: 1}]',
+      'upstreams[0].quotas[0].max_size: a number: must be a size such as 32MiB or 1GB',
+    ],
+    ['quotas: [{repositories: a}]', 'upstreams[0].quotas[0].max_size: missing: must be a size such as 32MiB or 1GB'],
+    [
+      'quotas: [{repositories: a, max_size: 1GB}, {repositories: a, max_size: 2GB}]',
+      'upstreams[0].quotas[1]: a map: repeats upstreams[0].quotas[0]',
+    ],
     ['deletes: maybe', 'upstreams[0].deletes: text: must be true, false, 1 or 0'],
     ['colour: red', 'upstreams[0].colour: text: is not a known setting'],
   ])('have the mistake %s reported', (line, expected) => {

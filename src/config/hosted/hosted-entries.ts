@@ -1,5 +1,6 @@
 import { kindOf, type Problem } from '../configuration-error.js';
 import { HostedSettings } from './hosted.settings.js';
+import { QuotaSettings } from './quota.settings.js';
 import { UpstreamSettings } from '../upstream.settings.js';
 import { parseBoolean, settingsOf } from '../validation/setting.decorator.js';
 import { validateSettings, type Values } from '../validation/validation.js';
@@ -23,12 +24,39 @@ export function readHosted(entries: readonly Entry[], problems: Problem[]): Host
     const own = Object.fromEntries(Object.entries(values).filter(([name]) => !isOfUpstream.includes(name)));
     const { value, problems: found } = validateSettings(HostedSettings, own, (name) => `${path}.${name}`);
     problems.push(...found);
+    if (Array.isArray(own.quotas)) value.quotas = readQuotas(value, own.quotas, `${path}.quotas`, problems);
     for (const name of isOfUpstream) {
       const reason = 'has no meaning for a hosted namespace, which has no upstream';
       problems.push({ path: `${path}.${name}`, kind: kindOf(values[name]), reason });
     }
     return value;
   });
+}
+
+/** Entries that are no maps have been reported by the rule of the list. */
+function readQuotas(
+  { namespace }: HostedSettings,
+  entries: readonly unknown[],
+  path: string,
+  problems: Problem[],
+): QuotaSettings[] {
+  const isMap = (entry: unknown): entry is Values =>
+    typeof entry === 'object' && entry !== null && !Array.isArray(entry);
+  const read: QuotaSettings[] = [];
+  for (const [index, entry] of entries.filter(isMap).entries()) {
+    const at = `${path}[${index}]`;
+    const { value, problems: found } = validateSettings(QuotaSettings, entry, (name) => `${at}.${name}`);
+    problems.push(...found);
+    const { repositories } = value;
+    const earlier = read.findIndex((other) => other.repositories === repositories);
+    if (earlier !== -1) problems.push({ path: at, kind: 'a map', reason: `repeats ${path}[${earlier}]` });
+    if (typeof repositories === 'string' && repositories.startsWith(`${namespace}/`)) {
+      const reason = `is a pattern within the namespace: leave ${namespace}/ out`;
+      problems.push({ path: `${at}.repositories`, kind: 'text', reason });
+    }
+    read.push(value);
+  }
+  return read;
 }
 
 const hostedKeys = new Set(settingsOf(HostedSettings).map(({ name }) => name));

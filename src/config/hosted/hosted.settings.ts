@@ -1,8 +1,9 @@
 import { IsOptional } from 'class-validator';
 import { parseDuration } from '../values/duration.js';
 import { parseSize } from '../values/size.js';
-import { AreTagPatterns, IsDuration, IsFlag, IsRegistryHost, IsSize } from '../validation/rules.js';
+import { AreMaps, AreTagPatterns, IsDuration, IsFlag, IsRegistryHost, IsSize } from '../validation/rules.js';
 import { parseBoolean, Setting } from '../validation/setting.decorator.js';
+import type { QuotaSettings } from './quota.settings.js';
 
 /** One hosted entry of the upstream file: a namespace whose content is pushed here. Durations are in milliseconds. */
 export class HostedSettings {
@@ -43,11 +44,21 @@ export class HostedSettings {
   @Setting({
     name: 'max_size',
     parse: parseSize,
-    description: 'maximum size of what the namespace holds; a push beyond it is refused',
+    description:
+      'maximum size of what the namespace holds, each content counted once however many repositories have it; a push beyond it is refused',
   })
   @IsOptional()
   @IsSize()
   maxSize?: number;
+
+  @Setting({
+    name: 'quotas',
+    default: '[]',
+    description:
+      'limits on what some repositories hold together: maps with repositories, a pattern of names within the namespace such as `team/**`, and max_size; each that matches counts',
+  })
+  @AreMaps()
+  quotas: QuotaSettings[] = [];
 
   @Setting({
     name: 'deletes',

@@ -1,5 +1,6 @@
 import { ValidateBy, type ValidationOptions } from 'class-validator';
 import { nameComponent, Namespace } from '../../oci/namespace.js';
+import { RepositoryPattern } from '../../oci/patterns/repository-pattern.js';
 import { maxNameLength } from '../../oci/repository.js';
 import { Secret } from '../values/secret.js';
 import { parseListenAddress } from '../values/listen-address.js';
@@ -141,6 +142,14 @@ export const AreTagPatterns = () =>
     (value) => Array.isArray(value) && value.every(isTagPattern),
   );
 
+/** A pattern of names within a namespace, without placeholders. */
+export const IsPatternOfNames = () =>
+  rule(
+    'isPatternOfNames',
+    'must be a pattern of names within the namespace, such as team/**, in which * stands for characters and ** for components',
+    isPatternOfNames,
+  );
+
 export const IsTagTtl = () =>
   rule('isTagTtl', 'must be immutable, always, or a duration such as 10m', (value) => typeof value === 'number');
 
@@ -220,4 +229,14 @@ function isHttpUrl(value: unknown): boolean {
   if (typeof value !== 'string' || !/^https?:\/\//.test(value) || !URL.canParse(value)) return false;
   const { username, password, search, hash } = new URL(value);
   return username === '' && password === '' && search === '' && hash === '';
+}
+
+function isPatternOfNames(value: unknown): boolean {
+  if (typeof value !== 'string') return false;
+  try {
+    const pattern = RepositoryPattern.parse(`namespace/${value}`);
+    return pattern.placeholders.length === 0 && !pattern.isUnmatchable;
+  } catch {
+    return false;
+  }
 }

@@ -25,3 +25,12 @@ export function parseQuota(text: string): Quota | undefined {
   const [, percent] = /^\s*(\d{1,3}(?:\.\d)?)\s*%\s*$/.exec(text) ?? [];
   return percent === undefined ? parseSize(text) : { share: Number(percent) / 100 };
 }
+
+const binary = ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB'] as const;
+
+/** `1.5 GiB`: at most three significant digits, so that columns stay narrow. */
+export function sizeText(bytes: number): string {
+  const power = bytes < 1 ? 0 : Math.min(binary.length - 1, Math.floor(Math.log2(bytes) / 10));
+  const value = bytes / 1024 ** power;
+  return `${power === 0 || value >= 100 ? Math.round(value) : Number(value.toFixed(1))} ${binary[power] ?? ''}`;
+}

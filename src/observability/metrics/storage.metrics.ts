@@ -52,6 +52,24 @@ export const storageMetrics: readonly OfRegistry[] = [
     read: ({ space }) => known(space.quota),
   },
   {
+    name: 'oci_registry_hosted_used_bytes',
+    type: 'gauge',
+    help: 'Bytes that repositories with a quota hold, each digest counted once: as counted last, plus additions since',
+    labels: ['namespace', 'repositories'],
+    read: ({ hostedQuotas }) =>
+      hostedQuotas.flatMap(({ namespace, repositories, used }) =>
+        used === undefined ? [] : [{ labels: [namespace, repositories], value: used }],
+      ),
+  },
+  {
+    name: 'oci_registry_hosted_limit_bytes',
+    type: 'gauge',
+    help: 'Limit on the bytes that these repositories may hold (max_size, quotas); ** is the whole namespace',
+    labels: ['namespace', 'repositories'],
+    read: ({ hostedQuotas }) =>
+      hostedQuotas.map(({ namespace, repositories, limit }) => ({ labels: [namespace, repositories], value: limit })),
+  },
+  {
     name: 'oci_registry_sweeps_total',
     type: 'counter',
     help: 'Finished sweeps',

@@ -1,11 +1,4 @@
-const binary = ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB'] as const;
-
-/** `1.5 GiB`: at most three significant digits, so that columns stay narrow. */
-export function sizeText(bytes: number): string {
-  const power = bytes < 1 ? 0 : Math.min(binary.length - 1, Math.floor(Math.log2(bytes) / 10));
-  const value = bytes / 1024 ** power;
-  return `${power === 0 || value >= 100 ? Math.round(value) : Number(value.toFixed(1))} ${binary[power] ?? ''}`;
-}
+export { sizeText } from '../../config/values/size.js';
 
 /** `97 %`; 100 only for all, 0 only for none. */
 export function ratioText(part: number, whole: number): string {

@@ -11,7 +11,7 @@ import { RangeRefused, type ChunkRange, type PushBody, type UploadPlace } from '
 import { toResponseError } from '../response-error.js';
 import { HostedBlobsService } from './hosted-blobs.service.js';
 import { OpenSessions, SessionEnded } from './open.sessions.js';
-import { QuotaService } from './quota.service.js';
+import { QuotaExceeded, QuotaService } from './quota.service.js';
 import { receiveBody } from './receive-body.js';
 
 /** Bytes after which a session records where it stands. */
@@ -35,7 +35,8 @@ export class HostedUploadsService {
     options: { readonly algorithm?: DigestAlgorithm | undefined; readonly startedBy?: string | undefined },
   ): Promise<UploadPlace> {
     return this.responding(async () => {
-      await this.quota.check(repository, 0);
+      // Its size is unknown, but not that a full quota has no room for it.
+      await this.quota.check(repository, 1);
       const session = await this.uploads.begin(repository, options);
       this.sessions.keep(session);
       return this.placeOf(session);
@@ -52,7 +53,8 @@ export class HostedUploadsService {
     return this.responding(() =>
       this.sessions.run(repository, id, epoch, async (session, signal) => {
         this.assertStart(session, range);
-        await this.receive(session, range, body, signal);
+        const admit = (size: number) => this.quota.check(repository, size);
+        await endingWhenFull(session, () => this.receive(session, range, body, admit, signal));
         return { result: this.placeOf(session), goesOn: true };
       }),
     );
@@ -71,16 +73,15 @@ export class HostedUploadsService {
         this.assertStart(session, range);
         // Nothing came before, so that the content can be written where it belongs.
         const whole = session.size === 0;
-        const size = await (whole
-          ? this.receiveWhole(repository, digest, range, body, signal)
-          : this.receiveRest(session, digest, range, body, signal));
+        const size = await endingWhenFull(session, () =>
+          whole
+            ? this.receiveWhole(repository, digest, range, body, signal)
+            : this.receiveRest(repository, session, digest, range, body, signal),
+        );
         if (size === undefined) {
           if (whole) await session.abort();
           throw new SessionEnded(wrongDigest(digest));
         }
-        await this.blobs.add(repository, digest, size).catch((error: unknown) => {
-          throw whole ? error : ended(error);
-        });
         if (whole) await session.abort();
         return { result: undefined, goesOn: false };
       }),
@@ -93,7 +94,6 @@ export class HostedUploadsService {
       const signal = new AbortController().signal;
       const size = await this.receiveWhole(repository, digest, undefined, body, signal);
       if (size === undefined) throw wrongDigest(digest);
-      await this.blobs.add(repository, digest, size);
     });
   }
 
@@ -124,10 +124,14 @@ export class HostedUploadsService {
   /** Adds stored content of another repository. @param size of the content */
   mount(repository: RepositoryRef, digest: Digest, size: number): Promise<void> {
     return this.responding(async () => {
-      await this.quota.check(repository, size);
-      await this.blobs.add(repository, digest, size);
+      await this.quota.within(repository, digest, size, () => this.add(repository, digest, size));
       this.uses.blob(repository, digest);
     });
+  }
+
+  private async add(repository: RepositoryRef, digest: Digest, size: number): Promise<number> {
+    await this.blobs.add(repository, digest, size);
+    return size;
   }
 
   private placeOf({ id, size, epoch }: UploadRecord): UploadPlace {
@@ -144,11 +148,14 @@ export class HostedUploadsService {
     session: UploadSession,
     range: ChunkRange | undefined,
     body: PushBody,
+    admit: (size: number) => Promise<void>,
     signal: AbortSignal,
   ): Promise<void> {
     let unsaved = 0;
+    await admit(session.size + (body.length ?? 0));
     const limits = { range, before: session.size, most: this.settings.maxBlobSize };
     const take = async (chunk: Uint8Array) => {
+      await admit(session.size + chunk.length);
       await session.append(chunk);
       unsaved += chunk.length;
       if (unsaved < checkpointBytes) return;
@@ -166,19 +173,24 @@ export class HostedUploadsService {
 
   /** @returns undefined when the digest does not match. The session has ended then. */
   private async receiveRest(
+    repository: RepositoryRef,
     session: UploadSession,
     digest: Digest,
     range: ChunkRange | undefined,
     body: PushBody,
     signal: AbortSignal,
   ): Promise<number | undefined> {
-    if (body.length !== 0) await this.receive(session, range, body, signal);
+    const admit = (size: number) => this.quota.check(repository, size, digest);
+    if (body.length !== 0) await this.receive(session, range, body, admit, signal);
     this.uses.hold(digest);
-    try {
-      return await session.commit(digest);
-    } catch (error) {
-      throw error instanceof UploadLost ? error : ended(error);
-    }
+    return this.quota.within(repository, digest, session.size, async () => {
+      try {
+        const size = await session.commit(digest);
+        return size === undefined ? undefined : await this.add(repository, digest, size);
+      } catch (error) {
+        throw error instanceof UploadLost ? error : ended(error);
+      }
+    });
   }
 
   /** @returns undefined when the digest does not match */
@@ -189,20 +201,25 @@ export class HostedUploadsService {
     body: PushBody,
     signal: AbortSignal,
   ): Promise<number | undefined> {
-    await this.quota.check(repository, body.length ?? 0);
+    await this.quota.check(repository, body.length ?? 0, digest);
     const ingest = await this.content.createIngest(digest, { size: body.length });
     const hash = digest.hasher();
     try {
       const limits = { range, before: 0, most: this.settings.maxBlobSize };
+      let received = 0;
       const take = async (chunk: Uint8Array) => {
+        received += chunk.length;
+        await this.quota.check(repository, received, digest);
         hash.update(chunk);
         await ingest.append(chunk);
       };
       const size = await receiveBody(body, limits, take, signal);
       if (!digest.matches(hash)) return undefined;
       this.uses.hold(digest);
-      await this.content.commit(ingest, digest);
-      return size;
+      return await this.quota.within(repository, digest, size, async () => {
+        await this.content.commit(ingest, digest);
+        return this.add(repository, digest, size);
+      });
     } finally {
       // Does nothing after a commit.
       await ingest.abort();
@@ -221,6 +238,17 @@ export class HostedUploadsService {
 
 function wrongDigest(digest: Digest): OciError {
   return new OciError('DIGEST_INVALID', `the content does not have the digest ${digest.toString()}`);
+}
+
+/** Ends a session that can never be completed: the quota has no room for what it has. */
+async function endingWhenFull<T>(session: UploadSession, action: () => Promise<T>): Promise<T> {
+  try {
+    return await action();
+  } catch (error) {
+    if (!(error instanceof QuotaExceeded)) throw error;
+    await session.abort();
+    throw new SessionEnded(error);
+  }
 }
 
 /** The error of a session that has ended with it. */

@@ -47,9 +47,11 @@ export class ManifestPushesService {
     const tags = distinct([...(reference instanceof Tag ? [reference] : []), ...pushed.tags]);
     const conditionsOf = (tag: Tag): Preconditions => (tag === reference ? pushed : {});
     for (const tag of tags) await this.tags.check(repository, tag, digest, conditionsOf(tag));
-    await this.quota.check(repository, pushed.body.length);
+    const { length } = pushed.body;
+    await this.quota.check(repository, length, digest);
     await this.assertWhole(repository, document);
-    const isNew = await this.record(repository, document, pushed.body);
+    const record = () => this.record(repository, document, pushed.body);
+    const isNew = (await this.quota.within(repository, digest, length, record)) === true;
     const manifest = recordOf(document, pushed.body);
     for (const tag of tags) await this.tags.write(repository, tag, digest, manifest, conditionsOf(tag));
     // A deletion at the same time may have removed the record before the tags were there.

@@ -7,6 +7,7 @@ import { UpstreamClient } from '../../upstream/upstream.client.js';
 import { UpstreamCounts } from '../../upstream/health/upstream.counts.js';
 import type { UpstreamState } from '../../upstream/health/upstream.state.js';
 import { UpstreamsService } from '../../upstream/upstreams.service.js';
+import { QuotaService, type QuotaUsage } from '../hosted/quota.service.js';
 import { DownloadsService, type DownloadCounts } from '../mirrored/downloads/downloads.service.js';
 import { hitsOf, otherNamespaces, TrafficCounts, type NamespaceTraffic } from './traffic.counts.js';
 
@@ -46,7 +47,13 @@ export class RegistryStatistics {
     readonly maintenance: MaintenanceCounts,
     /** Space used, and the quota. */
     readonly space: SpaceLedger,
+    private readonly quotas: QuotaService,
   ) {}
+
+  /** What hosted namespaces may hold, and hold. */
+  get hostedQuotas(): QuotaUsage[] {
+    return this.quotas.all;
+  }
 
   /** By namespace, `other` last. The namespaces never change. */
   get namespaces(): NamespaceStatistics[] {

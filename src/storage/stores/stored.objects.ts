@@ -1,9 +1,10 @@
 import type { Digest } from '../../oci/digest.js';
+import type { Namespace } from '../../oci/namespace.js';
 import { HotCache } from './hot.cache.js';
 import { contentFolders, keys, parseContentKey, parseOriginKey, parseRecordKey, type RecordKey } from '../keys.js';
 import { parseRecord, permissionOf, RecordStore, sizeOf, type RecordFields } from './record.store.js';
 import { SpaceLedger } from '../space/space.ledger.js';
-import { orAbsent } from '../storage-error.js';
+import { orAbsent, StorageError } from '../storage-error.js';
 import type { ObjectEntry, StorageProvider } from '../storage.provider.js';
 
 /** A listed record. */
@@ -31,6 +32,17 @@ export class StoredObjects {
       const about = parseRecordKey(entry.key);
       if (about) yield { ...entry, ...about };
     }
+  }
+
+  /** The records of one namespace. @throws StorageError, at the end also when some of them could not be listed */
+  async *recordsOf(namespace: Namespace): AsyncGenerator<StoredRecord> {
+    const folder = keys.namespace(namespace);
+    for await (const entry of this.provider.list(folder)) {
+      const about = parseRecordKey(entry.key);
+      if (about) yield { ...entry, ...about };
+    }
+    if (this.provider.isIncomplete?.(folder) === true)
+      throw new StorageError('failed', `a folder below ${folder} cannot be read`);
   }
 
   /** Whether the latest `records` or `contents` saw everything; a folder that cannot be read may hold more. */
