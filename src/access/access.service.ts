@@ -1,4 +1,4 @@
-import { Inject, Injectable, type OnModuleInit } from '@nestjs/common';
+import { Inject, Injectable, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
 import type { AccessSettings } from '../config/access/access.settings.js';
 import type { Right } from '../config/access/rule.settings.js';
 import { ConfigurationError, type Problem } from '../config/configuration-error.js';
@@ -6,6 +6,7 @@ import { Clock } from '../config/clock/clock.js';
 import { accessSettings } from '../config/config.module.js';
 import type { RepositoryRef } from '../oci/repository.js';
 import { Authenticator } from './authenticators/authenticator.js';
+import { AuditLog, type AuditEntry } from './audit.log.js';
 import { readAuthorization } from './authorization.js';
 import { ClientOrigins, type ClientOrigin, type ClientRequest } from './client.origin.js';
 import { AccessRules, type Decision } from './rules/access.rules.js';
@@ -24,12 +25,13 @@ export interface IssuedToken {
 
 /** Who clients are and what they may do. Without an access file nobody signs in, and rules decide nothing. */
 @Injectable()
-export class AccessService implements OnModuleInit {
+export class AccessService implements OnModuleInit, OnApplicationShutdown {
   private readonly rules: AccessRules;
   private readonly authenticator: Authenticator;
   private readonly keys: TokenKeys;
   private readonly tokens: TokenService;
   private readonly origins: ClientOrigins;
+  private readonly audit: AuditLog;
   /** The name of this server in the token protocol, which its tokens are issued for. */
   readonly service: string;
 
@@ -40,6 +42,7 @@ export class AccessService implements OnModuleInit {
   ) {
     this.rules = new AccessRules(settings?.rules ?? []);
     this.authenticator = new Authenticator(settings, clock);
+    this.audit = new AuditLog(settings?.auditLog, () => clock.now());
     this.origins = new ClientOrigins(settings?.publicUrl, settings?.trustedProxies ?? []);
     this.service = settings?.publicUrl === undefined ? 'oci-registry' : new URL(settings.publicUrl).host;
     this.keys = new TokenKeys(settings?.tokenKeyFile, store, () => clock.monotonic());
@@ -65,6 +68,19 @@ export class AccessService implements OnModuleInit {
     });
     if (problems.length > 0) throw new ConfigurationError(problems);
     await this.keys.loadStored();
+  }
+
+  onApplicationShutdown(): Promise<void> {
+    return this.audit.close();
+  }
+
+  get isAudited(): boolean {
+    return this.audit.isOn;
+  }
+
+  /** Notes a decision in the audit log. */
+  note(entry: AuditEntry): void {
+    this.audit.write(entry);
   }
 
   clientOf(request: ClientRequest): ClientOrigin {

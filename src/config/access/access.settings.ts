@@ -44,6 +44,14 @@ export class AccessSettings {
   @IsText('the path of a PEM file', 4096)
   tokenKeyFile?: string;
 
+  @Setting({
+    name: 'audit_log',
+    description: 'file to which each decision is appended as a JSON line, or `stdout`; none unless set',
+  })
+  @IsOptional()
+  @IsText('the path of a file, or stdout', 4096)
+  auditLog?: string;
+
   @Setting({ name: 'groups', default: '{}', description: 'groups of users: lists of user names by name' })
   @AreGroups()
   groups: Record<string, string[]> = {};

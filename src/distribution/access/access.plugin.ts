@@ -2,7 +2,7 @@ import type { INestApplicationContext } from '@nestjs/common';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { TLSSocket } from 'node:tls';
 import { AccessService } from '../../access/access.service.js';
-import { identify, signedInField } from '../../access/identified.request.js';
+import { identify, signedInField, signedInOf } from '../../access/identified.request.js';
 import { anonymous, isAnonymous } from '../../access/rules/identity.js';
 import { SignInRefused, type SignedIn } from '../../access/sign-in.js';
 import type { Scope } from '../../access/tokens/scope.js';
@@ -43,17 +43,19 @@ class AccessHook {
   ) {}
 
   async decide(request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply | undefined> {
+    const right = rightOf(request.method, request.routeOptions.url);
     try {
-      const right = rightOf(request.method, request.routeOptions.url);
       if (right === undefined) throw new OciError('DENIED');
       if (this.isFree(right, request)) return undefined;
       const client = this.access.clientOf(clientRequestOf(request));
       const signedIn = await (isOptional(right) ? this.trySignIn(request, client) : this.signIn(request, client));
       identify(request, signedIn);
-      this.assert(right, request, signedIn, client);
+      const rule = this.assert(right, request, signedIn, client);
+      if (rule !== undefined) this.note(right, request, rule);
       return undefined;
     } catch (error) {
       const response = toOciError(error, request.method);
+      this.note(right, request, undefined, response.message);
       Object.assign(request, { refusal: `${response.code}: ${response.message}` });
       const { status, headers, body } = errorResponse(response);
       const challenge = error instanceof Challenged ? { 'www-authenticate': error.challenge } : {};
@@ -101,15 +103,35 @@ class AccessHook {
     return this.challenge(message, client, this.wantedScope(request), 'invalid_token');
   }
 
-  private assert(right: RouteRight, request: FastifyRequest, signedIn: SignedIn, client: Client): void {
+  private note(right: RouteRight | undefined, request: FastifyRequest, rule?: number, refusal?: string): void {
+    if (!this.access.isAudited) return;
+    const { repository, reference, digest, id } = (request.params ?? {}) as Partial<Record<string, string>>;
+    const signedIn = signedInOf(request);
+    const about = reference ?? digest ?? id;
+    this.access.note({
+      request: request.id,
+      address: this.access.clientOf(clientRequestOf(request)).address,
+      ...(signedIn && { signedIn }),
+      action: typeof right === 'object' ? right.right : 'sign in',
+      ...(repository !== undefined && { repository }),
+      ...(about !== undefined && { reference: about }),
+      ...(rule !== undefined && { rule: rule - 1 }),
+      ...(refusal !== undefined && { refusal }),
+    });
+  }
+
+  /** @returns the number of the rule that allows it, where one decides. @throws OciError */
+  private assert(right: RouteRight, request: FastifyRequest, signedIn: SignedIn, client: Client): number | undefined {
     if (right === 'credentials') {
       // Docker asks here what it needs to sign in with, and never again.
       if (authorizationOf(request).length === 0) throw this.challenge('authentication required', client);
-    } else if (typeof right === 'object') this.assertRight(right.right, repositoryOf(request), signedIn, client);
+    } else if (typeof right === 'object') return this.assertRight(right.right, repositoryOf(request), signedIn, client);
+    return undefined;
   }
 
-  private assertRight(right: Right, repository: RepositoryRef, signedIn: SignedIn, client: Client): void {
-    if (this.access.decide(signedIn, right, repository).isAllowed) return;
+  private assertRight(right: Right, repository: RepositoryRef, signedIn: SignedIn, client: Client): number {
+    const decision = this.access.decide(signedIn, right, repository);
+    if (decision.isAllowed) return decision.rule;
     const scope = scopeOf(repository.toString(), right);
     const { identity, scopes } = signedIn;
     const isPermitted = this.access.decideByRules(identity, right, repository).isAllowed;

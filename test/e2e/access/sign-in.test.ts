@@ -1,5 +1,5 @@
 import { hash as bcrypt } from 'bcryptjs';
-import { writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import type { Response } from 'supertest';
 import { describe, expect, it } from 'vitest';
 import { parseChallenges } from '../../../src/oci/challenge.js';
@@ -178,5 +178,31 @@ describe('signing in', () => {
     expect((await mirror.request.delete(blob).set('authorization', basic('anna'))).status).toBe(403);
     const challenged = await mirror.request.post('/v2/local/anna/app/blobs/uploads/');
     expect(challengeOf(challenged)).toMatchObject({ scope: 'repository:local/anna/app:pull,push' });
+  });
+
+  it('is in the audit log, with the rule and without secrets', async () => {
+    await using folder = await Folder.make();
+    {
+      await using scene = await setUp(rules, `audit_log: ${folder.file('audit')}\n`);
+      const { mirror } = scene;
+      const refused = await mirror.request.get(path);
+      const token = await tokenFor(mirror, refused, basic('anna'));
+      await mirror.request.get(path).set('authorization', `Bearer ${token}`);
+      await mirror.request.get(path).set('authorization', basic('bert'));
+      await mirror.request.get(path).set('authorization', basic('anna', 'wrong'));
+    }
+    const text = await readFile(folder.file('audit'), 'utf8');
+    const lines = text
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line) as Record<string, unknown>);
+    const about = { action: 'pull', repository: 'registry.test/team/app', reference: 'v1', address: '127.0.0.1' };
+    expect(lines).toMatchObject([
+      { ...about, subject: 'anonymous', allowed: false, refusal: 'authentication required' },
+      { ...about, subject: 'user:anna', issuer: 'htpasswd', allowed: true, rule: 0 },
+      { ...about, subject: 'user:bert', allowed: false, refusal: 'user:bert may not pull registry.test/team/app' },
+      { ...about, allowed: false, refusal: 'the credentials are not valid' },
+    ]);
+    expect(text).not.toMatch(/secret|wrong|Bearer|Basic|eyJ/);
   });
 });
