@@ -158,8 +158,8 @@ describe('replicas', () => {
     await using fleet = await Fleet.start({ replicas: 2 });
     const blob = makeBlob(1_000_000, 'of one repository');
     fleet.registry.addBlob('app', blob);
-    const gate = new Gate();
-    fleet.registry.behaviour.before = heldBlob(blob, 500_000, gate);
+    using gate = new Gate();
+    fleet.registry.behaviour.before = heldBlob(blob, 500_000, gate, 'app');
     const [one = '', two = ''] = fleet.urls(`app/blobs/${blob.digest}`);
     const first = await Watcher.open(one, blob.body);
     const other = await pull(two.replace('/app/', '/other/'), blob.body);
