@@ -37,7 +37,7 @@ describe('a misspelt name', inParallel, () => {
     [['doctor', 'filesytem'], 'did you mean filesystem?'],
     [['swep'], 'did you mean sweep?'],
     [['wram', 'busybox'], 'did you mean warm?'],
-    [['planted-secret'], 'the commands are filesystem, s3, custom, doctor, warm'],
+    [['planted-secret'], 'the commands are filesystem, s3, custom, doctor, access, robot, warm'],
   ])('of a command: %j', async (args, hint) => {
     const lines = await mistakes(args);
     expect(lines[0]).toContain('unknown command');
