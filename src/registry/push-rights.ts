@@ -26,8 +26,11 @@ export class PushRights {
     }
     if (!this.hosted.has(namespace)) {
       const { names } = this.hosted;
-      const others = names.length === 0 ? 'no namespace is hosted' : `hosted namespaces: ${names.join(', ')}`;
-      throw new OciError('UNSUPPORTED', `${namespace.toString()} is mirrored and cannot be pushed to; ${others}`);
+      const others = names.length === 0 ? '' : `, or to one of the hosted namespaces: ${names.join(', ')}`;
+      throw new OciError(
+        'UNSUPPORTED',
+        `${namespace.toString()} is mirrored here, for pulls only: push to the registry itself${others}`,
+      );
     }
     // With an access file its rules have decided before.
     if (!this.settings.allowAnonymousPush && !this.access) {

@@ -95,18 +95,20 @@ describe('a push', () => {
     expect(stage.asked).toEqual([]);
   });
 
-  it.each(['/v2/', '/v2/_catalog', '/v2/%2e%2e/x', '/v2/a b/blobs/uploads/'])(
-    'without a registry too: %s',
-    async (path) => {
-      await using mirror = await Mirror.start();
-      const reply = await exchange(
-        mirror.url,
-        `POST ${path.replace(' ', '%20')} HTTP/1.1\r\nhost: m\r\nconnection: close\r\n\r\n`,
-      );
-      expectError(reply, 405, 'UNSUPPORTED');
-      expect(reply.body.toString()).toContain('mirrored here, for pulls only');
-    },
-  );
+  const post = (mirror: Mirror, path: string) =>
+    exchange(mirror.url, `POST ${path} HTTP/1.1\r\nhost: m\r\nconnection: close\r\n\r\n`);
+
+  it.each(['/v2/', '/v2/_catalog', '/v2/%2e%2e/x'])('without a registry too: %s', async (path) => {
+    await using mirror = await Mirror.start();
+    const reply = await post(mirror, path);
+    expectError(reply, 405, 'UNSUPPORTED');
+    expect(reply.body.toString()).toContain('mirrored here, for pulls only');
+  });
+
+  it('to a name that no repository has is told that', async () => {
+    await using mirror = await Mirror.start();
+    expectError(await post(mirror, '/v2/a%20b/blobs/uploads/'), 400, 'NAME_INVALID');
+  });
 });
 
 /** Everything until the server ends the connection, more than one answer. */
