@@ -20,7 +20,7 @@ const load = [
   'test/e2e/observability/bounded.test.ts',
   'test/e2e/lazy-pull.test.ts',
   'test/e2e/hosted/many-tags.test.ts',
-  'test/e2e/push/stalling-clients.test.ts',
+  'test/e2e/push/{kill,stalling-clients}.test.ts',
   'test/e2e/security/{exhaustion,fuzz,long-lists,memory,pipelining,quota,shares}.test.ts',
   'test/chaos/{commit,kill,many-objects,orphans,rolling-restart,silent-names,storm}.test.ts',
 ];

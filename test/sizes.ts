@@ -7,7 +7,8 @@ const size = (...sizes: readonly [desk: number, gate: number, night: number]): n
 export const sizes = {
   /** Requests of nonsense that one process is sent. */
   fuzzedRequests: size(20_000, 100_000, 1_000_000),
-  /** How often the program is killed, with content in a folder and in a bucket. `KILLS` sets both. */
+  /** How often the program is killed, with content in a folder, during pushes to a folder, and with content in a bucket. `KILLS` sets all. */
   kills: Number(process.env.KILLS ?? size(50, 50, 1_000)),
+  killsOfPushes: Number(process.env.KILLS ?? size(20, 50, 1_000)),
   killsOnBucket: Number(process.env.KILLS ?? size(25, 25, 1_000)),
 } as const;
