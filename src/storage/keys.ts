@@ -22,7 +22,8 @@ import { StorageError } from './storage-error.js';
  * health/probe                                               written to check that the storage accepts writes
  * leases/<algorithm>/<first two hex>/<hex>-<upstream>-<epoch>  which replica downloads that content from that upstream
  * leases/tags/<first two hex>/<hex>-<epoch>                  which one asks about a tag; hex is of the tag's key
- * leases/manifests/<first two hex>/<hex>-<epoch>             which one gets a manifest; hex is of the record's key
+ * leases/manifests/<first two hex>/<hex>-<epoch>             which one gets a manifest; hex is of the record's key. Also
+ *                                                            which one removes garbage; hex is of the folder's key
  * uploads/<first two hex>/<id>-<epoch>                       an upload session, where it stood when that epoch had it
  * damaged/<former key>                                       quarantined objects, kept for a week
  * secrets/<name>                                             keys that the replicas share, made by the first of them
@@ -39,8 +40,8 @@ export const keys = {
   origin: ({ algorithm, hex }: Digest) => `origins/${algorithm}/${hex.slice(0, 2)}/${hex}`,
   namespace: (namespace: Namespace) => `repositories/${component(namespace.toString())}`,
   repository: ({ namespace, name }: RepositoryRef) => `${keys.namespace(namespace)}/${name}`,
-  blob: (repository: RepositoryRef, { algorithm, hex }: Digest) =>
-    `${keys.repository(repository)}/_blobs/${algorithm}/${hex}`,
+  blobs: (repository: RepositoryRef) => `${keys.repository(repository)}/_blobs`,
+  blob: (repository: RepositoryRef, { algorithm, hex }: Digest) => `${keys.blobs(repository)}/${algorithm}/${hex}`,
   manifests: (repository: RepositoryRef) => `${keys.repository(repository)}/_manifests`,
   manifest: (repository: RepositoryRef, { algorithm, hex }: Digest) =>
     `${keys.manifests(repository)}/${algorithm}/${hex}`,
@@ -66,7 +67,9 @@ export const keys = {
   tagLeases: (repository: RepositoryRef, tag: Tag) => leasesOf('tags', keys.tag(repository, tag)),
   manifestLeases: (repository: RepositoryRef, digest: Digest) =>
     leasesOf('manifests', keys.manifest(repository, digest)),
-  /** @param leases from one of the three functions above; it is a prefix, not a folder. */
+  /** Of the process that removes garbage from a hosted repository. */
+  garbageLeases: (repository: RepositoryRef) => leasesOf('manifests', keys.manifests(repository)),
+  /** @param leases from one of the functions above; it is a prefix, not a folder. */
   lease: (leases: string, epoch: number) => `${leases}-${String(epoch).padStart(8, '0')}`,
   /** @param id `isIngestId`. The folder holds other sessions too. */
   uploads: (id: string) => `uploads/${id.slice(0, 2)}`,

@@ -7,6 +7,7 @@ import { ContentStore } from './stores/content.store.js';
 import { CountedProvider } from './space/counted.provider.js';
 import { CatalogStore } from './stores/hosted/catalog.store.js';
 import { HostedStore } from './stores/hosted/hosted.store.js';
+import { LinkStore } from './stores/hosted/link.store.js';
 import { ReferrerStore } from './stores/hosted/referrer.store.js';
 import { HotCache } from './stores/hot.cache.js';
 import { IngestSweeper } from './space/ingest.sweeper.js';
@@ -127,6 +128,7 @@ export class StorageModule {
     const stores = [
       CatalogStore,
       ContentStore,
+      LinkStore,
       ListStore,
       ManifestStore,
       OriginStore,
@@ -162,6 +164,7 @@ export class StorageModule {
         ContentStore,
         HostedStore,
         LeaseStore,
+        LinkStore,
         ListStore,
         ManifestStore,
         OriginStore,

@@ -4,11 +4,13 @@ import { ServerSettings } from '../../config/server.settings.js';
 import type { Digest } from '../../oci/digest.js';
 import { ContentStore } from '../../storage/stores/content.store.js';
 import { MaintenanceCounts } from '../../storage/space/maintenance.counts.js';
-import { SpaceLedger, type SpacePressure } from '../../storage/space/space.ledger.js';
+import { spaceOf, SpaceLedger, type SpacePressure } from '../../storage/space/space.ledger.js';
 import { StoredObjects } from '../../storage/stores/stored.objects.js';
+import { GarbageService } from '../hosted/garbage/garbage.service.js';
 import { HostedNamespaces } from '../hosted/hosted-namespaces.js';
 import { reasonOf } from '../response-error.js';
 import { DownloadsService } from '../mirrored/downloads/downloads.service.js';
+import type { Garbage } from '../hosted/garbage/repository.garbage.js';
 import { Retention, useGranularity } from './retention.js';
 import { Sweep, type SweepCounts, type SweepPhase } from './sweep.js';
 import { Timer } from './timer.js';
@@ -78,6 +80,7 @@ export class SweepService implements OnApplicationBootstrap, OnApplicationShutdo
     private readonly settings: ServerSettings,
     private readonly maintenance: MaintenanceCounts,
     private readonly hosted: HostedNamespaces,
+    private readonly garbage: GarbageService,
     @Inject(Clock) private readonly clock: Clock,
   ) {}
 
@@ -161,7 +164,9 @@ export class SweepService implements OnApplicationBootstrap, OnApplicationShutdo
     try {
       const sweep = new Sweep(place, plan, this.stopped.signal);
       this.counts = sweep.counts;
-      await sweep.run().finally(() => this.count(sweep.counts));
+      await this.sweepHosted(sweep, plan.isShort)
+        .then(() => sweep.run())
+        .finally(() => this.count(sweep.counts));
     } catch (error) {
       this.lastError = reasonOf(error);
       this.maintenance.sweeps.failed += 1;
@@ -181,6 +186,17 @@ export class SweepService implements OnApplicationBootstrap, OnApplicationShutdo
     this.save();
     await this.saving;
     return this.last;
+  }
+
+  /** What it removes is content without a record for the sweep that follows. */
+  private async sweepHosted({ counts }: Sweep, isUrgent: boolean): Promise<void> {
+    if (!this.retention.areAgesTrusted()) return;
+    this.phase = 'garbage';
+    const report = ({ size }: Garbage) => {
+      counts.removedRecords += 1;
+      counts.removedBytes += spaceOf(size);
+    };
+    await this.garbage.run({ isDryRun: false, isUrgent, signal: this.stopped.signal, report });
   }
 
   private count({ removedRecords, removedContents, removedBytes }: SweepCounts): void {

@@ -18,7 +18,7 @@ const defaultObjects = 2_000_000;
 /** Bytes of the record of where a content came from, which goes with the content. */
 const originBytes = spaceOf(1);
 
-export type SweepPhase = 'idle' | 'records' | 'content' | 'eviction' | 'dangling' | 'damaged';
+export type SweepPhase = 'idle' | 'garbage' | 'records' | 'content' | 'eviction' | 'dangling' | 'damaged';
 
 /** Counts of a running or finished sweep. */
 export interface SweepCounts {

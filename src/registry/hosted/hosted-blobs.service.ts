@@ -11,6 +11,7 @@ import { StoredBlobs } from '../reading/stored-blobs.js';
 import { toResponseError } from '../response-error.js';
 import { TrafficCounts } from '../statistics/traffic.counts.js';
 import { counted, unchanged } from '../validity-check.js';
+import { RenewalsService } from './garbage/renewals.service.js';
 
 /** Blobs of hosted repositories: what is not here does not exist. */
 @Injectable()
@@ -21,6 +22,7 @@ export class HostedBlobsService {
     private readonly content: ContentStore,
     private readonly stored: StoredBlobs,
     private readonly uses: UsesService,
+    private readonly renewals: RenewalsService,
     private readonly traffic: TrafficCounts,
   ) {}
 
@@ -40,11 +42,16 @@ export class HostedBlobsService {
     return blob.validity ? { ...blob, validity: counted(blob.validity, blobs) } : blob;
   }
 
-  /** Size of a blob that the repository contains and the storage has; a use of both. @throws StorageError */
+  /**
+   * Size of a blob that the repository contains and the storage has. A client that sees it does not push it: it is kept for
+   * the manifest that comes next.
+   * @throws StorageError
+   */
   async findSize(repository: RepositoryRef, digest: Digest): Promise<number | undefined> {
     const record = await this.store.findBlob(repository, digest);
     const size = record && (await this.content.findSize(digest));
     if (size === undefined || size !== record?.size) return undefined;
+    if (!(await this.renewals.blob(repository, digest))) return undefined;
     this.uses.blob(repository, digest);
     return size;
   }
@@ -56,8 +63,10 @@ export class HostedBlobsService {
    */
   async add(repository: RepositoryRef, digest: Digest, size: number): Promise<void> {
     this.uses.hold(digest);
+    await this.renewals.content(digest);
     await this.catalog.add(repository);
     await this.store.putBlob(repository, digest, { size });
+    this.renewals.note(repository, digest);
     if ((await this.content.findSize(digest)) === size) return;
     throw new OciError('UNAVAILABLE', 'the content was removed meanwhile', { retryAfter: 1 });
   }

@@ -11,6 +11,8 @@ import { StoredManifests } from '../reading/stored-manifests.js';
 import { toResponseError } from '../response-error.js';
 import { TrafficCounts } from '../statistics/traffic.counts.js';
 import { counted, unchanged, type ValidityCheck } from '../validity-check.js';
+import { RenewalsService } from './garbage/renewals.service.js';
+import { HostedNamespaces } from './hosted-namespaces.js';
 
 /** A manifest's record, and how to tell that it is still the one for the reference. */
 interface Found {
@@ -27,6 +29,8 @@ export class HostedManifestsService {
     private readonly manifests: ManifestStore,
     private readonly bodies: StoredManifests,
     private readonly uses: UsesService,
+    private readonly namespaces: HostedNamespaces,
+    private readonly renewals: RenewalsService,
     private readonly traffic: TrafficCounts,
   ) {}
 
@@ -65,6 +69,9 @@ export class HostedManifestsService {
 
   private async findDigest(repository: RepositoryRef, digest: Digest): Promise<Found | undefined> {
     const record = await this.store.findManifest(repository, digest);
+    // A client that sees it does not push it, and goes on with the index that lists it.
+    const isAtRisk = record !== undefined && this.namespaces.untaggedOf(repository.namespace) !== undefined;
+    if (isAtRisk && !(await this.renewals.manifest(repository, digest))) return undefined;
     return record && { digest, record, isKept: this.store.watchManifest(repository, digest, record) };
   }
 

@@ -57,6 +57,11 @@ export class HostedNamespaces implements OnApplicationBootstrap {
     return settings;
   }
 
+  /** Milliseconds that manifests without a tag are kept; undefined: for ever. */
+  untaggedOf(namespace: Namespace): number | undefined {
+    return this.settings.get(namespace.toString())?.untagged;
+  }
+
   /** Every namespace with pushed content, and every one that is configured, as in `StoredRecord`. @throws StorageError */
   async stored(): Promise<ReadonlySet<string>> {
     const configured = this.names.map((name) => storedNamespace(Namespace.parse(name)));

@@ -1,5 +1,9 @@
 import type { Provider } from '@nestjs/common';
 import { DeletionsService } from './deletions.service.js';
+import { GarbageReader } from './garbage/garbage.reader.js';
+import { GarbageService } from './garbage/garbage.service.js';
+import { GarbageTimes } from './garbage/garbage.times.js';
+import { RenewalsService } from './garbage/renewals.service.js';
 import { HostedBlobsService } from './hosted-blobs.service.js';
 import { HostedCatalogService } from './hosted-catalog.service.js';
 import { HostedListsService } from './hosted-lists.service.js';
@@ -10,22 +14,30 @@ import { ManifestPushesService } from './manifest-pushes.service.js';
 import { OpenSessions } from './open.sessions.js';
 import { QuotaService } from './quota.service.js';
 import { ReferencesService } from './references.service.js';
-import { TagLock } from './tag.lock.js';
+import { GarbageLock } from './locks/garbage.lock.js';
+import { LeaseLock } from './locks/lease.lock.js';
+import { TagLock } from './locks/tag.lock.js';
 import { TagWriter } from './tag-writer.js';
 
 /** What serves hosted repositories. */
 export const hostedProviders: Provider[] = [
   DeletionsService,
+  GarbageLock,
+  GarbageReader,
+  GarbageService,
+  GarbageTimes,
   HostedBlobsService,
   HostedCatalogService,
   HostedListsService,
   HostedManifestsService,
   HostedNamespaces,
   HostedUploadsService,
+  LeaseLock,
   ManifestPushesService,
   OpenSessions,
   QuotaService,
   ReferencesService,
+  RenewalsService,
   TagLock,
   TagWriter,
 ];

@@ -8,6 +8,7 @@ import type { RepositoryRef } from '../../oci/repository.js';
 import { ContentStore } from '../../storage/stores/content.store.js';
 import { HostedStore, type HostedManifest } from '../../storage/stores/hosted/hosted.store.js';
 import { StoredManifests } from '../reading/stored-manifests.js';
+import { RenewalsService } from './garbage/renewals.service.js';
 
 /** Concurrent look-ups of one manifest's content. */
 const concurrency = 16;
@@ -23,10 +24,11 @@ export class ReferencesService {
     private readonly store: HostedStore,
     private readonly content: ContentStore,
     private readonly bodies: StoredManifests,
+    private readonly renewals: RenewalsService,
   ) {}
 
   /**
-   * The first content that the repository lacks.
+   * The first content that the repository lacks. What it has is kept for the manifest that is being pushed.
    * @param isSparse manifests of an index may be missing.
    * @throws StorageError
    */
@@ -76,12 +78,13 @@ export class ReferencesService {
 
   private async hasBlob(repository: RepositoryRef, digest: Digest): Promise<boolean> {
     const record = await this.store.findBlob(repository, digest);
-    return record !== undefined && (await this.content.findSize(digest)) === record.size;
+    if (!record || (await this.content.findSize(digest)) !== record.size) return false;
+    return this.renewals.blob(repository, digest);
   }
 
   /** BuildKit lists the layers of its cache in an index. */
   private async hasChild(repository: RepositoryRef, digest: Digest): Promise<boolean> {
-    if (await this.store.findManifest(repository, digest)) return true;
+    if (await this.store.findManifest(repository, digest)) return this.renewals.manifest(repository, digest);
     return this.hasBlob(repository, digest);
   }
 }

@@ -7,8 +7,9 @@ import { OciError } from '../../oci/error.js';
 import type { Tag } from '../../oci/reference.js';
 import type { RepositoryRef } from '../../oci/repository.js';
 import { HostedStore, type HostedManifest, type HostedTag } from '../../storage/stores/hosted/hosted.store.js';
+import { RenewalsService } from './garbage/renewals.service.js';
 import { HostedNamespaces } from './hosted-namespaces.js';
-import { TagLock } from './tag.lock.js';
+import { TagLock } from './locks/tag.lock.js';
 
 /** If-Match and If-None-Match of a request (RFC 9110 §13.1). */
 export interface Preconditions {
@@ -25,6 +26,7 @@ export class TagWriter {
     private readonly store: HostedStore,
     private readonly namespaces: HostedNamespaces,
     private readonly lock: TagLock,
+    private readonly renewals: RenewalsService,
     @Inject(Clock) private readonly clock: Clock,
   ) {}
 
@@ -49,9 +51,11 @@ export class TagWriter {
     const isConditional = conditions.ifMatch !== undefined || conditions.ifNoneMatch !== undefined;
     await this.lock.run(repository, tag, isConditional, async () => {
       const target: HostedTag = { ...manifest, digest, pushedAt: this.clock.now() };
-      if (!isConditional && !this.isImmutable(repository, tag)) return this.store.putTag(repository, tag, target);
+      const mayReplace = !isConditional && !this.isImmutable(repository, tag);
+      if (mayReplace && !this.losesUntagged(repository)) return this.store.putTag(repository, tag, target);
       const current = await this.store.findTag(repository, tag);
       this.compare(repository, tag, digest, current, conditions);
+      await this.keepUntagged(repository, current);
       if (current || (await this.store.createTag(repository, tag, target))) {
         if (current) await this.store.putTag(repository, tag, target);
         return;
@@ -65,7 +69,19 @@ export class TagWriter {
   /** @throws OciError DENIED when the tag is immutable */
   async remove(repository: RepositoryRef, tag: Tag): Promise<void> {
     this.assertMutable(repository, tag);
-    await this.lock.run(repository, tag, false, () => this.store.removeTag(repository, tag));
+    await this.lock.run(repository, tag, false, async () => {
+      if (this.losesUntagged(repository)) await this.keepUntagged(repository, await this.store.findTag(repository, tag));
+      await this.store.removeTag(repository, tag);
+    });
+  }
+
+  /** The time that a manifest is kept without a tag begins when it loses the tag. */
+  private async keepUntagged(repository: RepositoryRef, previous: HostedTag | undefined): Promise<void> {
+    if (previous && this.losesUntagged(repository)) await this.renewals.manifest(repository, previous.digest);
+  }
+
+  private losesUntagged({ namespace }: RepositoryRef): boolean {
+    return this.namespaces.untaggedOf(namespace) !== undefined;
   }
 
   /** @throws OciError DENIED when the tag is immutable */
