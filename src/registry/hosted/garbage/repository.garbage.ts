@@ -54,7 +54,8 @@ export interface GarbagePlan {
  * them is read, and each is looked at again before it goes: a push renews what it relies on.
  */
 export class RepositoryGarbage {
-  private readonly removed = new Set<string>();
+  /** Manifests that would be removed. */
+  private readonly gone = new Set<string>();
 
   constructor(
     private readonly place: GarbagePlace,
@@ -70,7 +71,7 @@ export class RepositoryGarbage {
     if (blobs.size === 0) return;
     for await (const { digest } of links.manifests(this.repository)) {
       await this.place.step();
-      if (this.removed.has(digest.toString())) continue;
+      if (this.gone.has(digest.toString())) continue;
       const named = await this.place.reader.find(this.repository, digest);
       for (const one of named?.all ?? []) blobs.delete(one);
     }
@@ -162,7 +163,7 @@ export class RepositoryGarbage {
     const entry = await this.place.links.find(key);
     if (!entry || !this.isOld(entry) || this.place.isHeld(digest) || !hasTime()) return false;
     if (!this.plan.isDryRun) await removal();
-    if (kind === 'manifest') this.removed.add(digest.toString());
+    else if (kind === 'manifest') this.gone.add(digest.toString());
     const { usedAt, size } = entry;
     const repository = this.repository.toString();
     await this.place.report({ repository, kind, digest: digest.toString(), usedAt, size, reason });
