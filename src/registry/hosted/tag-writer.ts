@@ -70,7 +70,8 @@ export class TagWriter {
   async remove(repository: RepositoryRef, tag: Tag): Promise<void> {
     this.assertMutable(repository, tag);
     await this.lock.run(repository, tag, false, async () => {
-      if (this.losesUntagged(repository)) await this.keepUntagged(repository, await this.store.findTag(repository, tag));
+      if (this.losesUntagged(repository))
+        await this.keepUntagged(repository, await this.store.findTag(repository, tag));
       await this.store.removeTag(repository, tag);
     });
   }

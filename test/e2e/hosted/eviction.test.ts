@@ -7,7 +7,7 @@ import { ScrubService } from '../../../src/registry/eviction/scrub.service.js';
 import { SweepService } from '../../../src/registry/eviction/sweep.service.js';
 import { keys } from '../../../src/storage/keys.js';
 import { ContentStore } from '../../../src/storage/stores/content.store.js';
-import { app, bodyOf, digestOf, HostedRegistry, refusal, tag } from './support/registry.js';
+import { app, bodyOf, digestOf, HostedRegistry, image, refusal, tag } from './support/registry.js';
 
 const mirrored = RepositoryRef.parse('registry.test/app');
 
@@ -44,6 +44,8 @@ describe.each<[string, { hosted?: { namespace: string }[] }]>([
     const { root } = registry.mirror;
     await registry.pushImage('v1');
     for (const content of kept) await registry.pushBlob(content);
+    const manifest = image(kept);
+    await registry.put(digestOf(manifest), manifest);
     await age(root, 1_000);
     for (let at = 10; at < 20; at += 1) await storeMirrored(registry, layer(at));
     // The mirror has some of the same content.

@@ -62,8 +62,7 @@ it('pushes while another replica collects garbage without pause never fail and a
         // The tag goes, and everything behind it becomes garbage that the next round may still find.
         const parent = (await one.get(name)).digest;
         await one.manifests.delete(app, parent);
-        for (const key of [keys.manifest(app, child), keys.blob(app, digestOf(name))])
-          await age(root, key);
+        for (const key of [keys.manifest(app, child), keys.blob(app, digestOf(name))]) await age(root, key);
         await sleep((client * 7 + round * 13) % longestPause);
       }
     } finally {

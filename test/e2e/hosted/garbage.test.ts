@@ -298,7 +298,11 @@ describe('nothing goes from a repository', () => {
     const found = await scene.dryRun();
     const all = [digestOf(body), digestOf('layer'), digestOf('{}'), orphan].map(String).sort();
     expect(found.map(({ digest }) => digest).sort()).toEqual(all);
-    expect(found[0]).toMatchObject({ repository: 'local/team/app', kind: 'manifest', reason: 'no tag and no index has it' });
+    expect(found[0]).toMatchObject({
+      repository: 'local/team/app',
+      kind: 'manifest',
+      reason: 'no tag and no index has it',
+    });
     expect(found[1]).toMatchObject({ kind: 'blob', reason: 'no manifest names it' });
     for (const digest of [digestOf('layer'), orphan]) await registry.blobs.head(app, digest);
     expect(await refusal(registry.get(digestOf(body)))).toBe('none');
