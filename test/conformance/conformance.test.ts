@@ -3,13 +3,16 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Folder } from '../e2e/support/folder.js';
 import { build, Program } from '../e2e/support/program.js';
+import { freePort } from '../storage/support/child.js';
 import { accessKey, secretKey, type Bucket } from '../storage/support/s3-server.js';
 import { VersityGateway } from '../storage/support/versitygw.js';
 import { runConformance, type Version } from './support/conformance.program.js';
+import { RequestBalancer } from './support/request.balancer.js';
 
 const versions: readonly Version[] = ['1.1', 'dev'];
 const timeout = 300_000;
-const options = ['--listen', '127.0.0.1:0', '--hosted-namespace', 'conformance', '--allow-anonymous-push'];
+const hosted = ['--hosted-namespace', 'conformance', '--allow-anonymous-push'];
+const options = ['--listen', '127.0.0.1:0', ...hosted];
 
 beforeAll(build, 180_000);
 
@@ -26,12 +29,37 @@ async function conform(url: string, version: Version, place: string): Promise<vo
   expect([failures, tests > 800]).toEqual([0, true]);
 }
 
+/** Runs version dev against three replicas, each request at another one. @param startWith starts one on their storage */
+async function conformReplicas(
+  startWith: (flags: readonly string[]) => Promise<Program>,
+  place: string,
+): Promise<void> {
+  const start = async () => {
+    const address = `127.0.0.1:${await freePort()}`;
+    return startWith(['--listen', address, '--advertise-url', `http://${address}`, ...hosted]);
+  };
+  await using one = await start();
+  await using two = await start();
+  await using three = await start();
+  await using balancer = await RequestBalancer.start([one.url, two.url, three.url]);
+  await conform(balancer.url, 'dev', place);
+}
+
 describe('the OCI conformance program finds no failure', () => {
   describe('with content in a folder', () => {
     it.each(versions)('in version %s', { timeout }, async (version) => {
       await using folder = await Folder.make();
       await using program = await Program.start([...options, 'filesystem', '--root', folder.path]);
       await conform(program.url, version, 'folder');
+    });
+
+    it('with each request at another of three replicas', { timeout }, async () => {
+      await using folder = await Folder.make();
+      await mkdir(folder.path, { recursive: true });
+      await conformReplicas(
+        (flags) => Program.start([...flags, 'filesystem', '--root', folder.path]),
+        'folder and replicas',
+      );
     });
   });
 
@@ -43,19 +71,23 @@ describe('the OCI conformance program finds no failure', () => {
       bucket = await server.makeBucket();
     }, 60_000);
     afterAll(() => server[Symbol.asyncDispose]());
-    const start = (...more: readonly string[]) => {
+    const start = (flags: readonly string[]) => {
       const env = {
         S3_ACCESS_KEY: accessKey,
         S3_SECRET_KEY: secretKey,
         AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED: 'true',
       };
-      const storage = ['s3', '--bucket', bucket.name, '--host', server.url];
-      return Program.start([...options, ...more, ...storage], { env });
+      return Program.start([...flags, 's3', '--bucket', bucket.name, '--host', server.url], { env });
     };
 
     it.each(versions)('in version %s', { timeout }, async (version) => {
-      await using program = await start();
+      await using program = await start(options);
       await conform(program.url, version, 'bucket');
+    });
+
+    it('with each request at another of three replicas', { timeout }, async () => {
+      bucket = await server.makeBucket();
+      await conformReplicas(start, 'bucket and replicas');
     });
   });
 

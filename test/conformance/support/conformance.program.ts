@@ -5,6 +5,9 @@ import { join } from 'node:path';
 /** Where `.ci/install-clients` puts it; nothing else on a path has such a general name. */
 const program = process.env.CONFORMANCE ?? '/usr/local/lib/oci-conformance/conformance';
 
+/** Milliseconds for one run. */
+const deadline = 240_000;
+
 export type Version = '1.1' | 'dev';
 
 export interface Outcome {
@@ -37,7 +40,7 @@ export async function runConformance(
     OCI_RESULTS_DIR: folder,
   };
   const output = await new Promise<string>((resolve, reject) => {
-    execFile(program, { env, cwd: folder, maxBuffer: 64 * 1024 * 1024 }, (error, stdout, stderr) => {
+    execFile(program, { env, cwd: folder, maxBuffer: 64 * 1024 * 1024, timeout: deadline }, (error, stdout, stderr) => {
       // 1 says that tests failed; the report says which.
       if (error && error.code !== 1) reject(new Error(`${program}: ${error.message}`));
       else resolve(`${stdout}${stderr}`);
