@@ -11,6 +11,7 @@ async function fullScrape(): Promise<Scrape> {
   await using stage = await Stage.start({
     registry: { rateLimit: { limit: 100, remaining: 76, window: 21_600 } },
     server: { maxSize: 1e9 },
+    hosted: [{ namespace: 'local', maxSize: 1e9 }],
   });
   const image = makeImage();
   stage.registry.addImage('team/app', image, ['1']);
