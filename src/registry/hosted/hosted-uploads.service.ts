@@ -11,8 +11,9 @@ import { RangeRefused, type ChunkRange, type PushBody, type UploadPlace } from '
 import { toResponseError } from '../response-error.js';
 import { HostedBlobsService } from './hosted-blobs.service.js';
 import { OpenSessions, SessionEnded } from './open.sessions.js';
-import { QuotaExceeded, QuotaService } from './quota.service.js';
+import { QuotaService } from './quota.service.js';
 import { receiveBody } from './receive-body.js';
+import { RefusedSessions } from './refused.sessions.js';
 
 /** Bytes after which a session records where it stands. */
 const checkpointBytes = 64 * 1024 * 1024;
@@ -26,6 +27,7 @@ export class HostedUploadsService {
     private readonly blobs: HostedBlobsService,
     private readonly content: ContentStore,
     private readonly quota: QuotaService,
+    private readonly refused: RefusedSessions,
     private readonly uses: UsesService,
     private readonly settings: ServerSettings,
   ) {}
@@ -50,14 +52,12 @@ export class HostedUploadsService {
     range: ChunkRange | undefined,
     body: PushBody,
   ): Promise<UploadPlace> {
-    return this.responding(() =>
-      this.sessions.run(repository, id, epoch, async (session, signal) => {
-        this.assertStart(session, range);
-        const admit = (size: number) => this.quota.check(repository, size);
-        await endingWhenFull(session, () => this.receive(session, range, body, admit, signal));
-        return { result: this.placeOf(session), goesOn: true };
-      }),
-    );
+    return this.inSession(repository, id, epoch, async (session, signal) => {
+      this.assertStart(session, range);
+      const admit = (size: number) => this.quota.check(repository, size);
+      await this.refused.watch(session, () => this.receive(session, range, body, admit, signal));
+      return { result: this.placeOf(session), goesOn: true };
+    });
   }
 
   complete(
@@ -68,24 +68,22 @@ export class HostedUploadsService {
     range: ChunkRange | undefined,
     body: PushBody,
   ): Promise<void> {
-    return this.responding(() =>
-      this.sessions.run(repository, id, epoch, async (session, signal) => {
-        this.assertStart(session, range);
-        // Nothing came before, so that the content can be written where it belongs.
-        const whole = session.size === 0;
-        const size = await endingWhenFull(session, () =>
-          whole
-            ? this.receiveWhole(repository, digest, range, body, signal)
-            : this.receiveRest(repository, session, digest, range, body, signal),
-        );
-        if (size === undefined) {
-          if (whole) await session.abort();
-          throw new SessionEnded(wrongDigest(digest));
-        }
+    return this.inSession(repository, id, epoch, async (session, signal) => {
+      this.assertStart(session, range);
+      // Nothing came before, so that the content can be written where it belongs.
+      const whole = session.size === 0;
+      const size = await this.refused.watch(session, () =>
+        whole
+          ? this.receiveWhole(repository, digest, range, body, signal)
+          : this.receiveRest(repository, session, digest, range, body, signal),
+      );
+      if (size === undefined) {
         if (whole) await session.abort();
-        return { result: undefined, goesOn: false };
-      }),
-    );
+        throw new SessionEnded(wrongDigest(digest));
+      }
+      if (whole) await session.abort();
+      return { result: undefined, goesOn: false };
+    });
   }
 
   /** A blob in one request. */
@@ -99,6 +97,7 @@ export class HostedUploadsService {
 
   status(repository: RepositoryRef, id: string, epoch: number | undefined): Promise<UploadPlace> {
     return this.responding(async () => {
+      this.refused.assertNot(repository, id);
       await this.findOwn(repository, id, epoch);
       await this.sessions.interrupt(id);
       return this.placeOf(await this.findOwn(repository, id, epoch));
@@ -113,12 +112,13 @@ export class HostedUploadsService {
   }
 
   cancel(repository: RepositoryRef, id: string, epoch: number | undefined): Promise<void> {
-    return this.responding(() =>
-      this.sessions.run(repository, id, epoch, async (session) => {
+    return this.responding(async () => {
+      if (this.refused.forget(repository, id)) return;
+      await this.sessions.run(repository, id, epoch, async (session) => {
         await session.abort();
         return { result: undefined, goesOn: false };
-      }),
-    );
+      });
+    });
   }
 
   /** Adds stored content of another repository. @param size of the content */
@@ -126,6 +126,18 @@ export class HostedUploadsService {
     return this.responding(async () => {
       await this.quota.within(repository, digest, size, () => this.add(repository, digest, size));
       this.uses.blob(repository, digest);
+    });
+  }
+
+  private inSession<T>(
+    repository: RepositoryRef,
+    id: string,
+    epoch: number | undefined,
+    action: (session: UploadSession, signal: AbortSignal) => Promise<{ result: T; goesOn: boolean }>,
+  ): Promise<T> {
+    return this.responding(() => {
+      this.refused.assertNot(repository, id);
+      return this.sessions.run(repository, id, epoch, action);
     });
   }
 
@@ -238,17 +250,6 @@ export class HostedUploadsService {
 
 function wrongDigest(digest: Digest): OciError {
   return new OciError('DIGEST_INVALID', `the content does not have the digest ${digest.toString()}`);
-}
-
-/** Ends a session that can never be completed: the quota has no room for what it has. */
-async function endingWhenFull<T>(session: UploadSession, action: () => Promise<T>): Promise<T> {
-  try {
-    return await action();
-  } catch (error) {
-    if (!(error instanceof QuotaExceeded)) throw error;
-    await session.abort();
-    throw new SessionEnded(error);
-  }
 }
 
 /** The error of a session that has ended with it. */

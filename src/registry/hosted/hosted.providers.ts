@@ -14,6 +14,7 @@ import { ManifestPushesService } from './manifest-pushes.service.js';
 import { OpenSessions } from './open.sessions.js';
 import { QuotaService } from './quota.service.js';
 import { ReferencesService } from './references.service.js';
+import { RefusedSessions } from './refused.sessions.js';
 import { GarbageLock } from './locks/garbage.lock.js';
 import { LeaseLock } from './locks/lease.lock.js';
 import { TagLock } from './locks/tag.lock.js';
@@ -37,6 +38,7 @@ export const hostedProviders: Provider[] = [
   OpenSessions,
   QuotaService,
   ReferencesService,
+  RefusedSessions,
   RenewalsService,
   TagLock,
   TagWriter,

@@ -31,7 +31,9 @@ export class QuotaExceeded extends OciError {
     const name = `${namespace}/${repositories}`;
     const detail = { repositories: name, used, limit, requested: bytes };
     const room = `${sizeText(used)} of ${sizeText(limit)} are used`;
-    super('DENIED', `the quota of ${name} is exceeded: ${room}`, { detail });
+    // Of what has just begun nothing is known but that it takes a byte.
+    const need = bytes > 1 ? `, and ${sizeText(bytes)} more do not fit` : '';
+    super('DENIED', `the quota of ${name} is exceeded: ${room}${need}`, { detail });
   }
 }
 
