@@ -72,7 +72,7 @@ An entry with \`hosted: true\` is a namespace that content is pushed to. It has 
 
 ${keys(settingsOf(HostedSettings))}
 
-Each entry of \`quotas\` has these keys, both required; [quotas](hosted.md#quotas) says how they count:
+Each entry of \`quotas\` has these keys, both required; [quotas](registry/hosted.md#quotas) says how they count:
 
 ${keys(settingsOf(QuotaSettings))}
 
