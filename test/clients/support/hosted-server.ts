@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { freePort, statusOf } from './http.js';
 import { Daemon, run } from './process.js';
@@ -13,11 +13,14 @@ export class HostedServer {
     private readonly scratch: Scratch,
   ) {}
 
-  static async start(scratch: Scratch): Promise<HostedServer> {
+  /** @param settings of the namespace `local`, as in the upstream file */
+  static async start(scratch: Scratch, settings = ''): Promise<HostedServer> {
     await run(process.execPath, [join(PROJECT, 'scripts/build-when-needed.mjs')], { directory: PROJECT });
     const port = await freePort();
     const server = new HostedServer(`127.0.0.1:${port}`, scratch);
-    const pushing = ['--hosted-namespace', 'local', '--allow-anonymous-push', '--admin-listen', 'off'];
+    const upstreams = scratch.file('hosted.yaml');
+    await writeFile(upstreams, `- {namespace: local, hosted: true, ${settings}}\n`);
+    const pushing = ['--upstream-config-file', upstreams, '--allow-anonymous-push', '--admin-listen', 'off'];
     const storage = ['filesystem', '--root', scratch.file('hosted')];
     const args = [join(PROJECT, 'dist/main'), '--listen', server.address, ...pushing, ...storage];
     const daemon = await Daemon.start(process.execPath, args, {
