@@ -1,5 +1,6 @@
 import { type DynamicModule, Module } from '@nestjs/common';
 import { AdminGuard } from './admin.guard.js';
+import { GarbageController } from './garbage.controller.js';
 import { MaintenanceController } from './maintenance.controller.js';
 import { RemovalController } from './removal.controller.js';
 import { UsageController } from './usage.controller.js';
@@ -13,7 +14,7 @@ export class AdminModule {
     return {
       module: AdminModule,
       imports: [registry],
-      controllers: [MaintenanceController, RemovalController, UsageController, WarmController],
+      controllers: [GarbageController, MaintenanceController, RemovalController, UsageController, WarmController],
       providers: [AdminGuard, WarmService],
       exports: [WarmService],
     };

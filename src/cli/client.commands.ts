@@ -5,7 +5,7 @@ import { ClientSettings } from '../config/client.settings.js';
 import { ConfigurationError } from '../config/configuration-error.js';
 import { validateSettings } from '../config/validation/validation.js';
 import { AdminClient } from './admin.client.js';
-import { maintain, remove, showUsage } from './maintenance.js';
+import { maintain, remove, showGarbage, showUsage } from './maintenance.js';
 import { addSettings, helpFlags, optionsHelp, textOf, variablesOf } from './setting-options.js';
 import { StartError } from './start-error.js';
 import { warm } from './warm.js';
@@ -35,10 +35,21 @@ export function addClientCommands(program: Command, choose: (task: Task) => void
     const command = add(work, description);
     command.action(() => choose(() => maintain(...connect(command), work)));
   }
+  const garbage = add('gc', 'remove what nothing refers to from the hosted namespaces of a running server: a sweep');
+  garbage.option('--dry-run', 'only print what would be removed now, and why');
+  garbage.action(() => {
+    const { dryRun } = garbage.opts<{ dryRun?: boolean }>();
+    choose(() => (dryRun === true ? showGarbage(...connect(garbage)) : maintain(...connect(garbage), 'sweep')));
+  });
   const removal = add('remove <image...>', 'remove images, or blobs given by digest, from a running server');
   removal.action((images: string[]) => choose(() => remove(...connect(removal), images)));
-  const own = [pull, usage].map((command) => `\nOptions of ${command.name()}:\n${ownOptions(command)}`).join('\n');
-  program.addHelpText('after', `\nOptions of warm, usage, sweep, scrub and remove:\n${optionsHelp(removal)}\n${own}`);
+  const own = [pull, usage, garbage]
+    .map((command) => `\nOptions of ${command.name()}:\n${ownOptions(command)}`)
+    .join('\n');
+  program.addHelpText(
+    'after',
+    `\nOptions of warm, usage, sweep, scrub, gc and remove:\n${optionsHelp(removal)}\n${own}`,
+  );
 }
 
 function addCommand(program: Command, usage: string, description: string): Command {

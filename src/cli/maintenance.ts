@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ClientSettings } from '../config/client.settings.js';
-import { RefusedError, type AdminClient } from './admin.client.js';
+import { parse, RefusedError, type AdminClient } from './admin.client.js';
 import { printable, ProgressLine, sizeText } from './progress.line.js';
 
 /** Polling interval in milliseconds. */
@@ -20,6 +20,14 @@ interface Repository {
   readonly blobs: number;
   readonly bytes: number;
   readonly usedAt: string;
+}
+
+interface Garbage {
+  readonly repository: string;
+  readonly kind: 'manifest' | 'blob';
+  readonly digest: string;
+  readonly usedAt: string;
+  readonly reason: string;
 }
 
 type Counts = Readonly<Record<string, number>>;
@@ -97,6 +105,25 @@ function resultOf(work: string, { seen, bytes, damaged, failed, removedContents,
   const removed = `removed ${removedContents ?? 0} pieces of content and ${removedRecords ?? 0} records`;
   const freed = `${sizeText(more.removedBytes ?? 0)} freed, ${sizeText(bytes ?? 0)} used`;
   return `checked ${seen ?? 0} objects: ${found ?? `${removed}, ${freed}`}, ${failed ?? 0} failed`;
+}
+
+/** @returns 1 when what is garbage could not be found out for a repository, otherwise 0. */
+export async function showGarbage(client: AdminClient, { json, server }: ClientSettings): Promise<number> {
+  const counts = { manifest: 0, blob: 0 };
+  let failed = 0;
+  for await (const line of client.lines('/_admin/gc?dry_run', {})) {
+    const found = parse(line, server) as Garbage | { readonly failed: number };
+    if ('failed' in found) failed = found.failed;
+    else counts[found.kind] += 1;
+    if (json) print(line);
+    else if (!('failed' in found)) print(garbageRowOf(found));
+  }
+  if (!json) print(`${counts.manifest} manifests and ${counts.blob} blobs would go, ${failed} repositories failed`);
+  return failed > 0 ? 1 : 0;
+}
+
+function garbageRowOf({ repository, kind, digest, usedAt, reason }: Garbage): string {
+  return `${kind.padEnd(8)}  ${repository}@${digest}  unused since ${usedAt.slice(0, 16)}: ${reason}`;
 }
 
 /** @returns 1 when one of them could not be removed, otherwise 0. */

@@ -35,7 +35,7 @@ export class HostedSettings {
   @Setting({
     name: 'untagged',
     parse: parseDuration,
-    description: 'how long a manifest without a tag is kept; unlimited unless set',
+    description: 'how long a manifest is kept that has no tag, no live index and no live subject; unlimited unless set',
   })
   @IsOptional()
   @IsDuration()

@@ -91,6 +91,23 @@ export const storageMetrics: readonly OfRegistry[] = [
     read: ({ maintenance }) => known(maintenance.sweeps.removedBytes),
   },
   {
+    name: 'oci_registry_garbage_collections_total',
+    type: 'counter',
+    help: 'Hosted repositories whose garbage was collected; failed: what is garbage could not be found out',
+    labels: ['result'],
+    read: ({ maintenance }) => results(maintenance.garbage),
+  },
+  {
+    name: 'oci_registry_garbage_removed_total',
+    type: 'counter',
+    help: 'Manifests and blobs that garbage collection removed from hosted repositories',
+    labels: ['kind'],
+    read: ({ maintenance: { garbage } }) => [
+      { labels: ['manifest'], value: garbage.manifest },
+      { labels: ['blob'], value: garbage.blob },
+    ],
+  },
+  {
     name: 'oci_registry_scrubs_total',
     type: 'counter',
     help: 'Finished scrubs',

@@ -9,6 +9,8 @@ const routes = [
   ['GET', '/_admin/repositories'],
   ['GET', '/_admin/sweep'],
   ['POST', '/_admin/sweep'],
+  ['POST', '/_admin/gc'],
+  ['POST', '/_admin/gc?dry_run'],
   ['GET', '/_admin/scrub'],
   ['POST', '/_admin/scrub'],
   ['POST', '/_admin/warm'],
