@@ -2,7 +2,6 @@ import { Controller, Post, Query, Res, UseGuards } from '@nestjs/common';
 import type { FastifyReply } from 'fastify';
 import { OciError } from '../oci/error.js';
 import { SweepService } from '../registry/eviction/sweep.service.js';
-import { GarbageService } from '../registry/hosted/garbage/garbage.service.js';
 import { AdminGuard } from './admin.guard.js';
 import { sendJson, start } from './json.response.js';
 import { TextStream } from './text.stream.js';
@@ -16,10 +15,7 @@ const heartbeat = 15_000;
 export class GarbageController {
   private isRunning = false;
 
-  constructor(
-    private readonly garbage: GarbageService,
-    private readonly sweeping: SweepService,
-  ) {}
+  constructor(private readonly sweeping: SweepService) {}
 
   /** A sweep, or with `dry_run` a line for each record that it would remove now. */
   @Post()
@@ -37,12 +33,9 @@ export class GarbageController {
     const timer = setInterval(() => void stream.write('\n').catch(() => undefined), heartbeat);
     try {
       const { signal } = stream;
-      const failed = await this.garbage.run({
-        isDryRun: true,
-        signal,
-        report: ({ repository, kind, digest, usedAt, reason }) =>
-          stream.write(`${JSON.stringify({ repository, kind, digest, usedAt, reason })}\n`),
-      });
+      const failed = await this.sweeping.findGarbage(signal, ({ repository, kind, digest, usedAt, reason }) =>
+        stream.write(`${JSON.stringify({ repository, kind, digest, usedAt, reason })}\n`),
+      );
       await stream.write(`${JSON.stringify({ failed })}\n`);
       stream.end();
     } catch (error) {

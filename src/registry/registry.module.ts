@@ -23,7 +23,6 @@ import { SweepService } from './eviction/sweep.service.js';
 import { UsageService } from './eviction/usage.service.js';
 import { UsesService } from './eviction/uses.service.js';
 import { NegativeCache } from './mirrored/freshness/negative.cache.js';
-import { GarbageService } from './hosted/garbage/garbage.service.js';
 import { hostedProviders } from './hosted/hosted.providers.js';
 import { DistantRanges } from './mirrored/ranges/distant.ranges.js';
 import { LongLists } from './mirrored/lists/long.lists.js';
@@ -86,7 +85,6 @@ export class RegistryModule {
         BlobsService,
         CatalogService,
         DownloadsService,
-        GarbageService,
         ManifestsService,
         PushRights,
         ReferrersService,

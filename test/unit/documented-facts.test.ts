@@ -177,7 +177,9 @@ const foreign: ReadonlySet<string> = new Set([
   ...['semi-space-growth-factor', 'heap-growing-percent', 'cascade', 'write', 'registry3', 'only'],
 ]);
 /** Flags of commands for a running mirror, which docs/configuration.md does not list. */
-const commands: ReadonlySet<string> = new Set(['server', 'token', 'json', 'platform', 'file', 'repositories', 'help']);
+const commands: ReadonlySet<string> = new Set([
+  ...['server', 'token', 'json', 'platform', 'file', 'repositories', 'dry-run', 'help'],
+]);
 
 describe('a page', () => {
   it('names no flag and no path that is not there', async () => {

@@ -123,6 +123,14 @@ export class SweepService implements OnApplicationBootstrap, OnApplicationShutdo
     }));
   }
 
+  /**
+   * Reports what a sweep would remove from hosted repositories now, and removes nothing.
+   * @returns how many repositories could not be read. @throws StorageError; the signal's reason
+   */
+  findGarbage(signal: AbortSignal, report: (garbage: Garbage) => Promise<void>): Promise<number> {
+    return this.garbage.run({ isDryRun: true, signal: AbortSignal.any([signal, this.stopped.signal]), report });
+  }
+
   /** Starts one in the background; `sweep` logs its failure. */
   private begin(): void {
     this.run().catch(() => undefined);
