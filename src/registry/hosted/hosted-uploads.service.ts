@@ -11,7 +11,7 @@ import { RangeRefused, type ChunkRange, type PushBody, type UploadPlace } from '
 import { toResponseError } from '../response-error.js';
 import { HostedBlobsService } from './hosted-blobs.service.js';
 import { OpenSessions, SessionEnded } from './open.sessions.js';
-import { QuotaService } from './quota.service.js';
+import { QuotaService } from './quota/quota.service.js';
 import { receiveBody } from './receive-body.js';
 import { RefusedSessions } from './refused.sessions.js';
 

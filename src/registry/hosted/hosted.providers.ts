@@ -12,7 +12,7 @@ import { HostedNamespaces } from './hosted-namespaces.js';
 import { HostedUploadsService } from './hosted-uploads.service.js';
 import { ManifestPushesService } from './manifest-pushes.service.js';
 import { OpenSessions } from './open.sessions.js';
-import { QuotaService } from './quota.service.js';
+import { QuotaService } from './quota/quota.service.js';
 import { ReferencesService } from './references.service.js';
 import { RefusedSessions } from './refused.sessions.js';
 import { GarbageLock } from './locks/garbage.lock.js';

@@ -13,7 +13,7 @@ import { UsesService } from '../eviction/uses.service.js';
 import type { PushedManifest, PutResult } from '../push.js';
 import { toResponseError } from '../response-error.js';
 import { HostedNamespaces } from './hosted-namespaces.js';
-import { QuotaService } from './quota.service.js';
+import { QuotaService } from './quota/quota.service.js';
 import { ReferencesService } from './references.service.js';
 import { TagWriter, type Preconditions } from './tag-writer.js';
 

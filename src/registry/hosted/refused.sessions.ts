@@ -3,7 +3,7 @@ import { LRUCache } from 'lru-cache';
 import type { RepositoryRef } from '../../oci/repository.js';
 import type { UploadSession } from '../../storage/stores/upload.store.js';
 import { SessionEnded } from './open.sessions.js';
-import { QuotaExceeded } from './quota.service.js';
+import { QuotaExceeded } from './quota/quota.service.js';
 
 /** Sessions remembered, and for how many milliseconds. */
 const limits = { max: 1_000, ttl: 3_600_000 };

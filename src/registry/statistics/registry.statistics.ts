@@ -7,7 +7,7 @@ import { UpstreamClient } from '../../upstream/upstream.client.js';
 import { UpstreamCounts } from '../../upstream/health/upstream.counts.js';
 import type { UpstreamState } from '../../upstream/health/upstream.state.js';
 import { UpstreamsService } from '../../upstream/upstreams.service.js';
-import { QuotaService, type QuotaUsage } from '../hosted/quota.service.js';
+import { QuotaService, type QuotaUsage } from '../hosted/quota/quota.service.js';
 import { DownloadsService, type DownloadCounts } from '../mirrored/downloads/downloads.service.js';
 import { hitsOf, otherNamespaces, TrafficCounts, type NamespaceTraffic } from './traffic.counts.js';
 

@@ -1,13 +1,13 @@
 import { describe, expect, it } from 'vitest';
-import { SystemClock } from '../../config/clock/clock.js';
-import { Digest } from '../../oci/digest.js';
-import { Namespace } from '../../oci/namespace.js';
-import { RepositoryPattern } from '../../oci/patterns/repository-pattern.js';
-import { RepositoryRef } from '../../oci/repository.js';
-import { keys } from '../../storage/keys.js';
-import { MemoryProvider } from '../../storage/providers/memory/memory.provider.js';
-import { HostedStore } from '../../storage/stores/hosted/hosted.store.js';
-import { StoredObjects } from '../../storage/stores/stored.objects.js';
+import { SystemClock } from '../../../config/clock/clock.js';
+import { Digest } from '../../../oci/digest.js';
+import { Namespace } from '../../../oci/namespace.js';
+import { RepositoryPattern } from '../../../oci/patterns/repository-pattern.js';
+import { RepositoryRef } from '../../../oci/repository.js';
+import { keys } from '../../../storage/keys.js';
+import { MemoryProvider } from '../../../storage/providers/memory/memory.provider.js';
+import { HostedStore } from '../../../storage/stores/hosted/hosted.store.js';
+import { StoredObjects } from '../../../storage/stores/stored.objects.js';
 import { NamespaceQuota } from './namespace.quota.js';
 import { QuotaCount } from './quota.count.js';
 

@@ -1,9 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Clock } from '../../config/clock/clock.js';
-import type { Digest } from '../../oci/digest.js';
-import type { Namespace } from '../../oci/namespace.js';
-import { RepositoryRef } from '../../oci/repository.js';
-import type { StoredObjects, StoredRecord } from '../../storage/stores/stored.objects.js';
+import type { Clock } from '../../../config/clock/clock.js';
+import type { Digest } from '../../../oci/digest.js';
+import type { Namespace } from '../../../oci/namespace.js';
+import { RepositoryRef } from '../../../oci/repository.js';
+import type { StoredObjects, StoredRecord } from '../../../storage/stores/stored.objects.js';
 import { QuotaCount } from './quota.count.js';
 
 /** Least milliseconds between two counts. */

@@ -1,5 +1,5 @@
-import type { Digest } from '../../oci/digest.js';
-import type { RepositoryPattern } from '../../oci/patterns/repository-pattern.js';
+import type { Digest } from '../../../oci/digest.js';
+import type { RepositoryPattern } from '../../../oci/patterns/repository-pattern.js';
 
 /** What some repositories may hold together, and what they hold: each digest counts once. */
 export class QuotaCount {

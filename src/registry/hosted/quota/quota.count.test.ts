@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { Digest } from '../../oci/digest.js';
-import { RepositoryPattern } from '../../oci/patterns/repository-pattern.js';
+import { Digest } from '../../../oci/digest.js';
+import { RepositoryPattern } from '../../../oci/patterns/repository-pattern.js';
 import { QuotaCount } from './quota.count.js';
 
 const digest = (name: string) => Digest.of(Buffer.from(name), 'sha256');
