@@ -11,7 +11,7 @@ import type { ServerSettings } from './config/server.settings.js';
 import type { Settings } from './config/settings.js';
 import { accessPlugin } from './distribution/access/access.plugin.js';
 import { connectionsPlugin, type Certificate } from './distribution/distribution.plugin.js';
-import { namespaceRules } from './distribution/namespace.rules.js';
+import { addHosted, namespaceRules } from './distribution/namespace.rules.js';
 import { serveCachedResponses } from './distribution/responses/cached.responses.js';
 import { refuseWithoutHost } from './distribution/server/client.error.js';
 import { serverOptions } from './distribution/server/server.options.js';
@@ -20,6 +20,7 @@ import { logDestination } from './observability/logging/log.destination.js';
 import { requestId } from './observability/logging/request.id.js';
 import { followTraces } from './observability/logging/trace.context.js';
 import { openTracing } from './observability/logging/tracing.js';
+import { HostedNamespaces } from './registry/hosted/hosted-namespaces.js';
 import { requestsPlugin, statusPagePlugin } from './observability/observability.plugin.js';
 
 export interface AppOptions extends Replacements {
@@ -65,6 +66,7 @@ export async function createApp(settings: Settings, options: AppOptions = {}): P
   ];
   for (const plugin of plugins) await adapter.getInstance().register(unencapsulated(plugin));
   await app.init();
+  addHosted(rules, app.get(HostedNamespaces).formerNames);
   await adapter.getInstance().ready();
   return app;
 }

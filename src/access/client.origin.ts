@@ -37,7 +37,7 @@ export class ClientOrigins {
     const proto = isForwarded ? firstOf(headers['x-forwarded-proto']) : undefined;
     const host = (isForwarded ? firstOf(headers['x-forwarded-host']) : undefined) ?? headers.host ?? '';
     const scheme = proto === 'https' || (proto === undefined && isEncrypted) ? 'https' : 'http';
-    return { address, origin: parseOrigin(`${scheme}://${host}`) ?? `${scheme}://localhost` };
+    return { address, origin: originOf(scheme, host) };
   }
 
   /** The last address that is not one of a trusted proxy: those before it are what the client says. */
@@ -49,6 +49,12 @@ export class ClientOrigins {
     const last = chain.findLast((address) => !this.proxies.has(address));
     return last !== undefined && /^[0-9a-fA-F.:]{2,45}$/.test(last) ? last : own;
   }
+}
+
+/** A host with other characters could add parameters to a challenge. */
+function originOf(scheme: string, host: string): string {
+  const isHost = /^[A-Za-z0-9.:[\]_-]{1,255}$/.test(host);
+  return (isHost ? parseOrigin(`${scheme}://${host}`) : undefined) ?? `${scheme}://localhost`;
 }
 
 function firstOf(header: string | string[] | undefined): string | undefined {

@@ -60,9 +60,18 @@ function listAccess(settings: Settings, subject: AccessQuestion): Answer {
   return { lines: lines.length === 0 ? [`${subject.as} may do nothing`] : lines, exitCode: 0 };
 }
 
-/** Without an access file, everybody may pull. */
-function accessOf({ access }: Settings): Pick<AccessSettings, 'groups'> & { readonly rules: readonly RuleText[] } {
-  return access ?? { groups: {}, rules: [{ repositories: ['**'], who: ['anonymous'], may: ['pull'] }] };
+/** Without an access file, everybody may pull, and push where that is allowed. */
+function accessOf({
+  access,
+  server,
+  hosted,
+}: Settings): Pick<AccessSettings, 'groups'> & { readonly rules: readonly RuleText[] } {
+  if (access) return access;
+  const rules: RuleText[] = [{ repositories: ['**'], who: ['anonymous'], may: ['pull'] }];
+  const own = hosted.map(({ namespace }) => `${namespace}/**`);
+  if (server.allowAnonymousPush && own.length > 0)
+    rules.push({ repositories: own, who: ['anonymous'], may: ['push', 'delete'] });
+  return { groups: {}, rules };
 }
 
 function identityOf({ as, groups, claims }: AccessQuestion, access: Pick<AccessSettings, 'groups'>): Identity {

@@ -101,3 +101,21 @@ describe('a registry that sends more tags than n', () => {
     expect(pages).toEqual([start.slice(0, 30), start.slice(30, 60), start.slice(60, 90), start.slice(90)]);
   });
 });
+
+describe('a registry that pages by tokens of its own and sends more than n', () => {
+  it('has its pages passed on whole, since only its link leads on', async () => {
+    const names = namesOf(30);
+    await using upstream = await ScriptedUpstream.start();
+    const page = (from: number, next: string | undefined) =>
+      plain(200, JSON.stringify({ name: 'team/app', tags: names.slice(from, from + 10) }), {
+        'content-type': 'application/json',
+        ...(next !== undefined && { link: `</v2/team/app/tags/list?next_page=${next}>; rel="next"` }),
+      });
+    upstream.on('GET', /next_page=b/, page(20, undefined));
+    upstream.on('GET', /next_page=a/, page(10, 'b'));
+    upstream.on('GET', /last=/, plain(400, 'last is not known here'));
+    upstream.on('GET', /tags\/list/, page(0, 'a'));
+    await using mirror = await Mirror.start({ upstreams: [{ namespace: 'registry.test', host: upstream.host }] });
+    expect(await walk(mirror.url, `${list}?n=5`)).toEqual([names.slice(0, 10), names.slice(10, 20), names.slice(20)]);
+  });
+});

@@ -59,7 +59,7 @@ describe('a user of an htpasswd file', () => {
 
   it('is gone a second after the file lost the line, through a replaced symbolic link too', async () => {
     await writeFile(join(folder, 'one'), await line('anna', 'x'));
-    await writeFile(join(folder, 'two'), '');
+    await writeFile(join(folder, 'two'), await line('bert', 'y'));
     await symlink(join(folder, 'one'), join(folder, 'link'));
     const authenticator = new Authenticator(readAccess(`users_file: ${folder}/link\n${rules}`), clock);
     await authenticator.load();
@@ -69,6 +69,13 @@ describe('a user of an htpasswd file', () => {
     time += 1_001;
     await expect(authenticator.signIn(password('anna', 'x'), 'a')).rejects.toMatchObject({ reason: 'credentials' });
     expect(authenticator.refresh(identity)).toBeUndefined();
+  });
+
+  it('is not locked out by a file that has been emptied', async () => {
+    const authenticator = await withUsers(await line('anna', 'x'));
+    await writeFile(join(folder, 'htpasswd'), '');
+    time += 1_001;
+    expect(await authenticator.signIn(password('anna', 'x'), 'a')).toMatchObject({ issuer: 'htpasswd' });
   });
 
   it('keeps the password that a file with a mistake does not say', async () => {
@@ -104,7 +111,7 @@ describe('a user of an htpasswd file', () => {
 describe('a robot', () => {
   it('signs in until it expires or is removed', async () => {
     const secret = makeRobotSecret();
-    const authenticator = await withUsers('');
+    const authenticator = await withUsers(await line('anna', 'x'));
     const robot = { name: 'ci', hash: hashOfSecret(secret), expiresAt: time + 60_000 };
     await writeFile(join(folder, 'robots'), formatRobots([robot]));
     time += 1_001;

@@ -7,7 +7,7 @@ const bcryptHash = /^\$2[aby]\$(0[4-9]|1[0-4])\$[./A-Za-z0-9]{53}$/;
 /**
  * Reads an htpasswd file (`htpasswd -B`): lines of a name, a colon and a bcrypt hash; empty lines and lines that begin
  * with # count for nothing.
- * @throws Error that names the line, for other hashes and repeated names
+ * @throws Error that names the line, for other hashes and repeated names; also without any user
  */
 export function parseHtpasswd(text: string): Users {
   const users = new Map<string, string>();
@@ -22,5 +22,7 @@ export function parseHtpasswd(text: string): Users {
     if (users.has(name)) throw new Error(`line ${index + 1} repeats a name`);
     users.set(name, hash);
   }
+  // An editor that empties the file before it writes must not lock everybody out.
+  if (users.size === 0) throw new Error('has no users');
   return users;
 }

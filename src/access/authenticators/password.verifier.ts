@@ -10,7 +10,7 @@ const maxWaiting = 32;
 /** Milliseconds for which a verified password is remembered. */
 const lifetime = 300_000;
 /** A hash that no password has, so that an unknown user costs what a known one does. */
-const nobody = '$2y$10$vPxXqRYFkcmEVaqUKTMYLeDHSIDzBWWCkJhAHbTmhFHL1E0zVzP9O';
+const unknown = '$2y$10$vPxXqRYFkcmEVaqUKTMYLeDHSIDzBWWCkJhAHbTmhFHL1E0zVzP9O';
 
 type Verify = (password: string, hash: string) => Promise<boolean>;
 
@@ -37,8 +37,11 @@ export class PasswordVerifier {
     return hash !== undefined && this.verified.get(this.markOf(username, password)) === hash;
   }
 
-  /** @param hash undefined for an unknown user. @throws SignInRefused `busy` */
-  async verify(username: string, password: string, hash: string | undefined): Promise<boolean> {
+  /**
+   * @param hash undefined for an unknown user. @param nobody what an unknown user's password is compared with
+   * @throws SignInRefused `busy`
+   */
+  async verify(username: string, password: string, hash: string | undefined, nobody = unknown): Promise<boolean> {
     if (this.isKnown(username, password, hash)) return true;
     await this.enter();
     try {

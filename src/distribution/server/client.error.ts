@@ -22,15 +22,24 @@ function isOfHttp(code: string | undefined): boolean {
   return code === undefined || code.startsWith('HPE_') || code.startsWith('ERR_HTTP_');
 }
 
-/** A request of HTTP/1.1 has to name its host (RFC 9112 §3.2). */
+/** A request of HTTP/1.1 has to name its host, once (RFC 9112 §3.2). */
 export function refuseWithoutHost(fastify: FastifyInstance): void {
   fastify.addHook('onRequest', (request, reply, done) => {
-    if (request.headers.host !== undefined || request.raw.httpVersion !== '1.1') {
+    const hosts = request.raw.headersDistinct.host?.length ?? 0;
+    if (hosts === 1 || (hosts === 0 && request.raw.httpVersion !== '1.1')) {
       done();
       return;
     }
     reply.raw.shouldKeepAlive = false;
-    void send(reply, errorResponse(new OciError('REQUEST_INVALID', 'the request has no Host header')));
+    void send(
+      reply,
+      errorResponse(
+        new OciError(
+          'REQUEST_INVALID',
+          hosts === 0 ? 'the request has no Host header' : 'the request has two Host headers',
+        ),
+      ),
+    );
   });
 }
 

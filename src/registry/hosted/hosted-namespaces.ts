@@ -45,6 +45,11 @@ export class HostedNamespaces implements OnApplicationBootstrap {
     return this.settings.has(namespace.toString()) || this.isFormer(namespace);
   }
 
+  /** Names with pushed content that are not configured; those that are too long for a key are not known. */
+  get formerNames(): readonly string[] {
+    return [...this.former].filter((name) => !name.startsWith('_'));
+  }
+
   /** Whether it has pushed content and is not configured. */
   isFormer(namespace: Namespace): boolean {
     return this.former.size > 0 && this.former.has(storedNamespace(namespace));

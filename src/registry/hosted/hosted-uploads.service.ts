@@ -114,10 +114,16 @@ export class HostedUploadsService {
   cancel(repository: RepositoryRef, id: string, epoch: number | undefined): Promise<void> {
     return this.responding(async () => {
       if (this.refused.forget(repository, id)) return;
-      await this.sessions.run(repository, id, epoch, async (session) => {
-        await session.abort();
-        return { result: undefined, goesOn: false };
-      });
+      try {
+        await this.sessions.run(repository, id, epoch, async (session) => {
+          await session.abort();
+          return { result: undefined, goesOn: false };
+        });
+      } catch (error) {
+        if (!(error instanceof StorageError) || error.kind !== 'full') throw error;
+        await this.findOwn(repository, id, epoch);
+        await this.uploads.discard(id, epoch);
+      }
     });
   }
 

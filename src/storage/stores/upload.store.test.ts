@@ -9,6 +9,7 @@ import { keys } from '../keys.js';
 import { FilesystemProvider } from '../providers/filesystem/filesystem.provider.js';
 import { MemoryProvider } from '../providers/memory/memory.provider.js';
 import { SpaceLedger } from '../space/space.ledger.js';
+import { StorageError } from '../storage-error.js';
 import type { StorageProvider } from '../storage.provider.js';
 import { keysUnder, sample } from '../testing/content.js';
 import { ContentStore } from './content.store.js';
@@ -299,6 +300,30 @@ describe.each(Object.entries(setups))('upload sessions in %s', (_name, make) => 
 async function idsIn(provider: StorageProvider): Promise<string[]> {
   return (await keysUnder(provider, 'uploads')).map((key) => key.slice('uploads/ab/'.length, -9));
 }
+
+describe('an upload session on a full disk', () => {
+  it('can be ended although it cannot be claimed', async () => {
+    const root = await mkdtemp(join(tmpdir(), 'oci-registry-'));
+    try {
+      const provider = new FilesystemProvider(root);
+      await provider.initialize();
+      const session = await noted(new UploadStore(provider)).begin(repository, {});
+      await session.append(content);
+      await session.checkpoint();
+      await session.release();
+      const full = new StorageError('full', 'ENOSPC');
+      vi.spyOn(provider, 'create').mockRejectedValue(full);
+      vi.spyOn(provider, 'write').mockRejectedValue(full);
+      const store = noted(new UploadStore(provider));
+      await expect(store.claim(session.id)).rejects.toBe(full);
+      await store.discard(session.id);
+      expect(await store.find(session.id)).toBeUndefined();
+      expect(await readdir(join(root, 'ingest'))).toEqual([]);
+    } finally {
+      await rm(root, { recursive: true });
+    }
+  });
+});
 
 describe('upload sessions with a quota', () => {
   beforeEach(async () => (setup = await (setups.memory as () => Promise<Setup>)()));

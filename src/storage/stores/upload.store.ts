@@ -100,6 +100,15 @@ export class UploadStore implements OnModuleDestroy {
     throw claimedElsewhere();
   }
 
+  /** Ends a session without claiming it, which a full disk does not allow. */
+  async discard(id: string, epoch = 0): Promise<void> {
+    const { records } = this.context;
+    const newest = isIngestId(id) ? await records.findNewest(id, epoch) : undefined;
+    if (!newest) return;
+    await this.ingests.discard(id, newest.fields.checkpoint);
+    await records.removeAll(id);
+  }
+
   /** Ends sessions without a byte for `age` milliseconds; returns how many. */
   async sweep(age: number): Promise<number> {
     const { records } = this.context;

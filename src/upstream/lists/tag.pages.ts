@@ -73,10 +73,12 @@ function isShort(page: ListPage): page is ShortPage {
   return !(page.content instanceof LongBody);
 }
 
-/** A page of at most `n` tags. */
+/**
+ * A page of at most `n` tags. One of a registry that pages by tokens stays as it is: only its own link leads on from there.
+ */
 function cut(query: URLSearchParams, page: ListPage): ListPage {
   const wanted = countOf(query);
-  if (!isShort(page) || wanted === 0) return page;
+  if (!isShort(page) || wanted === 0 || hasToken(query) || hasToken(queryOf(page.next))) return page;
   const part = takeTags(page.content.content, wanted, query.get('last'));
   if (!part || part.isWhole) return page;
   return withTags(page, [part], part.isCut ? linkAfter(query, part) : page.next);
@@ -89,7 +91,8 @@ async function fill(query: URLSearchParams, first: ShortPage, ask: Ask): Promise
   let [asked, count] = [query, 0];
   let next: string | undefined;
   for (let page: ShortPage | undefined = first; page; page = await findShort(ask(asked))) {
-    const part = takeTags(page.content.content, wanted - count, asked.get('last'));
+    const isWhole = hasToken(asked) || hasToken(queryOf(page.next));
+    const part = takeTags(page.content.content, isWhole ? Infinity : wanted - count, asked.get('last'));
     if (page !== first) page.content.hold.release();
     if (!part) break;
     parts.push(part);
@@ -123,6 +126,11 @@ function withTags({ content: { hold } }: ShortPage, parts: readonly TagPart[], n
 /** 0 when the query has no `n`. */
 function countOf(query: URLSearchParams): number {
   return Number(query.get('n') ?? 0);
+}
+
+/** Whether a query has parameters of the registry's own. */
+function hasToken(query: URLSearchParams | undefined): boolean {
+  return query !== undefined && [...query.keys()].some((name) => name !== 'n' && name !== 'last');
 }
 
 function withCount(query: URLSearchParams, count: number): URLSearchParams {

@@ -78,6 +78,16 @@ describe('oci-registry robot', { timeout: 120_000 }, () => {
   });
 });
 
+describe('access check without an access file', { timeout: 60_000 }, () => {
+  it('says what the server does', async () => {
+    const check = async (...args: string[]) => (await Program.run(args)).stdout;
+    const question = ['access', 'check', 'push', 'local/x'];
+    expect(await check('--hosted-namespace', 'local', ...question)).toContain('anonymous may not push local/x');
+    const open = ['--hosted-namespace', 'local', '--allow-anonymous-push'];
+    expect(await check(...open, ...question)).toContain('anonymous may push local/x');
+  });
+});
+
 describe('a server with an access file', { timeout: 60_000 }, () => {
   it('does not start without the files that it names', async () => {
     await using folder = await Folder.make();

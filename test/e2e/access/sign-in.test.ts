@@ -149,6 +149,12 @@ describe('signing in', () => {
     expect((await mirror.request.get('/v2/').set('authorization', basic('hub-user'))).status).toBe(200);
   });
 
+  it('at a host that would add parameters to the challenge gets a challenge without it', async () => {
+    await using scene = await setUp(rules);
+    const response = await scene.mirror.request.get('/v2/').set('host', 'a",error="x');
+    expect(challengeOf(response)).toEqual({ realm: 'http://localhost/token', service: 'oci-registry' });
+  });
+
   it('with two headers is refused', async () => {
     await using scene = await setUp(rules);
     const { status } = await fetch(`${scene.mirror.url}${path}`, {
