@@ -21,12 +21,16 @@ export function receiveBodies(fastify: FastifyInstance, timeout: number): void {
   fastify.server.on('checkContinue', (request, response) => fastify.server.emit('request', request, response));
   fastify.addHook('onRequest', (request, reply, done) => {
     const { headers, raw } = request;
+    const { 'content-type': contentType } = headers;
+    if (contentType !== undefined) {
+      // Clients send odd types with their blobs, and without a body; the framework refuses what it cannot parse.
+      Object.assign(request, { contentType });
+      delete headers['content-type'];
+    }
     if (hasBody(request)) {
       const refuse = () => refuseLate(fastify.server, reply.raw);
       const body = new IncomingBody(raw, reply.raw, timeout, refuse);
-      Object.assign(request, { incomingBody: body, contentType: headers['content-type'] });
-      // Clients send odd types with their blobs, and the framework refuses what it cannot parse.
-      delete headers['content-type'];
+      Object.assign(request, { incomingBody: body });
       // Only routes of this module read a body through it.
       if (!isDistribution(request) && headers.expect !== undefined) reply.raw.writeContinue();
     }

@@ -25,7 +25,7 @@ function isOfHttp(code: string | undefined): boolean {
 /** A request of HTTP/1.1 has to name its host, once (RFC 9112 §3.2). */
 export function refuseWithoutHost(fastify: FastifyInstance): void {
   fastify.addHook('onRequest', (request, reply, done) => {
-    const hosts = request.raw.headersDistinct.host?.length ?? 0;
+    const hosts = countHosts(request.raw.rawHeaders);
     if (hosts === 1 || (hosts === 0 && request.raw.httpVersion !== '1.1')) {
       done();
       return;
@@ -41,6 +41,16 @@ export function refuseWithoutHost(fastify: FastifyInstance): void {
       ),
     );
   });
+}
+
+/** Node keeps the first of several. Names and values take turns. */
+function countHosts(rawHeaders: readonly string[]): number {
+  let count = 0;
+  for (let index = 0; index < rawHeaders.length; index += 2) {
+    const name = rawHeaders[index];
+    if (name?.length === 4 && name.toLowerCase() === 'host') count += 1;
+  }
+  return count;
 }
 
 const reasons: Record<number, string> = {

@@ -24,9 +24,14 @@ export function handleInOrder(server: Server, timeout: number): void {
   };
 
   const advance = (socket: Socket, { shouldKeepAlive }: ServerResponse) => {
+    // After the last response of a connection Node sends no other. What still arrives waits for its end: a response to it
+    // would be out of order, which ends the process.
+    if (!shouldKeepAlive) {
+      socket.resume();
+      return;
+    }
     const next = waiting.get(socket)?.shift();
-    // After the last response of a connection, Node sends no other and closes none.
-    if (!next || socket.destroyed || !shouldKeepAlive) {
+    if (!next || socket.destroyed) {
       waiting.delete(socket);
       // Does nothing after the end.
       socket.resume();

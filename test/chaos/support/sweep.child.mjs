@@ -17,7 +17,16 @@ async function sweep(folder) {
   const space = new SpaceLedger(Number(quota));
   const objects = new StoredObjects(provider, new HotCache(0), space);
   const retention = new Retention([], new SystemClock());
-  const place = { objects, space, retention, isHeld: () => false, enter: ignore, onFailure: ignore };
+  const place = {
+    objects,
+    space,
+    retention,
+    isHeld: () => false,
+    isHosted: () => false,
+    hasHosted: false,
+    enter: ignore,
+    onFailure: ignore,
+  };
   const work = new Sweep(place, plan, new AbortController().signal);
   await work.run();
   return { ...work.counts, objects: space.objects };

@@ -238,9 +238,9 @@ function converse(port: number, bytes: Buffer): Promise<Buffer> {
   });
 }
 
-/** Statuses of everything answered in a conversation; no body that is served here looks like a status line. */
+/** Final statuses of everything answered in a conversation; no body that is served here looks like a status line. */
 function statusesIn(said: Buffer): number[] {
-  return [...said.toString('latin1').matchAll(/HTTP\/1\.1 (\d{3}) /g)].map(([, status]) => Number(status));
+  return [...said.toString('latin1').matchAll(/HTTP\/1\.1 ([2-5]\d{2}) /g)].map(([, status]) => Number(status));
 }
 
 async function residentOf(program: Program): Promise<number> {
