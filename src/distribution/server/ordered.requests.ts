@@ -24,13 +24,14 @@ export function handleInOrder(server: Server, timeout: number): void {
   };
 
   const advance = (socket: Socket, { shouldKeepAlive }: ServerResponse) => {
-    // After the last response of a connection Node sends no other. What still arrives waits for its end: a response to it
-    // would be out of order, which ends the process.
-    if (!shouldKeepAlive) {
+    const queue = waiting.get(socket) ?? [];
+    // After the last response of a connection Node sends no other. What waits then waits for its end, and what comes later
+    // waits behind it: a response to that would be out of order, which ends the process.
+    if (!shouldKeepAlive && queue.length > 0) {
       socket.resume();
       return;
     }
-    const next = waiting.get(socket)?.shift();
+    const next = queue.shift();
     if (!next || socket.destroyed) {
       waiting.delete(socket);
       // Does nothing after the end.
