@@ -121,11 +121,6 @@ export class AccessService implements OnModuleInit, OnApplicationShutdown {
     return this.rules.decide(identity, right, repository);
   }
 
-  /** Whether someone has a right to any repository at all. */
-  decideSomewhere(identity: Identity, right: Right): Decision {
-    return this.rules.decideSomewhere(identity, right);
-  }
-
   /**
    * Whether someone may administer a repository, or without one the whole server. A token of the token protocol cannot:
    * it is for its scopes.

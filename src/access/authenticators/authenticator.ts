@@ -61,7 +61,8 @@ export class Authenticator {
     if (isAnonymous(identity)) return anonymous;
     const colon = identity.subject.indexOf(':');
     const [kind, name] = [identity.subject.slice(0, colon), identity.subject.slice(colon + 1)];
-    if (kind === 'user') return this.users?.peek()?.has(name) === true ? userIdentity(name, this.groups) : undefined;
+    if (kind === 'user')
+      return this.users?.peek()?.hashes.has(name) === true ? userIdentity(name, this.groups) : undefined;
     if (kind !== 'robot') return identity;
     const robot = this.robots?.peek()?.get(name);
     return robot && !hasExpired(robot, this.clock.now()) ? identity : undefined;
@@ -77,26 +78,18 @@ export class Authenticator {
 
   private async signInUser(username: string, password: string, address: string): Promise<SignedIn> {
     const users = await this.users?.read();
-    const hash = users?.get(username);
+    const hash = users?.hashes.get(username);
     const signedIn = { identity: userIdentity(username, this.groups), issuer: 'htpasswd' };
     // Whoever has proved it lately does not wait for those who guess at the same address.
     if (this.passwords.isKnown(username, password, hash)) return signedIn;
     this.attempts.assert(address, username);
-    if (this.users && (await this.passwords.verify(username, password, hash, mostCostly(users)))) {
+    if (this.users && (await this.passwords.verify(username, password, hash, users?.costliest))) {
       this.attempts.succeed(address, username);
       return signedIn;
     }
     this.attempts.fail(address, username);
     throw new SignInRefused('credentials');
   }
-}
-
-/** What an unknown user is compared with, so that names cannot be told apart by the time that a password takes. */
-function mostCostly(users: Users | undefined): string | undefined {
-  return [...(users?.values() ?? [])].reduce<string | undefined>(
-    (most, hash) => (most === undefined || hash.slice(4, 6) > most.slice(4, 6) ? hash : most),
-    undefined,
-  );
 }
 
 function robotIdentity(name: string): Identity {

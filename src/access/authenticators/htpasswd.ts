@@ -1,5 +1,10 @@
-/** Hashes by user name. */
-export type Users = ReadonlyMap<string, string>;
+/** The users of a file. */
+export interface Users {
+  /** By user name. */
+  readonly hashes: ReadonlyMap<string, string>;
+  /** What an unknown user is compared with, so that names cannot be told apart by the time that a password takes. */
+  readonly costliest: string;
+}
 
 /** A bcrypt hash (`$2y$10$…`); the cost is bounded, since each sign-in pays it. */
 const bcryptHash = /^\$2[aby]\$(0[4-9]|1[0-4])\$[./A-Za-z0-9]{53}$/;
@@ -23,6 +28,15 @@ export function parseHtpasswd(text: string): Users {
     users.set(name, hash);
   }
   // An editor that empties the file before it writes must not lock everybody out.
-  if (users.size === 0) throw new Error('has no users');
-  return users;
+  const [first, ...others] = users.values();
+  if (first === undefined) throw new Error('has no users');
+  return {
+    hashes: users,
+    costliest: others.reduce((most, hash) => (costOf(hash) > costOf(most) ? hash : most), first),
+  };
+}
+
+/** Two digits. */
+function costOf(hash: string): string {
+  return hash.slice(4, 6);
 }

@@ -47,18 +47,7 @@ export class AccessRules {
   decide(identity: Identity, right: Right, repository: RepositoryRef): Decision {
     const fill = fillingOf(identity);
     const rule = this.rules.find(
-      ({ rights, who, repositories }) =>
-        rights.has(right) &&
-        who.some((pattern) => isOf(identity, pattern)) &&
-        repositories.some((pattern) => pattern.matches(repository, fill)),
-    );
-    return rule ? { isAllowed: true, rule: rule.number } : denied;
-  }
-
-  /** Whether the identity has the right for any repository at all, as for what concerns the whole server. */
-  decideSomewhere(identity: Identity, right: Right): Decision {
-    const rule = this.rules.find(
-      ({ rights, who }) => rights.has(right) && who.some((pattern) => isOf(identity, pattern)),
+      (each) => isFor(each, identity, right) && each.repositories.some((pattern) => pattern.matches(repository, fill)),
     );
     return rule ? { isAllowed: true, rule: rule.number } : denied;
   }
@@ -66,10 +55,7 @@ export class AccessRules {
   /** Whether the identity has the right for every repository there can be. */
   decideEverywhere(identity: Identity, right: Right): Decision {
     const rule = this.rules.find(
-      ({ rights, who, repositories }) =>
-        rights.has(right) &&
-        who.some((pattern) => isOf(identity, pattern)) &&
-        repositories.some((pattern) => pattern.isEverything),
+      (each) => isFor(each, identity, right) && each.repositories.some((pattern) => pattern.isEverything),
     );
     return rule ? { isAllowed: true, rule: rule.number } : denied;
   }
@@ -85,13 +71,10 @@ export class AccessRules {
           .map((pattern) => ({ rule: number, repository: pattern.describe(fill), rights: [...rights] })),
       );
   }
+}
 
-  /** Patterns of repositories with the number of their rule. */
-  get patterns(): { readonly rule: number; readonly pattern: RepositoryPattern; readonly who: readonly string[] }[] {
-    return this.rules.flatMap(({ number, repositories, who }) =>
-      repositories.map((pattern) => ({ rule: number, pattern, who })),
-    );
-  }
+function isFor({ rights, who }: Rule, identity: Identity, right: Right): boolean {
+  return rights.has(right) && who.some((pattern) => isOf(identity, pattern));
 }
 
 /** `anonymous` stands for everybody: signing in takes no right away. */
