@@ -8,7 +8,14 @@ import { Visibility, type IsVisible } from './access/visibility.js';
 import { Repository, UploadBodyOf, UrlOf } from './parameters.js';
 import { PushGuard } from './access/push.guard.js';
 import { RepositoryUrl } from './requests/repository.url.js';
-import { ChunkRangeOf, EpochOf, FinalDigestOf, StartQueryOf, UploadIdOf } from './requests/upload.parameters.js';
+import {
+  ChunkRangeOf,
+  ClientOf,
+  EpochOf,
+  FinalDigestOf,
+  StartQueryOf,
+  UploadIdOf,
+} from './requests/upload.parameters.js';
 import type { StartQuery } from './requests/upload.parameters.js';
 import { mountable, startUpload } from './requests/upload.start.js';
 import { blobCreatedResponse, cancelledResponse, statusResponse, uploadResponse } from './responses/push.response.js';
@@ -27,9 +34,10 @@ export class UploadsController {
     @Visibility() isVisible: IsVisible | undefined,
     @UploadBodyOf() body: PushBody,
     @UrlOf() url: RepositoryUrl,
+    @ClientOf() client: string | undefined,
     @Res() reply: FastifyReply,
   ): Promise<void> {
-    await send(reply, await startUpload(this.uploads, repository, mountable(query, isVisible), body, url));
+    await send(reply, await startUpload(this.uploads, repository, mountable(query, isVisible), body, url, client));
   }
 
   @Patch(':id')
@@ -40,9 +48,10 @@ export class UploadsController {
     @ChunkRangeOf() range: ChunkRange | undefined,
     @UploadBodyOf() body: PushBody,
     @UrlOf() url: RepositoryUrl,
+    @ClientOf() client: string | undefined,
     @Res() reply: FastifyReply,
   ): Promise<void> {
-    await send(reply, uploadResponse(url, await this.uploads.append(repository, id, epoch, range, body)));
+    await send(reply, uploadResponse(url, await this.uploads.append(repository, id, epoch, range, body, client)));
   }
 
   @Put(':id')
@@ -54,9 +63,10 @@ export class UploadsController {
     @ChunkRangeOf() range: ChunkRange | undefined,
     @UploadBodyOf() body: PushBody,
     @UrlOf() url: RepositoryUrl,
+    @ClientOf() client: string | undefined,
     @Res() reply: FastifyReply,
   ): Promise<void> {
-    await this.uploads.complete(repository, id, epoch, digest, range, body);
+    await this.uploads.complete(repository, id, epoch, digest, range, body, client);
     await send(reply, blobCreatedResponse(url, digest));
   }
 
@@ -66,9 +76,10 @@ export class UploadsController {
     @UploadIdOf() id: string,
     @EpochOf() epoch: number | undefined,
     @UrlOf() url: RepositoryUrl,
+    @ClientOf() client: string | undefined,
     @Res() reply: FastifyReply,
   ): Promise<void> {
-    await send(reply, statusResponse(url, await this.uploads.status(repository, id, epoch)));
+    await send(reply, statusResponse(url, await this.uploads.status(repository, id, epoch, client)));
   }
 
   @Head(':id')
@@ -77,9 +88,10 @@ export class UploadsController {
     @UploadIdOf() id: string,
     @EpochOf() epoch: number | undefined,
     @UrlOf() url: RepositoryUrl,
+    @ClientOf() client: string | undefined,
     @Res() reply: FastifyReply,
   ): Promise<void> {
-    return this.status(repository, id, epoch, url, reply);
+    return this.status(repository, id, epoch, url, client, reply);
   }
 
   @Delete(':id')
@@ -87,9 +99,10 @@ export class UploadsController {
     @Repository() repository: RepositoryRef,
     @UploadIdOf() id: string,
     @EpochOf() epoch: number | undefined,
+    @ClientOf() client: string | undefined,
     @Res() reply: FastifyReply,
   ): Promise<void> {
-    await this.uploads.cancel(repository, id, epoch);
+    await this.uploads.cancel(repository, id, epoch, client);
     await send(reply, cancelledResponse);
   }
 }

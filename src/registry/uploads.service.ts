@@ -30,6 +30,7 @@ export class UploadsService {
 
   /**
    * @param range undefined appends.
+   * @param client identity of the client, which must be that which began the session; undefined when it did not sign in.
    * @throws RangeRefused before a byte of the body is read; OciError. What was received stays received.
    */
   async append(
@@ -38,9 +39,10 @@ export class UploadsService {
     epoch: number | undefined,
     range: ChunkRange | undefined,
     body: PushBody,
+    client?: string,
   ): Promise<UploadPlace> {
     this.rights.assert(repository);
-    return this.uploads.append(repository, id, epoch, range, body);
+    return this.uploads.append({ repository, client }, id, epoch, range, body);
   }
 
   /**
@@ -54,9 +56,10 @@ export class UploadsService {
     digest: Digest,
     range: ChunkRange | undefined,
     body: PushBody,
+    client?: string,
   ): Promise<void> {
     this.rights.assert(repository);
-    return this.uploads.complete(repository, id, epoch, digest, range, body);
+    return this.uploads.complete({ repository, client }, id, epoch, digest, range, body);
   }
 
   /** A blob in one request. @throws OciError */
@@ -65,16 +68,16 @@ export class UploadsService {
     return this.uploads.single(repository, digest, body);
   }
 
-  /** @throws OciError BLOB_UPLOAD_UNKNOWN, also for a session of another repository */
-  async status(repository: RepositoryRef, id: string, epoch?: number): Promise<UploadPlace> {
+  /** @throws OciError BLOB_UPLOAD_UNKNOWN, also for a session of another repository or client */
+  async status(repository: RepositoryRef, id: string, epoch?: number, client?: string): Promise<UploadPlace> {
     this.rights.assert(repository);
-    return this.uploads.status(repository, id, epoch);
+    return this.uploads.status({ repository, client }, id, epoch);
   }
 
   /** @throws OciError BLOB_UPLOAD_UNKNOWN */
-  async cancel(repository: RepositoryRef, id: string, epoch?: number): Promise<void> {
+  async cancel(repository: RepositoryRef, id: string, epoch?: number, client?: string): Promise<void> {
     this.rights.assert(repository);
-    return this.uploads.cancel(repository, id, epoch);
+    return this.uploads.cancel({ repository, client }, id, epoch);
   }
 
   /**

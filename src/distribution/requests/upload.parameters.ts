@@ -1,5 +1,7 @@
 import { createParamDecorator, Param, type ExecutionContext } from '@nestjs/common';
 import type { FastifyRequest } from 'fastify';
+import { signedInOf } from '../../access/identified.request.js';
+import { isAnonymous } from '../../access/rules/identity.js';
 import { Digest, type DigestAlgorithm } from '../../oci/digest.js';
 import { OciError } from '../../oci/error.js';
 import { RepositoryRef } from '../../oci/repository.js';
@@ -50,6 +52,12 @@ export const FinalDigestOf = createParamDecorator((_: undefined, context: Execut
 export const EpochOf = createParamDecorator((_: undefined, context: ExecutionContext): number | undefined => {
   const text = queryOf(requestOf(context)).get('epoch') ?? '';
   return /^\d{1,15}$/.test(text) ? Number(text) : undefined;
+});
+
+/** Identity of the client that began or continues an upload; undefined when it did not sign in. */
+export const ClientOf = createParamDecorator((_: undefined, context: ExecutionContext): string | undefined => {
+  const identity = signedInOf(requestOf(context))?.identity;
+  return identity && !isAnonymous(identity) ? identity.subject : undefined;
 });
 
 /** Text that is no id names no session. */

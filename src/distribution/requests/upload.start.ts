@@ -14,10 +14,11 @@ export async function startUpload(
   { mount, digest, algorithm }: StartQuery,
   body: PushBody,
   url: RepositoryUrl,
+  client: string | undefined,
 ): Promise<HttpResponse> {
   if (mount && (await uploads.mount(repository, mount.digest, mount.from)))
     return blobCreatedResponse(url, mount.digest);
-  if (!digest) return uploadResponse(url, await uploads.begin(repository, { algorithm }));
+  if (!digest) return uploadResponse(url, await uploads.begin(repository, { algorithm, startedBy: client }));
   await uploads.single(repository, digest, body);
   return blobCreatedResponse(url, digest);
 }

@@ -14,6 +14,7 @@ import { OpenSessions, SessionEnded } from './open.sessions.js';
 import { QuotaService } from './quota/quota.service.js';
 import { receiveBody } from './receive-body.js';
 import { RefusedSessions } from './refused.sessions.js';
+import { isOwn, type SessionOwner } from './session.owner.js';
 
 /** Bytes after which a session records where it stands. */
 const checkpointBytes = 64 * 1024 * 1024;
@@ -46,29 +47,30 @@ export class HostedUploadsService {
   }
 
   append(
-    repository: RepositoryRef,
+    owner: SessionOwner,
     id: string,
     epoch: number | undefined,
     range: ChunkRange | undefined,
     body: PushBody,
   ): Promise<UploadPlace> {
-    return this.inSession(repository, id, epoch, async (session, signal) => {
+    return this.inSession(owner, id, epoch, async (session, signal) => {
       this.assertStart(session, range);
-      const admit = (size: number) => this.quota.check(repository, size);
+      const admit = (size: number) => this.quota.check(owner.repository, size);
       await this.refused.watch(session, () => this.receive(session, range, body, admit, signal));
       return { result: this.placeOf(session), goesOn: true };
     });
   }
 
   complete(
-    repository: RepositoryRef,
+    owner: SessionOwner,
     id: string,
     epoch: number | undefined,
     digest: Digest,
     range: ChunkRange | undefined,
     body: PushBody,
   ): Promise<void> {
-    return this.inSession(repository, id, epoch, async (session, signal) => {
+    const { repository } = owner;
+    return this.inSession(owner, id, epoch, async (session, signal) => {
       this.assertStart(session, range);
       // Nothing came before, so that the content can be written where it belongs.
       const whole = session.size === 0;
@@ -95,33 +97,33 @@ export class HostedUploadsService {
     });
   }
 
-  status(repository: RepositoryRef, id: string, epoch: number | undefined): Promise<UploadPlace> {
+  status(owner: SessionOwner, id: string, epoch: number | undefined): Promise<UploadPlace> {
     return this.responding(async () => {
-      this.refused.assertNot(repository, id);
-      await this.findOwn(repository, id, epoch);
+      this.refused.assertNot(owner, id);
+      await this.findOwn(owner, id, epoch);
       await this.sessions.interrupt(id);
-      return this.placeOf(await this.findOwn(repository, id, epoch));
+      return this.placeOf(await this.findOwn(owner, id, epoch));
     });
   }
 
-  /** @throws OciError BLOB_UPLOAD_UNKNOWN, also for a session of another repository */
-  private async findOwn(repository: RepositoryRef, id: string, epoch: number | undefined): Promise<UploadRecord> {
+  /** @throws OciError BLOB_UPLOAD_UNKNOWN, also for a session of another repository or client */
+  private async findOwn(owner: SessionOwner, id: string, epoch: number | undefined): Promise<UploadRecord> {
     const record = await this.uploads.find(id, epoch);
-    if (record?.repository !== repository.toString()) throw new OciError('BLOB_UPLOAD_UNKNOWN');
+    if (!record || !isOwn(owner, record)) throw new OciError('BLOB_UPLOAD_UNKNOWN');
     return record;
   }
 
-  cancel(repository: RepositoryRef, id: string, epoch: number | undefined): Promise<void> {
+  cancel(owner: SessionOwner, id: string, epoch: number | undefined): Promise<void> {
     return this.responding(async () => {
-      if (this.refused.forget(repository, id)) return;
+      if (this.refused.forget(owner, id)) return;
       try {
-        await this.sessions.run(repository, id, epoch, async (session) => {
+        await this.sessions.run(owner, id, epoch, async (session) => {
           await session.abort();
           return { result: undefined, goesOn: false };
         });
       } catch (error) {
         if (!(error instanceof StorageError) || error.kind !== 'full') throw error;
-        await this.findOwn(repository, id, epoch);
+        await this.findOwn(owner, id, epoch);
         await this.uploads.discard(id, epoch);
       }
     });
@@ -136,14 +138,14 @@ export class HostedUploadsService {
   }
 
   private inSession<T>(
-    repository: RepositoryRef,
+    owner: SessionOwner,
     id: string,
     epoch: number | undefined,
     action: (session: UploadSession, signal: AbortSignal) => Promise<{ result: T; goesOn: boolean }>,
   ): Promise<T> {
     return this.responding(() => {
-      this.refused.assertNot(repository, id);
-      return this.sessions.run(repository, id, epoch, action);
+      this.refused.assertNot(owner, id);
+      return this.sessions.run(owner, id, epoch, action);
     });
   }
 

@@ -1,9 +1,9 @@
 import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import { OciError } from '../../oci/error.js';
-import type { RepositoryRef } from '../../oci/repository.js';
 import { StorageError } from '../../storage/storage-error.js';
 import { HostedStore } from '../../storage/stores/hosted/hosted.store.js';
 import { UploadLost, UploadStore, type UploadSession } from '../../storage/stores/upload.store.js';
+import { isOwn, type SessionOwner } from './session.owner.js';
 
 /** Sessions that this process keeps between two requests, so that their hashes go on in memory. */
 const maxIdle = 256;
@@ -42,22 +42,25 @@ export class OpenSessions implements OnApplicationShutdown {
   }
 
   /**
-   * Runs an action with a session; a request that still has it is interrupted.
+   * Runs an action with a session; a request of its owner that still has it is interrupted.
    * @param epoch hint from the client's URL.
    * @param action says whether the session goes on.
    * @throws OciError BLOB_UPLOAD_UNKNOWN, UNAVAILABLE when another process takes the session meanwhile
    */
   async run<T>(
-    repository: RepositoryRef,
+    owner: SessionOwner,
     id: string,
     epoch: number | undefined,
     action: (session: UploadSession, signal: AbortSignal) => Promise<{ result: T; goesOn: boolean }>,
   ): Promise<T> {
+    // Only its owner may interrupt a request.
+    if (this.turns.has(id) && !isOwn(owner, await this.uploads.find(id, epoch)))
+      throw new OciError('BLOB_UPLOAD_UNKNOWN');
     const before = this.turns.get(id);
     const interrupt = new AbortController();
     const started = (before?.ended ?? Promise.resolve())
       .catch(() => undefined)
-      .then(() => this.attempt(repository, id, epoch, (session) => action(session, interrupt.signal)));
+      .then(() => this.attempt(owner, id, epoch, (session) => action(session, interrupt.signal)));
     this.turns.set(id, { interrupt, ended: started });
     before?.interrupt.abort(new OciError('BLOB_UPLOAD_INVALID', 'another request continues this upload'));
     try {
@@ -75,16 +78,17 @@ export class OpenSessions implements OnApplicationShutdown {
   }
 
   private async attempt<T>(
-    repository: RepositoryRef,
+    owner: SessionOwner,
     id: string,
     epoch: number | undefined,
     action: (session: UploadSession) => Promise<{ result: T; goesOn: boolean }>,
   ): Promise<T> {
-    const session = (await this.takeIdle(id, epoch)) ?? (await this.uploads.claim(id, epoch));
+    const session =
+      (await this.takeIdle(owner, id, epoch)) ??
+      (await this.uploads.claim(id, epoch, (record) => isOwn(owner, record)));
     if (!session) throw new OciError('BLOB_UPLOAD_UNKNOWN');
     let goesOn = true;
     try {
-      if (session.repository !== repository.toString()) throw new OciError('BLOB_UPLOAD_UNKNOWN');
       const { result, goesOn: isOpen } = await action(session);
       goesOn = isOpen;
       return result;
@@ -101,9 +105,13 @@ export class OpenSessions implements OnApplicationShutdown {
   }
 
   /** Undefined when it is not here, or when another process may have claimed it since. */
-  private async takeIdle(id: string, epoch: number | undefined): Promise<UploadSession | undefined> {
+  private async takeIdle(
+    owner: SessionOwner,
+    id: string,
+    epoch: number | undefined,
+  ): Promise<UploadSession | undefined> {
     const known = this.idle.get(id);
-    if (!known) return undefined;
+    if (!known || !isOwn(owner, known.session)) return undefined;
     const { session, timer } = known;
     this.idle.delete(id);
     clearTimeout(timer);

@@ -1,9 +1,9 @@
 import { Injectable } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
-import type { RepositoryRef } from '../../oci/repository.js';
-import type { UploadSession } from '../../storage/stores/upload.store.js';
+import type { UploadRecord, UploadSession } from '../../storage/stores/upload.store.js';
 import { SessionEnded } from './open.sessions.js';
 import { QuotaExceeded } from './quota/quota.service.js';
+import { isOwn, type SessionOwner } from './session.owner.js';
 
 /** Sessions remembered, and for how many milliseconds. */
 const limits = { max: 1_000, ttl: 3_600_000 };
@@ -14,19 +14,19 @@ const limits = { max: 1_000, ttl: 3_600_000 };
  */
 @Injectable()
 export class RefusedSessions {
-  private readonly refused = new LRUCache<string, { readonly repository: string; readonly error: QuotaExceeded }>(
+  private readonly refused = new LRUCache<string, { readonly session: UploadRecord; readonly error: QuotaExceeded }>(
     limits,
   );
 
   /** @throws QuotaExceeded for a session that was refused */
-  assertNot(repository: RepositoryRef, id: string): void {
+  assertNot(owner: SessionOwner, id: string): void {
     const found = this.refused.get(id);
-    if (found?.repository === repository.toString()) throw found.error;
+    if (found && isOwn(owner, found.session)) throw found.error;
   }
 
   /** @returns whether the session was refused */
-  forget(repository: RepositoryRef, id: string): boolean {
-    return this.refused.get(id)?.repository === repository.toString() && this.refused.delete(id);
+  forget(owner: SessionOwner, id: string): boolean {
+    return isOwn(owner, this.refused.get(id)?.session) && this.refused.delete(id);
   }
 
   /** Runs an action of a session, and ends the session when it exceeds the quota. @throws SessionEnded with QuotaExceeded */
@@ -36,7 +36,8 @@ export class RefusedSessions {
     } catch (error) {
       if (!(error instanceof QuotaExceeded)) throw error;
       await session.abort();
-      this.refused.set(session.id, { repository: session.repository, error });
+      const { id, epoch, repository, size, startedAt, startedBy } = session;
+      this.refused.set(id, { session: { id, epoch, repository, size, startedAt, startedBy }, error });
       throw new SessionEnded(error);
     }
   }

@@ -74,14 +74,19 @@ export class UploadStore implements OnModuleDestroy {
 
   /**
    * Takes a session over from whatever process had it; of two that claim it, the later one gets it. Undefined when there is
-   * none. @param epoch as for `find`. @throws StorageError `failed` when another process has claimed it meanwhile
+   * none. @param epoch as for `find`. @param isWanted other sessions stay where they are.
+   * @throws StorageError `failed` when another process has claimed it meanwhile
    */
-  async claim(id: string, epoch = 0): Promise<UploadSession | undefined> {
+  async claim(
+    id: string,
+    epoch = 0,
+    isWanted: (fields: Pick<UploadRecord, 'repository' | 'startedBy'>) => boolean = () => true,
+  ): Promise<UploadSession | undefined> {
     if (!isIngestId(id)) return undefined;
     const { records } = this.context;
     for (let claims = 0; claims < maxClaims; claims += 1) {
       const newest = await records.findNewest(id, claims === 0 ? epoch : 0);
-      if (!newest) return undefined;
+      if (!newest || !isWanted(newest.fields)) return undefined;
       if (!(await records.create(id, newest.epoch + 1, { claims: newest.epoch }))) {
         await delay(randomInt(1, claimDelay));
         continue;
