@@ -20,17 +20,25 @@ const load = [
   'test/e2e/observability/bounded.test.ts',
   'test/e2e/lazy-pull.test.ts',
   'test/e2e/hosted/many-tags.test.ts',
-  'test/e2e/push/{kill,stalling-clients}.test.ts',
+  'test/e2e/push/stalling-clients.test.ts',
   'test/e2e/security/{exhaustion,fuzz,long-lists,memory,pipelining,quota,shares}.test.ts',
-  'test/chaos/{commit,kill,many-objects,orphans,rolling-restart,silent-names,storm}.test.ts',
+  'test/chaos/{many-objects,orphans,rolling-restart,silent-names,storm}.test.ts',
 ];
+
+/** What works the machine hard for minutes and measures nothing: after the load files, side by side. */
+const kills = ['test/e2e/push/kill.test.ts', 'test/chaos/{commit,kill}.test.ts'];
 
 const suite = (name: string, include: string[], timeout: number, parallel: boolean, exclude: string[] = []) => ({
   extends: true as const,
   test: { name, include, exclude, testTimeout: timeout, hookTimeout: timeout, maxWorkers: parallel ? workers : 1 },
 });
 
-const withSetup = ({ test, ...rest }: ReturnType<typeof suite>, globalSetup: string) => ({
+type Suite = ReturnType<typeof suite>;
+
+/** Vitest wants projects with other numbers of workers in a group of their own. */
+const later = ({ test, ...rest }: Suite) => ({ ...rest, test: { ...test, sequence: { groupOrder: 1 } } });
+
+const withSetup = ({ test, ...rest }: Suite, globalSetup: string) => ({
   ...rest,
   test: { ...test, globalSetup },
 });
@@ -44,10 +52,11 @@ export default defineConfig({
     env: { AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED: 'true' },
     projects: [
       suite('unit', ['src/**/*.test.ts', 'test/unit/**/*.test.ts'], 10_000, true),
-      suite('e2e', ['test/e2e/**/*.test.ts'], 30_000, true, load),
-      suite('chaos', ['test/chaos/**/*.test.ts'], 60_000, true, load),
+      suite('e2e', ['test/e2e/**/*.test.ts'], 30_000, true, [...load, ...kills]),
+      suite('chaos', ['test/chaos/**/*.test.ts'], 60_000, true, [...load, ...kills]),
       suite('load', load, 60_000, false),
-      suite('storage', ['test/storage/**/*.test.ts'], 60_000, false),
+      later(suite('kills', kills, 60_000, true)),
+      suite('storage', ['test/storage/**/*.test.ts'], 60_000, true),
       suite('conformance', ['test/conformance/**/*.test.ts'], 300_000, false),
       suite('browser', ['test/browser/**/*.test.ts'], 60_000, false),
       withSetup(
