@@ -4,6 +4,9 @@ const run = process.env.NIGHTLY === '1' ? night : process.env.CI === 'true' ? ga
 
 const size = (...sizes: readonly [desk: number, gate: number, night: number]): number => sizes[run]!;
 
+const MiB = 1024 * 1024;
+const GiB = 1024 * MiB;
+
 export const sizes = {
   /** Requests of nonsense that one process is sent. */
   fuzzedRequests: size(20_000, 100_000, 1_000_000),
@@ -11,4 +14,6 @@ export const sizes = {
   kills: Number(process.env.KILLS ?? size(50, 50, 1_000)),
   killsOfPushes: Number(process.env.KILLS ?? size(20, 50, 1_000)),
   killsOnBucket: Number(process.env.KILLS ?? size(25, 25, 1_000)),
+  /** Bytes of the largest layer that clients push. */
+  largestLayer: size(64 * MiB, 64 * MiB, 5 * GiB),
 } as const;

@@ -13,7 +13,7 @@ describe('a push beyond the quota', () => {
 
   beforeAll(async () => {
     scratch = await Scratch.open();
-    server = await HostedServer.start(scratch, 'max_size: 100B');
+    server = await HostedServer.start(scratch, { settings: 'max_size: 100B' });
     layout = scratch.file('layout');
     await run('skopeo', ['--insecure-policy', 'copy', '--quiet', images.multi.source, `oci:${layout}:it`]);
   });

@@ -1,34 +1,70 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { freePort, statusOf } from './http.js';
-import { Daemon, run } from './process.js';
+import { Daemon, type Environment, run } from './process.js';
 import type { Scratch } from './scratch.js';
+import { until } from './until.js';
 
 const PROJECT = join(import.meta.dirname, '../../..');
 
-/** The program under test with a namespace to push to, and no registry behind it. */
+export interface HostedOptions {
+  /** Of the namespace `local`, as in the upstream file. */
+  readonly settings?: string;
+  /** Further entries of the upstream file. */
+  readonly upstreams?: string;
+  /** The access file; without one, everybody may push. */
+  readonly access?: string;
+  readonly environment?: Environment;
+}
+
+interface LoggedRequest {
+  readonly method: string;
+  readonly path?: string;
+  readonly repository?: string;
+  readonly reference?: string;
+  readonly status: number;
+  /** Bytes of the body. */
+  readonly received?: number;
+  /** Bytes of the response. */
+  readonly bytes?: number;
+}
+
+/** The program under test with a namespace to push to. */
 export class HostedServer {
+  private marks = 0;
+
   private constructor(
-    readonly address: string,
+    private readonly target: { readonly host: string; readonly port: number },
     private readonly scratch: Scratch,
   ) {}
 
-  /** @param settings of the namespace `local`, as in the upstream file */
-  static async start(scratch: Scratch, settings = ''): Promise<HostedServer> {
+  static async start(
+    scratch: Scratch,
+    { settings = '', upstreams = '', access, environment = {} }: HostedOptions = {},
+  ): Promise<HostedServer> {
     await run(process.execPath, [join(PROJECT, 'scripts/build-when-needed.mjs')], { directory: PROJECT });
-    const port = await freePort();
-    const server = new HostedServer(`127.0.0.1:${port}`, scratch);
-    const upstreams = scratch.file('hosted.yaml');
-    await writeFile(upstreams, `- {namespace: local, hosted: true, ${settings}}\n`);
-    const pushing = ['--upstream-config-file', upstreams, '--allow-anonymous-push', '--admin-listen', 'off'];
-    const storage = ['filesystem', '--root', scratch.file('hosted')];
-    const args = [join(PROJECT, 'dist/main'), '--listen', server.address, ...pushing, ...storage];
+    const server = new HostedServer({ host: '127.0.0.1', port: await freePort() }, scratch);
+    const file = scratch.file('hosted.yaml');
+    await writeFile(file, `- {namespace: local, hosted: true, ${settings}}\n${upstreams}`);
+    if (access !== undefined) await writeFile(scratch.file('access.yaml'), access);
+    const pushing = access === undefined ? ['--allow-anonymous-push'] : ['--access-file', scratch.file('access.yaml')];
+    const options = ['--listen', server.address, '--upstream-config-file', file, ...pushing, '--admin-listen', 'off'];
+    const args = [join(PROJECT, 'dist/main'), ...options, 'filesystem', '--root', server.root];
     const daemon = await Daemon.start(process.execPath, args, {
       log: scratch.file('hosted.log'),
-      ready: async () => (await statusOf({ host: '127.0.0.1', port, path: '/v2/' })) === 200,
+      ready: async () => [200, 401].includes((await statusOf({ ...server.target, path: '/v2/' })) ?? 0),
+      environment,
     });
     scratch.onClose(() => daemon.stop());
     return server;
+  }
+
+  get address(): string {
+    return `${this.target.host}:${this.target.port}`;
+  }
+
+  get root(): string {
+    return this.scratch.file('hosted');
   }
 
   /** The name of a repository, as clients write it. */
@@ -36,11 +72,23 @@ export class HostedServer {
     return `${this.address}/local/${repository}`;
   }
 
-  /** Every request since the start. */
-  async requests(): Promise<{ method: string; path?: string; repository?: string; status: number }[]> {
-    const lines = (await readFile(this.scratch.file('hosted.log'), 'utf8')).split('\n').filter((line) => line !== '');
+  /** Every request since the start, those that a client has just had a response to among them. */
+  async requests(): Promise<LoggedRequest[]> {
+    this.marks += 1;
+    const mark = `marks/${this.marks}`;
+    await statusOf({ ...this.target, path: `/v2/local/${mark}/tags/list` });
+    let requests: LoggedRequest[] = [];
+    await until('the requests are in the log', async () => {
+      requests = await this.logged();
+      return requests.some(({ repository }) => repository === `local/${mark}`);
+    });
+    return requests.filter(({ repository }) => repository?.startsWith('local/marks/') !== true);
+  }
+
+  private async logged(): Promise<LoggedRequest[]> {
+    const lines = (await readFile(this.scratch.file('hosted.log'), 'utf8')).split('\n').slice(0, -1);
     return lines
-      .map((line) => JSON.parse(line) as { msg: string; method: string; status: number })
+      .map((line) => JSON.parse(line) as LoggedRequest & { msg: string })
       .filter(({ msg }) => msg === 'request');
   }
 

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { createWriteStream } from 'node:fs';
-import { copyFile, mkdir, rename, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, rename, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { createGzip } from 'node:zlib';
@@ -18,7 +18,11 @@ export interface Descriptor {
   readonly size: number;
 }
 
-export type Layer = Omit<Descriptor, 'mediaType'> & { readonly diffId: string };
+export type Layer = Omit<Descriptor, 'mediaType'> & {
+  readonly diffId: string;
+  /** Unless it is the dialect's. */
+  readonly mediaType?: string;
+};
 
 /** The media types that tell an OCI image from a Docker schema 2 image. */
 export interface Dialect {
@@ -59,6 +63,18 @@ export class ImageLayout {
     return { digest: packed.digest, size: packed.size, diffId: plain.digest };
   }
 
+  /** Writes a layer without files, as large as wanted, into a file without blocks. */
+  async sparseLayer(size: number): Promise<Layer> {
+    await mkdir(this.blob(''), { recursive: true });
+    const hash = createHash('sha256');
+    const zeros = Buffer.alloc(1 << 20);
+    for (let left = size; left > 0; left -= zeros.length) hash.update(zeros.subarray(0, left));
+    const digest = `sha256:${hash.digest('hex')}`;
+    await writeFile(this.blob(digest), '');
+    await truncate(this.blob(digest), size);
+    return { digest, size, diffId: digest, mediaType: 'application/vnd.oci.image.layer.v1.tar' };
+  }
+
   async image(dialect: Dialect, architecture: string, layers: Layer[]): Promise<Descriptor & Platform> {
     const config = await this.json(dialect.config, {
       ...{ created: '2024-01-01T00:00:00Z', architecture, os: 'linux' },
@@ -66,7 +82,9 @@ export class ImageLayout {
       rootfs: { type: 'layers', diff_ids: layers.map(({ diffId }) => diffId) },
       history: layers.map(() => ({ created: '2024-01-01T00:00:00Z', created_by: 'test' })),
     });
-    const descriptors = layers.map(({ digest, size }) => ({ mediaType: dialect.layer, digest, size }));
+    const descriptors = layers.map(({ mediaType = dialect.layer, digest, size }) => ({
+      ...{ mediaType, digest, size },
+    }));
     const manifest = { schemaVersion: 2, mediaType: dialect.manifest, config, layers: descriptors };
     const descriptor = await this.json(dialect.manifest, manifest);
     const blobs = [config, ...layers].map(({ digest }) => digest);

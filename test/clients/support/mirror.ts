@@ -33,7 +33,7 @@ export class Mirror {
     { namespaces, options = [], isSecure = false }: MirrorOptions,
   ): Promise<Mirror> {
     await run(process.execPath, [join(PROJECT, 'scripts/build-when-needed.mjs')], { directory: PROJECT });
-    await writeFile(scratch.file('upstreams.yaml'), namespaces.map((name) => entry(name, upstream)).join(''));
+    await writeFile(scratch.file('upstreams.yaml'), namespaces.map((name) => upstreamEntry(name, upstream)).join(''));
     const authority = isSecure ? await scratch.folder('authority') : undefined;
     const tls = authority === undefined ? [] : await certificate(scratch, authority);
     const mirror = new Mirror(await freePort(), scratch, [...options, ...tls], authority, undefined);
@@ -107,7 +107,8 @@ async function certificate(scratch: Scratch, authority: string): Promise<string[
   return ['--tls-cert', files.cert, '--tls-key', files.key];
 }
 
-function entry(namespace: string, { host, reader, tokenRealms }: UpstreamRegistry): string {
+/** Of the upstream file: the registry under a namespace. */
+export function upstreamEntry(namespace: string, { host, reader, tokenRealms }: UpstreamRegistry): string {
   return `
 - namespace: ${namespace}
   host: ${host}
