@@ -1,19 +1,22 @@
-import { Inject, Injectable, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
+import { Inject, Injectable, Logger, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
+import { readAccess } from '../config/access/access-file.js';
 import type { AccessSettings } from '../config/access/access.settings.js';
 import type { Right } from '../config/access/rule.settings.js';
-import { ConfigurationError, type Problem } from '../config/configuration-error.js';
 import { Clock } from '../config/clock/clock.js';
 import { accessSettings } from '../config/config.module.js';
+import { ConfigurationError } from '../config/configuration-error.js';
+import { ServerSettings } from '../config/server.settings.js';
 import type { RepositoryRef } from '../oci/repository.js';
-import { Authenticator } from './authenticators/authenticator.js';
-import { AuditLog, type AuditEntry } from './audit.log.js';
+import { AccessPolicy } from './access.policy.js';
+import { AccessStatistics } from './access.statistics.js';
+import type { AuditEntry } from './audit.log.js';
 import { readAuthorization } from './authorization.js';
-import { ClientOrigins, type ClientOrigin, type ClientRequest } from './client.origin.js';
-import { AccessRules, type Decision } from './rules/access.rules.js';
+import type { ClientOrigin, ClientRequest } from './client.origin.js';
+import { lookInterval, WatchedFile, type FileContext, type FileState } from './files/watched.file.js';
+import type { Decision } from './rules/access.rules.js';
 import { anonymous, type Identity } from './rules/identity.js';
 import { SignInRefused, type GrantedScope, type SignedIn } from './sign-in.js';
 import { KeyStore } from './tokens/key.store.js';
-import { TokenKeys } from './tokens/token.keys.js';
 import { tokenLifetime, TokenService } from './tokens/token.service.js';
 
 /** A token as the token endpoint gives it. */
@@ -26,28 +29,27 @@ export interface IssuedToken {
 /** Who clients are and what they may do. Without an access file nobody signs in, and rules decide nothing. */
 @Injectable()
 export class AccessService implements OnModuleInit, OnApplicationShutdown {
-  private readonly rules: AccessRules;
-  private readonly authenticator: Authenticator;
-  private readonly keys: TokenKeys;
+  readonly statistics = new AccessStatistics();
+  private readonly logger = new Logger('Access');
   private readonly tokens: TokenService;
-  private readonly origins: ClientOrigins;
-  private readonly audit: AuditLog;
-  /** The name of this server in the token protocol, which its tokens are issued for. */
-  readonly service: string;
+  private readonly context: FileContext;
+  /** Undefined where the settings came without a file. */
+  private readonly file: WatchedFile<AccessPolicy> | undefined;
+  private readonly listeners: ((settings: AccessSettings) => void)[] = [];
+  private current: AccessPolicy | undefined;
+  private timer: NodeJS.Timeout | undefined;
 
   constructor(
     @Inject(accessSettings) private readonly settings: AccessSettings | undefined,
+    { accessFile }: ServerSettings,
     @Inject(Clock) clock: Clock,
-    store: KeyStore,
+    private readonly store: KeyStore,
   ) {
-    this.rules = new AccessRules(settings?.rules ?? []);
-    this.authenticator = new Authenticator(settings, clock);
-    this.audit = new AuditLog(settings?.auditLog, () => clock.now());
-    this.origins = new ClientOrigins(settings?.publicUrl, settings?.trustedProxies ?? []);
-    this.service = settings?.publicUrl === undefined ? 'oci-registry' : new URL(settings.publicUrl).host;
-    this.keys = new TokenKeys(settings?.tokenKeyFile, store, () => clock.monotonic());
+    this.context = { clock, statistics: this.statistics };
+    const open = (text: string) => AccessPolicy.open(readAccess(text), this.context, store, this.current);
+    if (settings && accessFile !== undefined) this.file = new WatchedFile('access', accessFile, open, this.context);
     this.tokens = new TokenService(
-      () => this.keys.current,
+      () => this.policy.keys.current,
       () => clock.now(),
     );
   }
@@ -57,34 +59,77 @@ export class AccessService implements OnModuleInit, OnApplicationShutdown {
     return this.settings !== undefined;
   }
 
+  /** The name of this server in the token protocol, which its tokens are issued for. */
+  get service(): string {
+    return this.policy.service;
+  }
+
   /** @throws ConfigurationError when a file cannot be read; StorageError when the key of tokens cannot be kept */
   async onModuleInit(): Promise<void> {
     if (!this.settings) return;
-    const loads = await Promise.allSettled([this.authenticator.load(), this.keys.loadFile()]);
-    const problems = loads.flatMap((load): Problem[] => {
-      if (load.status === 'fulfilled') return [];
-      const reason = load.reason instanceof Error ? load.reason.message : 'unreadable';
-      return [{ path: '--access-file', kind: 'a file', reason }];
-    });
-    if (problems.length > 0) throw new ConfigurationError(problems);
-    await this.keys.loadStored();
+    this.current = await AccessPolicy.open(this.settings, this.context, this.store);
+    await this.look();
+    if (this.file?.state.rejected)
+      throw new ConfigurationError([
+        { path: '--access-file', kind: 'a file', reason: this.file.state.rejected.reason },
+      ]);
+    this.timer = setInterval(() => void this.look(), lookInterval).unref();
   }
 
-  onApplicationShutdown(): Promise<void> {
-    return this.audit.close();
+  async onApplicationShutdown(): Promise<void> {
+    clearInterval(this.timer);
+    await this.current?.audit.close();
+  }
+
+  /** The access file and those that it names; empty without one. */
+  get files(): readonly FileState[] {
+    const files = [this.file ?? [], this.current?.files ?? []].flat();
+    return files.map(({ state }) => state);
+  }
+
+  /** @param listener gets the settings of each new version of the access file */
+  onChange(listener: (settings: AccessSettings) => void): void {
+    this.listeners.push(listener);
+  }
+
+  /** Reads all files that have changed. Never throws. @returns what came of it */
+  async look(): Promise<string> {
+    await this.file?.look();
+    this.adopt();
+    await Promise.all((this.current?.files ?? []).map((file) => file.look()));
+    const rejected = this.files.filter((file) => file.rejected);
+    if (rejected.length === 0) return `the access file and those that it names are in use: ${this.files.length}`;
+    const lines = rejected.map(({ path, rejected: { reason } = { reason: '' } }) => `${path}: ${reason}`);
+    return `files of access have mistakes, what was read before stays: ${lines.join('; ')}`;
+  }
+
+  /** Takes the newest valid version of the access file. */
+  private adopt(): void {
+    const [policy, previous] = [this.file?.peek(), this.current];
+    if (!policy || policy === previous) return;
+    this.current = policy;
+    if (previous && previous.audit !== policy.audit)
+      void previous.audit.close().catch((error: unknown) => this.logger.error(`audit log: ${String(error)}`));
+    for (const listener of this.listeners) listener(policy.settings);
+  }
+
+  /** @throws Error without an access file */
+  private get policy(): AccessPolicy {
+    if (!this.current) throw new Error('there is no access file');
+    return this.current;
   }
 
   get isAudited(): boolean {
-    return this.audit.isOn;
+    return this.policy.audit.isOn;
   }
 
   /** Notes a decision in the audit log. */
   note(entry: AuditEntry): void {
-    this.audit.write(entry);
+    this.policy.audit.write(entry);
   }
 
   clientOf(request: ClientRequest): ClientOrigin {
-    return this.origins.of(request);
+    return this.policy.origins.of(request);
   }
 
   /**
@@ -98,27 +143,27 @@ export class AccessService implements OnModuleInit, OnApplicationShutdown {
     if (credentials.kind === 'malformed') throw new SignInRefused('malformed');
     try {
       if (credentials.kind === 'token') return await this.signInByToken(credentials.token.reveal());
-      return await this.authenticator.signIn(credentials, address);
+      return await this.policy.authenticator.signIn(credentials, address);
     } catch (error) {
       const isUnknown = error instanceof SignInRefused && error.reason === 'credentials';
       // Docker sends the password of Docker Hub to its mirrors.
       const isForgiven = isUnknown && credentials.kind === 'password';
-      if (isForgiven && this.settings?.unknownCredentials === 'anonymous') return { identity: anonymous };
+      if (isForgiven && this.policy.settings.unknownCredentials === 'anonymous') return { identity: anonymous };
       throw error;
     }
   }
 
   /** Whether the credentials allow it: by the rules, and within the scopes of a token. */
   decide({ identity, scopes }: SignedIn, right: Right, repository: RepositoryRef): Decision {
-    const decision = this.rules.decide(identity, right, repository);
+    const decision = this.policy.rules.decide(identity, right, repository);
     if (!decision.isAllowed || scopes === undefined || covers(scopes, right, repository)) return decision;
     // A token for something else takes away nothing that everybody may do.
-    return this.rules.decide(anonymous, right, repository);
+    return this.policy.rules.decide(anonymous, right, repository);
   }
 
   /** By the rules alone, whatever a token was issued for. */
   decideByRules(identity: Identity, right: Right, repository: RepositoryRef): Decision {
-    return this.rules.decide(identity, right, repository);
+    return this.policy.rules.decide(identity, right, repository);
   }
 
   /**
@@ -128,8 +173,8 @@ export class AccessService implements OnModuleInit, OnApplicationShutdown {
   mayAdminister(signedIn: SignedIn | undefined, repository?: RepositoryRef): boolean {
     if (!signedIn || signedIn.scopes !== undefined) return false;
     const { identity } = signedIn;
-    if (repository) return this.rules.decide(identity, 'admin', repository).isAllowed;
-    return this.rules.decideEverywhere(identity, 'admin').isAllowed;
+    if (repository) return this.policy.rules.decide(identity, 'admin', repository).isAllowed;
+    return this.policy.rules.decideEverywhere(identity, 'admin').isAllowed;
   }
 
   /** @param scopes already reduced to what the identity may do */
@@ -139,10 +184,10 @@ export class AccessService implements OnModuleInit, OnApplicationShutdown {
   }
 
   private async signInByToken(token: string): Promise<SignedIn> {
-    if (!this.tokens.isOwn(token)) return this.authenticator.signInByToken(token);
+    if (!this.tokens.isOwn(token)) return this.policy.authenticator.signInByToken(token);
     const { identity, issuer, tokenId, scopes } = await this.tokens.verify(token, this.service);
     // A user who was removed since has no rights, and one whose groups changed has those of the new ones.
-    const current = this.authenticator.refresh(identity);
+    const current = this.policy.authenticator.refresh(identity, issuer);
     if (!current) throw new SignInRefused('credentials');
     return { identity: current, issuer, tokenId, scopes };
   }

@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { AccessService } from '../access/access.service.js';
 import { WarmService } from '../admin/warming/warm.service.js';
 import { createApp } from '../app.factory.js';
 import { clearSocketFile } from '../cli/socket-file.js';
@@ -45,7 +46,11 @@ export async function serve(settings: Settings, reload: Reload, context?: Worker
   const admin = adminServerOf(app);
   const stopped = context?.stopped ?? stopSignal();
   context?.sibling.forwardTo(app.getHttpServer());
-  reload.perform(() => logger.log(`SIGHUP: ${app.get(CertificateService).look()}`));
+  reload.perform(() => void readAgain(app, logger));
+  app.get(AccessService).onChange((access) => {
+    if (!settings.server.runsJobs) return;
+    for (const warning of accessWarnings({ ...settings, access })) logger.warn(warning);
+  });
   try {
     await listenForAdmins(admin, settings, logger);
     logger.log(`listening on ${await listen(app, settings.server)}`);
@@ -65,6 +70,13 @@ export async function serve(settings: Settings, reload: Reload, context?: Worker
     app.get(DrainService).cut();
     await app.close();
   }
+}
+
+/** What SIGHUP does. Neither throws. */
+async function readAgain(app: NestFastifyApplication, logger: Logger): Promise<void> {
+  const access = app.get(AccessService);
+  logger.log(`SIGHUP: ${app.get(CertificateService).look()}`);
+  if (access.isEnabled) logger.log(`SIGHUP: ${await access.look()}`);
 }
 
 function startLine({ storage, upstreams, hosted }: Settings): string {

@@ -33,7 +33,7 @@ describe('SIGHUP', { timeout: 60_000 }, () => {
   it('does not end a process without a certificate, and says that there is nothing to read', async () => {
     await using folder = await Folder.make();
     await using program = await Program.start(anyPort, { cwd: folder.path });
-    const line = 'SIGHUP: there is no certificate to read again, and nothing else is read again';
+    const line = 'SIGHUP: there is no certificate to read again';
     expect(await hangUp(program, 1)).toEqual([line]);
     expect(await hangUp(program, 2)).toEqual([line, line]);
     expect((await request(`${program.url}/v2/`)).status).toBe(200);
@@ -64,6 +64,22 @@ describe('SIGHUP', { timeout: 60_000 }, () => {
     expect((await hangUp(program, 6)).at(-1)).toMatch(/is unchanged|is new, valid until 20/);
     program.kill('SIGTERM');
     expect(await program.end).toEqual({ code: 0, signal: null });
+  });
+
+  it('says what came of the access file and of those that it names', async () => {
+    await using folder = await Folder.make();
+    const rules = "rules: [{ repositories: ['**'], who: [anonymous], may: [pull] }]\n";
+    await writeFile(folder.file('robots'), '');
+    await writeFile(folder.file('access.yaml'), `robots_file: robots\n${rules}`);
+    const flags = [...anyPort, '--access-file', 'access.yaml'];
+    await using program = await Program.start(flags, { cwd: folder.path });
+    expect((await hangUp(program, 2))[1]).toBe('SIGHUP: the access file and those that it names are in use: 2');
+    await writeFile(folder.file('access.yaml'), 'rules: [');
+    await writeFile(folder.file('robots'), 'planted');
+    const last = (await hangUp(program, 4))[3];
+    expect(last).toMatch(/^SIGHUP: files of access have mistakes, what was read before stays: access.yaml: access: /);
+    expect(last).toMatch(/; robots: line 1 is not a name/);
+    expect(last).not.toContain('planted');
   });
 
   it('survives files that are gone', async () => {

@@ -7,6 +7,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { readAccess } from '../../config/access/access-file.js';
 import { Secret } from '../../config/values/secret.js';
 import { Clock } from '../../config/clock/clock.js';
+import { AccessStatistics } from '../access.statistics.js';
 import { Authenticator } from './authenticator.js';
 import { formatRobots, hashOfSecret, makeRobotSecret } from './robots.js';
 
@@ -22,7 +23,7 @@ class TestClock extends Clock {
   now = () => time;
   monotonic = () => time;
 }
-const clock = new TestClock();
+const context = { clock: new TestClock(), statistics: new AccessStatistics() };
 const password = (username: string, text: string) => ({
   kind: 'password' as const,
   username,
@@ -34,7 +35,7 @@ async function withUsers(lines: string): Promise<Authenticator> {
   await writeFile(join(folder, 'htpasswd'), lines);
   const yaml = `users_file: ${folder}/htpasswd\nrobots_file: ${folder}/robots\ngroups: { team: [anna] }\n${rules}`;
   await writeFile(join(folder, 'robots'), '');
-  const authenticator = new Authenticator(readAccess(yaml), clock);
+  const authenticator = new Authenticator(readAccess(yaml), context);
   await authenticator.load();
   return authenticator;
 }
@@ -61,14 +62,14 @@ describe('a user of an htpasswd file', () => {
     await writeFile(join(folder, 'one'), await line('anna', 'x'));
     await writeFile(join(folder, 'two'), await line('bert', 'y'));
     await symlink(join(folder, 'one'), join(folder, 'link'));
-    const authenticator = new Authenticator(readAccess(`users_file: ${folder}/link\n${rules}`), clock);
+    const authenticator = new Authenticator(readAccess(`users_file: ${folder}/link\n${rules}`), context);
     await authenticator.load();
     const { identity } = await authenticator.signIn(password('anna', 'x'), 'a');
     await symlink(join(folder, 'two'), join(folder, 'link2'));
     await rename(join(folder, 'link2'), join(folder, 'link'));
     time += 1_001;
     await expect(authenticator.signIn(password('anna', 'x'), 'a')).rejects.toMatchObject({ reason: 'credentials' });
-    expect(authenticator.refresh(identity)).toBeUndefined();
+    expect(authenticator.refresh(identity, '')).toBeUndefined();
   });
 
   it('is not locked out by a file that has been emptied', async () => {
@@ -117,7 +118,7 @@ describe('a robot', () => {
     time += 1_001;
     const { identity } = await authenticator.signIn(password('robot+ci', secret), 'a');
     expect(identity.subject).toBe('robot:ci');
-    expect(authenticator.refresh(identity)).toBe(identity);
+    expect(authenticator.refresh(identity, '')).toBe(identity);
     for (const [name, text] of [
       ['robot+ci', `${secret}x`],
       ['robot+cd', secret],
@@ -128,7 +129,7 @@ describe('a robot', () => {
     await expect(authenticator.signIn(password('robot+ci', secret), 'a')).rejects.toMatchObject({
       reason: 'credentials',
     });
-    expect(authenticator.refresh(identity)).toBeUndefined();
+    expect(authenticator.refresh(identity, '')).toBeUndefined();
   });
 });
 
@@ -147,7 +148,7 @@ describe('a token of an issuer', () => {
     claims: { repository_owner_id: ['1234'], ref: ['refs/heads/*'] }
     jwks_file: ${folder}/jwks.json
 ${rules}`;
-    const authenticator = new Authenticator(readAccess(yaml), clock);
+    const authenticator = new Authenticator(readAccess(yaml), context);
     const claims = {
       iss: issuer,
       sub: 'repo:acme/app:ref:refs/heads/main',

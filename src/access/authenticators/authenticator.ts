@@ -1,6 +1,7 @@
 import type { AccessSettings } from '../../config/access/access.settings.js';
-import type { Clock } from '../../config/clock/clock.js';
 import type { Credentials } from '../authorization.js';
+import { watch } from '../files/reuse.js';
+import type { FileContext, WatchedFile } from '../files/watched.file.js';
 import { anonymous, isAnonymous, userIdentity, type Identity } from '../rules/identity.js';
 import { SignInRefused, type SignedIn } from '../sign-in.js';
 import { Attempts } from './attempts.js';
@@ -8,7 +9,6 @@ import { parseHtpasswd, type Users } from './htpasswd.js';
 import { IssuerTokens } from './issuer.tokens.js';
 import { PasswordVerifier } from './password.verifier.js';
 import { hasExpired, isRobot, parseRobots, robotOf, type Robot } from './robots.js';
-import { WatchedFile } from './watched.file.js';
 
 type Password = Extract<Credentials, { kind: 'password' }>;
 
@@ -21,24 +21,28 @@ export class Authenticator {
   private readonly attempts: Attempts;
   private readonly groups: AccessSettings['groups'];
 
+  /** @param previous of an earlier version of the access file: failures and verified passwords stay known */
   constructor(
     settings: AccessSettings | undefined,
-    private readonly clock: Clock,
+    private readonly context: FileContext,
+    previous?: Authenticator,
   ) {
-    const monotonic = () => clock.monotonic();
-    const watch = <T>(path: string | undefined, parse: (text: string) => T) =>
-      path === undefined ? undefined : new WatchedFile(path, parse, monotonic);
-    this.users = watch(settings?.usersFile, parseHtpasswd);
-    this.robots = watch(settings?.robotsFile, parseRobots);
-    this.issuers = new IssuerTokens(settings?.issuers ?? [], () => clock.now());
-    this.passwords = new PasswordVerifier(monotonic);
-    this.attempts = new Attempts(monotonic);
+    const monotonic = () => context.clock.monotonic();
+    this.users = watch('users', settings?.usersFile, parseHtpasswd, context, previous?.users);
+    this.robots = watch('robots', settings?.robotsFile, parseRobots, context, previous?.robots);
+    this.issuers = new IssuerTokens(settings?.issuers ?? [], context, previous?.issuers);
+    this.passwords = previous?.passwords ?? new PasswordVerifier(monotonic);
+    this.attempts = previous?.attempts ?? new Attempts(monotonic);
     this.groups = settings?.groups ?? {};
   }
 
   /** Reads the files for the first time. @throws Error that names the file */
   async load(): Promise<void> {
-    await Promise.all([this.users?.read(), this.robots?.read()]);
+    await Promise.all([this.users?.read(), this.robots?.read(), this.issuers.load()]);
+  }
+
+  get files(): readonly WatchedFile<unknown>[] {
+    return [...[this.users ?? [], this.robots ?? []].flat(), ...this.issuers.files];
   }
 
   /** @throws SignInRefused */
@@ -56,21 +60,24 @@ export class Authenticator {
     return this.issuers.signIn(token);
   }
 
-  /** Who the subject of a token is now, without I/O; undefined when there is no such user or robot any more. */
-  refresh(identity: Identity): Identity | undefined {
+  /**
+   * Who the subject of a token is now, without I/O; undefined when there is no such user, robot or issuer any more.
+   * @param from where the identity comes from
+   */
+  refresh(identity: Identity, from: string): Identity | undefined {
     if (isAnonymous(identity)) return anonymous;
     const colon = identity.subject.indexOf(':');
     const [kind, name] = [identity.subject.slice(0, colon), identity.subject.slice(colon + 1)];
     if (kind === 'user')
       return this.users?.peek()?.hashes.has(name) === true ? userIdentity(name, this.groups) : undefined;
-    if (kind !== 'robot') return identity;
+    if (kind !== 'robot') return this.issuers.has(from) ? identity : undefined;
     const robot = this.robots?.peek()?.get(name);
-    return robot && !hasExpired(robot, this.clock.now()) ? identity : undefined;
+    return robot && !hasExpired(robot, this.context.clock.now()) ? identity : undefined;
   }
 
   private async signInRobot(name: string, secret: string, address: string): Promise<SignedIn> {
     const robot = (await this.robots?.read())?.get(name);
-    if (isRobot(robot, secret, this.clock.now())) return { identity: robotIdentity(name), issuer: 'robots' };
+    if (isRobot(robot, secret, this.context.clock.now())) return { identity: robotIdentity(name), issuer: 'robots' };
     this.attempts.assert(address, `robot+${name}`);
     this.attempts.fail(address, `robot+${name}`);
     throw new SignInRefused('credentials');

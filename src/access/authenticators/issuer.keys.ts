@@ -1,6 +1,7 @@
 import { createLocalJWKSet, type JSONWebKeySet, type JWTVerifyGetKey } from 'jose';
-import { readFileSync } from 'node:fs';
+import { X509Certificate } from 'node:crypto';
 import https from 'node:https';
+import { rootCertificates } from 'node:tls';
 
 /** Milliseconds for which fetched keys count. */
 const lifetime = 600_000;
@@ -65,14 +66,28 @@ export class IssuerKeys {
   }
 }
 
-/** The keys of a file (a JWKS), for issuers that cannot be reached. */
-export function keysOfFile(path: string): JWTVerifyGetKey {
-  return createLocalJWKSet(JSON.parse(readFileSync(path, 'utf8')) as JSONWebKeySet);
+/** The keys of a file (a JWKS), for issuers that cannot be reached. @throws Error without the content */
+export function parseKeys(text: string): JWTVerifyGetKey {
+  try {
+    return createLocalJWKSet(JSON.parse(text) as JSONWebKeySet);
+  } catch {
+    throw new Error('is not a JWKS');
+  }
 }
 
-/** GET of a JSON document over https with a deadline and a limit, without redirects. @param ca additional authorities in PEM */
-export function fetchJsonOver(ca: string | undefined): (url: string) => Promise<unknown> {
-  return async (url) => JSON.parse(await fetchText(url, ca)) as unknown;
+/** The certificates of a private CA and those that are trusted anyway. @throws Error without the content */
+export function parseAuthorities(pem: string): string {
+  try {
+    new X509Certificate(pem);
+  } catch {
+    throw new Error('has no certificate in PEM');
+  }
+  return [...rootCertificates, pem].join('\n');
+}
+
+/** GET of a JSON document over https with a deadline and a limit, without redirects. @param ca authorities in PEM */
+export function fetchJsonOver(ca: () => string | undefined): (url: string) => Promise<unknown> {
+  return async (url) => JSON.parse(await fetchText(url, ca())) as unknown;
 }
 
 function fetchText(url: string, ca: string | undefined): Promise<string> {

@@ -1,11 +1,11 @@
 import { decodeJwt, errors, jwtVerify, type JWTPayload, type JWTVerifyGetKey } from 'jose';
-import { readFileSync } from 'node:fs';
-import { rootCertificates } from 'node:tls';
 import type { IssuerSettings } from '../../config/access/issuer.settings.js';
 import { matchesPattern } from '../../oci/patterns/pattern.js';
 import type { Identity } from '../rules/identity.js';
+import { watch } from '../files/reuse.js';
+import type { FileContext, WatchedFile } from '../files/watched.file.js';
 import { SignInRefused, type SignedIn } from '../sign-in.js';
-import { fetchJsonOver, IssuerKeys, keysOfFile } from './issuer.keys.js';
+import { fetchJsonOver, IssuerKeys, parseAuthorities, parseKeys } from './issuer.keys.js';
 
 /** What issuers sign with; never a shared secret, which a public key could be passed for (RFC 8725 §2.1). */
 const algorithms = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'ES512', 'EdDSA'];
@@ -18,22 +18,42 @@ const placeholder = /\{([^{}]+)\}/g;
 
 type Check = (keys: JWTVerifyGetKey) => Promise<{ payload: JWTPayload }>;
 
+/** A configured issuer with the files that it names. */
 interface Issuer {
   readonly settings: IssuerSettings;
-  readonly verify: (check: Check) => ReturnType<Check>;
+  readonly keysFile: WatchedFile<JWTVerifyGetKey> | undefined;
+  readonly authorities: WatchedFile<string> | undefined;
+  readonly fetched: IssuerKeys;
 }
 
 /** Accepts tokens of the configured OpenID Connect issuers. */
 export class IssuerTokens {
   private readonly issuers: readonly Issuer[];
 
-  /** @param now milliseconds since 1970. @param fetchJson replaced in tests */
+  /** @param previous of an earlier version of the access file, whose keys stay known */
   constructor(
     settings: readonly IssuerSettings[],
-    private readonly now: () => number,
-    fetchJson?: (url: string) => Promise<unknown>,
+    private readonly context: FileContext,
+    previous?: IssuerTokens,
   ) {
-    this.issuers = settings.map((issuer) => ({ settings: issuer, verify: verifierOf(issuer, now, fetchJson) }));
+    this.issuers = settings.map((issuer) => {
+      const same = previous?.issuers.find((other) => JSON.stringify(other.settings) === JSON.stringify(issuer));
+      return same ?? issuerOf(issuer, context);
+    });
+  }
+
+  /** Reads the files for the first time. @throws Error that names the file */
+  async load(): Promise<void> {
+    await Promise.all(this.files.map((file) => file.read()));
+  }
+
+  get files(): readonly WatchedFile<unknown>[] {
+    return this.issuers.flatMap(({ keysFile, authorities }) => [keysFile ?? [], authorities ?? []].flat());
+  }
+
+  /** Whether an issuer is still configured. */
+  has(url: string): boolean {
+    return this.issuers.some(({ settings }) => settings.issuer === url);
   }
 
   /** Whether a text looks like a token of a configured issuer; nothing is verified. */
@@ -67,15 +87,16 @@ export class IssuerTokens {
     }
   }
 
-  private async signInAt({ settings, verify }: Issuer, token: string): Promise<SignedIn> {
-    const { payload } = await verify((keys) =>
+  private async signInAt(issuer: Issuer, token: string): Promise<SignedIn> {
+    const { settings } = issuer;
+    const { payload } = await verifyAt(issuer, (keys) =>
       jwtVerify(token, keys, {
         algorithms,
         issuer: settings.issuer,
         audience: settings.audience,
         requiredClaims: ['exp', 'sub'],
         clockTolerance: leeway,
-        currentDate: new Date(this.now()),
+        currentDate: new Date(this.context.clock.now()),
       }),
     ).catch((error: unknown) => {
       if (error instanceof errors.JWTExpired) throw new SignInRefused('expired');
@@ -91,18 +112,21 @@ export class IssuerTokens {
   }
 }
 
-function verifierOf(
-  { issuer, jwksFile, caFile }: IssuerSettings,
-  now: () => number,
-  fetchJson: ((url: string) => Promise<unknown>) | undefined,
-): Issuer['verify'] {
-  if (jwksFile !== undefined) {
-    const keys = keysOfFile(jwksFile);
-    return (check) => check(keys);
-  }
-  const ca = caFile === undefined ? undefined : [...rootCertificates, readFileSync(caFile, 'utf8')].join('\n');
-  const keys = new IssuerKeys(issuer, now, fetchJson ?? fetchJsonOver(ca));
-  return (check) => keys.verify(check, (error) => error instanceof errors.JWKSNoMatchingKey);
+function issuerOf(settings: IssuerSettings, context: FileContext): Issuer {
+  const { issuer, jwksFile, caFile } = settings;
+  const authorities = watch('issuer_ca', caFile, parseAuthorities, context, undefined);
+  const keysFile = watch('issuer_keys', jwksFile, parseKeys, context, undefined);
+  const fetched = new IssuerKeys(
+    issuer,
+    () => context.clock.monotonic(),
+    fetchJsonOver(() => authorities?.peek()),
+  );
+  return { settings, keysFile, authorities, fetched };
+}
+
+async function verifyAt({ keysFile, fetched }: Issuer, check: Check): ReturnType<Check> {
+  if (keysFile) return check(await keysFile.read());
+  return fetched.verify(check, (error) => error instanceof errors.JWKSNoMatchingKey);
 }
 
 function hasClaims(payload: JWTPayload, wanted: Readonly<Record<string, readonly string[]>>): boolean {

@@ -1,18 +1,22 @@
-import { WatchedFile } from '../authenticators/watched.file.js';
+import { watch } from '../files/reuse.js';
+import type { FileContext, WatchedFile } from '../files/watched.file.js';
 import type { KeyStore } from './key.store.js';
 import { makeSigningKey, parseSigningKeys, type SigningKey } from './signing.keys.js';
 
 /** The keys of tokens: of a file, which may change, or one that the replicas share in their storage. */
 export class TokenKeys {
-  private readonly file: WatchedFile<readonly SigningKey[]> | undefined;
-  private stored: readonly SigningKey[] = [];
+  readonly file: WatchedFile<readonly SigningKey[]> | undefined;
+  private stored: readonly SigningKey[];
 
+  /** @param previous of an earlier version of the access file */
   constructor(
     path: string | undefined,
     private readonly store: KeyStore,
-    now: () => number,
+    context: FileContext,
+    previous?: TokenKeys,
   ) {
-    this.file = path === undefined ? undefined : new WatchedFile(path, parseSigningKeys, now);
+    this.file = watch('token_keys', path, parseSigningKeys, context, previous?.file);
+    this.stored = previous?.stored ?? [];
   }
 
   /** @throws Error that names the file */
@@ -22,7 +26,7 @@ export class TokenKeys {
 
   /** The key that the replicas share, unless there is a file. @throws StorageError */
   async loadStored(): Promise<void> {
-    if (this.file) return;
+    if (this.file || this.stored.length > 0) return;
     const pem = await this.store.readOrCreate('token-key', () => Promise.resolve(makeSigningKey()));
     this.stored = parseSigningKeys(pem);
   }

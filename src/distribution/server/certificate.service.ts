@@ -43,7 +43,7 @@ export class CertificateService implements OnApplicationShutdown {
 
   /** Reads the files now. @returns what came of it */
   look(): string {
-    if (!this.files || !this.server) return 'there is no certificate to read again, and nothing else is read again';
+    if (!this.files || !this.server) return 'there is no certificate to read again';
     let found = '';
     try {
       const pair = readKeyPair(this.files);

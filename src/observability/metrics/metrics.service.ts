@@ -1,9 +1,11 @@
 import { Inject, Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import type { Metric as PromMetric, Registry } from 'prom-client';
+import { AccessService } from '../../access/access.service.js';
 import { BodyMemory } from '../../config/memory/body.memory.js';
 import { RegistryStatistics } from '../../registry/statistics/registry.statistics.js';
 import { RequestMeter } from '../logging/request.meter.js';
+import { accessMetrics } from './access.metrics.js';
 import { cacheMetrics } from './cache.metrics.js';
 import { familyOf, type AnyMetric } from './metric.js';
 import { processMetrics } from './process.metrics.js';
@@ -17,6 +19,7 @@ const registryMetrics = [...cacheMetrics, ...upstreamMetrics, ...storageMetrics]
 export const allMetrics: readonly Pick<AnyMetric<never>, 'name' | 'type' | 'help' | 'labels'>[] = [
   ...registryMetrics,
   ...requestMetrics,
+  ...accessMetrics,
   ...processMetrics,
 ];
 
@@ -29,6 +32,7 @@ export class MetricsService implements OnApplicationShutdown {
   constructor(
     private readonly statistics: RegistryStatistics,
     private readonly requests: RequestMeter,
+    private readonly access: AccessService,
     @Inject(BodyMemory) private readonly bodies: BodyMemory,
   ) {}
 
@@ -50,6 +54,7 @@ export class MetricsService implements OnApplicationShutdown {
     const registry = new PromRegistry();
     add(registry, registryMetrics, () => this.statistics);
     add(registry, requestMetrics, () => this.requests);
+    add(registry, accessMetrics, () => this.access);
     add(registry, processMetrics, () => ({
       memory: process.memoryUsage(),
       cpu: process.cpuUsage(),

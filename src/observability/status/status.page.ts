@@ -1,6 +1,12 @@
 import { Html, html, type Piece } from './html.js';
 import { clientSections } from './client.sections.js';
-import { downloadsSection, registriesSection, repositoriesSection, storageSection } from './status.sections.js';
+import {
+  accessSection,
+  downloadsSection,
+  registriesSection,
+  repositoriesSection,
+  storageSection,
+} from './status.sections.js';
 import { statusStyle } from './status.style.js';
 import type { StatusView } from './status.view.js';
 import { durationText, ratioText, sizeText, timeText } from './text.js';
@@ -57,7 +63,7 @@ interface Section {
 }
 
 function sectionsOf(view: StatusView): Section[] {
-  const { repositories } = view;
+  const { repositories, accessFiles } = view;
   return [
     { id: 'overview', title: 'Overview', content: overview(view) },
     { id: 'registries', title: 'Registries', content: registriesSection(view.registries) },
@@ -66,6 +72,7 @@ function sectionsOf(view: StatusView): Section[] {
     ...(repositories === undefined
       ? []
       : [{ id: 'repositories', title: 'Repositories', content: repositoriesSection(repositories) }]),
+    ...(accessFiles.length === 0 ? [] : [{ id: 'access', title: 'Access', content: accessSection(accessFiles) }]),
     { id: 'clients', title: 'Configure clients', content: clientSections(view.mirror) },
   ];
 }

@@ -1,5 +1,6 @@
 import { html, type Html, type Piece } from './html.js';
 import type {
+  AccessFileView,
   Condition,
   DownloadView,
   RegistryState,
@@ -57,6 +58,23 @@ function stateText({ condition, reason, since }: RegistryState): Html {
 function stateCell({ state, fallbacks }: Pick<RegistryView, 'state' | 'fallbacks'>): Html {
   if (state === undefined) return html`–`;
   return html`${stateText(state)}${fallbacks.map((each) => html`<br />Fallback ${each.host}: ${stateText(each.state)}`)}`;
+}
+
+export function accessSection(files: readonly AccessFileView[]): Html {
+  const rows = files.map(({ path, readAt, rejected }) => [
+    path,
+    rejected
+      ? html`<span class="bad">not used</span>: ${rejected.reason}. Since ${timeText(rejected.since)}; what was read
+          before stays.`
+      : html`<span class="good">in use</span>`,
+    timeText(readAt),
+  ]);
+  return table(
+    'access-caption',
+    'Files that say who may do what',
+    [{ name: 'File' }, { name: 'State' }, { name: 'Read' }],
+    rows,
+  );
 }
 
 export function registriesSection(registries: readonly RegistryView[]): Html {

@@ -1,4 +1,5 @@
 import { Inject, Injectable, Logger, Optional, type OnApplicationShutdown } from '@nestjs/common';
+import { AccessService } from '../../access/access.service.js';
 import { Clock } from '../../config/clock/clock.js';
 import { upstreamSettings } from '../../config/config.module.js';
 import { ServerSettings } from '../../config/server.settings.js';
@@ -39,6 +40,7 @@ export class StatusService implements OnApplicationShutdown {
     private readonly server: ServerSettings,
     @Inject(upstreamSettings) private readonly upstreams: readonly UpstreamSettings[],
     @Inject(Clock) private readonly clock: Clock,
+    private readonly access: AccessService,
     @Optional() repositories?: CachedRepositories,
   ) {
     const isSignedIn = ({ credentials, fallbackHosts }: UpstreamSettings) =>
@@ -76,6 +78,7 @@ export class StatusService implements OnApplicationShutdown {
       downloads: this.statistics.downloading.slice(0, longest).map((each) => this.download(each)),
       waitingDownloads: this.statistics.downloadGauges.waiting,
       storage: { used: space.isMeasured ? space.bytes : undefined, quota: space.quota },
+      accessFiles: this.access.files.slice(0, longest),
       repositories: this.listing && (this.listing.view ?? 'counting'),
     };
   }

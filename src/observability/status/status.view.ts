@@ -17,6 +17,8 @@ export interface StatusView {
   /** Queued downloads. */
   readonly waitingDownloads: number;
   readonly storage: StorageView;
+  /** The access file and those that it names. */
+  readonly accessFiles: readonly AccessFileView[];
   /** Undefined if they cannot be listed. */
   readonly repositories: RepositoriesView | 'counting' | undefined;
 }
@@ -73,6 +75,14 @@ export interface StorageView {
   /** Undefined until it has been measured. */
   readonly used: number | undefined;
   readonly quota: number | undefined;
+}
+
+export interface AccessFileView {
+  readonly path: string;
+  /** When the content in use was read. */
+  readonly readAt: number;
+  /** Why newer content is not in use. */
+  readonly rejected?: { readonly reason: string; readonly since: number };
 }
 
 export interface RepositoryView {

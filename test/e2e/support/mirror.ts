@@ -26,7 +26,7 @@ export interface MirrorOptions extends AppOptions {
   readonly upstreams?: readonly UpstreamOptions[];
   /** Namespaces to push to. */
   readonly hosted?: readonly Partial<HostedSettings>[];
-  /** The access file. */
+  /** The access file; read from `server.accessFile`, and again when that changes, unless given. */
   readonly access?: string;
   /** Folder of an earlier mirror, for restarts; it is then left for its owner to remove. */
   readonly root?: string;
@@ -48,11 +48,12 @@ export class Mirror implements AsyncDisposable {
     server,
     upstreams = [],
     hosted = [],
-    access,
+    access: text,
     root,
     port: wanted = 0,
     ...options
   }: MirrorOptions = {}): Promise<Mirror> {
+    const access = server?.accessFile === undefined ? text : await readFile(server.accessFile, 'utf8');
     const folder = root ?? (await mkdtemp(join(tmpdir(), 'oci-registry-e2e-')));
     const lines: string[] = [];
     const log = new Writable({

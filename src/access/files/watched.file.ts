@@ -1,0 +1,116 @@
+import { Logger } from '@nestjs/common';
+import { readFile, stat } from 'node:fs/promises';
+import type { Clock } from '../../config/clock/clock.js';
+import { ConfigurationError } from '../../config/configuration-error.js';
+import type { AccessStatistics, FileKind } from '../access.statistics.js';
+
+/** Milliseconds between looks at a file. */
+export const lookInterval = 1_000;
+const maxBytes = 16 * 1024 * 1024;
+
+/** What the files of a process share. */
+export interface FileContext {
+  readonly clock: Clock;
+  readonly statistics: AccessStatistics;
+}
+
+/** A file as an operator sees it. */
+export interface FileState {
+  readonly kind: FileKind;
+  readonly path: string;
+  /** When the content in use was read, in milliseconds since 1970. */
+  readonly readAt: number;
+  /** Why newer content is not in use, and since when. */
+  readonly rejected?: { readonly reason: string; readonly since: number };
+}
+
+/**
+ * The content of a file that changes while the server runs. A change counts within a second, through replaced files and
+ * symbolic links too, as Kubernetes does it. A file with a mistake changes nothing and is logged; it is tried again, since
+ * a file that it names may be what was missing.
+ */
+export class WatchedFile<T> {
+  private readonly logger = new Logger('Access');
+  private value: T | undefined;
+  private mark = '';
+  private readAt = 0;
+  private rejected: FileState['rejected'];
+  private lookedAt = -Infinity;
+  private looking: Promise<void> | undefined;
+
+  /** @param parse @throws Error whose message has nothing of the content */
+  constructor(
+    readonly kind: FileKind,
+    readonly path: string,
+    private readonly parse: (text: string) => T | Promise<T>,
+    private readonly context: FileContext,
+  ) {}
+
+  /** The newest content. @throws Error while there has never been a valid one */
+  async read(): Promise<T> {
+    if (this.value === undefined || this.isDue) await this.look();
+    if (this.value === undefined) throw new Error(`${this.path}: ${this.rejected?.reason ?? 'cannot be read'}`);
+    return this.value;
+  }
+
+  /** As `read`, without waiting: a change counts from the next use on. Undefined before the first `read`. */
+  peek(): T | undefined {
+    if (this.isDue) void this.look();
+    return this.value;
+  }
+
+  /** Reads it if it has changed. Never throws: `state` says what came of it. */
+  look(): Promise<void> {
+    this.looking ??= this.reload().finally(() => (this.looking = undefined));
+    return this.looking;
+  }
+
+  get state(): FileState {
+    const { kind, path, readAt, rejected } = this;
+    return { kind, path, readAt, ...(rejected && { rejected }) };
+  }
+
+  private get isDue(): boolean {
+    return this.context.clock.monotonic() - this.lookedAt >= lookInterval;
+  }
+
+  private async reload(): Promise<void> {
+    this.lookedAt = this.context.clock.monotonic();
+    let mark = 'unreadable';
+    try {
+      const { mtimeMs, size, ino, dev } = await stat(this.path);
+      mark = `${mtimeMs} ${size} ${ino} ${dev}`;
+      if (mark === this.mark && !this.rejected) return;
+      if (size > maxBytes) throw new Error('is larger than 16 MiB');
+      const value = await this.parse(await readFile(this.path, 'utf8'));
+      if (this.value !== undefined) this.applied();
+      this.value = value;
+      this.readAt = this.context.clock.now();
+      this.rejected = undefined;
+    } catch (error) {
+      this.reject(reasonOf(error), mark);
+    } finally {
+      this.mark = mark;
+    }
+  }
+
+  private applied(): void {
+    this.context.statistics.fileChanges[this.kind].applied += 1;
+    this.logger.log(`${this.path} has been read again`);
+  }
+
+  private reject(reason: string, mark: string): void {
+    const isKnown = mark === this.mark && reason === this.rejected?.reason;
+    this.rejected = { reason, since: this.rejected?.since ?? this.context.clock.now() };
+    // The first time is a mistake of the configuration, which its reader reports.
+    if (isKnown || this.value === undefined) return;
+    this.context.statistics.fileChanges[this.kind].rejected += 1;
+    this.logger.error(`${this.path}: ${reason}; what was read before stays`);
+  }
+}
+
+function reasonOf(error: unknown): string {
+  if (error instanceof ConfigurationError) return error.message.replaceAll('\n', '; ');
+  if (!(error instanceof Error)) return 'unknown error';
+  return 'code' in error ? String(error.code) : error.message;
+}

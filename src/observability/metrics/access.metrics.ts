@@ -1,0 +1,32 @@
+import { fileKinds } from '../../access/access.statistics.js';
+import type { AccessService } from '../../access/access.service.js';
+import type { Metric } from './metric.js';
+
+/** Sign-ins, decisions, and the files that say who may do what. Empty without an access file. */
+export const accessMetrics: readonly Metric<AccessService>[] = [
+  {
+    name: 'oci_registry_access_file_changes_total',
+    type: 'counter',
+    help: 'Changes of the access file and of those that it names, by whether the new content is in use',
+    labels: ['file', 'result'],
+    read: ({ isEnabled, statistics }) =>
+      isEnabled
+        ? fileKinds.flatMap((file) =>
+            Object.entries(statistics.fileChanges[file]).map(([result, value]) => ({ labels: [file, result], value })),
+          )
+        : [],
+  },
+  {
+    name: 'oci_registry_access_files_rejected',
+    type: 'gauge',
+    help: 'Files of that kind with a mistake, so that what was read before is in use',
+    labels: ['file'],
+    read: ({ isEnabled, files }) =>
+      isEnabled
+        ? fileKinds.map((kind) => ({
+            labels: [kind],
+            value: files.filter((file) => file.kind === kind && file.rejected).length,
+          }))
+        : [],
+  },
+];
