@@ -153,8 +153,11 @@ export abstract class StorageProvider {
   /** Opens an object for streaming. @throws StorageError `not-found` */
   abstract open(key: string): Promise<StoredObject>;
 
-  /** @throws StorageError `not-found` */
+  /** `usedAt` may leave touches out, if they cost another request. @throws StorageError `not-found` */
   abstract stat(key: string): Promise<ObjectEntry>;
+
+  /** As `stat`, touches included. Optional: for providers whose `stat` leaves them out. @throws StorageError `not-found` */
+  lastUse?(key: string): Promise<ObjectEntry>;
 
   /** Removes an object; a missing one is not an error. */
   abstract delete(key: string): Promise<void>;

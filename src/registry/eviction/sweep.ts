@@ -236,7 +236,7 @@ export class Sweep {
   /** Keeps content that was used since it was listed, for example by another replica. */
   private async removeContent(content: StoredContent): Promise<boolean> {
     const { objects, isHeld } = this.place;
-    const now = await objects.find(content.key).catch(() => undefined);
+    const now = await objects.lastUse(content.key).catch(() => undefined);
     if (now && now.usedAt > content.usedAt) return false;
     // A read may have begun meanwhile.
     if (isHeld(content.digest)) return false;

@@ -81,6 +81,11 @@ export class CountedProvider extends StorageProvider {
     return this.counter.count('stat', inTime(this.inner.stat(key)));
   }
 
+  override lastUse(key: string): Promise<ObjectEntry> {
+    const entry = this.inner.lastUse?.(key) ?? this.inner.stat(key);
+    return this.counter.count('stat', inTime(entry));
+  }
+
   delete(key: string): Promise<void> {
     return this.counter.count('delete', this.inner.delete(key));
   }

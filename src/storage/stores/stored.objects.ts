@@ -82,6 +82,11 @@ export class StoredObjects {
     return orAbsent(this.provider.stat(key));
   }
 
+  /** As `find`, with uses that other processes have recorded, also where that costs another request. */
+  lastUse(key: string): Promise<ObjectEntry | undefined> {
+    return orAbsent(this.provider.lastUse?.(key) ?? this.provider.stat(key));
+  }
+
   findContent(digest: Digest): Promise<ObjectEntry | undefined> {
     return this.find(keys.content(digest));
   }

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { StorageProvider } from '../storage.provider.js';
 import { StorageError } from '../storage-error.js';
-import { assertAbsent, assertSame, keysUnder, rejectsAsFailure, sample } from './content.js';
+import { assertAbsent, assertSame, keysUnder, rejects, rejectsAsFailure, sample } from './content.js';
 import type { ContractCase } from './contract-case.js';
 
 const key = 'blobs/one';
@@ -38,6 +38,26 @@ export function useContract(it: ContractCase): void {
     assertSame(await provider.read(key, 100), sample(100));
     assert.equal((await provider.stat(key)).size, 100);
     assert.deepEqual(await keysUnder(provider, 'blobs'), [key, 'blobs/two']);
+  });
+
+  it('tells when one object was last touched or written, as its list does', async (provider) => {
+    const lastUse = async () => {
+      const entry = await (provider.lastUse?.(key) ?? provider.stat(key));
+      assert.deepEqual([entry.key, entry.size], [key, 100]);
+      assert.equal(entry.usedAt.getTime(), await usedAt(provider, key));
+      return entry.usedAt.getTime();
+    };
+    await provider.write(key, sample(100));
+    const written = await lastUse();
+    await delay(tick);
+    await provider.touch(key);
+    const touched = await lastUse();
+    assert.ok(touched > written, 'the time has not moved');
+    await delay(tick);
+    await provider.write(key, sample(100));
+    assert.ok((await lastUse()) > touched, 'the time has not moved again');
+    await provider.delete(key);
+    await rejects(provider.lastUse?.(key) ?? provider.stat(key), 'not-found');
   });
 
   it('counts a write after a touch as a use', async (provider) => {

@@ -11,7 +11,7 @@ const deadline = 30_000;
 
 /** Members that every provider has; the compiler checks that the list is complete. */
 const members: Record<
-  Exclude<keyof StorageProvider, 'bufferSpace' | 'isIncomplete' | 'resumable' | 'listNames'>,
+  Exclude<keyof StorageProvider, 'bufferSpace' | 'isIncomplete' | 'lastUse' | 'resumable' | 'listNames'>,
   'method' | 'property'
 > = {
   initialize: 'method',

@@ -1,6 +1,6 @@
 import { Logger } from '@nestjs/common';
 import type { S3Settings } from '../../../config/storage.settings.js';
-import { StorageError } from '../../storage-error.js';
+import { orAbsent, StorageError } from '../../storage-error.js';
 import {
   StorageProvider,
   type BufferSpace,
@@ -154,6 +154,12 @@ export class S3Provider extends StorageProvider {
     const path = this.space.pathOf(key);
     const { size, usedAt } = await attempt('look up an object', headObject(this.connection, path));
     return { key, size, usedAt };
+  }
+
+  override async lastUse(key: string): Promise<ObjectEntry> {
+    const marker = attempt('look up an object', headObject(this.connection, this.space.markerOf(key)));
+    const [entry, touched] = await Promise.all([this.stat(key), orAbsent(marker)]);
+    return touched && touched.usedAt > entry.usedAt ? { ...entry, usedAt: touched.usedAt } : entry;
   }
 
   /** Also removes the use marker; if that fails, the next list does. */

@@ -63,8 +63,9 @@ export class LinkStore {
     return undefined;
   }
 
+  /** With the time of its last push or use. */
   find(key: string): Promise<ObjectEntry | undefined> {
-    return orAbsent(this.provider.stat(key));
+    return orAbsent(this.provider.lastUse?.(key) ?? this.provider.stat(key));
   }
 
   /** Makes a record as new as one that was just pushed. @returns whether it exists */
