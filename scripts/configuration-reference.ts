@@ -5,6 +5,7 @@ import { AccessSettings } from '../src/config/access/access.settings.js';
 import { IssuerSettings } from '../src/config/access/issuer.settings.js';
 import { AccessRuleSettings } from '../src/config/access/rule.settings.js';
 import { HostedSettings } from '../src/config/hosted/hosted.settings.js';
+import { KeepSettings } from '../src/config/hosted/keep.settings.js';
 import { QuotaSettings } from '../src/config/hosted/quota.settings.js';
 import { settingsOf, type Setting } from '../src/config/validation/setting.decorator.js';
 import { storageClasses } from '../src/config/storage.settings.js';
@@ -75,6 +76,10 @@ ${keys(settingsOf(HostedSettings))}
 Each entry of \`quotas\` has these keys, both required; [quotas](registry/hosted.md#quotas) says how they count:
 
 ${keys(settingsOf(QuotaSettings))}
+
+Each entry of \`keep\` has these keys, all optional; [retention of tags](registry/hosted.md#retention-of-tags) says what goes:
+
+${keys(settingsOf(KeepSettings))}
 
 ### Credentials
 

@@ -33,8 +33,8 @@ export class GarbageController {
     const timer = setInterval(() => void stream.write('\n').catch(() => undefined), heartbeat);
     try {
       const { signal } = stream;
-      const failed = await this.sweeping.findGarbage(signal, ({ repository, kind, digest, usedAt, reason }) =>
-        stream.write(`${JSON.stringify({ repository, kind, digest, usedAt, reason })}\n`),
+      const failed = await this.sweeping.findGarbage(signal, ({ repository, kind, tag, digest, usedAt, reason }) =>
+        stream.write(`${JSON.stringify({ repository, kind, tag, digest, usedAt, reason })}\n`),
       );
       await stream.write(`${JSON.stringify({ failed })}\n`);
       stream.end();

@@ -24,7 +24,8 @@ interface Repository {
 
 interface Garbage {
   readonly repository: string;
-  readonly kind: 'manifest' | 'blob';
+  readonly kind: 'tag' | 'manifest' | 'blob';
+  readonly tag?: string;
   readonly digest: string;
   readonly usedAt: string;
   readonly reason: string;
@@ -109,7 +110,7 @@ function resultOf(work: string, { seen, bytes, damaged, failed, removedContents,
 
 /** @returns 1 when what is garbage could not be found out for a repository, otherwise 0. */
 export async function showGarbage(client: AdminClient, { json, server }: ClientSettings): Promise<number> {
-  const counts = { manifest: 0, blob: 0 };
+  const counts = { tag: 0, manifest: 0, blob: 0 };
   let failed = 0;
   for await (const line of client.lines('/_admin/gc?dry_run', {})) {
     const found = parse(line, server) as Garbage | { readonly failed: number };
@@ -118,12 +119,15 @@ export async function showGarbage(client: AdminClient, { json, server }: ClientS
     if (json) print(line);
     else if (!('failed' in found)) print(garbageRowOf(found));
   }
-  if (!json) print(`${counts.manifest} manifests and ${counts.blob} blobs would go, ${failed} repositories failed`);
+  const { tag, manifest, blob } = counts;
+  const total = `${tag} tags, ${manifest} manifests and ${blob} blobs would go, ${failed} repositories failed`;
+  if (!json) print(total);
   return failed > 0 ? 1 : 0;
 }
 
-function garbageRowOf({ repository, kind, digest, usedAt, reason }: Garbage): string {
-  return `${kind.padEnd(8)}  ${repository}@${digest}  unused since ${usedAt.slice(0, 16)}: ${reason}`;
+function garbageRowOf({ repository, kind, tag, digest, usedAt, reason }: Garbage): string {
+  const name = tag === undefined ? repository : `${repository}:${tag}`;
+  return `${kind.padEnd(8)}  ${name}@${digest}  unused since ${usedAt.slice(0, 16)}: ${reason}`;
 }
 
 /** @returns 1 when one of them could not be removed, otherwise 0. */

@@ -8,6 +8,7 @@ import { CountedProvider } from './space/counted.provider.js';
 import { CatalogStore } from './stores/hosted/catalog.store.js';
 import { HostedStore } from './stores/hosted/hosted.store.js';
 import { LinkStore } from './stores/hosted/link.store.js';
+import { TagLinkStore } from './stores/hosted/tag-link.store.js';
 import { ReferrerStore } from './stores/hosted/referrer.store.js';
 import { HotCache } from './stores/hot.cache.js';
 import { IngestSweeper } from './space/ingest.sweeper.js';
@@ -135,6 +136,7 @@ export class StorageModule {
       ReferrerStore,
       RefusalStore,
       StoredObjects,
+      TagLinkStore,
       TagStore,
     ].map(store);
     const secrets = {
@@ -173,6 +175,7 @@ export class StorageModule {
         SecretStore,
         SpaceLedger,
         StoredObjects,
+        TagLinkStore,
         TagStore,
         UploadStore,
         StorageProbe,

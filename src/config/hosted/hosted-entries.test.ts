@@ -21,7 +21,7 @@ describe('hosted namespaces of the upstream file', () => {
     );
     expect(upstreams.map(({ namespace }) => namespace)).toEqual(['ghcr.io', 'a.b']);
     expect(hosted).toEqual([
-      expect.objectContaining({ namespace: 'local', immutableTags: [], deletes: true, sparseIndexes: false }),
+      expect.objectContaining({ namespace: 'local', immutableTags: [], keep: [], deletes: true, sparseIndexes: false }),
     ]);
     expect(hosted[0]?.maxSize).toBeUndefined();
     expect(hosted[0]?.untagged).toBeUndefined();
@@ -38,6 +38,9 @@ describe('hosted namespaces of the upstream file', () => {
   quotas:
     - {repositories: 'team/**', max_size: 10GiB}
     - {repositories: '*', max_size: 1GB}
+  keep:
+    - {tags: ['v*']}
+    - {repositories: 'team/**', tags: [latest, 'pr-*'], last: 20, pushed_within: 30d, pulled_within: 90d}
   deletes: false
   sparse_indexes: true
 `,
@@ -50,6 +53,16 @@ describe('hosted namespaces of the upstream file', () => {
       quotas: [
         { repositories: 'team/**', maxSize: 10 * 2 ** 30 },
         { repositories: '*', maxSize: 1e9 },
+      ],
+      keep: [
+        { repositories: '**', tags: ['v*'] },
+        {
+          repositories: 'team/**',
+          tags: ['latest', 'pr-*'],
+          last: 20,
+          pushedWithin: 30 * 86_400_000,
+          pulledWithin: 90 * 86_400_000,
+        },
       ],
       deletes: false,
       sparseIndexes: true,
@@ -89,6 +102,21 @@ describe('hosted namespaces of the upstream file', () => {
     [
       'quotas: [{repositories: a, max_size: 1GB}, {repositories: a, max_size: 2GB}]',
       'upstreams[0].quotas[1]: a map: repeats upstreams[0].quotas[0]',
+    ],
+    ['keep: 20', 'upstreams[0].keep: a number: must be a list of maps'],
+    ['keep: [{last: many}]', 'upstreams[0].keep[0].last: text: must be a whole number from 0 to 1000000'],
+    [
+      'keep: [{}, {pulled_within: 90}]',
+      'upstreams[0].keep[1].pulled_within: a number: must be a duration such as 30s, 1h 30m or 14d',
+    ],
+    [
+      'keep: [{tags: pr-*}]',
+      'upstreams[0].keep[0].tags: text: must be a list of tags in which * stands for any characters',
+    ],
+    ['keep: [{first: 1}]', 'upstreams[0].keep[0].first: a number: is not a known setting'],
+    [
+      "keep: [{repositories: 'local/team/**', last: 1}]",
+      'upstreams[0].keep[0].repositories: text: is a pattern within the namespace: leave local/ out',
     ],
     ['deletes: maybe', 'upstreams[0].deletes: text: must be true, false, 1 or 0'],
     ['colour: red', 'upstreams[0].colour: text: is not a known setting'],

@@ -1,5 +1,6 @@
 import { kindOf, type Problem } from '../configuration-error.js';
 import { HostedSettings } from './hosted.settings.js';
+import { KeepSettings } from './keep.settings.js';
 import { QuotaSettings } from './quota.settings.js';
 import { UpstreamSettings } from '../upstream.settings.js';
 import { parseBoolean, settingsOf } from '../validation/setting.decorator.js';
@@ -24,7 +25,10 @@ export function readHosted(entries: readonly Entry[], problems: Problem[]): Host
     const own = Object.fromEntries(Object.entries(values).filter(([name]) => !isOfUpstream.includes(name)));
     const { value, problems: found } = validateSettings(HostedSettings, own, (name) => `${path}.${name}`);
     problems.push(...found);
-    if (Array.isArray(own.quotas)) value.quotas = readQuotas(value, own.quotas, `${path}.quotas`, problems);
+    const { namespace } = value;
+    value.quotas = readMaps(QuotaSettings, namespace, own.quotas, `${path}.quotas`, problems);
+    reportRepeated(value.quotas, `${path}.quotas`, problems);
+    value.keep = readMaps(KeepSettings, namespace, own.keep, `${path}.keep`, problems);
     for (const name of isOfUpstream) {
       const reason = 'has no meaning for a hosted namespace, which has no upstream';
       problems.push({ path: `${path}.${name}`, kind: kindOf(values[name]), reason });
@@ -34,29 +38,35 @@ export function readHosted(entries: readonly Entry[], problems: Problem[]): Host
 }
 
 /** Entries that are no maps have been reported by the rule of the list. */
-function readQuotas(
-  { namespace }: HostedSettings,
-  entries: readonly unknown[],
+function readMaps<T extends { repositories: string }>(
+  type: new () => T,
+  namespace: string,
+  entries: unknown,
   path: string,
   problems: Problem[],
-): QuotaSettings[] {
+): T[] {
   const isMap = (entry: unknown): entry is Values =>
     typeof entry === 'object' && entry !== null && !Array.isArray(entry);
-  const read: QuotaSettings[] = [];
-  for (const [index, entry] of entries.filter(isMap).entries()) {
+  const maps = Array.isArray(entries) ? entries.filter(isMap) : [];
+  return maps.map((entry, index) => {
     const at = `${path}[${index}]`;
-    const { value, problems: found } = validateSettings(QuotaSettings, entry, (name) => `${at}.${name}`);
+    const { value, problems: found } = validateSettings(type, entry, (name) => `${at}.${name}`);
     problems.push(...found);
     const { repositories } = value;
-    const earlier = read.findIndex((other) => other.repositories === repositories);
-    if (earlier !== -1) problems.push({ path: at, kind: 'a map', reason: `repeats ${path}[${earlier}]` });
     if (typeof repositories === 'string' && repositories.startsWith(`${namespace}/`)) {
       const reason = `is a pattern within the namespace: leave ${namespace}/ out`;
       problems.push({ path: `${at}.repositories`, kind: 'text', reason });
     }
-    read.push(value);
+    return value;
+  });
+}
+
+function reportRepeated(quotas: readonly QuotaSettings[], path: string, problems: Problem[]): void {
+  for (const [index, { repositories }] of quotas.entries()) {
+    const earlier = quotas.findIndex((other) => other.repositories === repositories);
+    if (earlier === index) continue;
+    problems.push({ path: `${path}[${index}]`, kind: 'a map', reason: `repeats ${path}[${earlier}]` });
   }
-  return read;
 }
 
 const hostedKeys = new Set(settingsOf(HostedSettings).map(({ name }) => name));

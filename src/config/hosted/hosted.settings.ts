@@ -3,6 +3,7 @@ import { parseDuration } from '../values/duration.js';
 import { parseSize } from '../values/size.js';
 import { AreMaps, AreTagPatterns, IsDuration, IsFlag, IsRegistryHost, IsSize } from '../validation/rules.js';
 import { parseBoolean, Setting } from '../validation/setting.decorator.js';
+import type { KeepSettings } from './keep.settings.js';
 import type { QuotaSettings } from './quota.settings.js';
 
 /** One hosted entry of the upstream file: a namespace whose content is pushed here. Durations are in milliseconds. */
@@ -31,6 +32,15 @@ export class HostedSettings {
   })
   @AreTagPatterns()
   immutableTags: string[] = [];
+
+  @Setting({
+    name: 'keep',
+    default: '[]',
+    description:
+      'rules that keep tags: maps with repositories, tags, last, pushed_within and pulled_within; garbage collection removes the tags that some rule is about and none keeps',
+  })
+  @AreMaps()
+  keep: KeepSettings[] = [];
 
   @Setting({
     name: 'untagged',

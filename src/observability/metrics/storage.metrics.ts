@@ -100,9 +100,10 @@ export const storageMetrics: readonly OfRegistry[] = [
   {
     name: 'oci_registry_garbage_removed_total',
     type: 'counter',
-    help: 'Manifests and blobs that garbage collection removed from hosted repositories',
+    help: 'Tags, manifests and blobs that garbage collection removed from hosted repositories',
     labels: ['kind'],
     read: ({ maintenance: { garbage } }) => [
+      { labels: ['tag'], value: garbage.tag },
       { labels: ['manifest'], value: garbage.manifest },
       { labels: ['blob'], value: garbage.blob },
     ],

@@ -31,6 +31,7 @@ export class UsesService implements OnApplicationShutdown {
   private readonly held = new LRUCache<string, number>(bounded);
   private readonly waiting: string[] = [];
   private readonly running = new Set<Promise<void>>();
+  private lost = -Infinity;
 
   constructor(
     private readonly objects: StoredObjects,
@@ -79,6 +80,11 @@ export class UsesService implements OnApplicationShutdown {
     return at !== undefined && this.isRecent(at);
   }
 
+  /** When a use was last not recorded, on the wall clock: something may look unused since before then that is not. */
+  get lostAt(): number {
+    return this.lost;
+  }
+
   /** Waits until every noted use is recorded. */
   async settled(): Promise<void> {
     while (this.running.size > 0) await Promise.all(this.running);
@@ -108,7 +114,10 @@ export class UsesService implements OnApplicationShutdown {
   }
 
   private enqueue(key: string): void {
-    if (this.waiting.length >= maxWaiting) return;
+    if (this.waiting.length >= maxWaiting) {
+      this.lost = this.clock.now();
+      return;
+    }
     this.waiting.push(key);
     if (this.running.size >= concurrency) return;
     const running = this.work().finally(() => this.running.delete(running));
@@ -120,7 +129,9 @@ export class UsesService implements OnApplicationShutdown {
       try {
         await this.objects.use(key, this.clock.now(), useGranularity);
       } catch (error) {
-        this.logger.debug(`could not record a use of ${key}: ${reasonOf(error)}`);
+        const isFirst = this.lost === -Infinity;
+        this.lost = this.clock.now();
+        this.logger[isFirst ? 'warn' : 'debug'](`could not record a use of ${key}: ${reasonOf(error)}`);
       }
     }
   }

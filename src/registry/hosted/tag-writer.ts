@@ -7,8 +7,12 @@ import { OciError } from '../../oci/error.js';
 import type { Tag } from '../../oci/reference.js';
 import type { RepositoryRef } from '../../oci/repository.js';
 import { HostedStore, type HostedManifest, type HostedTag } from '../../storage/stores/hosted/hosted.store.js';
+import { keys } from '../../storage/keys.js';
+import { LinkStore } from '../../storage/stores/hosted/link.store.js';
+import { KeepRules } from './garbage/keep.rules.js';
 import { RenewalsService } from './garbage/renewals.service.js';
 import { HostedNamespaces } from './hosted-namespaces.js';
+import { GarbageLock } from './locks/garbage.lock.js';
 import { TagLock } from './locks/tag.lock.js';
 
 /** If-Match and If-None-Match of a request (RFC 9110 §13.1). */
@@ -27,6 +31,8 @@ export class TagWriter {
     private readonly namespaces: HostedNamespaces,
     private readonly lock: TagLock,
     private readonly renewals: RenewalsService,
+    private readonly garbage: GarbageLock,
+    private readonly links: LinkStore,
     @Inject(Clock) private readonly clock: Clock,
   ) {}
 
@@ -49,8 +55,8 @@ export class TagWriter {
     conditions = none,
   ): Promise<void> {
     const isConditional = conditions.ifMatch !== undefined || conditions.ifNoneMatch !== undefined;
+    const target: HostedTag = { ...manifest, digest, pushedAt: this.clock.now() };
     await this.lock.run(repository, tag, isConditional, async () => {
-      const target: HostedTag = { ...manifest, digest, pushedAt: this.clock.now() };
       const mayReplace = !isConditional && !this.isImmutable(repository, tag);
       if (mayReplace && !this.losesUntagged(repository)) return this.store.putTag(repository, tag, target);
       const current = await this.store.findTag(repository, tag);
@@ -64,6 +70,38 @@ export class TagWriter {
       this.compare(repository, tag, digest, await this.store.findTag(repository, tag), conditions);
       return this.store.putTag(repository, tag, target);
     });
+    await this.assertKept(repository, tag, target);
+  }
+
+  /** Another process that was removing the tag as no longer kept may have decided so before this push. */
+  private async assertKept(repository: RepositoryRef, tag: Tag, target: HostedTag): Promise<void> {
+    if (this.store.isCached || !this.keepRulesOf(repository).matches(tag.name)) return;
+    await this.garbage.settled(repository);
+    if (!(await this.store.findTag(repository, tag))) await this.store.createTag(repository, tag, target);
+  }
+
+  /**
+   * Removes a tag that no rule keeps, by the process that holds the repository's garbage lock.
+   * @param isStill decides once more, by the digest that the tag names and when it was pushed. @returns whether it is gone
+   */
+  collect(
+    repository: RepositoryRef,
+    tag: Tag,
+    isStill: (digest: string, pushedAt: number) => Promise<boolean>,
+  ): Promise<boolean> {
+    return this.lock.run(repository, tag, false, async () => {
+      const current = await this.store.findTag(repository, tag);
+      if (!current || !(await isStill(current.digest.toString(), current.pushedAt))) return false;
+      if (!this.keepRulesOf(repository).matches(tag.name)) return false;
+      await this.links.renew(keys.manifest(repository, current.digest));
+      await this.store.removeTag(repository, tag);
+      return true;
+    });
+  }
+
+  private keepRulesOf({ namespace, name }: RepositoryRef): KeepRules {
+    const { keep, immutableTags } = this.namespaces.settingsOf(namespace);
+    return KeepRules.of(keep, immutableTags, name);
   }
 
   /** @throws OciError DENIED when the tag is immutable */

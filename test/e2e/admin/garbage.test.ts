@@ -31,7 +31,7 @@ it('gc --dry-run prints what a sweep would remove and why, and gc removes it', a
     const [row = '', total] = stdout.split('\n');
     expect(row).toMatch(/^blob {6}local\/app@sha256:[0-9a-f]{64} {2}unused since \S+: no manifest names it$/);
     expect(row).toContain(digest);
-    expect(total).toBe('0 manifests and 1 blobs would go, 0 repositories failed');
+    expect(total).toBe('0 tags, 0 manifests and 1 blobs would go, 0 repositories failed');
   }
   const json = (await run('--dry-run', '--json')).stdout.trim().split('\n');
   expect(json.map((line) => JSON.parse(line) as object)).toMatchObject([
@@ -40,5 +40,5 @@ it('gc --dry-run prints what a sweep would remove and why, and gc removes it', a
   ]);
   const collected = await run('--json');
   expect([collected.code, JSON.parse(collected.stdout)]).toMatchObject([0, { removedRecords: 1, removedContents: 1 }]);
-  expect((await run('--dry-run')).stdout).toBe('0 manifests and 0 blobs would go, 0 repositories failed\n');
+  expect((await run('--dry-run')).stdout).toBe('0 tags, 0 manifests and 0 blobs would go, 0 repositories failed\n');
 }, 120_000);

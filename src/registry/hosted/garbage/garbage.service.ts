@@ -6,14 +6,18 @@ import { MaintenanceCounts } from '../../../storage/space/maintenance.counts.js'
 import { CatalogStore } from '../../../storage/stores/hosted/catalog.store.js';
 import { HostedStore } from '../../../storage/stores/hosted/hosted.store.js';
 import { LinkStore } from '../../../storage/stores/hosted/link.store.js';
+import { TagLinkStore } from '../../../storage/stores/hosted/tag-link.store.js';
 import { ReferrerStore } from '../../../storage/stores/hosted/referrer.store.js';
 import { Pacer } from '../../eviction/pacer.js';
 import { UsesService } from '../../eviction/uses.service.js';
 import { reasonOf } from '../../response-error.js';
 import { HostedNamespaces } from '../hosted-namespaces.js';
 import { GarbageLock } from '../locks/garbage.lock.js';
+import { TagWriter } from '../tag-writer.js';
 import { GarbageReader } from './garbage.reader.js';
 import { GarbageTimes } from './garbage.times.js';
+import { KeepRules } from './keep.rules.js';
+import { TagGarbage, type TagPlace } from './tag.garbage.js';
 import { RepositoryGarbage, type Garbage, type GarbagePlace } from './repository.garbage.js';
 
 /** Repositories listed at one time. */
@@ -28,7 +32,7 @@ export interface GarbageRun {
   readonly report: (garbage: Garbage) => Promise<void> | void;
 }
 
-/** Finds and removes what no manifest of a hosted repository names, and manifests that have been without a tag for too long. */
+/** Finds and removes tags that no rule keeps, manifests without a tag for too long, and what no manifest names. */
 @Injectable()
 export class GarbageService {
   private readonly logger = new Logger('Garbage');
@@ -38,7 +42,9 @@ export class GarbageService {
     private readonly catalog: CatalogStore,
     private readonly store: HostedStore,
     private readonly links: LinkStore,
+    private readonly tags: TagLinkStore,
     private readonly referrers: ReferrerStore,
+    private readonly writer: TagWriter,
     private readonly reader: GarbageReader,
     private readonly lock: GarbageLock,
     private readonly uses: UsesService,
@@ -58,9 +64,20 @@ export class GarbageService {
       if (!isDryRun) garbage[found.kind] += 1;
       return report(found);
     };
-    const { store, links, referrers, reader, lock } = this;
+    const { store, links, tags, referrers, reader, writer, lock } = this;
     const isHeld: GarbagePlace['isHeld'] = (digest) => this.uses.isHeld(digest);
-    const place = { store, links, referrers, reader, lock, isHeld, step: () => pacer.step(), report: counted };
+    const place = {
+      store,
+      links,
+      tags,
+      referrers,
+      reader,
+      writer,
+      lock,
+      isHeld,
+      step: () => pacer.step(),
+      report: counted,
+    };
     let failed = 0;
     for await (const repository of this.repositories()) {
       await pacer.step();
@@ -77,10 +94,12 @@ export class GarbageService {
     return failed;
   }
 
-  private collect(repository: RepositoryRef, place: GarbagePlace, isDryRun: boolean): Promise<void> {
-    const { untagged } = this.namespaces.settingsOf(repository.namespace);
-    const plan = { now: this.clock.now(), grace: this.times.grace, untagged, isDryRun };
-    return new RepositoryGarbage(place, plan, repository).collect();
+  private async collect(repository: RepositoryRef, place: GarbagePlace & TagPlace, isDryRun: boolean): Promise<void> {
+    const { untagged, keep, immutableTags } = this.namespaces.settingsOf(repository.namespace);
+    const plan = { now: this.clock.now(), grace: this.times.grace, untagged, isDryRun, usesLostAt: this.uses.lostAt };
+    const rules = KeepRules.of(keep, immutableTags, repository.name);
+    if (!rules.isEmpty) await new TagGarbage(place, plan, repository, rules).collect();
+    await new RepositoryGarbage(place, plan, repository).collect();
   }
 
   private async *repositories(): AsyncGenerator<RepositoryRef> {

@@ -2,6 +2,7 @@ import type { Digest } from '../../../oci/digest.js';
 import type { RepositoryRef } from '../../../oci/repository.js';
 import type { HostedStore } from '../../../storage/stores/hosted/hosted.store.js';
 import type { Link, LinkStore } from '../../../storage/stores/hosted/link.store.js';
+import type { TagLinkStore } from '../../../storage/stores/hosted/tag-link.store.js';
 import type { ReferrerStore } from '../../../storage/stores/hosted/referrer.store.js';
 import type { GarbageLock } from '../locks/garbage.lock.js';
 import { DeadManifests, type DeadManifest, type ManifestNode } from './dead.manifests.js';
@@ -17,7 +18,10 @@ const batch = 32;
 /** Something that goes, and why. */
 export interface Garbage {
   readonly repository: string;
-  readonly kind: 'blob' | 'manifest';
+  readonly kind: 'blob' | 'manifest' | 'tag';
+  /** Of kind `tag`. */
+  readonly tag?: string;
+  /** For a tag, of the manifest that it names. */
   readonly digest: string;
   readonly usedAt: Date;
   /** Of the record, in bytes. */
@@ -28,6 +32,7 @@ export interface Garbage {
 export interface GarbagePlace {
   readonly store: HostedStore;
   readonly links: LinkStore;
+  readonly tags: TagLinkStore;
   readonly referrers: ReferrerStore;
   readonly reader: GarbageReader;
   readonly lock: GarbageLock;
@@ -47,6 +52,8 @@ export interface GarbagePlan {
   /** Milliseconds that manifests without a tag are kept; undefined: for ever. */
   readonly untagged: number | undefined;
   readonly isDryRun: boolean;
+  /** When a use was last not recorded, on the wall clock. */
+  readonly usesLostAt: number;
 }
 
 /**
@@ -107,7 +114,11 @@ export class RepositoryGarbage {
       const isExpired = isOld && this.ageOf(link) > untagged;
       nodes.set(link.digest.toString(), { link, children: named.children, subject: named.subject, isOld, isExpired });
     }
-    const tagged = await links.tagged(this.repository);
+    const tagged = new Set<string>();
+    for await (const { digest } of this.place.tags.list(this.repository)) {
+      await this.place.step();
+      tagged.add(digest.toString());
+    }
     await this.assertSound();
     const decided = new Map([...nodes].map(([digest, node]) => [digest, { ...node, isTagged: tagged.has(digest) }]));
     const dead = new DeadManifests(decided);

@@ -1,14 +1,8 @@
-import { Digest } from '../../../oci/digest.js';
+import type { Digest } from '../../../oci/digest.js';
 import type { RepositoryRef } from '../../../oci/repository.js';
 import { keys, parseRecordKey } from '../../keys.js';
-import type { SpaceLedger } from '../../space/space.ledger.js';
 import { orAbsent, StorageError } from '../../storage-error.js';
 import type { ObjectEntry, StorageProvider } from '../../storage.provider.js';
-import { HotCache } from '../hot.cache.js';
-import { RecordStore } from '../record.store.js';
-
-/** Concurrent reads of tags. */
-const concurrency = 16;
 
 /** A record that a repository contains a blob or manifest; it is as old as its last push or use. */
 export interface Link extends ObjectEntry {
@@ -17,15 +11,7 @@ export interface Link extends ObjectEntry {
 
 /** Lists all records of a hosted repository, for garbage collection. A list is whole, or it throws. */
 export class LinkStore {
-  private readonly records: RecordStore;
-
-  constructor(
-    private readonly provider: StorageProvider,
-    _hot?: HotCache,
-    space?: SpaceLedger,
-  ) {
-    this.records = new RecordStore(provider, new HotCache(0), undefined, space, true);
-  }
+  constructor(private readonly provider: StorageProvider) {}
 
   blobs(repository: RepositoryRef): AsyncGenerator<Link> {
     return this.links(keys.blobs(repository));
@@ -33,23 +19,6 @@ export class LinkStore {
 
   manifests(repository: RepositoryRef): AsyncGenerator<Link> {
     return this.links(keys.manifests(repository));
-  }
-
-  /** The manifests that tags name. @throws StorageError */
-  async tagged(repository: RepositoryRef): Promise<Set<string>> {
-    const found = new Set<string>();
-    let batch: string[] = [];
-    const read = async () => {
-      const targets = await Promise.all(batch.map((key) => this.targetOf(key)));
-      batch = [];
-      for (const { digest } of targets.flatMap((target) => target ?? [])) found.add(digest);
-    };
-    for await (const { key } of this.whole(keys.hostedTags(repository))) {
-      batch.push(key);
-      if (batch.length === concurrency) await read();
-    }
-    await read();
-    return found;
   }
 
   /** A record that was damaged, and set aside, since it was last pushed: what it said is unknown. @throws StorageError */
@@ -84,12 +53,5 @@ export class LinkStore {
   private async *whole(folder: string): AsyncGenerator<ObjectEntry> {
     yield* this.provider.list(folder);
     if (this.provider.isIncomplete?.(folder) === true) throw new StorageError('failed', `${folder} cannot be listed`);
-  }
-
-  private targetOf(key: string): Promise<{ digest: string } | undefined> {
-    return this.records.find(key, ({ digest }) => {
-      const target = typeof digest === 'string' ? Digest.find(digest) : undefined;
-      return target && { digest: target.toString() };
-    });
   }
 }
