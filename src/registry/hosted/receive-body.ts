@@ -27,10 +27,10 @@ export async function receiveBody(
   assertLength(body.length, expected, before, most);
   let received = 0;
   const chunks = body.chunks()[Symbol.asyncIterator]();
-  const aborted = whenAborted(signal);
+  const waiting = new AbortableWait(signal);
   try {
     for (;;) {
-      const next = await Promise.race([chunks.next(), aborted.promise]);
+      const next = await waiting.for(chunks.next());
       if (next.done === true) break;
       received += next.value.length;
       assertLength(undefined, expected, before + received, most);
@@ -38,7 +38,7 @@ export async function receiveBody(
       await take(next.value);
     }
   } finally {
-    aborted.stop();
+    waiting.end();
     // Waiting for it could wait for a client that is gone.
     chunks.return?.().catch(() => undefined);
   }
@@ -58,15 +58,32 @@ function wrongLength(expected: number | undefined): OciError {
   });
 }
 
-function whenAborted(signal: AbortSignal): { readonly promise: Promise<never>; stop(): void } {
-  let stop: () => void = () => undefined;
-  const promise = new Promise<never>((_resolve, reject) => {
-    // The reason is an error: `OpenSessions` gives one.
-    const end = () => reject(signal.reason instanceof Error ? signal.reason : new OciError('BLOB_UPLOAD_INVALID'));
-    if (signal.aborted) end();
-    else signal.addEventListener('abort', end, { once: true });
-    stop = () => signal.removeEventListener('abort', end);
-  });
-  promise.catch(() => undefined);
-  return { promise, stop };
+/**
+ * Ends waiting for one promise after another when a signal is aborted. `Promise.race` with a promise of the signal would do
+ * the same, and keep every result, here the whole body, until the signal is gone.
+ */
+class AbortableWait {
+  private reject: ((error: Error) => void) | undefined;
+
+  constructor(private readonly signal: AbortSignal) {
+    signal.addEventListener('abort', this.abort, { once: true });
+  }
+
+  for<T>(promise: Promise<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      this.reject = reject;
+      promise.then(resolve, reject);
+      if (this.signal.aborted) this.abort();
+    });
+  }
+
+  end(): void {
+    this.signal.removeEventListener('abort', this.abort);
+  }
+
+  private readonly abort = (): void => {
+    const { reason } = this.signal as { reason: unknown };
+    // `OpenSessions` gives an error.
+    this.reject?.(reason instanceof Error ? reason : new OciError('BLOB_UPLOAD_INVALID'));
+  };
 }
