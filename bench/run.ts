@@ -1,4 +1,4 @@
-import { mkdir } from 'node:fs/promises';
+import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Library } from './content/library.js';
 import type { Peer, PeerName } from './peers/peer.js';
@@ -100,8 +100,11 @@ async function start({ scenario, stage, plan }: Race, contestant: Contestant, id
   const folder = join(plan.folder, `${scenario.name}-${id}`);
   await mkdir(folder);
   const bucket = await stage.s3?.bucketOf(label);
-  const { mirror: root, registry: storage = plan.storage } = stage.laidOut ?? {};
-  const ground = { ...plan, scope, folder, bucket, root, storage, upstream: stage.upstream };
+  const { takesPushes = false, upstream, laidOut } = stage;
+  const { mirror: root, registry: storage = takesPushes ? join(folder, 'content') : plan.storage } = laidOut ?? {};
+  // What is pushed in one round must not fill the disk in the next.
+  if (takesPushes) await scope.defer(() => rm(folder, { recursive: true, force: true }));
+  const ground = { ...plan, scope, folder, bucket, root, storage, upstream, takesPushes };
   return startPeer(name, label, ground).catch((error: unknown) => {
     throw new Error(`${label}: ${reasonOf(error)}`);
   });

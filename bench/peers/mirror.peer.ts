@@ -8,15 +8,19 @@ import type { Scope } from '../scope.js';
 import type { Ground } from './peer.js';
 
 export const mirrorNamespace = 'registry.test';
+/** What is pushed to it. */
+export const hostedNamespace = 'hosted.test';
 /** The same registry, whose tags are asked about every time. */
 export const restlessNamespace = 'restless.test';
 
 const entry = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
 
 /** This repository's build, mirroring one upstream into an empty folder or bucket. */
-export function startMirror({ scope, folder, upstream, root, bucket, node }: Ground): Promise<Server> {
+export function startMirror(ground: Ground): Promise<Server> {
+  const { scope, folder, upstream, root, bucket, node, takesPushes } = ground;
   const content = bucket ?? root ?? join(folder, 'content');
-  return serveMirror(scope, { folder, content, node, upstreams: configuration(upstream), options: () => [] });
+  const options = takesPushes ? ['--hosted-namespace', hostedNamespace, '--allow-anonymous-push'] : [];
+  return serveMirror(scope, { folder, content, node, upstreams: configuration(upstream), options: () => options });
 }
 
 interface MirrorSettings {

@@ -22,6 +22,8 @@ export interface Ground {
   readonly root?: string | undefined;
   /** Where content is kept instead of in a folder. */
   readonly bucket?: BucketAddress | undefined;
+  /** Whether a mirror has a namespace to push to as well. */
+  readonly takesPushes: boolean;
   /** The Node binary for the mirror. */
   readonly node: string;
 }
@@ -34,6 +36,8 @@ export class Peer {
     readonly server: Server,
     /** Stands before every repository name, slash included. */
     private readonly prefix: string,
+    /** As `prefix`, for what is pushed. */
+    private readonly pushPrefix = prefix,
   ) {}
 
   blobUrl(repository: string, digest: string): string {
@@ -42,6 +46,11 @@ export class Peer {
 
   repositoryUrl(repository: string): string {
     return `${this.server.origin}/v2/${this.prefix}${repository}`;
+  }
+
+  /** Address of a repository to push to. */
+  pushUrl(repository: string): string {
+    return `${this.server.origin}/v2/${this.pushPrefix}${repository}`;
   }
 
   manifestUrl(repository: string, reference: string): string {

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { startRegistry } from './docker-registry.peer.js';
-import { mirrorNamespace, startMirror } from './mirror.peer.js';
+import { hostedNamespace, mirrorNamespace, startMirror } from './mirror.peer.js';
 import { startNginx } from './nginx.peer.js';
 import { Peer, type Ground, type PeerName } from './peer.js';
 
@@ -8,7 +8,7 @@ export async function startPeer(name: PeerName, label: string, ground: Ground): 
   const { scope, folder, storage, upstream, bucket } = ground;
   switch (name) {
     case 'mirror':
-      return new Peer(name, label, await startMirror(ground), `${mirrorNamespace}/`);
+      return new Peer(name, label, await startMirror(ground), `${mirrorNamespace}/`, `${hostedNamespace}/`);
     case 'docker-registry':
       return new Peer(name, label, await startRegistry(scope, { folder, storage }), '');
     case 'docker-registry-proxy':

@@ -7,6 +7,7 @@ import { manifestByDigest, manifestByTag } from './stored/manifest.js';
 import { manyPulls } from './pulls/many-pulls.js';
 import { mixedPulls } from './pulls/mixed-pulls.js';
 import { outage } from './outage.js';
+import { pushBlobs, pushImages, pushMemory, s3PushBlobs, s3PushImages } from './pushes/push.js';
 import { ready } from './ready.js';
 import { s3Cold, s3ColdPaced } from './s3/s3-cold.js';
 import { s3Warm } from './s3/s3-warm.js';
@@ -35,5 +36,10 @@ export const scenarios: readonly Scenario[] = [
   s3Warm,
   s3Cold,
   s3ColdPaced,
+  pushBlobs,
+  pushImages,
+  pushMemory,
+  s3PushBlobs,
+  s3PushImages,
   endurance,
 ];

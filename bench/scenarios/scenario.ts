@@ -33,6 +33,8 @@ export interface Stage {
   readonly s3?: S3Server;
   /** Where content lies already that the peers are to serve, for those that do not begin with what the run has. */
   readonly laidOut?: LaidOut;
+  /** Whether clients push: each peer then begins with an empty storage of its own. */
+  readonly takesPushes?: boolean;
   /** One pull that fills a mirror before anything is measured. */
   warm?(peer: Peer): Promise<Sample>;
   measure(peer: Peer, scope: Scope): Promise<Sample>;
