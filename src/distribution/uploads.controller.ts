@@ -37,7 +37,10 @@ export class UploadsController {
     @ClientOf() client: string | undefined,
     @Res() reply: FastifyReply,
   ): Promise<void> {
-    await send(reply, await startUpload(this.uploads, repository, mountable(query, isVisible), body, url, client));
+    await send(
+      reply,
+      await startUpload(this.uploads, repository, mountable(query, isVisible), body, url, client, isVisible),
+    );
   }
 
   @Patch(':id')

@@ -15,6 +15,7 @@ import { UploadsService } from './uploads.service.js';
 import { MirroredBlobsService } from './mirrored/mirrored-blobs.service.js';
 import { DownloadsService } from './mirrored/downloads/downloads.service.js';
 import { StoredBlobs } from './reading/stored-blobs.js';
+import { MountSources } from './reading/mount.sources.js';
 import { StoredManifests } from './reading/stored-manifests.js';
 import { RemovalService } from './eviction/removal.service.js';
 import { Retention } from './eviction/retention.js';
@@ -54,6 +55,7 @@ export class RegistryModule {
         ...hostedProviders,
         StoredBlobs,
         StoredManifests,
+        MountSources,
         MirroredBlobsService,
         LongLists,
         DistantRanges,

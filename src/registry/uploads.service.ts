@@ -5,6 +5,7 @@ import { HostedBlobsService } from './hosted/hosted-blobs.service.js';
 import { HostedNamespaces } from './hosted/hosted-namespaces.js';
 import { HostedUploadsService } from './hosted/hosted-uploads.service.js';
 import { MirroredBlobsService } from './mirrored/mirrored-blobs.service.js';
+import { MountSources } from './reading/mount.sources.js';
 import { PushRights } from './push-rights.js';
 import type { ChunkRange, PushBody, UploadPlace } from './push.js';
 
@@ -17,6 +18,7 @@ export class UploadsService {
     private readonly hosted: HostedBlobsService,
     private readonly mirrored: MirroredBlobsService,
     private readonly namespaces: HostedNamespaces,
+    private readonly sources: MountSources,
   ) {}
 
   /** Begins a session. @throws OciError */
@@ -82,15 +84,37 @@ export class UploadsService {
 
   /**
    * Adds a blob of another repository to this one.
-   * @param from a repository that the client may pull from; undefined: only this one, which may have the blob already.
+   * @param from a repository that the client may pull from; undefined: any that has the blob.
+   * @param isVisible whether the client may pull from a repository; all of them unless given.
    * @returns false when it does not have the blob, and the client has to upload it.
    */
-  async mount(repository: RepositoryRef, digest: Digest, from: RepositoryRef | undefined): Promise<boolean> {
+  async mount(
+    repository: RepositoryRef,
+    digest: Digest,
+    from: RepositoryRef | undefined,
+    isVisible?: (repository: RepositoryRef) => boolean,
+  ): Promise<boolean> {
     this.rights.assert(repository);
-    const size = await this.findSource(from ?? repository, digest);
+    const size = await (from ? this.findSource(from, digest) : this.findAnywhere(repository, digest, isVisible));
     if (size === undefined) return false;
     await this.uploads.mount(repository, digest, size);
     return true;
+  }
+
+  private async findAnywhere(
+    repository: RepositoryRef,
+    digest: Digest,
+    isVisible: (repository: RepositoryRef) => boolean = () => true,
+  ): Promise<number | undefined> {
+    const own = await this.findSource(repository, digest);
+    if (own !== undefined) return own;
+    const sources = await this.sources.find(digest).catch(() => []);
+    // What the client may not see is not even looked at: that would take longer than where nothing is.
+    for (const source of sources.filter(isVisible)) {
+      const size = await this.findSource(source, digest);
+      if (size !== undefined) return size;
+    }
+    return undefined;
   }
 
   /** Whatever is wrong with the source, the client can upload the blob. */

@@ -4,7 +4,7 @@ import { Digest, type DigestAlgorithm } from '../oci/digest.js';
 import { Namespace } from '../oci/namespace.js';
 import { Tag } from '../oci/reference.js';
 import { RepositoryRef } from '../oci/repository.js';
-import { isKey, keys, parseCatalogKey, parseContentKey, parseRecordKey } from './keys.js';
+import { isKey, keys, mountSlots, parseCatalogKey, parseContentKey, parseRecordKey } from './keys.js';
 import { parseOrderedTag, parseOrderedName, parseDigestComponent } from './key-components.js';
 
 const alphabet = (characters: string) => fc.constantFrom(...characters.split(''));
@@ -41,6 +41,9 @@ const epoch = fc.nat({ max: 99_999_999 });
 const named = fc.oneof(
   digest.map((of) => ({ means: `content ${of.toString()}`, key: keys.content(of) })),
   digest.map((of) => ({ means: `origin ${of.toString()}`, key: keys.origin(of) })),
+  fc
+    .tuple(digest, fc.integer({ min: 0, max: mountSlots - 1 }))
+    .map(([of, slot]) => ({ means: `mount source ${of.toString()} ${slot}`, key: keys.mountSource(of, slot) })),
   fc
     .tuple(repository, digest)
     .map(([of, at]) => ({ means: `blob ${of.toString()} ${at.toString()}`, key: keys.blob(of, at) })),

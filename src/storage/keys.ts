@@ -11,6 +11,7 @@ import { StorageError } from './storage-error.js';
  *
  * blobs/<algorithm>/<first two hex>/<hex>                    content: layers, configs and manifests, once per digest
  * origins/<algorithm>/<first two hex>/<hex>                  the upstream that sent that content
+ * mounts/<algorithm>/<first two hex>/<hex>-<slot>           { repository }: one of those that have that content
  * repositories/<namespace>/<name>/_blobs/<algorithm>/<hex>       this repository contains that content
  * repositories/<namespace>/<name>/_manifests/<algorithm>/<hex>   { mediaType, size, subject? }
  * repositories/<namespace>/<name>/_tags/<tag>                    { tag, digest, mediaType, size, checkedAt }
@@ -35,9 +36,18 @@ import { StorageError } from './storage-error.js';
  * fold case. Tags of hosted repositories and names in the catalog have escapes that keep their order.
  */
 
+/** Lists stored for each repository. */
+const listSlots = 64;
+/** Repositories remembered for each content as sources of mounts. */
+export const mountSlots = 16;
+
 export const keys = {
   content: ({ algorithm, hex }: Digest) => `blobs/${algorithm}/${hex.slice(0, 2)}/${hex}`,
   origin: ({ algorithm, hex }: Digest) => `origins/${algorithm}/${hex.slice(0, 2)}/${hex}`,
+  /** @param slot below `mountSlots` */
+  mountSource: ({ algorithm, hex }: Digest, slot: number) =>
+    `mounts/${algorithm}/${hex.slice(0, 2)}/${hex}-${String(slot).padStart(2, '0')}`,
+  mountSlot: (repository: RepositoryRef) => slotOf(keys.repository(repository), mountSlots),
   namespace: (namespace: Namespace) => `repositories/${component(namespace.toString())}`,
   repository: ({ namespace, name }: RepositoryRef) => `${keys.namespace(namespace)}/${name}`,
   blobs: (repository: RepositoryRef) => `${keys.repository(repository)}/_blobs`,
@@ -56,7 +66,7 @@ export const keys = {
   /** Repositories of a hosted namespace, in the order of their names. */
   catalog: (namespace: Namespace) => `catalog/${component(namespace.toString())}`,
   cataloged: ({ namespace, name }: RepositoryRef) => `${keys.catalog(namespace)}/${orderedName(name)}`,
-  list: (repository: RepositoryRef, name: string) => `${keys.repository(repository)}/_lists/${slotOf(name)}`,
+  list: (repository: RepositoryRef, name: string) => `${keys.repository(repository)}/_lists/${slotOf(name, listSlots)}`,
   /** @param digest without it, of the repository. */
   refusal: (repository: RepositoryRef, digest?: Digest) =>
     `${keys.repository(repository)}/_refusals/${digest ? `${digest.algorithm}/${digest.hex}` : 'repository'}`,
@@ -130,6 +140,12 @@ export function parseOriginKey(key: string): Digest | undefined {
   return parseDigestKey(key, keys.origin);
 }
 
+/** Undefined for keys that are not sources of mounts. */
+export function parseMountKey(key: string): Digest | undefined {
+  const [, algorithm, hex = ''] = /^mounts\/(sha256|sha512)\/[0-9a-f]{2}\/([0-9a-f]+)-\d{2}$/.exec(key) ?? [];
+  return Digest.find(`${algorithm}:${hex}`);
+}
+
 function parseDigestKey(key: string, keyOf: (digest: Digest) => string): Digest | undefined {
   const [, algorithm, hex = ''] = /^[a-z]+\/(sha256|sha512)\/[0-9a-f]{2}\/([0-9a-f]+)$/.exec(key) ?? [];
   const digest = Digest.find(`${algorithm}:${hex}`);
@@ -164,10 +180,10 @@ function leasesOf(folder: string, key: string): string {
   return `leases/${folder}/${hex.slice(0, 2)}/${hex}`;
 }
 
-/** One of 64 slots, since clients choose the names of lists and must not fill the disk. The record has the name itself. */
-function slotOf(name: string): string {
+/** One of so many slots: clients choose the names, and must not fill the disk. The record has the name itself. */
+function slotOf(name: string, slots: number): number {
   const [first = 0] = createHash('sha256').update(name).digest();
-  return String(first % 64);
+  return first % slots;
 }
 
 /** The key itself. @throws StorageError `failed` when it is malformed */

@@ -9,6 +9,7 @@ import { CatalogStore } from './stores/hosted/catalog.store.js';
 import { HostedStore } from './stores/hosted/hosted.store.js';
 import { LinkStore } from './stores/hosted/link.store.js';
 import { TagLinkStore } from './stores/hosted/tag-link.store.js';
+import { MountSourceStore } from './stores/hosted/mount-source.store.js';
 import { ReferrerStore } from './stores/hosted/referrer.store.js';
 import { HotCache } from './stores/hot.cache.js';
 import { IngestSweeper } from './space/ingest.sweeper.js';
@@ -132,6 +133,7 @@ export class StorageModule {
       LinkStore,
       ListStore,
       ManifestStore,
+      MountSourceStore,
       OriginStore,
       ReferrerStore,
       RefusalStore,
@@ -169,6 +171,7 @@ export class StorageModule {
         LinkStore,
         ListStore,
         ManifestStore,
+        MountSourceStore,
         OriginStore,
         ReferrerStore,
         RefusalStore,

@@ -15,20 +15,18 @@ export async function startUpload(
   body: PushBody,
   url: RepositoryUrl,
   client: string | undefined,
+  isVisible: IsVisible | undefined,
 ): Promise<HttpResponse> {
-  if (mount && (await uploads.mount(repository, mount.digest, mount.from)))
+  if (mount && (await uploads.mount(repository, mount.digest, mount.from, isVisible)))
     return blobCreatedResponse(url, mount.digest);
   if (!digest) return uploadResponse(url, await uploads.begin(repository, { algorithm, startedBy: client }));
   await uploads.single(repository, digest, body);
   return blobCreatedResponse(url, digest);
 }
 
-/**
- * Without what the client may not read (CVE-2024-39897 of zot): that is uploaded. Where rights differ, a source has to be
- * named.
- */
+/** Without a source that the client may not read (CVE-2024-39897 of zot): that is uploaded. */
 export function mountable(query: StartQuery, isVisible: IsVisible | undefined): StartQuery {
   const { mount } = query;
-  if (!mount || !isVisible) return query;
-  return mount.from && isVisible(mount.from) ? query : { ...query, mount: undefined };
+  if (!mount?.from || !isVisible || isVisible(mount.from)) return query;
+  return { ...query, mount: undefined };
 }

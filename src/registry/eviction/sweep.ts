@@ -102,6 +102,7 @@ export class Sweep {
     await this.sweepRecords();
     enter('content');
     await this.sweepContents();
+    if (this.place.hasHosted || this.plan.isFirst) await this.sweepMountSources();
     const low = this.plan.isDiskFull ? space.lowOf(this.bytes) : space.low;
     const goal = this.plan.isShort ? low : space.high;
     if (this.bytes > goal) {
@@ -183,6 +184,15 @@ export class Sweep {
     for await (const origin of objects.origins()) {
       await this.next();
       if (await this.isAbsent(origin.digest)) await this.removeRecord(origin);
+    }
+  }
+
+  /** Removes the sources of mounts of content that is gone. */
+  private async sweepMountSources(): Promise<void> {
+    for await (const source of this.place.objects.mountSources()) {
+      await this.next();
+      if ((await this.isAbsent(source.digest)) && (await this.remove(source))) continue;
+      this.bytes += spaceOf(source.size);
     }
   }
 

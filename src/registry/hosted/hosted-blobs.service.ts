@@ -7,6 +7,7 @@ import { CatalogStore } from '../../storage/stores/hosted/catalog.store.js';
 import { HostedStore } from '../../storage/stores/hosted/hosted.store.js';
 import type { SizedHead, OpenBlob } from '../blob.js';
 import { UsesService } from '../eviction/uses.service.js';
+import { MountSources } from '../reading/mount.sources.js';
 import { StoredBlobs } from '../reading/stored-blobs.js';
 import { toResponseError } from '../response-error.js';
 import { TrafficCounts } from '../statistics/traffic.counts.js';
@@ -21,6 +22,7 @@ export class HostedBlobsService {
     private readonly catalog: CatalogStore,
     private readonly content: ContentStore,
     private readonly stored: StoredBlobs,
+    private readonly mounts: MountSources,
     private readonly uses: UsesService,
     private readonly renewals: RenewalsService,
     private readonly traffic: TrafficCounts,
@@ -65,7 +67,7 @@ export class HostedBlobsService {
     this.uses.hold(digest);
     await this.renewals.content(digest);
     await this.catalog.add(repository);
-    await this.store.putBlob(repository, digest, { size });
+    await Promise.all([this.store.putBlob(repository, digest, { size }), this.mounts.note(repository, digest)]);
     this.renewals.note(repository, digest);
     if ((await this.content.findSize(digest)) === size) return;
     throw new OciError('UNAVAILABLE', 'the content was removed meanwhile', { retryAfter: 1 });

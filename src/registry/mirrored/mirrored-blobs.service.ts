@@ -19,6 +19,7 @@ import { UsesService } from '../eviction/uses.service.js';
 import { NegativeCache } from './freshness/negative.cache.js';
 import { StoredMeanwhileError } from './replicas/replicated.source.js';
 import { SingleFlight } from '../reading/single-flight.js';
+import { MountSources } from '../reading/mount.sources.js';
 import { StoredBlobs } from '../reading/stored-blobs.js';
 import { TrafficCounts } from '../statistics/traffic.counts.js';
 import { DistantRanges } from './ranges/distant.ranges.js';
@@ -45,7 +46,7 @@ export class MirroredBlobsService {
     private readonly outages: OutageAgreement,
     private readonly refused: RefusedContent,
     private readonly uses: UsesService,
-
+    private readonly mounts: MountSources,
     private readonly traffic: TrafficCounts,
   ) {}
 
@@ -222,6 +223,7 @@ export class MirroredBlobsService {
           `could not record that ${repository.toString()} contains ${digest.toString()}: ${reasonOf(error)}`,
         );
       });
+    await this.mounts.note(repository, digest);
   }
 
   private async follow(download: Download, request: BlobRequest): Promise<OpenBlob> {

@@ -1,7 +1,15 @@
 import type { Digest } from '../../oci/digest.js';
 import type { Namespace } from '../../oci/namespace.js';
 import { HotCache } from './hot.cache.js';
-import { contentFolders, keys, parseContentKey, parseOriginKey, parseRecordKey, type RecordKey } from '../keys.js';
+import {
+  contentFolders,
+  keys,
+  parseContentKey,
+  parseMountKey,
+  parseOriginKey,
+  parseRecordKey,
+  type RecordKey,
+} from '../keys.js';
 import { parseRecord, permissionOf, RecordStore, sizeOf, type RecordFields } from './record.store.js';
 import { SpaceLedger } from '../space/space.ledger.js';
 import { orAbsent, StorageError } from '../storage-error.js';
@@ -69,6 +77,14 @@ export class StoredObjects {
   async *origins(): AsyncGenerator<StoredContent> {
     for await (const entry of this.provider.list('origins')) {
       const digest = parseOriginKey(entry.key);
+      if (digest) yield { ...entry, digest };
+    }
+  }
+
+  /** Records of the repositories that content can be mounted from; it may have been removed. */
+  async *mountSources(): AsyncGenerator<StoredContent> {
+    for await (const entry of this.provider.list('mounts')) {
+      const digest = parseMountKey(entry.key);
       if (digest) yield { ...entry, digest };
     }
   }

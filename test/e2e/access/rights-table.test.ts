@@ -197,8 +197,8 @@ describe('what lists show', () => {
         )
         .set('authorization', basic(user));
     expect((await mount('&from=local/secret/app', 'anna')).status).toBe(202);
-    // Without a source nobody knows whether it may be read.
-    expect((await mount('', 'anna')).status).toBe(202);
+    // Everybody may pull from `open`.
+    expect((await mount('', 'anna')).status).toBe(201);
     expect((await mount('&from=local/open/app', 'anna')).status).toBe(201);
   });
 

@@ -196,8 +196,8 @@ it('mounts what another repository has, and only that', async () => {
   const { uploads } = registry;
   const other = RepositoryRef.parse('local/other');
   const digest = await registry.pushBlob('layer');
-  expect(await uploads.mount(other, digest, undefined)).toBe(false);
   expect(await uploads.mount(other, digest, RepositoryRef.parse('local/nothing'))).toBe(false);
+  expect(await uploads.mount(other, digest, undefined, () => false)).toBe(false);
   expect(await uploads.mount(other, digestOf('nothing'), app)).toBe(false);
   expect(await uploads.mount(other, digest, RepositoryRef.parse('registry.invalid/app'))).toBe(false);
   expect(await refusal(registry.blobs.head(other, digest))).toBe('404 BLOB_UNKNOWN');

@@ -10,6 +10,7 @@ import type { BlobBody } from '../../../upstream/transport/blob.body.js';
 import { UpstreamError } from '../../../upstream/upstream-error.js';
 import { OriginService } from '../origin.service.js';
 import { PermissionService } from '../permission.service.js';
+import { MountSources } from '../../reading/mount.sources.js';
 import { reasonOf } from '../../response-error.js';
 import { NegativeCache } from '../freshness/negative.cache.js';
 import { ReplicatedSource, StoredMeanwhileError } from '../replicas/replicated.source.js';
@@ -59,6 +60,7 @@ export class DownloadsService implements OnApplicationShutdown {
     private readonly refusals: NegativeCache,
     private readonly permissions: PermissionService,
     private readonly replicas: ReplicasService,
+    private readonly mounts: MountSources,
     settings: ServerSettings,
   ) {
     this.slots = new Slots(settings.maxDownloads, settings.minDownloadRate);
@@ -206,6 +208,7 @@ export class DownloadsService implements OnApplicationShutdown {
   private async link({ digest, received, admitted }: Download): Promise<void> {
     for (const repository of admitted) {
       await this.content.link(repository, digest, { size: received, ...this.permissions.permission(repository) });
+      await this.mounts.note(repository, digest);
     }
   }
 
