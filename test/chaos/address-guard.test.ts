@@ -251,7 +251,7 @@ describe('a namespace that nobody configured', () => {
   });
 });
 
-describe.each(Object.keys(ways))('a %s of a configured registry', (way) => {
+describe.each(Object.keys(ways))('a %s of a configured registry (CVE-2026-0600 of Nexus)', (way) => {
   it('leads to no name with an address that is not public', async () => {
     await using bait = await Bait.lay();
     const outcomes = await sendTo(

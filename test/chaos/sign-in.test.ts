@@ -307,216 +307,223 @@ async function withRealm(
   await check({ outcome, asked, realm, upstream, mirror });
 }
 
-describe.concurrent('a password', () => {
-  it('never goes to another port of an address, unless the operator listed it', async () => {
-    const more = (registry: { host: string }) => ({
-      upstreams: [{ namespace: 'registry.test', host: registry.host, ...credentials }],
+describe.concurrent(
+  'a password (CVE-2026-33540 of distribution, CVE-2026-48978, -50151 of ORAS, CVE-2026-49349 of regclient)',
+  () => {
+    it('never goes to another port of an address, unless the operator listed it', async () => {
+      const more = (registry: { host: string }) => ({
+        upstreams: [{ namespace: 'registry.test', host: registry.host, ...credentials }],
+      });
+      await using stage = await Stage.set({ anonymous: false, token: { separatePort: true } }, true, more);
+      const outcome = await stage.get(`team/app/blobs/${layer.digest}`);
+      expect([outcome.verdict, outcome.status]).toEqual(['refused', 502]);
+      expect(stage.registry.count({ kind: 'token' })).toBe(0);
     });
-    await using stage = await Stage.set({ anonymous: false, token: { separatePort: true } }, true, more);
-    const outcome = await stage.get(`team/app/blobs/${layer.digest}`);
-    expect([outcome.verdict, outcome.status]).toEqual(['refused', 502]);
-    expect(stage.registry.count({ kind: 'token' })).toBe(0);
-  });
 
-  it.each([
-    ['registry.corp.example', 'auth.corp.example'],
-    ['registry.corp.example', 'corp.example'],
-    ['corp.example', 'deep.below.corp.example'],
-    ['registry.corp.co.uk', 'auth.corp.co.uk'],
-    ['registry.corp.example', 'REGISTRY.corp.example'],
-  ])('of %s goes to a realm at %s', async (registry, host) => {
-    // The realm is named as a place for redirects, so that its address at this machine is no reason to refuse it.
-    await withRealm(
-      registry,
-      (port) => `http://${host}:${port}/token`,
-      (port) => ({ redirectHosts: [`${host}:${port}`] }),
-      ({ outcome, asked }) => {
-        expect(outcome.verdict).toBe('right');
-        expect(asked.map(({ headers }) => headers.authorization)).toEqual([basicOf('user', 'planted-password')]);
-      },
-    );
-  });
+    it.each([
+      ['registry.corp.example', 'auth.corp.example'],
+      ['registry.corp.example', 'corp.example'],
+      ['corp.example', 'deep.below.corp.example'],
+      ['registry.corp.co.uk', 'auth.corp.co.uk'],
+      ['registry.corp.example', 'REGISTRY.corp.example'],
+    ])('of %s goes to a realm at %s', async (registry, host) => {
+      // The realm is named as a place for redirects, so that its address at this machine is no reason to refuse it.
+      await withRealm(
+        registry,
+        (port) => `http://${host}:${port}/token`,
+        (port) => ({ redirectHosts: [`${host}:${port}`] }),
+        ({ outcome, asked }) => {
+          expect(outcome.verdict).toBe('right');
+          expect(asked.map(({ headers }) => headers.authorization)).toEqual([basicOf('user', 'planted-password')]);
+        },
+      );
+    });
 
-  it.each([
-    ['registry.corp.example', 'evil.example'],
-    ['registry.corp.example', 'evilcorp.example'],
-    ['registry.corp.example', 'registry.corp.example.evil.test'],
-    ['registry.corp.example', 'registry-corp.example'],
-    ['registry.corp.example', 'corp.example.com'],
-    ['registry.corp.co.uk', 'evil.co.uk'],
-    ['registry.corp.co.uk', 'co.uk'],
-    ['corp.github.io', 'evil.github.io'],
-    ['corp.github.io', 'github.io'],
-    ['bucket.s3.amazonaws.com', 'evil.s3.amazonaws.com'],
-    ['corp.azurewebsites.net', 'evil.azurewebsites.net'],
-    ['registry.corp.example', '127.0.0.1'],
-    ['registry', 'evil'],
-    ['registry.corp.example', 'xn--crp-0na.example'],
-  ])('of %s never goes to a realm at %s', async (registry, host) => {
-    await withRealm(
-      registry,
-      (port) => `http://${host}:${port}/token`,
-      (port) => ({ redirectHosts: [`${host}:${port}`] }),
-      ({ outcome, asked }) => {
-        expect([outcome.verdict, outcome.status]).toEqual(['refused', 502]);
+    it.each([
+      ['registry.corp.example', 'evil.example'],
+      ['registry.corp.example', 'evilcorp.example'],
+      ['registry.corp.example', 'registry.corp.example.evil.test'],
+      ['registry.corp.example', 'registry-corp.example'],
+      ['registry.corp.example', 'corp.example.com'],
+      ['registry.corp.co.uk', 'evil.co.uk'],
+      ['registry.corp.co.uk', 'co.uk'],
+      ['corp.github.io', 'evil.github.io'],
+      ['corp.github.io', 'github.io'],
+      ['bucket.s3.amazonaws.com', 'evil.s3.amazonaws.com'],
+      ['corp.azurewebsites.net', 'evil.azurewebsites.net'],
+      ['registry.corp.example', '127.0.0.1'],
+      ['registry', 'evil'],
+      ['registry.corp.example', 'xn--crp-0na.example'],
+    ])('of %s never goes to a realm at %s', async (registry, host) => {
+      await withRealm(
+        registry,
+        (port) => `http://${host}:${port}/token`,
+        (port) => ({ redirectHosts: [`${host}:${port}`] }),
+        ({ outcome, asked }) => {
+          expect([outcome.verdict, outcome.status]).toEqual(['refused', 502]);
+          expect(asked).toEqual([]);
+        },
+      );
+    });
+
+    it.each([
+      (port: string) => `http://registry.corp.example:planted-x@evil.example:${port}/token`,
+      (port: string) => `http://user:planted-password@auth.corp.example:${port}/token`,
+      (port: string) => `//evil.example:${port}/token`,
+      (port: string) => `evil.example:${port}/token`,
+      () => 'file:///etc/passwd',
+      () => 'ftp://auth.corp.example/token',
+      () => 'javascript:alert(1)',
+      () => '',
+      () => 'http://',
+      () => '/token',
+    ])('never goes to a realm that is no plain URL, %#', async (realmUrl) => {
+      const redirectHosts = (port: string) => ({
+        redirectHosts: [`evil.example:${port}`, `auth.corp.example:${port}`],
+      });
+      await withRealm('registry.corp.example', realmUrl, redirectHosts, ({ outcome, asked }) => {
+        expect(outcome.verdict).toBe('refused');
         expect(asked).toEqual([]);
+      });
+    });
+
+    it('goes to a foreign realm that the operator listed', async () => {
+      const settings = (port: string) => ({ tokenRealms: [`auth.elsewhere.example:${port}`] });
+      await withRealm(
+        'registry.corp.example',
+        (port) => `http://auth.elsewhere.example:${port}/token`,
+        settings,
+        ({ outcome, asked }) => {
+          expect(outcome.verdict).toBe('right');
+          expect(asked[0]?.headers.authorization).toBe(basicOf('user', 'planted-password'));
+        },
+      );
+    });
+
+    it.each(['registry.corp.example', 'auth.corp.example', 'listed.example'])(
+      'of a registry with https never goes to a realm over http at %s',
+      async (host) => {
+        const folder = await mkdtemp(join(tmpdir(), 'oci-registry-ca-'));
+        const certificate = makeCertificate(['registry.corp.example']);
+        const caFile = join(folder, 'ca.pem');
+        await writeFile(caFile, certificate.cert);
+        await using realm = await ScriptedUpstream.start();
+        await using upstream = await ScriptedUpstream.start({ tls: certificate });
+        const [, port] = realm.host.split(':');
+        upstream.on('GET', /^\/v2\//, challenge(`Bearer realm="http://${host}:${port}/token"`));
+        const upstreamHost = `registry.corp.example:${upstream.host.split(':')[1]}`;
+        for (const known of [credentials, {}]) {
+          const settings = {
+            namespace: 'registry.test',
+            host: upstreamHost,
+            tls: true,
+            caFile,
+            tokenRealms: [`${host}:${port}`],
+          };
+          await using mirror = await Mirror.start({ resolver: Names.here(), upstreams: [{ ...settings, ...known }] });
+          const outcome = await pull(`${mirror.url}/v2/registry.test/team/app/blobs/${layer.digest}`, nothing);
+          expect([outcome.verdict, outcome.status]).toEqual(['refused', 502]);
+        }
+        expect(upstream.requests.length).toBeGreaterThan(0);
+        expect(realm.connections).toBe(0);
+        await rm(folder, { recursive: true });
       },
     );
-  });
 
-  it.each([
-    (port: string) => `http://registry.corp.example:planted-x@evil.example:${port}/token`,
-    (port: string) => `http://user:planted-password@auth.corp.example:${port}/token`,
-    (port: string) => `//evil.example:${port}/token`,
-    (port: string) => `evil.example:${port}/token`,
-    () => 'file:///etc/passwd',
-    () => 'ftp://auth.corp.example/token',
-    () => 'javascript:alert(1)',
-    () => '',
-    () => 'http://',
-    () => '/token',
-  ])('never goes to a realm that is no plain URL, %#', async (realmUrl) => {
-    const redirectHosts = (port: string) => ({ redirectHosts: [`evil.example:${port}`, `auth.corp.example:${port}`] });
-    await withRealm('registry.corp.example', realmUrl, redirectHosts, ({ outcome, asked }) => {
-      expect(outcome.verdict).toBe('refused');
-      expect(asked).toEqual([]);
-    });
-  });
-
-  it('goes to a foreign realm that the operator listed', async () => {
-    const settings = (port: string) => ({ tokenRealms: [`auth.elsewhere.example:${port}`] });
-    await withRealm(
-      'registry.corp.example',
-      (port) => `http://auth.elsewhere.example:${port}/token`,
-      settings,
-      ({ outcome, asked }) => {
-        expect(outcome.verdict).toBe('right');
-        expect(asked[0]?.headers.authorization).toBe(basicOf('user', 'planted-password'));
-      },
-    );
-  });
-
-  it.each(['registry.corp.example', 'auth.corp.example', 'listed.example'])(
-    'of a registry with https never goes to a realm over http at %s',
-    async (host) => {
-      const folder = await mkdtemp(join(tmpdir(), 'oci-registry-ca-'));
-      const certificate = makeCertificate(['registry.corp.example']);
-      const caFile = join(folder, 'ca.pem');
-      await writeFile(caFile, certificate.cert);
-      await using realm = await ScriptedUpstream.start();
-      await using upstream = await ScriptedUpstream.start({ tls: certificate });
-      const [, port] = realm.host.split(':');
-      upstream.on('GET', /^\/v2\//, challenge(`Bearer realm="http://${host}:${port}/token"`));
-      const upstreamHost = `registry.corp.example:${upstream.host.split(':')[1]}`;
-      for (const known of [credentials, {}]) {
-        const settings = {
-          namespace: 'registry.test',
-          host: upstreamHost,
-          tls: true,
-          caFile,
-          tokenRealms: [`${host}:${port}`],
-        };
-        await using mirror = await Mirror.start({ resolver: Names.here(), upstreams: [{ ...settings, ...known }] });
-        const outcome = await pull(`${mirror.url}/v2/registry.test/team/app/blobs/${layer.digest}`, nothing);
-        expect([outcome.verdict, outcome.status]).toEqual(['refused', 502]);
-      }
-      expect(upstream.requests.length).toBeGreaterThan(0);
-      expect(realm.connections).toBe(0);
-      await rm(folder, { recursive: true });
-    },
-  );
-
-  it('stays at home when the registry redirects to another, which asks for one', async () => {
-    await using other = await FakeRegistry.start({ auth: 'bearer', anonymous: false, password: 'planted-other' });
-    other.addBlob('team/app', layer);
-    await using upstream = await ScriptedUpstream.start();
-    const path = `/v2/team/app/blobs/${layer.digest}`;
-    upstream.on('GET', path, redirect(`${other.url}${path}`));
-    await using mirror = await Mirror.start({
-      upstreams: [
-        { namespace: 'registry.test', host: upstream.host, redirectHosts: [other.host], ...credentials },
-        { namespace: 'other.test', host: other.host, username: 'user', password: 'planted-other' },
-      ],
-    });
-    const refused = await pull(`${mirror.url}/v2/registry.test/team/app/blobs/${layer.digest}`, nothing);
-    expect(refused.verdict).toBe('refused');
-    expect(other.requests.map(({ headers }) => headers.authorization).filter(Boolean)).toEqual([]);
-    const own = await pull(`${mirror.url}/v2/other.test/team/app/blobs/${layer.digest}`, layer.body);
-    expect(own.verdict).toBe('right');
-    await expectNoSecrets(mirror, [refused]);
-  });
-
-  it('is not given to the place that a registry redirects to, which gives anybody a token of its own', async () => {
-    await using other = await FakeRegistry.start({ auth: 'bearer' });
-    other.addBlob('team/app', layer);
-    await using upstream = await FakeRegistry.start({ auth: 'basic' });
-    const path = `/v2/team/app/blobs/${layer.digest}`;
-    upstream.behaviour.before = (request, response) => {
-      if (request.headers.authorization !== undefined)
-        response.writeHead(307, { location: `${other.url}${path}` }).end();
-    };
-    await using mirror = await Mirror.start({
-      upstreams: [{ namespace: 'registry.test', host: upstream.host, redirectHosts: [other.host], ...credentials }],
-    });
-    const outcome = await pull(`${mirror.url}/v2/registry.test/team/app/blobs/${layer.digest}`, layer.body);
-    expect(outcome.verdict).toBe('right');
-    const sent = other.requests.map(({ headers }) => headers.authorization ?? 'none');
-    expect(sent.filter((value) => value.startsWith('Basic'))).toEqual([]);
-    expect(other.select({ kind: 'token' })).toHaveLength(1);
-  });
-
-  it('does not come back to the registry over a detour', async () => {
-    await using upstream = await ScriptedUpstream.start();
-    await using detour = await ScriptedUpstream.start();
-    const path = `/v2/team/app/blobs/${layer.digest}`;
-    upstream.on('GET', path, {
-      respond: ({ headers }) =>
-        headers.authorization === undefined ? challenge('Basic realm="r"') : redirect(`${detour.url}/away`),
-    });
-    detour.on('GET', '/away', redirect(`${upstream.url}/other-place`));
-    upstream.on('GET', '/other-place', challenge('Basic realm="r"'));
-    await using mirror = await Mirror.start({
-      upstreams: [{ namespace: 'registry.test', host: upstream.host, redirectHosts: [detour.host], ...credentials }],
-    });
-    const outcome = await pull(`${mirror.url}/v2/registry.test/team/app/blobs/${layer.digest}`, nothing);
-    expect(outcome.status).toBe(401);
-    expect(detour.requests.map(({ headers }) => headers.authorization)).toEqual([undefined]);
-    expect(upstream.select({ path: '/other-place' }).map(({ headers }) => headers.authorization)).toEqual([undefined]);
-  });
-
-  it.each(['http', 'credentials', 'ftp', 'nonsense'])(
-    'is not at stake in a redirect that is not safe: %s',
-    async (kind) => {
-      const certificate = makeCertificate();
-      await using plainPlace = await ScriptedUpstream.start();
-      await using upstream = await ScriptedUpstream.start({ tls: certificate });
-      const targets: Record<string, string> = {
-        http: `${plainPlace.url}/x`,
-        credentials: `https://user:planted-password@${upstream.host}/x`,
-        ftp: 'ftp://127.0.0.1/x',
-        nonsense: 'http://[',
-      };
-      upstream.on('GET', /^\/v2\//, redirect(targets[kind] ?? ''));
+    it('stays at home when the registry redirects to another, which asks for one', async () => {
+      await using other = await FakeRegistry.start({ auth: 'bearer', anonymous: false, password: 'planted-other' });
+      other.addBlob('team/app', layer);
+      await using upstream = await ScriptedUpstream.start();
+      const path = `/v2/team/app/blobs/${layer.digest}`;
+      upstream.on('GET', path, redirect(`${other.url}${path}`));
       await using mirror = await Mirror.start({
         upstreams: [
-          { namespace: 'registry.test', host: upstream.host, tls: true, acceptInvalidCerts: true, ...credentials },
+          { namespace: 'registry.test', host: upstream.host, redirectHosts: [other.host], ...credentials },
+          { namespace: 'other.test', host: other.host, username: 'user', password: 'planted-other' },
         ],
       });
-      const outcome = await pull(`${mirror.url}/v2/registry.test/team/app/blobs/${layer.digest}`, nothing);
-      expect([outcome.verdict, outcome.status]).toEqual(['refused', 502]);
-      expect([plainPlace.connections, upstream.count({ path: '/x' })]).toEqual([0, 0]);
-      await expectNoSecrets(mirror, [outcome]);
-    },
-  );
+      const refused = await pull(`${mirror.url}/v2/registry.test/team/app/blobs/${layer.digest}`, nothing);
+      expect(refused.verdict).toBe('refused');
+      expect(other.requests.map(({ headers }) => headers.authorization).filter(Boolean)).toEqual([]);
+      const own = await pull(`${mirror.url}/v2/other.test/team/app/blobs/${layer.digest}`, layer.body);
+      expect(own.verdict).toBe('right');
+      await expectNoSecrets(mirror, [refused]);
+    });
 
-  it('is not sent a sixth time round a loop of redirects', async () => {
-    await using upstream = await ScriptedUpstream.start();
-    upstream.on('GET', /^\/v2\//, redirect('/v2/loop'));
-    await using mirror = await Mirror.start({ upstreams: [{ namespace: 'registry.test', host: upstream.host }] });
-    const outcome = await pull(`${mirror.url}/v2/registry.test/team/app/blobs/${layer.digest}`, nothing);
-    expect([outcome.status, upstream.requests.length]).toEqual([502, 6]);
-  });
-});
+    it('is not given to the place that a registry redirects to, which gives anybody a token of its own', async () => {
+      await using other = await FakeRegistry.start({ auth: 'bearer' });
+      other.addBlob('team/app', layer);
+      await using upstream = await FakeRegistry.start({ auth: 'basic' });
+      const path = `/v2/team/app/blobs/${layer.digest}`;
+      upstream.behaviour.before = (request, response) => {
+        if (request.headers.authorization !== undefined)
+          response.writeHead(307, { location: `${other.url}${path}` }).end();
+      };
+      await using mirror = await Mirror.start({
+        upstreams: [{ namespace: 'registry.test', host: upstream.host, redirectHosts: [other.host], ...credentials }],
+      });
+      const outcome = await pull(`${mirror.url}/v2/registry.test/team/app/blobs/${layer.digest}`, layer.body);
+      expect(outcome.verdict).toBe('right');
+      const sent = other.requests.map(({ headers }) => headers.authorization ?? 'none');
+      expect(sent.filter((value) => value.startsWith('Basic'))).toEqual([]);
+      expect(other.select({ kind: 'token' })).toHaveLength(1);
+    });
+
+    it('does not come back to the registry over a detour', async () => {
+      await using upstream = await ScriptedUpstream.start();
+      await using detour = await ScriptedUpstream.start();
+      const path = `/v2/team/app/blobs/${layer.digest}`;
+      upstream.on('GET', path, {
+        respond: ({ headers }) =>
+          headers.authorization === undefined ? challenge('Basic realm="r"') : redirect(`${detour.url}/away`),
+      });
+      detour.on('GET', '/away', redirect(`${upstream.url}/other-place`));
+      upstream.on('GET', '/other-place', challenge('Basic realm="r"'));
+      await using mirror = await Mirror.start({
+        upstreams: [{ namespace: 'registry.test', host: upstream.host, redirectHosts: [detour.host], ...credentials }],
+      });
+      const outcome = await pull(`${mirror.url}/v2/registry.test/team/app/blobs/${layer.digest}`, nothing);
+      expect(outcome.status).toBe(401);
+      expect(detour.requests.map(({ headers }) => headers.authorization)).toEqual([undefined]);
+      expect(upstream.select({ path: '/other-place' }).map(({ headers }) => headers.authorization)).toEqual([
+        undefined,
+      ]);
+    });
+
+    it.each(['http', 'credentials', 'ftp', 'nonsense'])(
+      'is not at stake in a redirect that is not safe: %s',
+      async (kind) => {
+        const certificate = makeCertificate();
+        await using plainPlace = await ScriptedUpstream.start();
+        await using upstream = await ScriptedUpstream.start({ tls: certificate });
+        const targets: Record<string, string> = {
+          http: `${plainPlace.url}/x`,
+          credentials: `https://user:planted-password@${upstream.host}/x`,
+          ftp: 'ftp://127.0.0.1/x',
+          nonsense: 'http://[',
+        };
+        upstream.on('GET', /^\/v2\//, redirect(targets[kind] ?? ''));
+        await using mirror = await Mirror.start({
+          upstreams: [
+            { namespace: 'registry.test', host: upstream.host, tls: true, acceptInvalidCerts: true, ...credentials },
+          ],
+        });
+        const outcome = await pull(`${mirror.url}/v2/registry.test/team/app/blobs/${layer.digest}`, nothing);
+        expect([outcome.verdict, outcome.status]).toEqual(['refused', 502]);
+        expect([plainPlace.connections, upstream.count({ path: '/x' })]).toEqual([0, 0]);
+        await expectNoSecrets(mirror, [outcome]);
+      },
+    );
+
+    it('is not sent a sixth time round a loop of redirects', async () => {
+      await using upstream = await ScriptedUpstream.start();
+      upstream.on('GET', /^\/v2\//, redirect('/v2/loop'));
+      await using mirror = await Mirror.start({ upstreams: [{ namespace: 'registry.test', host: upstream.host }] });
+      const outcome = await pull(`${mirror.url}/v2/registry.test/team/app/blobs/${layer.digest}`, nothing);
+      expect([outcome.status, upstream.requests.length]).toEqual([502, 6]);
+    });
+  },
+);
 
 describe('a token that the registry refuses with 403', () => {
   /** A registry that issues `token-1`, `token-2` and so on, and decides by token and path; blobs are named by their index. */

@@ -2,6 +2,7 @@ import type { INestApplicationContext } from '@nestjs/common';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { TLSSocket } from 'node:tls';
 import { AccessService } from '../../access/access.service.js';
+import { readAuthorization } from '../../access/authorization.js';
 import { identify, signedInField, signedInOf } from '../../access/identified.request.js';
 import { anonymous, isAnonymous } from '../../access/rules/identity.js';
 import { SignInRefused, type SignedIn } from '../../access/sign-in.js';
@@ -124,7 +125,8 @@ class AccessHook {
   private assert(right: RouteRight, request: FastifyRequest, signedIn: SignedIn, client: Client): number | undefined {
     if (right === 'credentials') {
       // Docker asks here what it needs to sign in with, and never again.
-      if (authorizationOf(request).length === 0) throw this.challenge('authentication required', client);
+      const isNone = readAuthorization(authorizationOf(request)).kind === 'none';
+      if (isNone) throw this.challenge('authentication required', client);
     } else if (typeof right === 'object') return this.assertRight(right.right, repositoryOf(request), signedIn, client);
     return undefined;
   }

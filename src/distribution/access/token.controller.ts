@@ -61,7 +61,10 @@ export class TokenController {
 
   private async signIn(request: FastifyRequest, authorization: readonly string[]): Promise<SignedIn> {
     try {
-      return await this.access.signIn(authorization, this.access.clientOf(clientRequestOf(request)).address);
+      const signedIn = await this.access.signIn(authorization, this.access.clientOf(clientRequestOf(request)).address);
+      // A token of this server would get one for more than its own scopes, and never expire.
+      if (signedIn.scopes !== undefined) throw new SignInRefused('credentials');
+      return signedIn;
     } catch (error) {
       if (!(error instanceof SignInRefused)) throw error;
       const { reason, retryAfter = 5 } = error;
