@@ -5,10 +5,10 @@ import {
   UploadPartCopyCommand,
   type CompletedPart,
 } from '@aws-sdk/client-s3';
-import { StorageError } from '../../../storage-error.js';
+import { orAbsent, StorageError } from '../../../storage-error.js';
 import { withRetries } from '../retry.js';
 import type { S3Connection } from '../s3.connection.js';
-import { isWrittenBy } from '../s3.requests.js';
+import { headObject } from '../s3.requests.js';
 import { callOptions } from '../s3.tuning.js';
 import type { TempFile } from '../uploading/temp-file.js';
 import type { Uploads } from '../uploading/uploads.js';
@@ -115,8 +115,8 @@ export class PartsUpload {
     });
   }
 
-  /** Makes the parts an object at `path`. */
-  async complete(): Promise<void> {
+  /** Makes the parts an object at `path`. @param size in bytes, unless the object may have parts of another process */
+  async complete(size?: number): Promise<void> {
     const { connection, uploads } = this.context;
     const { transfers, bucket, tuning } = connection;
     const UploadId = await this.begin();
@@ -130,7 +130,8 @@ export class PartsUpload {
         await transfers.send(command, { abortSignal: signal });
       } catch (error) {
         // If the response to a successful attempt was lost, the retry finds no upload.
-        if (!(await isWrittenBy(connection, this.path, this.name))) throw error;
+        const found = await orAbsent(headObject(connection, this.path));
+        if (found?.nonce !== this.name || found.size !== (size ?? found.size)) throw error;
       }
     });
     this.isComplete = true;

@@ -198,7 +198,7 @@ export class ResumableS3Ingest implements ResumableIngest {
   private async grow(): Promise<void> {
     await this.settle();
     try {
-      await this.upload.complete();
+      await this.upload.complete(this.parts * this.partSize);
       const larger = this.context.objects.uploadOf(this.id);
       const { path, name } = this.upload;
       this.written.add(name);
@@ -218,7 +218,7 @@ export class ResumableS3Ingest implements ResumableIngest {
     try {
       if (this.current && this.current.size > 0) await this.upload.send(this.parts + 1, this.current);
       await this.settle();
-      await this.upload.complete();
+      await this.upload.complete(this.size);
       this.written.add(this.upload.name);
     } catch (error) {
       throw this.fail(error);
