@@ -71,7 +71,7 @@ export interface Ingest {
 export interface ResumableIngest extends Ingest {
   /**
    * Makes everything appended so far outlive this process. Appending may go on afterwards.
-   * @param isPaused whether the caller records another checkpoint before it appends again, so that `resume` may use the
+   * @param isPaused whether the caller records another checkpoint before it appends or commits, so that `resume` may use the
    * stored bytes in place; otherwise `resume` copies them, since this process may still write.
    * The previous checkpoint must have been recorded, or it may not be resumable any more.
    * @returns what `resume` needs, in any process: JSON without secrets, at most 2 KiB.
@@ -85,6 +85,11 @@ export interface ResumableIngest extends Ingest {
 export interface ResumableIngests {
   /** Bytes below which appending between two checkpoints costs more than it has to; undefined when it does not matter. */
   readonly minChunk?: number | undefined;
+  /**
+   * Whether `commit` copies the stored bytes, so that nobody who resumes a paused checkpoint at the same time can change what
+   * was committed. Otherwise the caller makes a checkpoint that is not paused before it commits.
+   */
+  readonly commitsCopy?: boolean | undefined;
   /** Begins to write content; costs nothing until bytes are appended. */
   begin(id: string): Promise<ResumableIngest>;
   /**

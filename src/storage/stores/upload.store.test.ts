@@ -196,6 +196,31 @@ describe.each(Object.entries(setups))('upload sessions in %s', (_name, make) => 
     await expectOnly(digest);
   });
 
+  it('commit what was verified or are lost when another process claims them during the commit and goes on', async () => {
+    const contents = new ContentStore(setup.provider);
+    const commit = contents.commit.bind(contents);
+    let other: UploadSession | undefined;
+    contents.commit = async (...args) => {
+      other = await setup.two.claim(id);
+      await other?.append(sample(1_000, 'more'));
+      await commit(...args);
+    };
+    const session = await noted(new UploadStore(setup.provider, contents)).begin(repository);
+    const { id } = session;
+    await appendAll(session, content);
+    await session.checkpoint();
+    const outcome: unknown = await session.commit(digest).catch((error: unknown) => error);
+    await other?.append(sample(100_000, 'still more'));
+    if (outcome === content.length) {
+      await other?.abort();
+      return expectOnly(digest);
+    }
+    expect(outcome).toBeInstanceOf(UploadLost);
+    const longer = Buffer.concat([content, sample(1_000, 'more'), sample(100_000, 'still more')]);
+    expect(await other?.commit(Digest.of(longer))).toBe(longer.length);
+    await expectOnly(Digest.of(longer));
+  });
+
   it('are refused to a process that comes back to them after another has gone on', async () => {
     const before = await begin(content.subarray(0, 400_000));
     await before.checkpoint();

@@ -36,7 +36,7 @@ export class UploadStore implements OnModuleDestroy {
     this.ownIngests = provider.resumable ? undefined : new ProcessIngests(provider);
     this.ingests = provider.resumable ?? (this.ownIngests as ResumableIngests);
     const records = new UploadRecords(this.ownIngests ? new MemoryProvider() : provider);
-    this.context = { records, contents, space };
+    this.context = { records, contents, space, movesBytes: this.ingests.commitsCopy !== true };
   }
 
   /** Bytes that a request should at least append; undefined when it does not matter. */

@@ -215,6 +215,19 @@ export function resumableContract(add: ContractCase): void {
     assertSame(await provider.read(key, 10), sample(10));
   });
 
+  it('commits what nobody who resumed it before can change', async (handles, provider) => {
+    const ingest = await handles.begin();
+    await ingest.append(sample(10));
+    // Without a copy of its own, the caller makes a checkpoint that is not paused before it commits.
+    const checkpoint = await ingest.checkpoint(handles.ingests.commitsCopy);
+    const resumed = await handles.resume(checkpoint);
+    await ingest.commit(key);
+    // It may have ended.
+    await resumed.append(sample(1_000)).catch(() => undefined);
+    await resumed.checkpoint().catch(() => undefined);
+    assertSame(await provider.read(key, 2_000), sample(10));
+  });
+
   it('makes nothing visible and is aborted when commit fails', async (handles, provider) => {
     const ingest = await handles.begin();
     await ingest.append(sample(10));

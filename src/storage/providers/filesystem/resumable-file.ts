@@ -62,11 +62,9 @@ export class ResumableFile implements ResumableIngest {
 
   async commit(key: string): Promise<void> {
     this.checkOpen();
-    try {
-      await (await this.open()).commit(key);
-    } finally {
-      await this.end();
-    }
+    // When it fails, another process may have resumed the bytes; otherwise `abort` removes them.
+    await (await this.open()).commit(key);
+    await this.end();
   }
 
   async abort(): Promise<void> {

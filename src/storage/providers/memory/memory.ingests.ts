@@ -13,6 +13,7 @@ interface Kept {
 
 /** Resumable as long as the process runs. */
 export class MemoryIngests implements ResumableIngests {
+  readonly commitsCopy = true;
   private readonly kept = new Map<string, Kept[]>();
   private readonly open = new Map<number, string>();
   private writers = 0;

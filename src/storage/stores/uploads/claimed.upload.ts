@@ -16,6 +16,8 @@ export interface UploadContext {
   readonly records: UploadRecords;
   readonly contents: ContentStore;
   readonly space: SpaceLedger;
+  /** Whether a commit makes content of the bytes that a paused record names. */
+  readonly movesBytes: boolean;
 }
 
 /** A session as long as this process has it. */
@@ -118,13 +120,17 @@ export class ClaimedUpload implements UploadSession {
     this.check();
     const { size } = this;
     try {
-      await this.checkHeld();
+      // Whoever claims the session from now on copies its bytes, since they become content.
+      if (this.isPaused && size > 0 && this.context.movesBytes) await this.record(false);
+      else await this.checkHeld();
       if (!(await this.matches(digest))) return undefined;
       await this.context.contents.commit(this.metered, digest);
       return size;
     } catch (error) {
-      if (error instanceof UploadLost) this.state = 'lost';
-      throw error;
+      // A process that has claimed the session removes the bytes that it has copied.
+      const failure = error instanceof UploadLost ? error : await this.checkHeld().catch((lost: unknown) => lost);
+      if (failure instanceof UploadLost) this.state = 'lost';
+      throw failure instanceof UploadLost ? failure : error;
     } finally {
       await this.abort();
     }

@@ -20,6 +20,8 @@ interface Entry {
 
 /** Ordinary ingests that other parts of this process can go on with, for providers without resumable ones. */
 export class ProcessIngests implements ResumableIngests {
+  /** Only the newest handle of an ingest can write it or commit it. */
+  readonly commitsCopy = true;
   private readonly entries = new Map<string, Entry>();
 
   constructor(private readonly provider: StorageProvider) {}

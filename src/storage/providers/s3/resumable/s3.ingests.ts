@@ -18,6 +18,7 @@ import { SessionObjects } from './session.objects.js';
  * may still send some.
  */
 export class S3Ingests implements ResumableIngests {
+  readonly commitsCopy = true;
   private readonly objects: SessionObjects;
   private readonly inUse = new Map<string, number>();
 
