@@ -26,7 +26,7 @@ const load = [
 ];
 
 /** What works the machine hard for minutes and measures nothing: after the load files, side by side. */
-const kills = ['test/e2e/push/kill.test.ts', 'test/chaos/{commit,kill}.test.ts'];
+const kills = ['test/e2e/push/kill.test.ts', 'test/chaos/{commit,kill,push-replicas}.test.ts'];
 
 const suite = (name: string, include: string[], timeout: number, parallel: boolean, exclude: string[] = []) => ({
   extends: true as const,

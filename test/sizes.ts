@@ -16,4 +16,6 @@ export const sizes = {
   killsOnBucket: Number(process.env.KILLS ?? size(25, 25, 1_000)),
   /** Bytes of the largest layer that clients push. */
   largestLayer: size(64 * MiB, 64 * MiB, 5 * GiB),
+  /** Images that clients push to three replicas, and while one of these is killed every 2 s. */
+  pushesToReplicas: Number(process.env.PUSHES ?? size(30, 30, 1_000)),
 } as const;

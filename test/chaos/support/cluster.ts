@@ -115,6 +115,11 @@ export class Cluster implements AsyncDisposable {
     await this.programs[index]?.end;
   }
 
+  /** Starts a program again that was killed. */
+  async revive(index: number): Promise<void> {
+    this.programs[index] = await this.starts[index]!();
+  }
+
   /** Asks a program to stop, and starts it again when it has. @returns the one that has ended */
   async restart(index: number): Promise<Program> {
     const program = this.programs[index]!;
