@@ -21,8 +21,12 @@ export class ContainerdDaemon {
     return containerd;
   }
 
+  get socket(): string {
+    return this.path('containerd.sock');
+  }
+
   ctr(...args: string[]): Promise<string> {
-    return run(`${this.programs}ctr`, ['--address', this.path('containerd.sock'), ...args]);
+    return run(`${this.programs}ctr`, ['--address', this.socket, ...args]);
   }
 
   /** The digest of an image by its name. */
@@ -63,7 +67,7 @@ root = "${this.path('root')}"
 state = "${this.path('state')}"
 disabled_plugins = ["io.containerd.grpc.v1.cri"]
 [grpc]
-address = "${this.path('containerd.sock')}"
+address = "${this.socket}"
 `;
   }
 }

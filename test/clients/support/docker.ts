@@ -1,5 +1,7 @@
 import { writeFile } from 'node:fs/promises';
+import { BUILT } from './built.js';
 import { type Client, NOWHERE } from './client.js';
+import type { ContainerdDaemon } from './containerd-daemon.js';
 import { statusOf } from './http.js';
 import type { Image } from './images.js';
 import type { Mirror } from './mirror.js';
@@ -11,7 +13,11 @@ export class DockerEngine implements Client {
   readonly takes = 'host';
   private daemon: Daemon | undefined;
 
-  private constructor(private readonly scratch: Scratch) {}
+  private constructor(
+    private readonly scratch: Scratch,
+    private readonly program: string,
+    private readonly storage: readonly string[],
+  ) {}
 
   static open(scratch: Scratch, mirror: Mirror): Promise<DockerEngine> {
     return DockerEngine.start(scratch, { 'registry-mirrors': [mirror.url] });
@@ -22,8 +28,19 @@ export class DockerEngine implements Client {
     return DockerEngine.start(scratch, {});
   }
 
-  private static async start(scratch: Scratch, options: object): Promise<DockerEngine> {
-    const engine = new DockerEngine(scratch);
+  /** The newest one, with its images in a containerd. */
+  static withContainerd(scratch: Scratch, containerd: ContainerdDaemon): Promise<DockerEngine> {
+    const storage = ['--feature', 'containerd-snapshotter=true', '--containerd', containerd.socket];
+    return DockerEngine.start(scratch, {}, `${BUILT}dockerd`, [...storage, '--storage-driver', 'native']);
+  }
+
+  private static async start(
+    scratch: Scratch,
+    options: object,
+    program = 'dockerd',
+    storage: readonly string[] = ['--storage-driver', 'vfs'],
+  ): Promise<DockerEngine> {
+    const engine = new DockerEngine(scratch, program, storage);
     await scratch.folder('docker');
     const configuration = { ...options, 'deprecated-key-path': scratch.file('docker/key.json') };
     await writeFile(scratch.file('docker/daemon.json'), JSON.stringify(configuration));
@@ -39,9 +56,13 @@ export class DockerEngine implements Client {
     return digests.split('\n').map((reference) => reference.slice(reference.indexOf('@') + 1));
   }
 
+  async load(archive: string): Promise<void> {
+    await this.docker('load', '--quiet', '--input', archive);
+  }
+
   /** Loads an archive and pushes the image in it. */
   async push(archive: string, name: string): Promise<void> {
-    await this.docker('load', '--quiet', '--input', archive);
+    await this.load(archive);
     await this.docker('push', '--quiet', name);
   }
 
@@ -71,14 +92,18 @@ export class DockerEngine implements Client {
     const path = (name: string) => this.scratch.file('docker', name);
     const places = ['data-root', 'exec-root', 'pidfile'].flatMap((name) => [`--${name}`, path(name.split('-')[0]!)]);
     this.daemon = await Daemon.start(
-      'dockerd',
+      this.program,
       [
         ...['--config-file', path('daemon.json'), ...places, '--host', `unix://${this.socket}`],
-        ...['--storage-driver', 'vfs', '--iptables=false', '--ip-forward=false', '--bridge=none'],
+        ...[...this.storage, '--iptables=false', '--ip-forward=false', '--bridge=none'],
       ],
       {
         log: path('log'),
-        environment: { HTTP_PROXY: NOWHERE, HTTPS_PROXY: NOWHERE, NO_PROXY: '127.0.0.1' },
+        environment: {
+          ...{ HTTP_PROXY: NOWHERE, HTTPS_PROXY: NOWHERE, NO_PROXY: '127.0.0.1' },
+          // Newer engines want newer clients, unless told otherwise.
+          DOCKER_MIN_API_VERSION: '1.24',
+        },
         ready: async () => (await statusOf({ socketPath: this.socket, path: '/_ping' })) === 200,
       },
     );
