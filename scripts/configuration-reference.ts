@@ -3,6 +3,7 @@ import 'reflect-metadata';
 import { ServerSettings } from '../src/config/server.settings.js';
 import { AccessSettings } from '../src/config/access/access.settings.js';
 import { IssuerSettings } from '../src/config/access/issuer.settings.js';
+import { LimitSettings } from '../src/config/access/limit.settings.js';
 import { AccessRuleSettings } from '../src/config/access/rule.settings.js';
 import { HostedSettings } from '../src/config/hosted/hosted.settings.js';
 import { KeepSettings } from '../src/config/hosted/keep.settings.js';
@@ -99,6 +100,10 @@ ${keys(settingsOf(AccessRuleSettings))}
 ### Entries of \`issuers\`
 
 ${keys(settingsOf(IssuerSettings))}
+
+### Entries of \`limits\`
+
+${keys(settingsOf(LimitSettings))}
 
 ## Proxies
 

@@ -4,6 +4,7 @@ import { AuditLog } from './audit.log.js';
 import { Authenticator } from './authenticators/authenticator.js';
 import { ClientOrigins } from './client.origin.js';
 import type { FileContext, WatchedFile } from './files/watched.file.js';
+import { RateLimits } from './limits/rate.limits.js';
 import { AccessRules } from './rules/access.rules.js';
 import type { KeyStore } from './tokens/key.store.js';
 import { TokenKeys } from './tokens/token.keys.js';
@@ -20,6 +21,7 @@ export class AccessPolicy {
     readonly authenticator: Authenticator,
     readonly keys: TokenKeys,
     readonly audit: AuditLog,
+    readonly limits: RateLimits,
   ) {
     const { publicUrl, trustedProxies, rules } = settings;
     this.rules = new AccessRules(rules);
@@ -51,7 +53,8 @@ export class AccessPolicy {
     const { auditLog } = settings;
     const isSameLog = previous?.settings.auditLog === auditLog;
     const audit = isSameLog && previous ? previous.audit : new AuditLog(auditLog, () => context.clock.now());
-    return new AccessPolicy(settings, authenticator, keys, audit);
+    const limits = new RateLimits(settings.limits, () => context.clock.monotonic(), previous?.limits);
+    return new AccessPolicy(settings, authenticator, keys, audit, limits);
   }
 
   /** The files that the access file names. */

@@ -13,6 +13,7 @@ import type { AuditEntry } from './audit.log.js';
 import { readAuthorization } from './authorization.js';
 import type { ClientOrigin, ClientRequest } from './client.origin.js';
 import { lookInterval, WatchedFile, type FileContext, type FileState } from './files/watched.file.js';
+import type { Allotment } from './limits/rate.limits.js';
 import type { Decision } from './rules/access.rules.js';
 import { anonymous, type Identity } from './rules/identity.js';
 import { SignInRefused, type GrantedScope, type SignedIn } from './sign-in.js';
@@ -175,6 +176,12 @@ export class AccessService implements OnModuleInit, OnApplicationShutdown {
     const { identity } = signedIn;
     if (repository) return this.policy.rules.decide(identity, 'admin', repository).isAllowed;
     return this.policy.rules.decideEverywhere(identity, 'admin').isAllowed;
+  }
+
+  /** What the sender of a request may still use; undefined when no limit is for it. */
+  allotmentOf({ identity }: SignedIn, address: string): Allotment | undefined {
+    const { limits } = this.policy;
+    return limits.isEmpty ? undefined : limits.find(identity, address);
   }
 
   /** @param scopes already reduced to what the identity may do */

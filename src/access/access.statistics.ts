@@ -1,3 +1,5 @@
+import { limitKinds, type LimitKind } from './limits/rate.limits.js';
+
 /** Files whose changes count while the server runs. */
 export const fileKinds = ['access', 'users', 'robots', 'token_keys', 'issuer_keys', 'issuer_ca'] as const;
 export type FileKind = (typeof fileKinds)[number];
@@ -6,6 +8,8 @@ export type FileKind = (typeof fileKinds)[number];
 export class AccessStatistics {
   /** Changes of files by whether the new content is in use. */
   readonly fileChanges = countsBy(fileKinds, ['applied', 'rejected'] as const);
+  /** Requests that a limit refused. */
+  readonly limited = Object.fromEntries(limitKinds.map((kind) => [kind, 0])) as Record<LimitKind, number>;
 }
 
 type Counts<Key extends string, Result extends string> = Readonly<Record<Key, Record<Result, number>>>;

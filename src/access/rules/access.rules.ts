@@ -78,7 +78,7 @@ function isFor({ rights, who }: Rule, identity: Identity, right: Right): boolean
 }
 
 /** `anonymous` stands for everybody: signing in takes no right away. */
-function isOf(identity: Identity, pattern: string): boolean {
+export function isOf(identity: Identity, pattern: string): boolean {
   if (pattern === 'anonymous') return true;
   if (isAnonymous(identity)) return false;
   if (pattern === 'authenticated') return true;

@@ -13,7 +13,10 @@ export interface KnownNamespaces {
 
 /** What in the rules can never have an effect: most likely a mistake. Each names its place in the access file. */
 export function warningsOf(access: AccessSettings, namespaces: KnownNamespaces): string[] {
-  return access.rules.flatMap((rule, index) => {
+  const ofLimits = access.limits.flatMap(({ who }, index) =>
+    who.flatMap((each) => ofIdentity(each, access)).map((text) => `access.limits[${index}].who: ${text}`),
+  );
+  const ofRules = access.rules.flatMap((rule, index) => {
     const at = `access.rules[${index}]`;
     const patterns = rule.repositories.map((text) => RepositoryPattern.parse(text));
     return [
@@ -23,6 +26,7 @@ export function warningsOf(access: AccessSettings, namespaces: KnownNamespaces):
       ...ofPush(patterns, rule, namespaces).map((text) => `${at}.may: ${text}`),
     ];
   });
+  return [...ofRules, ...ofLimits];
 }
 
 function ofPattern(pattern: RepositoryPattern, namespaces: KnownNamespaces): string[] {

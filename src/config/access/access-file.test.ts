@@ -80,6 +80,18 @@ rules:
     ['rules: [', 'is not valid YAML'],
     ['rules: text', 'must be a list of maps'],
     ['users_file: x', 'access.rules: missing'],
+    [`rules: [${rule}]\nlimits: [{ who: [anonymous] }]`, 'access.limits[0]: a map: must have pulls, pushes or bytes'],
+    [
+      `rules: [${rule}]\nlimits: [{ who: [anonymous], pulls: 5 }]`,
+      'access.limits[0].pulls: a number: must be an amount',
+    ],
+    [
+      `rules: [${rule}]\nlimits: [{ who: [anonymous], pulls: 5/0s }]`,
+      'access.limits[0].pulls: text: must be an amount',
+    ],
+    [`rules: [${rule}]\nlimits: [{ who: [anonymous], bytes: 5/1h }]`, 'such as 50GiB/1d'],
+    [`rules: [${rule}]\nlimits: [{ who: [anna], bytes: 5GiB/1h }]`, 'access.limits[0].who: a list: the 1st must be'],
+    [`rules: [${rule}]\nlimits: [{ who: [anonymous], per: user, pulls: 5/1h }]`, 'must be one of identity, address'],
     [
       `rules: [${rule}]\nissuers: [{ issuer: 'https://a.example', audience: a, identity: 'k:{b}' }, { issuer: 'https://a.example', audience: a, identity: 'l:{b}' }]`,
       'repeats access.issuers[0]',

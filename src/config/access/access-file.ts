@@ -5,6 +5,7 @@ import { validateSettings, type Values } from '../validation/validation.js';
 import { yamlProblem } from '../validation/yaml-problem.js';
 import { AccessSettings } from './access.settings.js';
 import { IssuerSettings } from './issuer.settings.js';
+import { LimitSettings } from './limit.settings.js';
 import { AccessRuleSettings } from './rule.settings.js';
 
 /**
@@ -18,15 +19,28 @@ export function readAccess(yaml: string): AccessSettings {
   problems.push(...found);
   value.rules = readList(AccessRuleSettings, values.rules, 'access.rules', problems);
   value.issuers = readList(IssuerSettings, values.issuers, 'access.issuers', problems);
-  value.issuers.forEach(({ issuer, audience }, index) => {
-    const first = value.issuers.findIndex((other) => other.issuer === issuer && other.audience === audience);
-    if (first !== -1 && first < index) {
-      const reason = `repeats access.issuers[${first}]`;
-      problems.push({ path: `access.issuers[${index}]`, kind: 'a map', reason });
-    }
-  });
+  value.limits = readList(LimitSettings, values.limits, 'access.limits', problems);
+  problems.push(...withoutAmount(values.limits), ...repeated(value.issuers));
   if (problems.length > 0) throw new ConfigurationError(problems);
   return value;
+}
+
+function repeated(issuers: readonly IssuerSettings[]): Problem[] {
+  return issuers.flatMap(({ issuer, audience }, index) => {
+    const first = issuers.findIndex((other) => other.issuer === issuer && other.audience === audience);
+    const reason = `repeats access.issuers[${first}]`;
+    return first !== -1 && first < index ? [{ path: `access.issuers[${index}]`, kind: 'a map', reason }] : [];
+  });
+}
+
+function withoutAmount(limits: unknown): Problem[] {
+  if (!Array.isArray(limits)) return [];
+  const hasAmount = (entry: object) => ['pulls', 'pushes', 'bytes'].some((name) => name in entry);
+  return limits.flatMap((entry: unknown, index) =>
+    typeof entry !== 'object' || entry === null || hasAmount(entry)
+      ? []
+      : [{ path: `access.limits[${index}]`, kind: 'a map', reason: 'must have pulls, pushes or bytes' }],
+  );
 }
 
 function parseMap(yaml: string): Values {

@@ -3,6 +3,7 @@ import { AreMaps, AreNetworks, IsOneOf, IsOrigin, IsText } from '../validation/r
 import { parseList, Setting } from '../validation/setting.decorator.js';
 import { AreGroups } from './validation.js';
 import type { IssuerSettings } from './issuer.settings.js';
+import type { LimitSettings } from './limit.settings.js';
 import type { AccessRuleSettings } from './rule.settings.js';
 
 /** The access file: who clients are, and what they may do. */
@@ -63,6 +64,14 @@ export class AccessSettings {
   })
   @AreMaps()
   issuers: IssuerSettings[] = [];
+
+  @Setting({
+    name: 'limits',
+    default: '[]',
+    description: 'how much may be pulled and pushed in a span of time; none unless set',
+  })
+  @AreMaps()
+  limits: LimitSettings[] = [];
 
   @Setting({
     name: 'unknown_credentials',

@@ -51,7 +51,8 @@ function reasonAgainstPattern(text: string): string | undefined {
   }
 }
 
-function reasonAgainstIdentity(text: string): string | undefined {
+/** What is wrong with an entry of `who`. */
+export function reasonAgainstIdentity(text: string): string | undefined {
   if ((everybody as readonly string[]).includes(text)) return undefined;
   if (!/^[a-z][a-z0-9-]*:.+$/.test(text))
     return `must be ${everybody.join(', ')}, or a kind and a name such as user:anna`;

@@ -15,6 +15,7 @@ import { RequesterPipe } from '../requester.pipe.js';
 import { errorResponse } from '../responses/error.response.js';
 import { send } from '../responses/send.js';
 import { challengeOf, scopeOf, type TokenError } from './challenge.js';
+import { applyLimits, LimitReached } from './rate.limit.js';
 import { rightOf, type RouteRight } from './route.rights.js';
 
 /**
@@ -52,6 +53,7 @@ class AccessHook {
       const signedIn = await (isOptional(right) ? this.trySignIn(request, client) : this.signIn(request, client));
       identify(request, signedIn);
       const rule = this.assert(right, request, signedIn, client);
+      if (rule !== undefined) this.limit(request, reply, signedIn, client);
       if (rule !== undefined) this.note(right, request, rule);
       return undefined;
     } catch (error) {
@@ -142,6 +144,18 @@ class AccessHook {
       throw this.challenge('the token is not for this', client, scope, 'insufficient_scope');
     if (isAnonymous(identity)) throw this.challenge('authentication required', client, scope);
     throw new OciError('DENIED', `${identity.subject} may not ${right} ${repository.toString()}`);
+  }
+
+  /** @throws LimitReached */
+  private limit(request: FastifyRequest, reply: FastifyReply, signedIn: SignedIn, { address }: Client): void {
+    const allotment = this.access.allotmentOf(signedIn, address);
+    if (!allotment) return;
+    try {
+      applyLimits(allotment, request, reply);
+    } catch (error) {
+      if (error instanceof LimitReached) this.access.statistics.limited[error.kind] += 1;
+      throw error;
+    }
   }
 
   /** The scope that a request with wrong credentials needs. */

@@ -29,4 +29,12 @@ export const accessMetrics: readonly Metric<AccessService>[] = [
           }))
         : [],
   },
+  {
+    name: 'oci_registry_rate_limited_requests_total',
+    type: 'counter',
+    help: 'Requests of clients that a limit of the access file refused',
+    labels: ['limit'],
+    read: ({ isEnabled, statistics }) =>
+      isEnabled ? Object.entries(statistics.limited).map(([limit, value]) => ({ labels: [limit], value })) : [],
+  },
 ];

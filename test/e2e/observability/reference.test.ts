@@ -12,6 +12,7 @@ async function fullScrape(): Promise<Scrape> {
     registry: { rateLimit: { limit: 100, remaining: 76, window: 21_600 } },
     server: { maxSize: 1e9 },
     hosted: [{ namespace: 'local', maxSize: 1e9 }],
+    access: "rules: [{ repositories: ['**'], who: [anonymous], may: [pull] }]",
   });
   const image = makeImage();
   stage.registry.addImage('team/app', image, ['1']);
