@@ -10,6 +10,8 @@ const GiB = 1024 * MiB;
 export const sizes = {
   /** Requests of nonsense that one process is sent. */
   fuzzedRequests: size(20_000, 100_000, 1_000_000),
+  /** Forged tokens, headers and scopes of each kind. */
+  forgedTokens: size(1_000, 1_000, 200_000),
   /** How often the program is killed, with content in a folder, during pushes to a folder, and with content in a bucket. `KILLS` sets all. */
   kills: Number(process.env.KILLS ?? size(50, 50, 1_000)),
   killsOfPushes: Number(process.env.KILLS ?? size(20, 50, 1_000)),

@@ -114,8 +114,10 @@ export class TokenService {
   }
 }
 
-/** The signature vouches for the types. */
-function readPayload({ sub = '', jti = '', exp = 0, from, access, about }: JWTPayload): VerifiedToken {
+/** The signature vouches for the other types; another version may share the key. @throws SignInRefused */
+function readPayload({ sub, jti = '', exp = 0, from, access, about }: JWTPayload): VerifiedToken {
+  // The library checks that it is there, not that it is text.
+  if (typeof sub !== 'string' || !Array.isArray(access)) throw new SignInRefused('credentials');
   const { groups, claims } = about as Pick<Identity, 'groups' | 'claims'>;
   return {
     identity: { subject: sub, groups, claims },
