@@ -24,14 +24,22 @@ const shape: JsonShape = {
   },
 };
 
+/** What a manifest states of content that it refers to. */
+export interface PushedDescriptor {
+  readonly digest: Digest;
+  /** In bytes. */
+  readonly size: number | undefined;
+  readonly mediaType: string | undefined;
+}
+
 /** A manifest that a client pushes, and what it refers to. */
 export interface PushedDocument {
   readonly mediaType: string;
   readonly digest: Digest;
   /** Configuration and layers that the repository must have. */
-  readonly blobs: readonly Digest[];
+  readonly blobs: readonly PushedDescriptor[];
   /** Manifests that the repository must have. */
-  readonly manifests: readonly Digest[];
+  readonly manifests: readonly PushedDescriptor[];
   readonly subject: Digest | undefined;
   /** As the list of referrers shows it. */
   readonly artifactType: string | undefined;
@@ -58,12 +66,12 @@ export function parsePushedManifest(
   // Documents of other types may use these names for anything else.
   const isKnown = isManifestMediaType(mediaType);
   const content = isKnown ? [...config, ...listOf(document.layers), ...listOf(document.blobs)] : [];
-  const subject = isAbsent(document.subject) ? undefined : digestOf(document.subject, 'subject');
+  const subject = isAbsent(document.subject) ? undefined : descriptorOf(document.subject, 'subject').digest;
   return {
     mediaType,
     digest: Digest.of(body, algorithm),
-    blobs: content.filter((entry) => !isForeign(entry)).map((entry) => digestOf(entry, 'descriptor')),
-    manifests: isIndex(mediaType) ? listOf(document.manifests).map((entry) => digestOf(entry, 'descriptor')) : [],
+    blobs: content.filter((entry) => !isForeign(entry)).map((entry) => descriptorOf(entry, 'descriptor')),
+    manifests: isIndex(mediaType) ? listOf(document.manifests).map((entry) => descriptorOf(entry, 'descriptor')) : [],
     subject,
     artifactType: textOf(document.artifactType) ?? (isImage ? configType(document.config) : undefined),
     annotations: subject && readAnnotations(body),
@@ -128,7 +136,7 @@ function listOf(value: unknown): readonly unknown[] {
   return value;
 }
 
-function digestOf(value: unknown, what: string): Digest {
+function descriptorOf(value: unknown, what: string): PushedDescriptor {
   const digest = isObject(value) && typeof value.digest === 'string' ? Digest.find(value.digest) : undefined;
   if (!isObject(value) || !digest) throw new ManifestError(`a ${what} has no valid digest`);
   const { size, mediaType } = value;
@@ -136,7 +144,7 @@ function digestOf(value: unknown, what: string): Digest {
     throw new ManifestError(`a ${what} has no valid size`);
   if (mediaType !== undefined && typeof mediaType !== 'string')
     throw new ManifestError(`a ${what} has no valid media type`);
-  return digest;
+  return { digest, size: size === undefined ? undefined : Number(size), mediaType };
 }
 
 /** Layers that are not distributed are at URLs of their own (image specification, "Non-Distributable Layers"). */

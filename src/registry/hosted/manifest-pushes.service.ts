@@ -90,10 +90,7 @@ export class ManifestPushesService {
 
   private async assertWhole(repository: RepositoryRef, document: PushedDocument): Promise<void> {
     const { sparseIndexes } = this.namespaces.settingsOf(repository.namespace);
-    const missing = await this.references.findMissing(repository, document, sparseIndexes);
-    if (!missing) return;
-    const detail = { digest: missing.toString() };
-    throw new OciError('MANIFEST_BLOB_UNKNOWN', `the repository does not have ${missing.toString()}`, { detail });
+    await this.references.assertWhole(repository, document, sparseIndexes);
   }
 }
 

@@ -1,9 +1,14 @@
 import { Injectable } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
 import type { Digest } from '../../oci/digest.js';
+import { OciError } from '../../oci/error.js';
 import { ManifestError } from '../../oci/manifest.js';
 import { isIndex } from '../../oci/media-type.js';
-import { parsePushedManifest, type PushedDocument } from '../../oci/manifests/pushed-manifest.js';
+import {
+  parsePushedManifest,
+  type PushedDescriptor,
+  type PushedDocument,
+} from '../../oci/manifests/pushed-manifest.js';
 import type { RepositoryRef } from '../../oci/repository.js';
 import { ContentStore } from '../../storage/stores/content.store.js';
 import { HostedStore, type HostedManifest } from '../../storage/stores/hosted/hosted.store.js';
@@ -14,6 +19,12 @@ import { RenewalsService } from './garbage/renewals.service.js';
 const concurrency = 16;
 /** Digests remembered, by the manifest that names them. */
 const maxRemembered = 100_000;
+
+/** What is recorded of content; blobs have no type. */
+interface Stored {
+  readonly size: number;
+  readonly mediaType?: string;
+}
 
 /** What manifests of hosted repositories refer to, and whether it is there. */
 @Injectable()
@@ -28,19 +39,18 @@ export class ReferencesService {
   ) {}
 
   /**
-   * The first content that the repository lacks. What it has is kept for the manifest that is being pushed.
+   * The repository must have all content that a manifest refers to, as the manifest describes it. It is kept for the
+   * manifest that is being pushed.
    * @param isSparse manifests of an index may be missing.
-   * @throws StorageError
+   * @throws OciError MANIFEST_BLOB_UNKNOWN, SIZE_INVALID, MANIFEST_INVALID; StorageError
    */
-  async findMissing(
+  async assertWhole(
     repository: RepositoryRef,
     document: Pick<PushedDocument, 'blobs' | 'manifests'>,
     isSparse: boolean,
-  ): Promise<Digest | undefined> {
-    return (
-      (await this.findFirst(document.blobs, (digest) => this.hasBlob(repository, digest))) ??
-      (isSparse ? undefined : await this.findFirst(document.manifests, (digest) => this.hasChild(repository, digest)))
-    );
+  ): Promise<void> {
+    await this.assertAll(document.blobs, false, (digest) => this.findBlob(repository, digest));
+    await this.assertAll(document.manifests, isSparse, (digest) => this.findChild(repository, digest));
   }
 
   /** A manifest of the repository that refers to the digest. @param indexesOnly looks at those that list manifests */
@@ -62,37 +72,70 @@ export class ReferencesService {
     return references;
   }
 
-  private async findFirst(
-    digests: readonly Digest[],
-    isThere: (digest: Digest) => Promise<boolean>,
-  ): Promise<Digest | undefined> {
-    const different = [...new Map(digests.map((digest) => [digest.toString(), digest])).values()];
+  private async assertAll(
+    descriptors: readonly PushedDescriptor[],
+    mayLack: boolean,
+    find: (digest: Digest) => Promise<Stored | undefined>,
+  ): Promise<void> {
+    const different = byDigest(descriptors);
     for (let done = 0; done < different.length; done += concurrency) {
       const batch = different.slice(done, done + concurrency);
-      const found = await Promise.all(batch.map(isThere));
-      const missing = batch[found.indexOf(false)];
-      if (missing) return missing;
+      const lookUps = batch.map(async ({ digest, all }) => ({ digest, all, stored: await find(digest) }));
+      for (const { digest, all, stored } of await Promise.all(lookUps)) {
+        if (stored) for (const descriptor of all) assertDescribes(descriptor, stored);
+        else if (!mayLack) throw missing(digest);
+      }
     }
-    return undefined;
   }
 
-  private async hasBlob(repository: RepositoryRef, digest: Digest): Promise<boolean> {
+  private async findBlob(repository: RepositoryRef, digest: Digest): Promise<Stored | undefined> {
     const record = await this.store.findBlob(repository, digest);
-    if (!record || (await this.content.findSize(digest)) !== record.size) return false;
-    return this.renewals.blob(repository, digest);
+    if (!record || (await this.content.findSize(digest)) !== record.size) return undefined;
+    return (await this.renewals.blob(repository, digest)) ? record : undefined;
   }
 
   /** BuildKit lists the layers of its cache in an index. */
-  private async hasChild(repository: RepositoryRef, digest: Digest): Promise<boolean> {
-    if (await this.store.findManifest(repository, digest)) return this.renewals.manifest(repository, digest);
-    return this.hasBlob(repository, digest);
+  private async findChild(repository: RepositoryRef, digest: Digest): Promise<Stored | undefined> {
+    const record = await this.store.findManifest(repository, digest);
+    if (!record) return this.findBlob(repository, digest);
+    return (await this.renewals.manifest(repository, digest)) ? record : undefined;
   }
+}
+
+/** A manifest may describe the same content more than once. */
+function byDigest(descriptors: readonly PushedDescriptor[]): { digest: Digest; all: PushedDescriptor[] }[] {
+  const found = new Map<string, { digest: Digest; all: PushedDescriptor[] }>();
+  for (const descriptor of descriptors) {
+    const { digest } = descriptor;
+    const same = found.get(digest.toString());
+    if (same) same.all.push(descriptor);
+    else found.set(digest.toString(), { digest, all: [descriptor] });
+  }
+  return [...found.values()];
+}
+
+/** @throws OciError when a manifest describes content as something that it is not: clients would fail with it later */
+function assertDescribes({ digest, size, mediaType }: PushedDescriptor, stored: Stored): void {
+  const name = digest.toString();
+  if (size !== undefined && size !== stored.size) {
+    const detail = { digest: name, size, stored: stored.size };
+    throw new OciError('SIZE_INVALID', `${name} has ${stored.size} bytes, not ${size}`, { status: 400, detail });
+  }
+  if (mediaType !== undefined && stored.mediaType !== undefined && mediaType !== stored.mediaType) {
+    const detail = { digest: name, mediaType, stored: stored.mediaType };
+    throw new OciError('MANIFEST_INVALID', `${name} is of type ${stored.mediaType}, not ${mediaType}`, { detail });
+  }
+}
+
+function missing(digest: Digest): OciError {
+  const detail = { digest: digest.toString() };
+  return new OciError('MANIFEST_BLOB_UNKNOWN', `the repository does not have ${digest.toString()}`, { detail });
 }
 
 function referencesIn(body: Buffer, mediaType: string, digest: Digest): ReadonlySet<string> {
   try {
     const { blobs, manifests } = parsePushedManifest(body, mediaType, digest.algorithm);
-    return new Set([...blobs, ...manifests].map(String));
+    return new Set([...blobs, ...manifests].map(({ digest: named }) => named.toString()));
   } catch (error) {
     if (error instanceof ManifestError) return new Set();
     throw error;

@@ -245,3 +245,50 @@ describe('deletion', () => {
     await registry.get('v1');
   });
 });
+
+describe('a descriptor that contradicts what is stored', () => {
+  const child = image();
+  const childOf = (fields: object) => index([], { manifests: [{ ...descriptor(child, imageType), ...fields }] });
+  it.each<[string, Buffer, string, object]>([
+    [
+      'the size of a layer',
+      image([], { layers: [{ ...descriptor('layer', 'a/b'), size: 6 }] }),
+      '400 SIZE_INVALID',
+      { digest: digestOf('layer').toString(), size: 6, stored: 5 },
+    ],
+    [
+      'the size of a layer that is named twice',
+      image([], { layers: [descriptor('layer', 'a/b'), { ...descriptor('layer', 'a/b'), size: 4 }] }),
+      '400 SIZE_INVALID',
+      { digest: digestOf('layer').toString(), size: 4, stored: 5 },
+    ],
+    [
+      'the size of the configuration',
+      image([], { config: { ...descriptor(empty, 'a/b'), size: 0 } }),
+      '400 SIZE_INVALID',
+      { digest: digestOf(empty).toString(), size: 0, stored: 2 },
+    ],
+    [
+      'the size of a listed manifest',
+      childOf({ size: 1 }),
+      '400 SIZE_INVALID',
+      { digest: digestOf(child).toString(), size: 1, stored: child.length },
+    ],
+    [
+      'the type of a listed manifest',
+      childOf({ mediaType: manifestMediaTypes.ociIndex }),
+      '400 MANIFEST_INVALID',
+      { digest: digestOf(child).toString(), mediaType: manifestMediaTypes.ociIndex, stored: imageType },
+    ],
+  ])('is refused: %s', async (_what, body, expected, detail) => {
+    for (const sparseIndexes of [false, true]) {
+      await using registry = await HostedRegistry.start({ sparseIndexes });
+      await registry.pushBlob(empty);
+      await registry.pushBlob('layer');
+      await registry.put(digestOf(child), child);
+      expect(await refusal(registry.put('v1', body))).toBe(expected);
+      await expect(registry.put('v1', body)).rejects.toMatchObject({ detail });
+      expect(await refusal(registry.get('v1'))).toBe('404 MANIFEST_UNKNOWN');
+    }
+  });
+});

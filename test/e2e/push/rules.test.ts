@@ -220,12 +220,14 @@ describe('what clients of pushes rely on', () => {
     expect(got.body.equals(blob.body)).toBe(true);
   });
 
-  it('rule 14: without a source only what the repository has is mounted; rights to others are not known', async () => {
+  it('rule 14: a mount without a source takes what any repository has, and is an upload where none has it', async () => {
     await using hosting = await Hosting.start();
     await hosting.pushBlob(blob, 'local/base');
     const mount = `blobs/uploads/?mount=${blob.digest}`;
-    expect((await hosting.ask('POST', `${app}/${mount}`, { body: '' })).status).toBe(202);
     expect((await hosting.ask('POST', `/v2/local/base/${mount}`, { body: '' })).status).toBe(201);
+    expect((await hosting.ask('POST', `${app}/${mount}`, { body: '' })).status).toBe(201);
+    const other = mount.replace(blob.digest, unknown);
+    expect((await hosting.ask('POST', `${app}/${other}`, { body: '' })).status).toBe(202);
   });
 
   it('rule 15: what a person has to read is 4xx, DENIED and JSON, before the body is read', async () => {
