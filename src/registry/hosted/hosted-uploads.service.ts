@@ -14,6 +14,7 @@ import { OpenSessions, SessionEnded } from './open.sessions.js';
 import { QuotaService } from './quota/quota.service.js';
 import { receiveBody } from './receive-body.js';
 import { RefusedSessions } from './refused.sessions.js';
+import { AcknowledgedUploads, isUnknownUpload } from './uploads/acknowledged.uploads.js';
 import { isOwn, type SessionOwner } from './session.owner.js';
 
 /** Bytes after which a session records where it stands. */
@@ -29,6 +30,7 @@ export class HostedUploadsService {
     private readonly content: ContentStore,
     private readonly quota: QuotaService,
     private readonly refused: RefusedSessions,
+    private readonly acknowledged: AcknowledgedUploads,
     private readonly uses: UsesService,
     private readonly settings: ServerSettings,
   ) {}
@@ -54,7 +56,7 @@ export class HostedUploadsService {
     body: PushBody,
   ): Promise<UploadPlace> {
     return this.inSession(owner, id, epoch, async (session, signal) => {
-      this.assertStart(session, range);
+      await this.assertStart(session, range);
       const admit = (size: number) => this.quota.check(owner.repository, size);
       await this.refused.watch(session, () => this.receive(session, range, body, admit, signal));
       return { result: this.placeOf(session), goesOn: true };
@@ -70,8 +72,8 @@ export class HostedUploadsService {
     body: PushBody,
   ): Promise<void> {
     const { repository } = owner;
-    return this.inSession(owner, id, epoch, async (session, signal) => {
-      this.assertStart(session, range);
+    const action = async (session: UploadSession, signal: AbortSignal) => {
+      await this.assertStart(session, range);
       // Nothing came before, so that the content can be written where it belongs.
       const whole = session.size === 0;
       const size = await this.refused.watch(session, () =>
@@ -79,12 +81,17 @@ export class HostedUploadsService {
           ? this.receiveWhole(repository, digest, range, body, signal)
           : this.receiveRest(repository, session, digest, range, body, signal),
       );
-      if (size === undefined) {
-        if (whole) await session.abort();
-        throw new SessionEnded(wrongDigest(digest));
-      }
+      if (size === undefined && whole) await session.assertHeld();
       if (whole) await session.abort();
+      if (size === undefined) throw new SessionEnded(wrongDigest(digest));
       return { result: undefined, goesOn: false };
+    };
+    return this.responding(async () => {
+      try {
+        await this.inSession(owner, id, epoch, action, body.length === 0);
+      } catch (error) {
+        if (!isUnknownUpload(error) || !(await this.acknowledged.has(repository, id, digest, body))) throw error;
+      }
     });
   }
 
@@ -118,6 +125,7 @@ export class HostedUploadsService {
       if (this.refused.forget(owner, id)) return;
       try {
         await this.sessions.run(owner, id, epoch, async (session) => {
+          await this.sessions.assertNewest(session);
           await session.abort();
           return { result: undefined, goesOn: false };
         });
@@ -142,10 +150,11 @@ export class HostedUploadsService {
     id: string,
     epoch: number | undefined,
     action: (session: UploadSession, signal: AbortSignal) => Promise<{ result: T; goesOn: boolean }>,
+    isRepeatable = false,
   ): Promise<T> {
     return this.responding(() => {
       this.refused.assertNot(owner, id);
-      return this.sessions.run(owner, id, epoch, action);
+      return this.sessions.run(owner, id, epoch, action, isRepeatable);
     });
   }
 
@@ -159,8 +168,10 @@ export class HostedUploadsService {
     return { id, size, epoch, ...(minChunk !== undefined && { minChunk }) };
   }
 
-  private assertStart(session: UploadSession, range: ChunkRange | undefined): void {
-    if (range && range.start !== session.size) throw new RangeRefused(this.placeOf(session));
+  private async assertStart(session: UploadSession, range: ChunkRange | undefined): Promise<void> {
+    if (!range || range.start === session.size) return;
+    await this.sessions.assertNewest(session);
+    throw new RangeRefused(this.placeOf(session));
   }
 
   /** What a client has sent before it left stays, so that it can go on there. */
@@ -172,6 +183,7 @@ export class HostedUploadsService {
     signal: AbortSignal,
   ): Promise<void> {
     let unsaved = 0;
+    if (body.length !== 0) await this.sessions.assertNewest(session, () => session.prepare());
     await admit(session.size + (body.length ?? 0));
     const limits = { range, before: session.size, most: this.settings.maxBlobSize };
     const take = async (chunk: Uint8Array) => {

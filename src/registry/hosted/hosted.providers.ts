@@ -18,6 +18,7 @@ import { RefusedSessions } from './refused.sessions.js';
 import { GarbageLock } from './locks/garbage.lock.js';
 import { LeaseLock } from './locks/lease.lock.js';
 import { TagLock } from './locks/tag.lock.js';
+import { AcknowledgedUploads } from './uploads/acknowledged.uploads.js';
 import { TagWriter } from './tag-writer.js';
 
 /** What serves hosted repositories. */
@@ -39,6 +40,7 @@ export const hostedProviders: Provider[] = [
   QuotaService,
   ReferencesService,
   RefusedSessions,
+  AcknowledgedUploads,
   RenewalsService,
   TagLock,
   TagWriter,

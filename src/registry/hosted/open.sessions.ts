@@ -45,6 +45,7 @@ export class OpenSessions implements OnApplicationShutdown {
    * Runs an action with a session; a request of its owner that still has it is interrupted.
    * @param epoch hint from the client's URL.
    * @param action says whether the session goes on.
+   * @param isRepeatable whether the action takes no bytes of a body.
    * @throws OciError BLOB_UPLOAD_UNKNOWN, UNAVAILABLE when another process takes the session meanwhile
    */
   async run<T>(
@@ -52,6 +53,7 @@ export class OpenSessions implements OnApplicationShutdown {
     id: string,
     epoch: number | undefined,
     action: (session: UploadSession, signal: AbortSignal) => Promise<{ result: T; goesOn: boolean }>,
+    isRepeatable = false,
   ): Promise<T> {
     // Only its owner may interrupt a request.
     if (this.turns.has(id) && !isOwn(owner, await this.uploads.find(id, epoch)))
@@ -60,7 +62,7 @@ export class OpenSessions implements OnApplicationShutdown {
     const interrupt = new AbortController();
     const started = (before?.ended ?? Promise.resolve())
       .catch(() => undefined)
-      .then(() => this.attempt(owner, id, epoch, (session) => action(session, interrupt.signal)));
+      .then(() => this.attempt(owner, id, epoch, (session) => action(session, interrupt.signal), isRepeatable));
     this.turns.set(id, { interrupt, ended: started });
     before?.interrupt.abort(new OciError('BLOB_UPLOAD_INVALID', 'another request continues this upload'));
     try {
@@ -68,6 +70,17 @@ export class OpenSessions implements OnApplicationShutdown {
     } finally {
       if (this.turns.get(id)?.ended === started) this.turns.delete(id);
     }
+  }
+
+  /**
+   * For an action to call before it refuses or appends bytes: its client may have gone on at another process.
+   * @param check fails with UploadLost then.
+   * @throws Outdated when another process has claimed the session since it was kept: `run` begins the action again
+   */
+  async assertNewest(session: UploadSession, check = () => session.assertHeld()): Promise<void> {
+    await check().catch((error: unknown) => {
+      throw error instanceof UploadLost ? new Outdated() : error;
+    });
   }
 
   /** Ends the request that has the session: its client has lost it, or would not ask where the session stands. */
@@ -82,11 +95,27 @@ export class OpenSessions implements OnApplicationShutdown {
     id: string,
     epoch: number | undefined,
     action: (session: UploadSession) => Promise<{ result: T; goesOn: boolean }>,
+    isRepeatable: boolean,
   ): Promise<T> {
-    const session =
-      (await this.takeIdle(owner, id, epoch)) ??
-      (await this.uploads.claim(id, epoch, (record) => isOwn(owner, record)));
+    const kept = await this.takeIdle(owner, id, epoch);
+    try {
+      if (kept) return await this.use(kept, action);
+    } catch (error) {
+      if (!(error instanceof Outdated || (isRepeatable && error instanceof UploadLost))) throw refusalOf(error);
+    }
+    const session = await this.uploads.claim(id, epoch, (record) => isOwn(owner, record));
     if (!session) throw new OciError('BLOB_UPLOAD_UNKNOWN');
+    try {
+      return await this.use(session, action);
+    } catch (error) {
+      throw refusalOf(error);
+    }
+  }
+
+  private async use<T>(
+    session: UploadSession,
+    action: (session: UploadSession) => Promise<{ result: T; goesOn: boolean }>,
+  ): Promise<T> {
     let goesOn = true;
     try {
       const { result, goesOn: isOpen } = await action(session);
@@ -97,8 +126,7 @@ export class OpenSessions implements OnApplicationShutdown {
       if (goesOn) throw error;
       if (hasEnded(error)) throw error.error;
       await session.release();
-      if (!(error instanceof UploadLost)) throw error;
-      throw new OciError('UNAVAILABLE', 'another process continues this upload', { retryAfter: 1, cause: error });
+      throw error;
     } finally {
       if (goesOn) this.keep(session);
     }
@@ -134,6 +162,13 @@ export class OpenSessions implements OnApplicationShutdown {
     clearTimeout(known.timer);
     await known.session.release();
   }
+}
+
+class Outdated extends UploadLost {}
+
+function refusalOf(error: unknown): unknown {
+  if (!(error instanceof UploadLost)) return error;
+  return new OciError('UNAVAILABLE', 'another process continues this upload', { retryAfter: 1, cause: error });
 }
 
 /** Wraps the error of an action that has ended the session. */

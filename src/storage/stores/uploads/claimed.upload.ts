@@ -71,11 +71,16 @@ export class ClaimedUpload implements UploadSession {
     return this.fields.algorithm;
   }
 
+  async prepare(): Promise<void> {
+    this.check();
+    // Whoever claims the session from now on copies its bytes, since they may be followed by others.
+    if (this.isPaused && this.size > 0) await this.record(false);
+  }
+
   async append(chunk: Uint8Array): Promise<void> {
     this.check();
     if (chunk.length === 0) return;
-    // Whoever claims the session from now on copies its bytes, since they may be followed by others.
-    if (this.isPaused && this.size > 0) await this.record(false);
+    await this.prepare();
     this.isPaused = false;
     try {
       await this.metered.append(chunk);
@@ -114,6 +119,12 @@ export class ClaimedUpload implements UploadSession {
     this.recordedSize = size;
     this.recordedAt = performance.now();
     this.isPaused = isPaused;
+  }
+
+  async assertHeld(): Promise<void> {
+    const { records } = this.context;
+    const [isThere] = await Promise.all([records.has(this.id, this.epoch), this.checkHeld()]);
+    if (!isThere) throw new UploadLost();
   }
 
   async commit(digest: Digest): Promise<number | undefined> {

@@ -28,6 +28,8 @@ export class UploadLost extends Error {
 
 /** A session that this process has claimed; not for concurrent use. Its `size` includes what is not recorded yet. */
 export interface UploadSession extends UploadRecord {
+  /** What the first `append` does before it takes a byte, so that a caller can do something else when the session is lost. */
+  prepare(): Promise<void>;
   /**
    * After an error the session is to be released: it can be claimed again, with the size of its last checkpoint.
    * @throws UploadLost; StorageError, `full` when there is no space
@@ -38,6 +40,8 @@ export interface UploadSession extends UploadRecord {
    * released. @throws UploadLost, StorageError
    */
   checkpoint(): Promise<void>;
+  /** @throws UploadLost when another process has the session or has ended it; StorageError */
+  assertHeld(): Promise<void>;
   /**
    * Makes the content readable under the digest if it has it, and ends the session, also when this fails.
    * @returns the size in bytes; undefined when the digest does not match.
