@@ -8,8 +8,41 @@ import type { Permissions } from './permissions.js';
 const unsupported = new Set(['EINVAL', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS']);
 const reported = new WeakSet<FileSystem>();
 
-/** Flushes a folder's entries to the disk; otherwise a power failure may undo a completed rename. */
+interface Flushes {
+  running: Promise<void>;
+  /** Has not begun: it serves everybody who has changed the folder until then. */
+  next: Promise<void> | undefined;
+}
+
+const flushes = new WeakMap<FileSystem, Map<string, Flushes>>();
+
+/**
+ * Flushes a folder's entries to the disk; otherwise a power failure may undo a completed rename. Those who come while a
+ * flush runs share the next one.
+ */
 export async function syncFolder(files: FileSystem, folder: string): Promise<void> {
+  const known = flushes.get(files) ?? new Map<string, Flushes>();
+  flushes.set(files, known);
+  const current = known.get(folder);
+  if (current) {
+    current.next ??= current.running.catch(() => undefined).then(() => startFlush(files, folder, known));
+    return current.next;
+  }
+  return startFlush(files, folder, known);
+}
+
+function startFlush(files: FileSystem, folder: string, known: Map<string, Flushes>): Promise<void> {
+  const running = flushFolder(files, folder);
+  const entry: Flushes = { running, next: undefined };
+  known.set(folder, entry);
+  const end = () => {
+    if (!entry.next) known.delete(folder);
+  };
+  running.then(end, end);
+  return running;
+}
+
+async function flushFolder(files: FileSystem, folder: string): Promise<void> {
   const handle = await files.open(folder, constants.O_RDONLY | constants.O_DIRECTORY);
   try {
     await handle.sync();

@@ -3,6 +3,7 @@ import type { ByteRange } from '../../../oci/byte-range.js';
 import { StorageError } from '../../storage-error.js';
 import type { ChunkSink, Ingest } from '../../storage.provider.js';
 import { linkInto, linkQuickly, moveInto, moveQuickly } from './durable.js';
+import { EarlyFlush } from './early-flush.js';
 import { errorCode, type FileSystem } from './file-system.js';
 import { GrowingFile } from './growing-file.js';
 import { toWriteError } from './storage-errors.js';
@@ -20,6 +21,7 @@ export interface IngestContext {
 /** A file in `ingest/` that `commit` renames to its key. */
 export class FilesystemIngest implements Ingest {
   private readonly file: GrowingFile;
+  private readonly early: EarlyFlush;
   private state: 'open' | 'committed' | 'aborted' = 'open';
 
   /** @param size bytes that the file already has. */
@@ -30,14 +32,20 @@ export class FilesystemIngest implements Ingest {
     size = 0,
   ) {
     this.file = new GrowingFile(handle, (error) => toWriteError(error, 'write content'), size);
+    this.early = new EarlyFlush(handle, size);
   }
 
   get size(): number {
     return this.file.size;
   }
 
-  append(chunk: Uint8Array): Promise<void> {
-    return this.file.append(chunk);
+  async append(chunk: Uint8Array): Promise<void> {
+    await this.file.append(chunk);
+    try {
+      this.early.progress(this.file.inFile);
+    } catch (error) {
+      throw toWriteError(error, 'write content');
+    }
   }
 
   copy(range: ByteRange, sink: ChunkSink, signal?: AbortSignal): Promise<void> {
@@ -79,6 +87,7 @@ export class FilesystemIngest implements Ingest {
     try {
       // A failed fsync is final: the kernel may report the next one as successful without having written anything.
       await this.file.flush();
+      await this.early.settle();
       if (isDurable) await this.handle.sync();
       const { files } = this.context;
       const path = this.context.pathOf(key);
@@ -98,6 +107,7 @@ export class FilesystemIngest implements Ingest {
   }
 
   async close(): Promise<void> {
+    await this.early.settle().catch(() => undefined);
     await this.file.close().catch(() => undefined);
   }
 }

@@ -2,6 +2,7 @@ import { lstat, mkdir, mkdtemp, readdir, readFile, rm, symlink, truncate, utimes
 import { tmpdir } from 'node:os';
 import { dirname, join, relative } from 'node:path';
 import { randomUUID } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it, vi, onTestFinished } from 'vitest';
 import type { StorageError } from '../../storage-error.js';
 import { bytesOf, keysUnder, sample } from '../../testing/content.js';
@@ -18,7 +19,19 @@ describe('FilesystemProvider', () => {
   });
 });
 
-type Call = 'open' | 'close' | 'sync' | 'write' | 'read' | 'stat' | 'rename' | 'mkdir' | 'unlink' | 'lstat' | 'opendir';
+type Call =
+  | 'open'
+  | 'close'
+  | 'sync'
+  | 'datasync'
+  | 'write'
+  | 'read'
+  | 'stat'
+  | 'rename'
+  | 'mkdir'
+  | 'unlink'
+  | 'lstat'
+  | 'opendir';
 
 /** The real file system; writes down every call, and lets a test answer some of them. */
 class WatchedFileSystem {
@@ -36,7 +49,7 @@ class WatchedFileSystem {
       await this.note('open', path);
       const handle = await nodeFileSystem.open(path, ...rest);
       this.descriptors += 1;
-      const watched = new Set<PropertyKey>(['close', 'sync', 'write', 'read', 'stat']);
+      const watched = new Set<PropertyKey>(['close', 'sync', 'datasync', 'write', 'read', 'stat']);
       return new Proxy(handle, {
         get: (target, property) => {
           const value: unknown = Reflect.get(target, property, target);
@@ -165,6 +178,27 @@ describe('a commit to FilesystemProvider', () => {
     expect(synced).toEqual(['ingest/<id>', '', 'blobs', 'blobs/sha256', 'blobs/sha256/ab']);
   });
 
+  it('flushes a folder once for all commits that wait for it', async () => {
+    await provider.write(`${key}0`, sample(10));
+    watched.calls.length = 0;
+    let [running, most] = [0, 0];
+    watched.intercept = async (call, at) => {
+      if (call !== 'sync' || at !== path('blobs/sha256/ab')) return;
+      running += 1;
+      most = Math.max(most, running);
+      await delay(50);
+      running -= 1;
+    };
+    await Promise.all(Array.from({ length: 20 }, (_, index) => provider.write(`${key}${index}`, sample(10))));
+    const flushes = watched.calls.filter((call) => call === 'sync blobs/sha256/ab');
+    expect(flushes.length).toBeLessThan(10);
+    expect(most).toBe(1);
+    const events: string[] = [];
+    watched.intercept = (call, at) => void events.push(`${call} ${at === path('blobs/sha256/ab') ? 'folder' : 'file'}`);
+    await provider.write(`${key}20`, sample(10));
+    expect(events.lastIndexOf('sync folder')).toBeGreaterThan(events.indexOf('rename file'));
+  });
+
   it('does not return before a folder is durable that another commit is making', async () => {
     const events: string[] = [];
     let release: () => void = () => undefined;
@@ -243,6 +277,43 @@ describe('a commit to FilesystemProvider', () => {
       expect(await provider.read(key, 100)).toEqual(sample(100));
     });
   }
+
+  it('sends a large file to the disk while it grows, one at a time', async () => {
+    const most = { now: 0, ever: 0 };
+    watched.intercept = async (call) => {
+      if (call !== 'datasync') return;
+      most.now += 1;
+      most.ever = Math.max(most.ever, most.now);
+      await delay(5);
+      most.now -= 1;
+    };
+    const piece = sample(1024 * 1024);
+    const ingests = await Promise.all([provider.createIngest(), provider.createIngest()]);
+    for (let count = 0; count < 40; count += 1) for (const ingest of ingests) await ingest.append(piece);
+    expect(watched.calls.filter((call) => call.startsWith('datasync')).length).toBeGreaterThanOrEqual(2);
+    expect(most.ever).toBe(1);
+    for (const [index, ingest] of ingests.entries()) {
+      await ingest.commit(`${key}${index}`);
+      await ingest.close();
+    }
+    expect((await provider.stat(`${key}1`)).size).toBe(40 * piece.length);
+    expect(watched.descriptors).toBe(0);
+  });
+
+  it.each(['append', 'commit'])('fails with the %s that follows a failed flush of a growing file', async (next) => {
+    watched.fail('datasync', 'EIO');
+    const ingest = await provider.createIngest();
+    await ingest.append(sample(17 * 1024 * 1024));
+    watched.heal();
+    await delay(5);
+    const goingOn = next === 'append' ? ingest.append(sample(10)) : ingest.commit(key);
+    await expect(goingOn).rejects.toMatchObject({ name: 'StorageError', kind: 'failed' });
+    await expect(ingest.commit(key)).rejects.toMatchObject({ kind: 'failed' });
+    await ingest.close();
+    await expect(provider.read(key, 100)).rejects.toMatchObject({ kind: 'not-found' });
+    expect(await ingestFiles()).toEqual([]);
+    expect(watched.descriptors).toBe(0);
+  });
 
   it('leaves the former object when the new one cannot be renamed', async () => {
     await provider.write(key, sample(10, 'old'));

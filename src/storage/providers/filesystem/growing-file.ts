@@ -44,6 +44,11 @@ export class GrowingFile {
     return this.appended;
   }
 
+  /** Bytes that are not only in blocks. */
+  get inFile(): number {
+    return this.written;
+  }
+
   /** @throws StorageError `full` or `failed`, possibly caused by an earlier chunk. */
   async append(chunk: Uint8Array): Promise<void> {
     for (let done = 0; done < chunk.length;) {
