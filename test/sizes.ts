@@ -20,4 +20,6 @@ export const sizes = {
   largestLayer: size(64 * MiB, 64 * MiB, 5 * GiB),
   /** Images that clients push to three replicas, and while one of these is killed every 2 s. */
   pushesToReplicas: Number(process.env.PUSHES ?? size(30, 30, 1_000)),
+  /** Pushes of each of 8 clients while garbage is collected without pause. */
+  roundsOfPushes: Number(process.env.ROUNDS ?? size(15, 15, 1_250)),
 } as const;

@@ -97,8 +97,7 @@ export class UploadsService {
     this.rights.assert(repository);
     const size = await (from ? this.findSource(from, digest) : this.findAnywhere(repository, digest, isVisible));
     if (size === undefined) return false;
-    await this.uploads.mount(repository, digest, size);
-    return true;
+    return this.uploads.mount(repository, digest, size);
   }
 
   private async findAnywhere(

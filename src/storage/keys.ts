@@ -24,7 +24,7 @@ import { StorageError } from './storage-error.js';
  * leases/<algorithm>/<first two hex>/<hex>-<upstream>-<epoch>  which replica downloads that content from that upstream
  * leases/tags/<first two hex>/<hex>-<epoch>                  which one asks about a tag; hex is of the tag's key
  * leases/manifests/<first two hex>/<hex>-<epoch>             which one gets a manifest; hex is of the record's key. Also
- *                                                            which one removes garbage; hex is of the folder's key
+ *                                                            which one removes garbage or content; hex is of the folder's key
  * uploads/<first two hex>/<id>-<epoch>                       an upload session, where it stood when that epoch had it
  * damaged/<former key>                                       quarantined objects, kept for a week
  * secrets/<name>                                             keys that the replicas share, made by the first of them
@@ -79,6 +79,8 @@ export const keys = {
     leasesOf('manifests', keys.manifest(repository, digest)),
   /** Of the process that removes garbage from a hosted repository. */
   garbageLeases: (repository: RepositoryRef) => leasesOf('manifests', keys.manifests(repository)),
+  /** Of the process that removes content from the folder in which the digest has its place. */
+  contentLeases: ({ algorithm, hex }: Digest) => leasesOf('manifests', `blobs/${algorithm}/${hex.slice(0, 2)}`),
   /** @param leases from one of the functions above; it is a prefix, not a folder. */
   lease: (leases: string, epoch: number) => `${leases}-${String(epoch).padStart(8, '0')}`,
   /** @param id `isIngestId`. The folder holds other sessions too. */

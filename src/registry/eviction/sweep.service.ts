@@ -8,11 +8,12 @@ import { spaceOf, SpaceLedger, type SpacePressure } from '../../storage/space/sp
 import { StoredObjects } from '../../storage/stores/stored.objects.js';
 import { GarbageService } from '../hosted/garbage/garbage.service.js';
 import { HostedNamespaces } from '../hosted/hosted-namespaces.js';
+import { ContentLock } from '../hosted/locks/content.lock.js';
 import { reasonOf } from '../response-error.js';
 import { DownloadsService } from '../mirrored/downloads/downloads.service.js';
 import type { Garbage } from '../hosted/garbage/repository.garbage.js';
 import { Retention, useGranularity } from './retention.js';
-import { Sweep, type SweepCounts, type SweepPhase } from './sweep.js';
+import { Sweep, unguarded, type SweepCounts, type SweepPhase } from './sweep.js';
 import { Timer } from './timer.js';
 import { UsesService } from './uses.service.js';
 
@@ -81,6 +82,7 @@ export class SweepService implements OnApplicationBootstrap, OnApplicationShutdo
     private readonly maintenance: MaintenanceCounts,
     private readonly hosted: HostedNamespaces,
     private readonly garbage: GarbageService,
+    private readonly contents: ContentLock,
     @Inject(Clock) private readonly clock: Clock,
   ) {}
 
@@ -160,6 +162,7 @@ export class SweepService implements OnApplicationBootstrap, OnApplicationShutdo
     const place = {
       isHosted: (namespace: string) => hosted.has(namespace),
       hasHosted: hosted.size > 0,
+      guard: hosted.size > 0 ? this.contents.removal() : unguarded,
       objects,
       space,
       retention,

@@ -31,6 +31,23 @@ export interface SweepCounts {
   failed: number;
 }
 
+/** Keeps content from being removed while somebody takes it into use. */
+export interface RemovalGuard {
+  /** @param action looks at the content once more, and removes it while there is time. @returns its result */
+  run(digest: Digest, action: (hasTime: () => boolean) => Promise<boolean>): Promise<boolean>;
+  /** To be called between two pieces: others may be waiting. */
+  yield(): Promise<void>;
+  /** To be called at the end. */
+  release(): Promise<void>;
+}
+
+/** For content that can be fetched again. */
+export const unguarded: RemovalGuard = {
+  run: (_digest, action) => action(() => true),
+  yield: () => Promise.resolve(),
+  release: () => Promise.resolve(),
+};
+
 /** What a sweep depends on. */
 export interface SweepPlace {
   readonly objects: StoredObjects;
@@ -42,6 +59,7 @@ export interface SweepPlace {
   readonly hasHosted: boolean;
   /** Whether this process reads or downloads it, or expects a pull of it. */
   readonly isHeld: (digest: Digest) => boolean;
+  readonly guard: RemovalGuard;
   readonly enter: (phase: SweepPhase) => void;
   /** Called for the first object that cannot be removed. */
   readonly onFailure: (error: unknown) => void;
@@ -96,6 +114,14 @@ export class Sweep {
 
   /** @throws StorageError when the storage cannot be listed; objects that were not examined are kept. */
   async run(): Promise<void> {
+    try {
+      await this.walk();
+    } finally {
+      await this.place.guard.release();
+    }
+  }
+
+  private async walk(): Promise<void> {
     const { space, enter } = this.place;
     const since = space.added;
     enter('records');
@@ -234,6 +260,7 @@ export class Sweep {
 
   private async next(): Promise<void> {
     this.counts.seen += 1;
+    await this.place.guard.yield();
     await this.pacer.step();
   }
 
@@ -245,33 +272,39 @@ export class Sweep {
 
   /** Keeps content that was used since it was listed, for example by another replica. */
   private async removeContent(content: StoredContent): Promise<boolean> {
-    const { objects, isHeld } = this.place;
-    const now = await objects.lastUse(content.key).catch(() => undefined);
-    if (now && now.usedAt > content.usedAt) return false;
-    // A read may have begun meanwhile.
-    if (isHeld(content.digest)) return false;
-    if (!(await this.attempt(() => objects.removeContent(content)))) return false;
+    const { objects, isHeld, guard } = this.place;
+    const isRemoved = await this.attempt(() =>
+      guard.run(content.digest, async (hasTime) => {
+        const now = await objects.lastUse(content.key);
+        // Another process has removed it, and a push may be about to bring it back.
+        if (!now || now.usedAt > content.usedAt) return false;
+        // A read may have begun meanwhile.
+        if (isHeld(content.digest) || !hasTime()) return false;
+        await objects.removeContent(content);
+        return true;
+      }),
+    );
+    if (!isRemoved) return false;
     this.counts.removedContents += 1;
     this.counts.removedBytes += spaceWithOrigin(content);
     return true;
   }
 
   private async remove(entry: ObjectEntry): Promise<boolean> {
-    const isRemoved = await this.attempt(() => this.place.objects.remove(entry));
+    const isRemoved = await this.attempt(() => this.place.objects.remove(entry).then(() => true));
     if (isRemoved) this.counts.removedBytes += spaceOf(entry.size);
     return isRemoved;
   }
 
   /** An object that cannot be removed does not stop the sweep. */
-  private async attempt(removal: () => Promise<void>): Promise<boolean> {
+  private async attempt(removal: () => Promise<boolean>): Promise<boolean> {
     try {
-      await removal();
+      return await removal();
     } catch (error) {
       if (this.counts.failed === 0) this.place.onFailure(error);
       this.counts.failed += 1;
       return false;
     }
-    return true;
   }
 
   private emptyFilter(): BloomFilter {

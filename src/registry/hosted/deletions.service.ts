@@ -7,6 +7,7 @@ import { HostedStore } from '../../storage/stores/hosted/hosted.store.js';
 import { ReferrerStore } from '../../storage/stores/hosted/referrer.store.js';
 import { toResponseError } from '../response-error.js';
 import { HostedNamespaces } from './hosted-namespaces.js';
+import { ContentLock } from './locks/content.lock.js';
 import { ReferencesService } from './references.service.js';
 import { TagWriter } from './tag-writer.js';
 
@@ -24,6 +25,7 @@ export class DeletionsService {
     private readonly references: ReferencesService,
     private readonly tags: TagWriter,
     private readonly namespaces: HostedNamespaces,
+    private readonly contents: ContentLock,
   ) {}
 
   /** A tag alone; a manifest with its tags and its place among referrers. @throws OciError */
@@ -48,6 +50,7 @@ export class DeletionsService {
       await this.store.removeBlob(repository, digest);
       // A manifest that names it may have been pushed at the same time.
       await this.assertUnused(repository, digest, false).catch(async (error: unknown) => {
+        await this.contents.take(digest);
         await this.store.putBlob(repository, digest, record);
         throw error;
       });
@@ -75,6 +78,7 @@ export class DeletionsService {
     await this.store.removeManifest(repository, digest);
     // An index that lists it may have been pushed at the same time.
     await this.assertUnused(repository, digest, true).catch(async (error: unknown) => {
+      await this.contents.take(digest);
       await this.store.putManifest(repository, digest, record);
       if (subject && referrer) await this.referrers.put(repository, subject, referrer);
       throw error;

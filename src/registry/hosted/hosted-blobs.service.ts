@@ -59,13 +59,10 @@ export class HostedBlobsService {
   }
 
   /**
-   * Records that the repository contains committed content. It is looked for again afterwards: a sweep may have removed it
-   * before it could see the record.
-   * @throws OciError UNAVAILABLE when it was removed; StorageError
+   * Records that the repository contains content that was committed, or is there, since `ContentLock.take`.
+   * @throws OciError UNAVAILABLE when it is not; StorageError
    */
   async add(repository: RepositoryRef, digest: Digest, size: number): Promise<void> {
-    this.uses.hold(digest);
-    await this.renewals.content(digest);
     await this.catalog.add(repository);
     await Promise.all([this.store.putBlob(repository, digest, { size }), this.mounts.note(repository, digest)]);
     this.renewals.note(repository, digest);

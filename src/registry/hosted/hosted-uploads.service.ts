@@ -11,6 +11,7 @@ import { RangeRefused, type ChunkRange, type PushBody, type UploadPlace } from '
 import { toResponseError } from '../response-error.js';
 import { HostedBlobsService } from './hosted-blobs.service.js';
 import { OpenSessions, SessionEnded } from './open.sessions.js';
+import { ContentLock } from './locks/content.lock.js';
 import { QuotaService } from './quota/quota.service.js';
 import { receiveBody } from './receive-body.js';
 import { RefusedSessions } from './refused.sessions.js';
@@ -31,6 +32,7 @@ export class HostedUploadsService {
     private readonly quota: QuotaService,
     private readonly refused: RefusedSessions,
     private readonly acknowledged: AcknowledgedUploads,
+    private readonly contents: ContentLock,
     private readonly uses: UsesService,
     private readonly settings: ServerSettings,
   ) {}
@@ -137,11 +139,16 @@ export class HostedUploadsService {
     });
   }
 
-  /** Adds stored content of another repository. @param size of the content */
-  mount(repository: RepositoryRef, digest: Digest, size: number): Promise<void> {
+  /** Adds stored content of another repository. @param size of the content. @returns false when it was removed meanwhile */
+  mount(repository: RepositoryRef, digest: Digest, size: number): Promise<boolean> {
     return this.responding(async () => {
-      await this.quota.within(repository, digest, size, () => this.add(repository, digest, size));
-      this.uses.blob(repository, digest);
+      const added = await this.quota.within(repository, digest, size, async () => {
+        await this.contents.take(digest);
+        if ((await this.content.findSize(digest)) !== size) return undefined;
+        return this.add(repository, digest, size);
+      });
+      if (added !== undefined) this.uses.blob(repository, digest);
+      return added !== undefined;
     });
   }
 
@@ -214,9 +221,9 @@ export class HostedUploadsService {
   ): Promise<number | undefined> {
     const admit = (size: number) => this.quota.check(repository, size, digest);
     if (body.length !== 0) await this.receive(session, range, body, admit, signal);
-    this.uses.hold(digest);
     return this.quota.within(repository, digest, session.size, async () => {
       try {
+        await this.contents.take(digest);
         const size = await session.commit(digest);
         return size === undefined ? undefined : await this.add(repository, digest, size);
       } catch (error) {
@@ -247,8 +254,8 @@ export class HostedUploadsService {
       };
       const size = await receiveBody(body, limits, take, signal);
       if (!digest.matches(hash)) return undefined;
-      this.uses.hold(digest);
       return await this.quota.within(repository, digest, size, async () => {
+        await this.contents.take(digest);
         await this.content.commit(ingest, digest);
         return this.add(repository, digest, size);
       });

@@ -15,6 +15,7 @@ import { OpenSessions } from './open.sessions.js';
 import { QuotaService } from './quota/quota.service.js';
 import { ReferencesService } from './references.service.js';
 import { RefusedSessions } from './refused.sessions.js';
+import { ContentLock } from './locks/content.lock.js';
 import { GarbageLock } from './locks/garbage.lock.js';
 import { LeaseLock } from './locks/lease.lock.js';
 import { TagLock } from './locks/tag.lock.js';
@@ -23,6 +24,7 @@ import { TagWriter } from './tag-writer.js';
 
 /** What serves hosted repositories. */
 export const hostedProviders: Provider[] = [
+  ContentLock,
   DeletionsService,
   GarbageLock,
   GarbageReader,

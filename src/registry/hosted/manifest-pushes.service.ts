@@ -9,10 +9,10 @@ import { CatalogStore } from '../../storage/stores/hosted/catalog.store.js';
 import { HostedStore, type HostedManifest } from '../../storage/stores/hosted/hosted.store.js';
 import { ReferrerStore } from '../../storage/stores/hosted/referrer.store.js';
 import { ManifestStore } from '../../storage/stores/manifest.store.js';
-import { UsesService } from '../eviction/uses.service.js';
 import type { PushedManifest, PutResult } from '../push.js';
 import { toResponseError } from '../response-error.js';
 import { HostedNamespaces } from './hosted-namespaces.js';
+import { ContentLock } from './locks/content.lock.js';
 import { QuotaService } from './quota/quota.service.js';
 import { ReferencesService } from './references.service.js';
 import { TagWriter, type Preconditions } from './tag-writer.js';
@@ -29,7 +29,7 @@ export class ManifestPushesService {
     private readonly tags: TagWriter,
     private readonly namespaces: HostedNamespaces,
     private readonly quota: QuotaService,
-    private readonly uses: UsesService,
+    private readonly contents: ContentLock,
   ) {}
 
   /** @throws OciError; nothing is visible then, unless an immutable tag was created by another process at the same time */
@@ -62,7 +62,7 @@ export class ManifestPushesService {
   /** @returns whether the repository did not have it */
   private async record(repository: RepositoryRef, document: PushedDocument, body: Buffer): Promise<boolean> {
     const { digest } = document;
-    this.uses.hold(digest);
+    await this.contents.take(digest);
     const known = await this.store.findManifest(repository, digest);
     await this.manifests.putContent(digest, body);
     await this.catalog.add(repository);

@@ -1,7 +1,7 @@
 /* A program of its own: sweeps the folder of its argument, and says how much memory that took. */
 import { SystemClock } from '../../../build/config/clock/clock.js';
 import { Retention } from '../../../build/registry/eviction/retention.js';
-import { Sweep } from '../../../build/registry/eviction/sweep.js';
+import { Sweep, unguarded } from '../../../build/registry/eviction/sweep.js';
 import { FilesystemProvider } from '../../../build/storage/providers/filesystem/filesystem.provider.js';
 import { HotCache } from '../../../build/storage/stores/hot.cache.js';
 import { SpaceLedger } from '../../../build/storage/space/space.ledger.js';
@@ -18,6 +18,8 @@ async function sweep(folder) {
   const objects = new StoredObjects(provider, new HotCache(0), space);
   const retention = new Retention([], new SystemClock());
   const place = {
+    guard: unguarded,
+    guard: unguarded,
     objects,
     space,
     retention,

@@ -34,12 +34,6 @@ export class RenewalsService {
     return this.renew(repository, keys.manifest(repository, digest));
   }
 
-  /** Content that a record is about to name; a sweep removes unused content that no record names. */
-  async content(digest: Digest): Promise<void> {
-    const entry = await this.links.find(keys.content(digest));
-    if (entry && this.ageOf(entry) > this.times.granularity / 2) await this.links.renew(entry.key);
-  }
-
   /** To be called when a blob's record was written. */
   note(repository: RepositoryRef, digest: Digest): void {
     this.renewed.set(keys.blob(repository, digest), this.clock.monotonic());

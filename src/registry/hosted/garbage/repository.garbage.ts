@@ -171,7 +171,7 @@ export class RepositoryGarbage {
     hasTime: () => boolean,
     removal: () => Promise<void>,
   ): Promise<boolean> {
-    const entry = await this.place.links.find(key);
+    const entry = await this.place.links.lastUse(key);
     if (!entry || !this.isOld(entry) || this.place.isHeld(digest) || !hasTime()) return false;
     if (!this.plan.isDryRun) await removal();
     else if (kind === 'manifest') this.gone.add(digest.toString());

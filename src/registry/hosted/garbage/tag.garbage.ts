@@ -102,7 +102,7 @@ export class TagGarbage {
   private async isUnused({ link, usedAt }: ListedTag): Promise<boolean> {
     const { links } = this.place;
     const manifest = keys.manifest(this.repository, link.digest);
-    const entries = await Promise.all([links.find(link.key), links.find(manifest)]);
+    const entries = await Promise.all([links.lastUse(link.key), links.lastUse(manifest)]);
     return entries.every((entry) => entry === undefined || entry.usedAt.getTime() <= usedAt);
   }
 

@@ -15,6 +15,14 @@ const pause = 50;
 /** A lease names where its holder is; this one is never followed. */
 const nowhere = 'http://127.0.0.1:1';
 
+/** A lease that this process holds. */
+export interface HeldLease {
+  /** Whether enough time is left to begin something. */
+  hasTime(): boolean;
+  /** Never throws. */
+  release(): Promise<void>;
+}
+
 /** Lets one process after another do something, by leases that the storage creates exclusively. */
 @Injectable()
 export class LeaseLock {
@@ -26,10 +34,9 @@ export class LeaseLock {
   async run<T>(leases: string, action: (hasTime: () => boolean) => Promise<T>): Promise<T> {
     const lease = await this.take(leases);
     try {
-      return await action(() => Date.now() < lease.expiresAt - margin);
+      return await action(() => lease.hasTime());
     } finally {
-      // An expired lease is as good as a released one.
-      await this.leases.release(lease).catch(() => undefined);
+      await lease.release();
     }
   }
 
@@ -42,7 +49,17 @@ export class LeaseLock {
     }
   }
 
-  private async take(leases: string): Promise<Lease> {
+  /** As `run`, for a holder that releases it. @throws OciError UNAVAILABLE */
+  async take(leases: string): Promise<HeldLease> {
+    const lease = await this.create(leases);
+    return {
+      hasTime: () => Date.now() < lease.expiresAt - margin,
+      // An expired lease is as good as a released one.
+      release: () => this.leases.release(lease).catch(() => undefined),
+    };
+  }
+
+  private async create(leases: string): Promise<Lease> {
     const deadline = Date.now() + patience;
     while (Date.now() < deadline) {
       const { epoch, lease } = await this.leases.findNewest(leases);

@@ -32,8 +32,13 @@ export class LinkStore {
     return undefined;
   }
 
-  /** With the time of its last push or use. */
+  /** Its time may leave out uses that were recorded after it was written. */
   find(key: string): Promise<ObjectEntry | undefined> {
+    return orAbsent(this.provider.stat(key));
+  }
+
+  /** With the time of its last push or use, by any process. */
+  lastUse(key: string): Promise<ObjectEntry | undefined> {
     return orAbsent(this.provider.lastUse?.(key) ?? this.provider.stat(key));
   }
 
