@@ -8,6 +8,7 @@ const rooms = [
   'storage',
   'upstream',
   'access',
+  'events',
   'registry',
   'distribution',
   'admin',
@@ -46,10 +47,11 @@ module.exports = {
     mayOnlySee('storage', ['oci', 'config']),
     mayOnlySee('upstream', ['oci', 'config']),
     mayOnlySee('access', ['oci', 'config']),
-    mayOnlySee('registry', ['oci', 'config', 'storage', 'upstream']),
-    mayOnlySee('distribution', ['oci', 'config', 'registry', 'access']),
+    mayOnlySee('events', ['oci', 'config']),
+    mayOnlySee('registry', ['oci', 'config', 'storage', 'upstream', 'events']),
+    mayOnlySee('distribution', ['oci', 'config', 'registry', 'access', 'events']),
     mayOnlySee('admin', ['oci', 'config', 'registry', 'access']),
-    mayOnlySee('observability', ['oci', 'config', 'registry', 'access']),
+    mayOnlySee('observability', ['oci', 'config', 'registry', 'access', 'events']),
     {
       // The services on top choose by namespace what is below them.
       name: 'registry-by-its-face',

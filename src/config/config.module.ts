@@ -15,6 +15,9 @@ export const hostedSettings = Symbol('HostedSettings');
 /** Injection token of `AccessSettings`; undefined without an access file. */
 export const accessSettings = Symbol('AccessSettings');
 
+/** Injection token of the list of `WebhookSettings`; undefined without a webhooks file. */
+export const webhookSettings = Symbol('WebhookSettings');
+
 /** Makes validated settings injectable. Only `cli` reads the environment. */
 @Module({})
 export class ConfigModule {
@@ -40,6 +43,7 @@ export class ConfigModule {
       provide(upstreamSettings, 'upstreams'),
       provide(hostedSettings, 'hosted'),
       provide(accessSettings, 'access'),
+      provide(webhookSettings, 'webhooks'),
     ];
     return {
       module: ConfigModule,

@@ -97,6 +97,27 @@ export class ServerSettings {
   accessFile?: string;
 
   @Setting({
+    name: 'webhooks-file',
+    env: 'WEBHOOKS_FILE',
+    value: 'file',
+    description: 'YAML file with a list of webhooks that are told of pushes, deletions and other events',
+  })
+  @IsOptional()
+  @IsText('the path of a file', 4096)
+  webhooksFile?: string;
+
+  @Setting({
+    name: 'webhooks-queue',
+    env: 'WEBHOOKS_QUEUE',
+    value: 'dir',
+    description:
+      'directory for events that wait for their delivery; by default below the root of filesystem storage, and else in the directory for temporary files',
+  })
+  @IsOptional()
+  @IsText('the path of a directory', 4096)
+  webhooksQueue?: string;
+
+  @Setting({
     name: 'upstream-config-file',
     env: 'UPSTREAM_CONFIG_FILE',
     value: 'file',

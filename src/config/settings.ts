@@ -12,6 +12,8 @@ import type { UpstreamSettings } from './upstream.settings.js';
 import { isRegistryHost } from './validation/rules.js';
 import { validateSettings } from './validation/validation.js';
 import { YamlLines } from './validation/yaml.lines.js';
+import type { WebhookSettings } from './webhooks/webhook.settings.js';
+import { readWebhooks } from './webhooks/webhooks-file.js';
 
 /** All validated settings of a server. */
 export interface Settings {
@@ -22,6 +24,8 @@ export interface Settings {
   readonly hosted: readonly HostedSettings[];
   /** Undefined without an access file. */
   readonly access?: AccessSettings;
+  /** Absent without a webhooks file. */
+  readonly webhooks?: readonly WebhookSettings[];
   /** Names of the server settings that were set explicitly. */
   readonly given?: ReadonlySet<string>;
   /** What is valid and yet probably a mistake. */
@@ -72,6 +76,11 @@ export function loadSettings(text: SettingsText): Settings {
   const accessYaml =
     accessFile === undefined ? undefined : collect(problems, () => readSettingFile(accessFile, '--access-file'));
   const access = accessYaml === undefined ? undefined : collect(problems, () => readAccess(accessYaml));
+  const { webhooksFile } = server.value;
+  const webhooksYaml =
+    webhooksFile === undefined ? undefined : collect(problems, () => readSettingFile(webhooksFile, '--webhooks-file'));
+  const webhooks =
+    webhooksYaml === undefined ? undefined : collect(problems, () => readWebhooks(webhooksYaml, readSettingFile));
   // Without a key anybody could claim to be a replica, for which no rule decides.
   const { advertiseUrl, clusterKey } = server.value;
   if (access && advertiseUrl !== undefined && clusterKey === undefined)
@@ -82,27 +91,35 @@ export function loadSettings(text: SettingsText): Settings {
     });
   const named = (problem: Problem) => withOrigin(problem, text, server.value);
   if (problems.length > 0 || namespaces === undefined)
-    throw new ConfigurationError(withLines(problems, yaml, file).map(named));
+    throw new ConfigurationError(
+      withLines(withLines(problems, 'upstreams', yaml, file), 'webhooks', webhooksYaml, webhooksFile).map(named),
+    );
   const warnings = [...(text.warnings ?? []), ...emptyFile(yaml, file).map(named)];
   return {
     server: server.value,
     storage: storage.value,
     ...namespaces,
     ...(access && { access }),
+    ...(webhooks && { webhooks }),
     given: new Set(Object.keys(text.server)),
     warnings,
   };
 }
 
-/** The file and the lines of what the upstream file has wrong. */
-function withLines(problems: readonly Problem[], yaml: string | undefined, file: string | undefined): Problem[] {
-  const isInFile = ({ path }: Problem) => path === 'upstreams' || path.startsWith('upstreams[');
-  if (yaml === undefined || !problems.some(isInFile)) return [...problems];
-  const isValid = problems.some(({ path }) => path.startsWith('upstreams['));
+/** The file and the lines of what a file with a list has wrong. @param root of the paths in it */
+function withLines(
+  problems: readonly Problem[],
+  root: string,
+  yaml: string | undefined,
+  file: string | undefined,
+): readonly Problem[] {
+  const isInFile = ({ path }: Problem) => path === root || path.startsWith(`${root}[`);
+  if (yaml === undefined || !problems.some(isInFile)) return problems;
+  const isValid = problems.some(({ path }) => path.startsWith(`${root}[`));
   const lines = isValid ? new YamlLines(yaml) : undefined;
   return problems.map((problem) => {
     if (!isInFile(problem)) return problem;
-    return { ...problem, file, line: problem.line ?? lines?.lineOf(problem.path.slice('upstreams'.length)) };
+    return { ...problem, file, line: problem.line ?? lines?.lineOf(problem.path.slice(root.length)) };
   });
 }
 
