@@ -6,6 +6,7 @@ import type { Clock } from './config/clock/clock.js';
 import { ConfigModule } from './config/config.module.js';
 import type { Settings } from './config/settings.js';
 import { DistributionModule } from './distribution/distribution.module.js';
+import { EventsModule } from './events/events.module.js';
 import { ObservabilityModule } from './observability/observability.module.js';
 import { RegistryModule } from './registry/registry.module.js';
 import { SecretStore } from './storage/stores/secret.store.js';
@@ -31,6 +32,7 @@ export class AppModule {
       imports: [
         ConfigModule.register(settings, clock),
         StorageModule.register(storage),
+        EventsModule,
         AccessModule.register({ provide: KeyStore, useExisting: SecretStore }),
         DistributionModule.register(registry),
         AdminModule.register(registry),

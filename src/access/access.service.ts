@@ -11,7 +11,7 @@ import { AccessPolicy } from './access.policy.js';
 import { AccessStatistics } from './access.statistics.js';
 import type { AuditEntry } from './audit.log.js';
 import { readAuthorization } from './authorization.js';
-import type { ClientOrigin, ClientRequest } from './client.origin.js';
+import { ClientOrigins, type ClientOrigin, type ClientRequest } from './client.origin.js';
 import { lookInterval, WatchedFile, type FileContext, type FileState } from './files/watched.file.js';
 import type { Allotment } from './limits/rate.limits.js';
 import type { Decision } from './rules/access.rules.js';
@@ -26,6 +26,8 @@ export interface IssuedToken {
   /** Seconds. */
   readonly expiresIn: number;
 }
+
+const withoutProxies = new ClientOrigins(undefined, []);
 
 /** Who clients are and what they may do. Without an access file nobody signs in, and rules decide nothing. */
 @Injectable()
@@ -130,7 +132,7 @@ export class AccessService implements OnModuleInit, OnApplicationShutdown {
   }
 
   clientOf(request: ClientRequest): ClientOrigin {
-    return this.policy.origins.of(request);
+    return (this.current?.origins ?? withoutProxies).of(request);
   }
 
   /**

@@ -7,6 +7,7 @@ import { BlobsService } from '../registry/blobs.service.js';
 import { blobResponse, blobHeadResponse, rangeOf, type Conditions } from './responses/blob.response.js';
 import { RequesterOf, ConditionsOf, DigestOf, Repository } from './parameters.js';
 import { PushGuard } from './access/push.guard.js';
+import { EventsOf, type RequestEvents } from './events/request.events.js';
 import { deletedResponse } from './responses/push.response.js';
 import { send } from './responses/send.js';
 
@@ -43,9 +44,11 @@ export class BlobsController {
   async delete(
     @Repository() repository: RepositoryRef,
     @DigestOf() digest: Digest,
+    @EventsOf() events: RequestEvents | undefined,
     @Res() reply: FastifyReply,
   ): Promise<void> {
     await this.blobs.delete(repository, digest);
+    await events?.deletedBlob(repository, digest);
     await send(reply, deletedResponse);
   }
 }

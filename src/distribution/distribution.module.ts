@@ -5,6 +5,7 @@ import { BlobsController } from './blobs.controller.js';
 import { CatalogController } from './catalog.controller.js';
 import { CertificateService } from './server/certificate.service.js';
 import { DrainService } from './server/drain.service.js';
+import { EventsPipe, PullEvents } from './events/request.events.js';
 import { OciExceptionFilter } from './exception.filter.js';
 import { ManifestsController } from './manifests.controller.js';
 import { ReferrersController } from './referrers.controller.js';
@@ -34,6 +35,8 @@ export class DistributionModule {
       providers: [
         CertificateService,
         DrainService,
+        EventsPipe,
+        PullEvents,
         RequesterPipe,
         UploadSlots,
         { provide: APP_FILTER, useClass: OciExceptionFilter },

@@ -6,6 +6,7 @@ import { ManifestsService } from '../registry/manifests.service.js';
 import { manifestResponse } from './responses/manifest.response.js';
 import { ManifestBodyOf, ReferenceOf, Repository, UrlOf } from './parameters.js';
 import { PushGuard } from './access/push.guard.js';
+import { EventsOf, PullEvents, type RequestEvents } from './events/request.events.js';
 import { PushQueryOf, type PushQuery } from './requests/manifest.parameters.js';
 import { RepositoryUrl } from './requests/repository.url.js';
 import { deletedResponse, manifestCreatedResponse } from './responses/push.response.js';
@@ -14,7 +15,10 @@ import { send } from './responses/send.js';
 /** Manifests by tag and by digest (end-3, end-7, end-9). */
 @Controller('v2/:repository/manifests/:reference')
 export class ManifestsController {
-  constructor(private readonly manifests: ManifestsService) {}
+  constructor(
+    private readonly manifests: ManifestsService,
+    private readonly pulls: PullEvents,
+  ) {}
 
   @Get()
   async get(
@@ -23,7 +27,9 @@ export class ManifestsController {
     @Headers('if-none-match') tag: string | undefined,
     @Res() reply: FastifyReply,
   ): Promise<void> {
-    await send(reply, manifestResponse(repository, await this.manifests.get(repository, reference), tag));
+    const manifest = await this.manifests.get(repository, reference);
+    const response = manifestResponse(repository, manifest, tag);
+    await send(reply, this.pulls.noted(response, repository, reference, manifest));
   }
 
   @Head()
@@ -43,9 +49,11 @@ export class ManifestsController {
     @PushQueryOf() { reference, ...query }: PushQuery,
     @ManifestBodyOf() body: Buffer,
     @UrlOf() url: RepositoryUrl,
+    @EventsOf() events: RequestEvents | undefined,
     @Res() reply: FastifyReply,
   ): Promise<void> {
     const result = await this.manifests.put(repository, reference, { ...query, body });
+    await events?.pushed(repository, result);
     await send(reply, manifestCreatedResponse(url, result));
   }
 
@@ -54,9 +62,11 @@ export class ManifestsController {
   async delete(
     @Repository() repository: RepositoryRef,
     @ReferenceOf() reference: Reference,
+    @EventsOf() events: RequestEvents | undefined,
     @Res() reply: FastifyReply,
   ): Promise<void> {
-    await this.manifests.delete(repository, reference);
+    const tags = await this.manifests.delete(repository, reference);
+    await events?.deletedManifest(repository, reference, tags);
     await send(reply, deletedResponse);
   }
 }

@@ -7,6 +7,7 @@ import { UploadsService } from '../registry/uploads.service.js';
 import { Visibility, type IsVisible } from './access/visibility.js';
 import { Repository, UploadBodyOf, UrlOf } from './parameters.js';
 import { PushGuard } from './access/push.guard.js';
+import { EventsOf, type RequestEvents } from './events/request.events.js';
 import { RepositoryUrl } from './requests/repository.url.js';
 import {
   ChunkRangeOf,
@@ -35,12 +36,11 @@ export class UploadsController {
     @UploadBodyOf() body: PushBody,
     @UrlOf() url: RepositoryUrl,
     @ClientOf() client: string | undefined,
+    @EventsOf() events: RequestEvents | undefined,
     @Res() reply: FastifyReply,
   ): Promise<void> {
-    await send(
-      reply,
-      await startUpload(this.uploads, repository, mountable(query, isVisible), body, url, client, isVisible),
-    );
+    const allowed = mountable(query, isVisible);
+    await send(reply, await startUpload(this.uploads, repository, allowed, body, url, client, isVisible, events));
   }
 
   @Patch(':id')

@@ -4,6 +4,7 @@ import { runCheck, type CheckResult } from '../config/check.js';
 import type { Settings } from '../config/settings.js';
 import { defaultUpstream } from '../config/upstream-file.js';
 import { Namespace } from '../oci/namespace.js';
+import { checkWebhooks } from '../events/webhooks.check.js';
 import { checkClock, checkOpenFiles } from '../observability/process.check.js';
 import { checkStorage } from '../storage/storage.check.js';
 import { checkUpstreams } from '../upstream/upstream.check.js';
@@ -18,6 +19,7 @@ export async function* doctor(settings: Settings): AsyncGenerator<CheckResult> {
   const dates: { host: string; skew: number }[] = [];
   const seen: Seen = (date) => dates.push(date);
   yield* checkStorage(storage, server.maxSize);
+  yield* checkWebhooks(settings);
   yield* checkUpstreams(upstreams, seen);
   yield* checkDefault(settings, seen);
   yield await runCheck({ name: 'clock', run: () => Promise.resolve(checkClock(dates)) });

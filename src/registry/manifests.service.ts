@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import type { Reference } from '../oci/reference.js';
+import type { Reference, Tag } from '../oci/reference.js';
 import type { RepositoryRef } from '../oci/repository.js';
 import { DeletionsService } from './hosted/deletions.service.js';
 import { HostedManifestsService } from './hosted/hosted-manifests.service.js';
@@ -38,8 +38,8 @@ export class ManifestsService {
     return this.pushes.put(repository, reference, manifest);
   }
 
-  /** Deletes a tag alone, or a manifest with its tags. @throws OciError */
-  async delete(repository: RepositoryRef, reference: Reference): Promise<void> {
+  /** Deletes a tag alone, or a manifest with its tags. @returns the tags. @throws OciError */
+  async delete(repository: RepositoryRef, reference: Reference): Promise<readonly Tag[]> {
     this.rights.assert(repository);
     return this.deletions.deleteManifest(repository, reference);
   }

@@ -46,6 +46,9 @@ export interface PushedManifest {
 
 export interface PutResult {
   readonly digest: Digest;
+  readonly mediaType: string;
+  /** Bytes. */
+  readonly size: number;
   readonly subject?: Digest;
   /** Every tag that was written, that of the reference included. */
   readonly tags: readonly Tag[];

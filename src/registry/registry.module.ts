@@ -17,6 +17,7 @@ import { DownloadsService } from './mirrored/downloads/downloads.service.js';
 import { StoredBlobs } from './reading/stored-blobs.js';
 import { MountSources } from './reading/mount.sources.js';
 import { StoredManifests } from './reading/stored-manifests.js';
+import { EvictionEvents } from './eviction/eviction.events.js';
 import { RemovalService } from './eviction/removal.service.js';
 import { Retention } from './eviction/retention.js';
 import { ScrubService } from './eviction/scrub.service.js';
@@ -69,6 +70,7 @@ export class RegistryModule {
         PermissionService,
         DownloadsService,
         NegativeCache,
+        EvictionEvents,
         RemovalService,
         Retention,
         ScrubService,

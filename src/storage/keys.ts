@@ -29,6 +29,7 @@ import { StorageError } from './storage-error.js';
  * damaged/<former key>                                       quarantined objects, kept for a week
  * secrets/<name>                                             keys that the replicas share, made by the first of them
  * state/<name>                                               results of earlier sweeps and scrubs
+ * events/<process>/<webhook>/<event>                         events that wait for their delivery; on file systems, never a key
  * ingest/<id>                                                being written; internal to the provider, never a key
  *
  * Different arguments always give different keys. Components of names never begin with `_`, so `_blobs` ends a name.

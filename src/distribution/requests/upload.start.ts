@@ -2,6 +2,7 @@ import type { RepositoryRef } from '../../oci/repository.js';
 import type { PushBody } from '../../registry/push.js';
 import type { UploadsService } from '../../registry/uploads.service.js';
 import type { IsVisible } from '../access/visibility.js';
+import type { RequestEvents } from '../events/request.events.js';
 import type { HttpResponse } from '../responses/http.response.js';
 import { blobCreatedResponse, uploadResponse } from '../responses/push.response.js';
 import type { RepositoryUrl } from './repository.url.js';
@@ -16,9 +17,12 @@ export async function startUpload(
   url: RepositoryUrl,
   client: string | undefined,
   isVisible: IsVisible | undefined,
+  events: RequestEvents | undefined,
 ): Promise<HttpResponse> {
-  if (mount && (await uploads.mount(repository, mount.digest, mount.from, isVisible)))
+  if (mount && (await uploads.mount(repository, mount.digest, mount.from, isVisible))) {
+    await events?.mounted(repository, mount.digest, mount.from);
     return blobCreatedResponse(url, mount.digest);
+  }
   if (!digest) return uploadResponse(url, await uploads.begin(repository, { algorithm, startedBy: client }));
   await uploads.single(repository, digest, body);
   return blobCreatedResponse(url, digest);

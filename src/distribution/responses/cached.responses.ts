@@ -23,6 +23,7 @@ interface CachedResponse {
   readonly body: Uint8Array | undefined;
   /** Where its bytes are counted. */
   readonly traffic: NamespaceTraffic;
+  readonly served: HttpResponse['served'];
 }
 
 /**
@@ -36,7 +37,7 @@ export class CachedResponses {
   };
 
   /** Caches a response if it can be sent again. */
-  set(request: FastifyRequest, { status, headers, body, validity }: HttpResponse): void {
+  set(request: FastifyRequest, { status, headers, body, validity, served }: HttpResponse): void {
     const responses = this.of(request);
     if (!responses || !validity || status !== 200 || !isPlain(request) || targetOf(request).length > longestTarget)
       return;
@@ -49,6 +50,7 @@ export class CachedResponses {
       headers: Object.entries(headers).flatMap(([name, value]) => (name === 'age' ? [] : [name, value])),
       body: bytes,
       traffic: request.server.getDecorator<TrafficCounts>('traffic').of(String(headers['oci-namespace'])),
+      served,
     };
     responses.set(targetOf(request), cached, { size: overhead + (bytes?.length ?? 0) });
   }
@@ -65,6 +67,7 @@ export class CachedResponses {
     }
     reply.hijack();
     const { headers } = cached;
+    cached.served?.(request);
     cached.traffic.sent += cached.body?.length ?? 0;
     reply.raw.writeHead(200, now.age === undefined ? [...headers] : [...headers, 'age', now.age]);
     reply.raw.end(cached.body);

@@ -1,3 +1,4 @@
+import type { FastifyRequest } from 'fastify';
 import type { ValidityCheck } from '../../registry/validity-check.js';
 
 /** Takes one chunk of a body; the chunk is valid until the promise settles. */
@@ -15,6 +16,8 @@ export interface HttpResponse {
   readonly body?: string | Uint8Array | StreamedBody;
   /** Makes the response cacheable, and tells whether it is still valid; see `CachedResponses`. */
   readonly validity?: ValidityCheck | undefined;
+  /** Called each time the response is about to be served, from the cache too. */
+  readonly served?: ((request: FastifyRequest) => void) | undefined;
   /** Releases what the body holds; called once, whether or not the body was sent. */
   close?(): Promise<void>;
 }

@@ -21,6 +21,7 @@ export async function send(reply: FastifyReply, response: HttpResponse): Promise
   try {
     hold = await holdLarge(reply, response);
     reply.hijack();
+    response.served?.(reply.request);
     // Set before they are written, so that the request log can read them.
     for (const [name, value] of Object.entries(response.headers)) raw.setHeader(name, value);
     // A client that still sends is told not to use the connection again; see `end`.

@@ -3,6 +3,7 @@ import { monitorEventLoopDelay } from 'node:perf_hooks';
 import type { Metric as PromMetric, Registry } from 'prom-client';
 import { AccessService } from '../../access/access.service.js';
 import { BodyMemory } from '../../config/memory/body.memory.js';
+import { EventsService } from '../../events/events.service.js';
 import { RegistryStatistics } from '../../registry/statistics/registry.statistics.js';
 import { RequestMeter } from '../logging/request.meter.js';
 import { accessMetrics } from './access.metrics.js';
@@ -12,12 +13,14 @@ import { processMetrics } from './process.metrics.js';
 import { requestMetrics } from './request.metrics.js';
 import { storageMetrics } from './storage.metrics.js';
 import { upstreamMetrics } from './upstream.metrics.js';
+import { webhookMetrics } from './webhook.metrics.js';
 
 const registryMetrics = [...cacheMetrics, ...upstreamMetrics, ...storageMetrics];
 
 /** Every metric, in the order of `/metrics`. */
 export const allMetrics: readonly Pick<AnyMetric<never>, 'name' | 'type' | 'help' | 'labels'>[] = [
   ...registryMetrics,
+  ...webhookMetrics,
   ...requestMetrics,
   ...accessMetrics,
   ...processMetrics,
@@ -33,6 +36,7 @@ export class MetricsService implements OnApplicationShutdown {
     private readonly statistics: RegistryStatistics,
     private readonly requests: RequestMeter,
     private readonly access: AccessService,
+    private readonly events: EventsService,
     @Inject(BodyMemory) private readonly bodies: BodyMemory,
   ) {}
 
@@ -53,6 +57,7 @@ export class MetricsService implements OnApplicationShutdown {
     const { default: PromRegistry } = await import('prom-client/lib/registry.js');
     const registry = new PromRegistry();
     add(registry, registryMetrics, () => this.statistics);
+    add(registry, webhookMetrics, () => this.events);
     add(registry, requestMetrics, () => this.requests);
     add(registry, accessMetrics, () => this.access);
     add(registry, processMetrics, () => ({

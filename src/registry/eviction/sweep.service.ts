@@ -12,6 +12,7 @@ import { ContentLock } from '../hosted/locks/content.lock.js';
 import { reasonOf } from '../response-error.js';
 import { DownloadsService } from '../mirrored/downloads/downloads.service.js';
 import type { Garbage } from '../hosted/garbage/repository.garbage.js';
+import { EvictionEvents } from './eviction.events.js';
 import { Retention, useGranularity } from './retention.js';
 import { Sweep, unguarded, type SweepCounts, type SweepPhase } from './sweep.js';
 import { Timer } from './timer.js';
@@ -83,6 +84,7 @@ export class SweepService implements OnApplicationBootstrap, OnApplicationShutdo
     private readonly hosted: HostedNamespaces,
     private readonly garbage: GarbageService,
     private readonly contents: ContentLock,
+    private readonly evictions: EvictionEvents,
     @Inject(Clock) private readonly clock: Clock,
   ) {}
 
@@ -168,6 +170,7 @@ export class SweepService implements OnApplicationBootstrap, OnApplicationShutdo
       retention,
       isHeld: (digest: Digest) => this.isHeld(digest),
       enter: (phase: SweepPhase) => (this.phase = phase),
+      onRemoved: this.evictions.onRemoved,
       onFailure: (error: unknown) => this.logger.warn(`could not remove an object: ${reasonOf(error)}`),
     };
     const reason = plan.isDiskFull ? ': the disk is full' : ': space is short';
@@ -203,9 +206,10 @@ export class SweepService implements OnApplicationBootstrap, OnApplicationShutdo
   private async sweepHosted({ counts }: Sweep, isUrgent: boolean): Promise<void> {
     if (!this.retention.areAgesTrusted()) return;
     this.phase = 'garbage';
-    const report = ({ size }: Garbage) => {
+    const report = (garbage: Garbage) => {
       counts.removedRecords += 1;
-      counts.removedBytes += spaceOf(size);
+      counts.removedBytes += spaceOf(garbage.size);
+      return this.evictions.collected(garbage);
     };
     await this.garbage.run({ isDryRun: false, isUrgent, signal: this.stopped.signal, report });
   }

@@ -1,5 +1,5 @@
 import type { Digest } from '../../oci/digest.js';
-import { parseContentKey } from '../../storage/keys.js';
+import { parseContentKey, type RecordKey } from '../../storage/keys.js';
 import { spaceOf, type SpaceLedger } from '../../storage/space/space.ledger.js';
 import type { ObjectEntry } from '../../storage/storage.provider.js';
 import type { StoredContent, StoredObjects } from '../../storage/stores/stored.objects.js';
@@ -61,6 +61,8 @@ export interface SweepPlace {
   readonly isHeld: (digest: Digest) => boolean;
   readonly guard: RemovalGuard;
   readonly enter: (phase: SweepPhase) => void;
+  /** Called when a record of a mirrored repository was removed. */
+  readonly onRemoved?: ((record: RecordKey) => Promise<void>) | undefined;
   /** Called for the first object that cannot be removed. */
   readonly onFailure: (error: unknown) => void;
 }
@@ -151,7 +153,12 @@ export class Sweep {
       await this.next();
       const isPushed = isHosted(record.namespace);
       const isInUse = isPushed || (record.digest !== undefined && isHeld(record.digest));
-      if (!isInUse && this.areAgesTrusted && retention.isOver(record, this.now) && (await this.removeRecord(record)))
+      if (
+        !isInUse &&
+        this.areAgesTrusted &&
+        retention.isOver(record, this.now) &&
+        (await this.removeRecord(record, record))
+      )
         continue;
       this.bytes += spaceOf(record.size);
       if (!record.digest) continue;
@@ -205,7 +212,7 @@ export class Sweep {
       const isDangling = record.digest
         ? await this.isAbsent(record.digest)
         : this.cut?.isBefore(retention.ageOf(record, this.now)) === true;
-      if (isDangling && (await this.removeRecord(record))) this.bytes -= spaceOf(record.size);
+      if (isDangling && (await this.removeRecord(record, record))) this.bytes -= spaceOf(record.size);
     }
     for await (const origin of objects.origins()) {
       await this.next();
@@ -264,9 +271,11 @@ export class Sweep {
     await this.pacer.step();
   }
 
-  private async removeRecord(record: ObjectEntry): Promise<boolean> {
+  /** @param about undefined for the origin of content, which is of no repository */
+  private async removeRecord(record: ObjectEntry, about?: RecordKey): Promise<boolean> {
     const isRemoved = await this.remove(record);
     if (isRemoved) this.counts.removedRecords += 1;
+    if (isRemoved && about) await this.place.onRemoved?.(about);
     return isRemoved;
   }
 

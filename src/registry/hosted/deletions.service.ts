@@ -28,11 +28,11 @@ export class DeletionsService {
     private readonly contents: ContentLock,
   ) {}
 
-  /** A tag alone; a manifest with its tags and its place among referrers. @throws OciError */
-  async deleteManifest(repository: RepositoryRef, reference: Reference): Promise<void> {
+  /** A tag alone; a manifest with its tags and its place among referrers. @returns the tags. @throws OciError */
+  async deleteManifest(repository: RepositoryRef, reference: Reference): Promise<readonly Tag[]> {
     this.assertAllowed(repository);
     try {
-      await (reference instanceof Digest
+      return await (reference instanceof Digest
         ? this.deleteDigest(repository, reference)
         : this.deleteTag(repository, reference));
     } catch (error) {
@@ -59,13 +59,14 @@ export class DeletionsService {
     }
   }
 
-  private async deleteTag(repository: RepositoryRef, tag: Tag): Promise<void> {
+  private async deleteTag(repository: RepositoryRef, tag: Tag): Promise<readonly Tag[]> {
     if (!(await this.store.findTag(repository, tag))) throw new OciError('MANIFEST_UNKNOWN');
     await this.tags.remove(repository, tag);
+    return [tag];
   }
 
   /** Tags go first: one without its manifest would be a lie, a manifest without its tags is none. */
-  private async deleteDigest(repository: RepositoryRef, digest: Digest): Promise<void> {
+  private async deleteDigest(repository: RepositoryRef, digest: Digest): Promise<readonly Tag[]> {
     const record = await this.store.findManifest(repository, digest);
     if (!record) throw new OciError('MANIFEST_UNKNOWN');
     await this.assertUnused(repository, digest, true);
@@ -83,6 +84,7 @@ export class DeletionsService {
       if (subject && referrer) await this.referrers.put(repository, subject, referrer);
       throw error;
     });
+    return tags;
   }
 
   private async tagsOf(repository: RepositoryRef, digest: Digest): Promise<Tag[]> {

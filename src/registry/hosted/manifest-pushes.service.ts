@@ -56,7 +56,8 @@ export class ManifestPushesService {
     for (const tag of tags) await this.tags.write(repository, tag, digest, manifest, conditionsOf(tag));
     // A deletion at the same time may have removed the record before the tags were there.
     if (!(await this.store.findManifest(repository, digest))) await this.link(repository, document, manifest);
-    return { digest, tags, isNew, ...(subject && { subject }) };
+    const { mediaType, size } = manifest;
+    return { digest, mediaType, size, tags, isNew, ...(subject && { subject }) };
   }
 
   /** @returns whether the repository did not have it */

@@ -13,7 +13,9 @@ import { HostedSettings } from '../../../src/config/hosted/hosted.settings.js';
 import { ServerSettings } from '../../../src/config/server.settings.js';
 import { FilesystemSettings } from '../../../src/config/storage.settings.js';
 import type { Secret } from '../../../src/config/values/secret.js';
+import { readSettingFile } from '../../../src/config/upstream-file.js';
 import { UpstreamSettings } from '../../../src/config/upstream.settings.js';
+import { readWebhooks } from '../../../src/config/webhooks/webhooks-file.js';
 import { DrainService } from '../../../src/distribution/server/drain.service.js';
 import { SweepService } from '../../../src/registry/eviction/sweep.service.js';
 import { DownloadsService } from '../../../src/registry/mirrored/downloads/downloads.service.js';
@@ -28,6 +30,8 @@ export interface MirrorOptions extends AppOptions {
   readonly hosted?: readonly Partial<HostedSettings>[];
   /** The access file; read from `server.accessFile`, and again when that changes, unless given. */
   readonly access?: string;
+  /** The webhooks file. */
+  readonly webhooks?: string;
   /** Folder of an earlier mirror, for restarts; it is then left for its owner to remove. */
   readonly root?: string;
   /** Where to listen; a free port unless it has to be known before. */
@@ -49,6 +53,7 @@ export class Mirror implements AsyncDisposable {
     upstreams = [],
     hosted = [],
     access: text,
+    webhooks,
     root,
     port: wanted = 0,
     ...options
@@ -68,6 +73,7 @@ export class Mirror implements AsyncDisposable {
       upstreams: upstreams.map((upstream) => Object.assign(new UpstreamSettings(), { tls: false }, upstream)),
       hosted: hosted.map((entry) => Object.assign(new HostedSettings(), entry)),
       ...(access !== undefined && { access: readAccess(access) }),
+      ...(webhooks !== undefined && { webhooks: readWebhooks(webhooks, readSettingFile) }),
     };
     const app = await createApp(settings, { log, ...options });
     await app.listen(wanted, '127.0.0.1');
