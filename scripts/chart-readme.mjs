@@ -14,6 +14,7 @@ const schema = JSON.parse(read(`${chart}/values.schema.json`));
 const leftOut = new Map([
   ['UPSTREAM_CREDENTIALS_FILE', 'the map comes from the secret as UPSTREAM_CREDENTIALS'],
   ['DRAIN_DELAY', 'preStopSeconds holds the signal itself back'],
+  ['WEBHOOKS_QUEUE', 'needs a volume of your own; the default is on the volume for content'],
   ['WORKERS', 'replicas do that on Kubernetes, each with metrics and limits of its own'],
   ['CUSTOM_MODULE', 'needs an image of your own'],
   ['CUSTOM_OPTIONS', 'needs an image of your own'],

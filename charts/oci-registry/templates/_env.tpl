@@ -36,6 +36,7 @@
   (list "MAX_SIZE" (include "oci-registry.maxSize" .)) -}}
 {{- if include "oci-registry.upstreamsVolume" . }}{{- $settings = append $settings (list "UPSTREAM_CONFIG_FILE" "/etc/oci-registry/upstream.yaml") }}{{- end -}}
 {{- if $values.access.existingSecret }}{{- $settings = append $settings (list "ACCESS_FILE" "/etc/oci-registry/access/access.yaml") }}{{- end -}}
+{{- if $values.webhooks.existingSecret }}{{- $settings = append $settings (list "WEBHOOKS_FILE" "/etc/oci-registry/webhooks/webhooks.yaml") }}{{- end -}}
 {{- if $values.tls.existingSecret -}}
 {{- $settings = concat $settings (list (list "TLS_CERT" "/etc/oci-registry/tls/tls.crt") (list "TLS_KEY" "/etc/oci-registry/tls/tls.key")) -}}
 {{- end -}}

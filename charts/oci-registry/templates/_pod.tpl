@@ -129,6 +129,11 @@ spec:
           mountPath: /etc/oci-registry/access
           readOnly: true
         {{- end }}
+        {{- if $values.webhooks.existingSecret }}
+        - name: webhooks
+          mountPath: /etc/oci-registry/webhooks
+          readOnly: true
+        {{- end }}
         {{- with $values.extraVolumeMounts }}
         {{- toYaml . | nindent 8 }}
         {{- end }}
@@ -174,6 +179,12 @@ spec:
     {{- end }}
     {{- with $values.access.existingSecret }}
     - name: access
+      secret:
+        secretName: {{ . }}
+        defaultMode: 0440
+    {{- end }}
+    {{- with $values.webhooks.existingSecret }}
+    - name: webhooks
       secret:
         secretName: {{ . }}
         defaultMode: 0440
