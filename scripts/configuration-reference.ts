@@ -9,6 +9,7 @@ import { HostedSettings } from '../src/config/hosted/hosted.settings.js';
 import { KeepSettings } from '../src/config/hosted/keep.settings.js';
 import { QuotaSettings } from '../src/config/hosted/quota.settings.js';
 import { settingsOf, type Setting } from '../src/config/validation/setting.decorator.js';
+import { WebhookSettings } from '../src/config/webhooks/webhook.settings.js';
 import { storageClasses } from '../src/config/storage.settings.js';
 import { EndpointSettings, UpstreamSettings } from '../src/config/upstream.settings.js';
 
@@ -105,9 +106,15 @@ ${keys(settingsOf(IssuerSettings))}
 
 ${keys(settingsOf(LimitSettings))}
 
+## The webhooks file
+
+A YAML list (\`--webhooks-file\`); [events](registry/events.md) explains it. Only \`name\` and \`url\` are required.
+
+${keys(settingsOf(WebhookSettings))}
+
 ## Proxies
 
-The server sends requests to registries, token realms and the bucket through the proxy that \`HTTPS_PROXY\` names for https
+The server sends requests to registries, token realms, webhooks and the bucket through the proxy that \`HTTPS_PROXY\` names for https
 and \`HTTP_PROXY\` for plain http, or else \`ALL_PROXY\`; names in lower case take precedence. A proxy is a URL with \`http\` or
 \`https\`, with or without a user and a password. \`NO_PROXY\` lists exceptions, separated by commas or spaces:
 
