@@ -12,9 +12,12 @@ export const sizes = {
   fuzzedRequests: size(20_000, 100_000, 1_000_000),
   /** Forged tokens, headers and scopes of each kind. */
   forgedTokens: size(1_000, 1_000, 200_000),
-  /** How often the program is killed, with content in a folder, during pushes to a folder, and with content in a bucket. `KILLS` sets all. */
+  /**
+   * How often the program is killed, with content in a folder, during pushes to a folder and to a bucket, and with
+   * content in a bucket. `KILLS` sets all. */
   kills: Number(process.env.KILLS ?? size(50, 50, 1_000)),
   killsOfPushes: Number(process.env.KILLS ?? size(20, 50, 1_000)),
+  killsOfPushesToBucket: Number(process.env.KILLS ?? size(6, 6, 1_000)),
   killsOnBucket: Number(process.env.KILLS ?? size(25, 25, 1_000)),
   /** Bytes of the largest layer that clients push. */
   largestLayer: size(64 * MiB, 64 * MiB, 5 * GiB),

@@ -1,5 +1,6 @@
 import { GetObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3';
-import type { ClusterStorage } from '../../chaos/support/cluster-storage.js';
+import { S3Provider } from '../../../src/storage/providers/s3/s3.provider.js';
+import { sweepUploads, type ClusterStorage } from '../../chaos/support/cluster-storage.js';
 import { accessKey, secretKey, type Bucket } from './s3-server.js';
 
 /** What a program needs in its environment to keep its content in the bucket. */
@@ -28,6 +29,7 @@ export async function sharedBucket(server: { makeBucket(): Promise<Bucket> }): P
       await client.send(new PutObjectCommand({ Bucket, Key: key, Body: content }));
     },
     unfinished: async () => (await bucket.unfinished()).length,
+    sweepUploads: () => sweepUploads(new S3Provider(bucket.settings())),
     [Symbol.asyncDispose]() {
       bucket.close();
       return Promise.resolve();

@@ -3,6 +3,9 @@ import type { Random } from '../../support/random.js';
 import { Conversation, type Heard } from './conversation.js';
 import { withQuery } from './hosting.js';
 
+/** Bytes that the largest layer of most images has at most. */
+const usual = 800_000;
+
 /** An image on its way to a repository, and what the server has acknowledged of it. */
 export class Push {
   readonly image: FixtureImage;
@@ -12,12 +15,15 @@ export class Push {
   /** The session of the upload that was interrupted, unless it may have ended. */
   private session: { readonly of: string; readonly path: string } | undefined;
 
+  /** @param largest bytes that its largest layer has at most, in one image of four. */
   constructor(
     readonly repository: string,
     readonly tag: string,
     private readonly random: Random,
+    largest: number,
   ) {
-    const layers = [2 + random.below(2_000), 2 + random.below(70_000), 2 + random.below(800_000)];
+    const most = random.below(4) === 0 ? largest : usual;
+    const layers = [2 + random.below(2_000), 2 + random.below(70_000), 2 + random.below(most)];
     this.image = makeImage({ layers, seed: `${repository}:${tag}` });
   }
 
@@ -52,8 +58,9 @@ export class Push {
     const { location, done } = await this.continued(client, path, blob.digest);
     const rest = blob.body.subarray(done);
     let next = location;
-    for (let from = 0; shape === 2 && from < rest.length; from += 200_000) {
-      const patched = await client.ask('PATCH', next, { body: [rest.subarray(from, from + 200_000)] });
+    const step = Math.max(200_000, Math.ceil(blob.body.length / 4));
+    for (let from = 0; shape === 2 && from < rest.length; from += step) {
+      const patched = await client.ask('PATCH', next, { body: [rest.subarray(from, from + step)] });
       expectStatus(patched, 202);
       next = patched.headers.location!;
       this.session = { of: blob.digest, path: next };
