@@ -1,6 +1,7 @@
 import { Command, CommanderError } from 'commander';
 import type { CheckResult } from '../config/check.js';
 import { ClientSettings } from '../config/client.settings.js';
+import { RegistryClientSettings } from '../config/registry-client.settings.js';
 import { ConfigurationError } from '../config/configuration-error.js';
 import { ServerSettings } from '../config/server.settings.js';
 import { loadSettings, type Settings } from '../config/settings.js';
@@ -11,6 +12,7 @@ import { addAccessCommands, type AccessQuestion } from './access.commands.js';
 import { didYouMean, nearestName } from '../config/validation/nearest-name.js';
 import { addClientCommands } from './client.commands.js';
 import { reportDoctor } from './doctor.report.js';
+import { addMovingCommands } from './moving/moving.commands.js';
 import { addRobotCommands, type RobotTask } from './robot.commands.js';
 import {
   addSettings,
@@ -26,7 +28,7 @@ import { StartError } from './start-error.js';
 
 const usageError = 2;
 const seeHelp = 'see oci-registry --help';
-const allClasses = [ServerSettings, ClientSettings, ...Object.values(storageClasses)];
+const allClasses = [ServerSettings, ClientSettings, RegistryClientSettings, ...Object.values(storageClasses)];
 
 /** The commands that need the server's code. */
 export interface Commands {
@@ -103,6 +105,7 @@ function readCommandLine(argv: readonly string[], commands: Commands): Task | un
     };
   });
   addClientCommands(program, (client) => (task = client));
+  addMovingCommands(program, (moving) => (task = moving));
   try {
     program.parse(withBooleans(argv, allClasses), { from: 'user' });
   } catch (error) {
@@ -140,6 +143,7 @@ function hintOn(option: string, hasSuggestion: boolean): string {
     { owner: 'the server', type: ServerSettings },
     ...storageCommands.map(({ name }) => ({ owner: name, type: storageClasses[name] })),
     { owner: 'the commands for a running server', type: ClientSettings },
+    { owner: 'import and export', type: RegistryClientSettings },
   ].map(({ owner, type }) => ({ owner, names: settingsOf(type).map(({ name }) => name) }));
   const owners = all.filter(({ names }) => names.includes(option)).map(({ owner }) => owner);
   if (owners.length > 0) return `--${option} is an option of ${owners.join(' and ')}\n`;

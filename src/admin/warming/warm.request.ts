@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import { OciError } from '../../oci/error.js';
 import { parseImageReference, type ImageReference, type ImageRules } from '../../oci/image-reference.js';
-import { parsePlatform, type Platform } from '../platform.js';
+import { parsePlatform, type Platform } from '../../oci/platform.js';
 
 /** Bytes of a request body. */
 const maxBody = 1024 * 1024;
