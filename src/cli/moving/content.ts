@@ -1,5 +1,5 @@
 import type { Digest } from '../../oci/digest.js';
-import type { Document, Entry } from './documents.js';
+import type { Document, Entry, RawManifest } from './documents.js';
 
 /** A manifest to move, and the tag that names it. */
 export interface Root {
@@ -15,11 +15,6 @@ export interface Root {
 export interface BrokenRoot {
   readonly tag: string;
   readonly reason: string;
-}
-
-export interface RawManifest {
-  readonly body: Buffer;
-  readonly mediaType?: string | undefined;
 }
 
 /** A repository of a source. */
@@ -52,7 +47,7 @@ export interface Blob {
   readonly size: number;
   readonly mountFrom: string | undefined;
   /** Not verified. */
-  open(offset: number): AsyncIterable<Uint8Array>;
+  readonly open: (offset: number) => AsyncIterable<Uint8Array>;
 }
 
 /** Where the content of one collection goes. */

@@ -22,6 +22,7 @@ export interface CopyOptions {
 export class Copier {
   private readonly trees = new Map<string, Promise<void>>();
   private readonly blobs = new Map<string, Promise<void>>();
+  private readonly referrers = new Set<string>();
   private readonly slots = new Slots(concurrentBlobs);
 
   constructor(
@@ -74,10 +75,18 @@ export class Copier {
         if (reached.has(referrer.digest.toString())) continue;
         const document = await this.load(referrer);
         await this.copyTree(document, reached, name, 0);
-        await this.target.putTag(referrer.tag, document);
-        this.options.report.countReferrer();
+        await this.nameReferrer(referrer, document);
       }
     }
+  }
+
+  /** Images that share a manifest share what refers to it. */
+  private async nameReferrer({ tag }: Root, document: Document): Promise<void> {
+    const key = `${tag ?? ''}@${document.digest.toString()}`;
+    if (this.referrers.has(key)) return;
+    this.referrers.add(key);
+    await this.target.putTag(tag, document);
+    this.options.report.countReferrer();
   }
 
   /** @param reached gets the digests of all manifests of the image. */
@@ -121,7 +130,10 @@ export class Copier {
     const { report, signal } = this.options;
     signal.throwIfAborted();
     const { digest } = entry;
-    if (await this.target.hasBlob(digest)) return report.skipBlob(entry.size ?? 0, name);
+    if (await this.target.hasBlob(digest)) {
+      report.skipBlob(entry.size ?? 0, name);
+      return;
+    }
     const size = await this.source.sizeOf(entry);
     if (size === undefined) throw new MoveError(`blob ${digest.toString()} is missing`);
     if (entry.size !== undefined && entry.size !== size)

@@ -4,11 +4,16 @@ import { isObject, ManifestError, maxManifestBytes } from '../../oci/manifest.js
 import { isIndex, isManifestMediaType, mayLabelManifest } from '../../oci/media-type.js';
 import { parsePushedManifest } from '../../oci/manifests/pushed-manifest.js';
 import type { Platform } from '../../oci/platform.js';
-import type { RawManifest } from './content.js';
 import { MoveError } from './move-error.js';
 
 /** Most entries of a list in a manifest. */
 const maxEntries = 20_000;
+
+/** A manifest as it is stored. */
+export interface RawManifest {
+  readonly body: Buffer;
+  readonly mediaType?: string | undefined;
+}
 
 /** Something that a manifest names. */
 export interface Entry {

@@ -75,10 +75,11 @@ function limited(limit: number): Transform {
   return new Transform({
     transform(chunk: Buffer, _encoding, done) {
       count += chunk.length;
-      if (count <= limit) return done(null, chunk);
-      done(
-        new MoveError(`the archive unpacks to more than ${maxRatio} times its size: decompress it with gunzip first`),
-      );
+      if (count <= limit) done(null, chunk);
+      else
+        done(
+          new MoveError(`the archive unpacks to more than ${maxRatio} times its size: decompress it with gunzip first`),
+        );
     },
   });
 }

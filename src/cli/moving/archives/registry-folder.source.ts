@@ -2,7 +2,8 @@ import { Digest } from '../../../oci/digest.js';
 import { maxManifestBytes } from '../../../oci/manifest.js';
 import { nameComponent } from '../../../oci/namespace.js';
 import { matchesPath, matchesPattern } from '../../../oci/patterns/pattern.js';
-import type { BrokenRoot, Collection, RawManifest, Root, Source } from '../content.js';
+import type { BrokenRoot, Collection, Root, Source } from '../content.js';
+import type { RawManifest } from '../documents.js';
 import { MoveError } from '../move-error.js';
 import { readFileOf, type Folder } from './files.js';
 

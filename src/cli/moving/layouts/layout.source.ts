@@ -4,8 +4,8 @@ import { isObject, maxManifestBytes } from '../../../oci/manifest.js';
 import { matchesPattern } from '../../../oci/patterns/pattern.js';
 import { readFileOf, type Files } from '../archives/files.js';
 import { NamedImages, parseStoredName } from '../archives/names.js';
-import type { Collection, RawManifest, Root, Source } from '../content.js';
-import { entriesOf } from '../documents.js';
+import type { Collection, Root, Source } from '../content.js';
+import { entriesOf, type RawManifest } from '../documents.js';
 import { MoveError } from '../move-error.js';
 
 const maxIndexBytes = 64 * 1024 * 1024;
@@ -38,7 +38,7 @@ export class LayoutSource implements Source {
       fields: { imageLayoutVersion: 'value' },
     }).imageLayoutVersion;
     if (typeof version !== 'string' || !version.startsWith('1.'))
-      throw new MoveError(`oci-layout: the version of the layout is not 1: ${JSON.stringify(version)?.slice(0, 64)}`);
+      throw new MoveError(`oci-layout: the version of the layout is not 1: ${String(version).slice(0, 64)}`);
     const index = parse(await readFileOf(files, 'index.json', maxIndexBytes), 'index.json', shape);
     return new LayoutSource(files, groupsOf(listOf(index.manifests), patterns));
   }

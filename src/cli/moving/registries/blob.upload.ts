@@ -26,7 +26,7 @@ export class BlobUpload {
     if (blob.mountFrom !== undefined) {
       if (await this.mount(blob)) return;
       // The server has to fetch it in any case; what it has fetched need not be sent back to it.
-      for await (const _ of verified(blob.open(0), blob.digest, blob.size));
+      await exhaust(verified(blob.open(0), blob.digest, blob.size));
       for (let attempt = 0; attempt < mountAttempts; attempt += 1) {
         if (await this.mount(blob)) return;
         await sleep(mountInterval, undefined, { signal: this.connection.signal });
@@ -103,6 +103,10 @@ export class BlobUpload {
 }
 
 const octets = { 'content-type': 'application/octet-stream' };
+
+async function exhaust(chunks: AsyncIterator<Uint8Array>): Promise<void> {
+  while ((await chunks.next()).done !== true);
+}
 
 function isTemporary(error: unknown): boolean {
   return (

@@ -120,7 +120,9 @@ export class Connection {
         reject(failure instanceof MoveError ? failure : (connectionError(error, method) as Error));
       sent.once('response', (response: IncomingMessage) => {
         // A refusal comes before the body has been sent, and nobody reads the rest of it.
-        response.once('close', () => void (sent.writableFinished || sent.destroy()));
+        response.once('close', () => {
+          if (!sent.writableFinished) sent.destroy();
+        });
         resolve(response);
       });
       sent.once('timeout', () => sent.destroy(new Error('the server does not respond')));

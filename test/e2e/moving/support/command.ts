@@ -26,8 +26,8 @@ export async function command(...args: readonly string[]): Promise<Said> {
     heard[name] += Buffer.from(text as string).toString();
     return true;
   };
-  stdout.write = hear('stdout') as typeof stdout.write;
-  stderr.write = hear('stderr') as typeof stderr.write;
+  stdout.write = hear('stdout');
+  stderr.write = hear('stderr');
   try {
     return { code: await runCommandLine(args, none), ...heard };
   } finally {
