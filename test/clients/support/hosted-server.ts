@@ -7,6 +7,10 @@ import { until } from './until.js';
 
 const PROJECT = join(import.meta.dirname, '../../..');
 
+export async function buildWhenNeeded(): Promise<void> {
+  await run(process.execPath, [join(PROJECT, 'scripts/build-when-needed.mjs')], { directory: PROJECT });
+}
+
 export interface HostedOptions {
   /** Of the namespace `local`, as in the upstream file. */
   readonly settings?: string;
@@ -42,7 +46,7 @@ export class HostedServer {
     scratch: Scratch,
     { settings = '', upstreams = '', access, environment = {} }: HostedOptions = {},
   ): Promise<HostedServer> {
-    await run(process.execPath, [join(PROJECT, 'scripts/build-when-needed.mjs')], { directory: PROJECT });
+    await buildWhenNeeded();
     const server = new HostedServer({ host: '127.0.0.1', port: await freePort() }, scratch);
     const file = scratch.file('hosted.yaml');
     await writeFile(file, `- {namespace: local, hosted: true, ${settings}}\n${upstreams}`);

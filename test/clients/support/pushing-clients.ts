@@ -1,4 +1,4 @@
-import { readFile, writeFile } from 'node:fs/promises';
+import { readFile, rm } from 'node:fs/promises';
 import { sha256 } from './image-layout.js';
 import { type Environment, run } from './process.js';
 import type { Scratch } from './scratch.js';
@@ -11,17 +11,22 @@ export interface PushingClient {
   pull(name: string): Promise<string>;
 }
 
-/** Each client with a home of its own; none verifies a certificate, for there is none. */
-export async function pushingClients(scratch: Scratch): Promise<Record<string, PushingClient>> {
-  await writeFile(scratch.file('no-credentials.json'), '{}');
+/** What such programs find their credentials and settings by. */
+export async function homeOf(scratch: Scratch): Promise<Environment> {
   const home = await scratch.folder('home');
-  const environment: Environment = {
+  return {
     HOME: home,
-    DOCKER_CONFIG: scratch.file('no-docker'),
-    REGISTRY_AUTH_FILE: scratch.file('no-credentials.json'),
-    REGCTL_CONFIG: scratch.file('regctl.json'),
+    DOCKER_CONFIG: scratch.file('home/docker'),
+    REGISTRY_AUTH_FILE: scratch.file('home/auth.json'),
+    HELM_REGISTRY_CONFIG: scratch.file('home/helm.json'),
+    REGCTL_CONFIG: scratch.file('home/regctl.json'),
     TMPDIR: await scratch.folder('tmp'),
   };
+}
+
+/** Each client with a home of its own, where nobody has signed in; none verifies a certificate, for there is none. */
+export async function pushingClients(scratch: Scratch): Promise<Record<string, PushingClient>> {
+  const environment = await homeOf(scratch);
   let copies = 0;
   const place = (kind: string) => scratch.folder('copies', `${kind}-${(copies += 1)}`);
   const call = (program: string, ...args: string[]) => run(program, args, { environment });
@@ -89,6 +94,8 @@ function containersTool(
     push: async (layout, name) => {
       // Paths of a layout become names, which have no capital letters.
       const archive = `docker-archive:${layout}.${program}.tar`;
+      // It is not written twice.
+      await rm(`${layout}.${program}.tar`, { force: true });
       await call('skopeo', '--insecure-policy', 'copy', '--quiet', `oci:${layout}:it`, `${archive}:localhost/it:1`);
       await tool('pull', '--quiet', archive);
       await tool('push', '--quiet', '--tls-verify=false', 'localhost/it:1', `docker://${name}`);
