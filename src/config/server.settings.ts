@@ -86,6 +86,16 @@ export class ServerSettings {
   allowAnonymousPush = false;
 
   @Setting({
+    name: 'catalog',
+    env: 'CATALOG',
+    value: 'which',
+    default: 'hosted',
+    description: 'repositories in /v2/_catalog: hosted, or all for the mirrored ones that something is stored of, too',
+  })
+  @IsOneOf(['hosted', 'all'])
+  catalog: 'hosted' | 'all' = 'hosted';
+
+  @Setting({
     name: 'access-file',
     env: 'ACCESS_FILE',
     value: 'file',

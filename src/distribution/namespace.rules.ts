@@ -28,5 +28,6 @@ export function namespaceRules({
     defaultNamespace: server.defaultNamespace,
     configured: new Set([...namesOf(upstreams), ...namesOf(hosted)]),
     hosted: new Set(namesOf(hosted)),
+    hasWholeCatalog: server.catalog === 'all',
   };
 }

@@ -6,7 +6,7 @@ import { parseReference } from '../oci/reference.js';
 import { RepositoryRef } from '../oci/repository.js';
 import { Namespace } from '../oci/namespace.js';
 import type { Conditions } from './responses/blob.response.js';
-import { allNamespaces, originForm, type NamespaceRules } from './request-target.js';
+import { allNamespaces, hasCatalog, originForm, type NamespaceRules } from './request-target.js';
 import { ManifestBodyPipe, UploadBodyPipe } from './requests/body.pipes.js';
 import { RepositoryUrl } from './requests/repository.url.js';
 import { RequesterPipe } from './requester.pipe.js';
@@ -33,9 +33,9 @@ export const ConditionsOf = createParamDecorator((_: undefined, context: Executi
 export const NamespaceOf = createParamDecorator((_: undefined, context: ExecutionContext): Namespace | undefined => {
   const { params, server } = requestOf(context);
   const { namespace } = params as { namespace: string };
-  const { hosted = new Set() } = server.getDecorator<NamespaceRules>('namespaceRules');
-  if (namespace === allNamespaces && hosted.size > 0) return undefined;
-  if (!hosted.has(namespace)) throw new OciError('NOT_FOUND');
+  const rules = server.getDecorator<NamespaceRules>('namespaceRules');
+  if (namespace === allNamespaces && hasCatalog(rules)) return undefined;
+  if (rules.hosted?.has(namespace) !== true) throw new OciError('NOT_FOUND');
   return Namespace.parse(namespace);
 });
 

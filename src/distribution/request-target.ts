@@ -8,6 +8,8 @@ export interface NamespaceRules {
   readonly configured: ReadonlySet<string>;
   /** Canonical names of hosted namespaces: one that is the request's Host is its namespace if it names none. */
   readonly hosted?: ReadonlySet<string>;
+  /** Whether the catalog has mirrored repositories, too. */
+  readonly hasWholeCatalog?: boolean;
 }
 
 /**
@@ -89,17 +91,22 @@ interface NamespaceContext {
   readonly authority: string | undefined;
 }
 
+/** Whether there can be something in the catalog. */
+export function hasCatalog({ hosted, hasWholeCatalog }: NamespaceRules): boolean {
+  return hasWholeCatalog === true || (hosted !== undefined && hosted.size > 0);
+}
+
 /** Stands for the namespace of a catalog request that names no hosted one. */
 export const allNamespaces = '_';
 
 /** The target of a catalog request: with its namespace if that is hosted, else for all hosted ones. */
 function catalogOf(rest: string | undefined, context: NamespaceContext, rules: NamespaceRules): string | undefined {
-  if (rest === undefined || rules.hosted === undefined || rules.hosted.size === 0) return undefined;
+  if (rest === undefined || !hasCatalog(rules)) return undefined;
   const [, first] = /^(?:([^/]+)\/)?_catalog$/s.exec(rest) ?? [];
   if (first === undefined ? rest !== '_catalog' : !isHost(first, rules)) return undefined;
   const repository = repositoryOf(`${first === undefined ? '' : `${first}/`}_`, context, rules);
   const namespace = repository.slice(0, repository.indexOf('/'));
-  return `/v2/${rules.hosted.has(namespace) ? segment(namespace) : allNamespaces}/_catalog`;
+  return `/v2/${rules.hosted?.has(namespace) === true ? segment(namespace) : allNamespaces}/_catalog`;
 }
 
 function repositoryOf(name: string, { host, ns, authority }: NamespaceContext, rules: NamespaceRules): string {

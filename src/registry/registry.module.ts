@@ -1,5 +1,6 @@
 import { type DynamicModule, Module } from '@nestjs/common';
 import { ManifestWriter } from './mirrored/manifest.writer.js';
+import { MirroredCatalogService } from './mirrored/mirrored-catalog.service.js';
 import { NamedContent } from './mirrored/named.content.js';
 import { OriginService } from './mirrored/origin.service.js';
 import { OutageAgreement } from './mirrored/outage.agreement.js';
@@ -63,6 +64,7 @@ export class RegistryModule {
         MirroredListsService,
         MirroredManifestsService,
         ManifestWriter,
+        MirroredCatalogService,
         NamedContent,
         OriginService,
         OutageAgreement,

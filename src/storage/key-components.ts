@@ -52,6 +52,23 @@ export function parseOrderedName(text: string): string | undefined {
   return text.replace(/\.([-_])/g, (_, code: string) => (code === '-' ? '.' : '/'));
 }
 
+/**
+ * A namespace and a name as one component, in their order: as `orderedName`, and `:` → `_-`, which comes before `_` → `__`.
+ * Undefined where a component has no room for it, and for other characters.
+ */
+export function orderedReference(text: string): string | undefined {
+  const escapes: Readonly<Record<string, string>> = { '.': '.-', '/': '._', ':': '_-', _: '__' };
+  const escaped = text.replace(/[./:_]/g, (character) => escapes[character] ?? '');
+  return escaped.length <= longestComponent && /^[a-z0-9._-]+$/.test(escaped) ? escaped : undefined;
+}
+
+/** Undefined for what is no reference as one component. */
+export function parseOrderedReference(component: string): string | undefined {
+  const characters: Readonly<Record<string, string>> = { '.-': '.', '._': '/', '_-': ':', __: '_' };
+  const text = component.replace(/[._][-_]/g, (code) => characters[code] ?? '');
+  return orderedReference(text) === component ? text : undefined;
+}
+
 /** No escape of a tag has `_-`, and none of a name `.0`. */
 const isShortened = '_-.0';
 

@@ -3,7 +3,15 @@ import { Digest } from '../oci/digest.js';
 import type { Namespace } from '../oci/namespace.js';
 import type { Tag } from '../oci/reference.js';
 import type { RepositoryRef } from '../oci/repository.js';
-import { component, digestComponent, hashOf, orderedName, orderedTag, unescape } from './key-components.js';
+import {
+  component,
+  digestComponent,
+  hashOf,
+  orderedName,
+  orderedReference,
+  orderedTag,
+  unescape,
+} from './key-components.js';
 import { StorageError } from './storage-error.js';
 
 /*
@@ -17,6 +25,7 @@ import { StorageError } from './storage-error.js';
  * repositories/<namespace>/<name>/_tags/<tag>                    { tag, digest, mediaType, size, checkedAt }
  * repositories/<namespace>/<name>/_referrers/<subject>/<manifest>  hosted: the descriptor that the referrers list shows
  * catalog/<namespace>/<name>                                 hosted: the repository exists
+ * mirrored/<namespace and name>                              mirrored: the repository exists
  * repositories/<namespace>/<name>/_lists/<slot>                a page of tags or referrers, as the upstream sent it
  * repositories/<namespace>/<name>/_refusals/<algorithm>/<hex>    { refusedAt }: the upstream refused that digest here
  * repositories/<namespace>/<name>/_refusals/repository           { refusedAt }: it refused access to the repository
@@ -67,6 +76,12 @@ export const keys = {
   /** Repositories of a hosted namespace, in the order of their names. */
   catalog: (namespace: Namespace) => `catalog/${component(namespace.toString())}`,
   cataloged: ({ namespace, name }: RepositoryRef) => `${keys.catalog(namespace)}/${orderedName(name)}`,
+  mirroredFolder: 'mirrored',
+  /** Mirrored repositories, in the order of their whole names. Undefined for what has no place in that order. */
+  mirrored: (repository: string) => {
+    const component = orderedReference(repository);
+    return component === undefined ? undefined : `${keys.mirroredFolder}/${component}`;
+  },
   list: (repository: RepositoryRef, name: string) => `${keys.repository(repository)}/_lists/${slotOf(name, listSlots)}`,
   /** @param digest without it, of the repository. */
   refusal: (repository: RepositoryRef, digest?: Digest) =>

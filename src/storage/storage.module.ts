@@ -17,6 +17,7 @@ import { LeaseStore } from './stores/lease.store.js';
 import { ListStore } from './stores/list.store.js';
 import { MaintenanceCounts } from './space/maintenance.counts.js';
 import { ManifestStore } from './stores/manifest.store.js';
+import { MirroredCatalogStore } from './stores/mirrored-catalog.store.js';
 import { OriginStore } from './stores/origin.store.js';
 import { RefusalStore } from './stores/refusal.store.js';
 import { openLedger } from './space/open-ledger.js';
@@ -133,6 +134,7 @@ export class StorageModule {
       LinkStore,
       ListStore,
       ManifestStore,
+      MirroredCatalogStore,
       MountSourceStore,
       OriginStore,
       ReferrerStore,
@@ -171,6 +173,7 @@ export class StorageModule {
         LinkStore,
         ListStore,
         ManifestStore,
+        MirroredCatalogStore,
         MountSourceStore,
         OriginStore,
         ReferrerStore,

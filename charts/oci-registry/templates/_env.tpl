@@ -7,6 +7,7 @@
   (list "LISTEN" (printf "%s:%d" (include "oci-registry.listenAddress" .) (int $values.containerPort)))
   (list "DEFAULT_NAMESPACE" $config.defaultNamespace)
   (list "UNKNOWN_NAMESPACES" $config.unknownNamespaces)
+  (list "CATALOG" $config.catalog)
   (list "ALLOW_NAMESPACES" (join "," $config.allowNamespaces))
   (list "DENY_NAMESPACES" (join "," $config.denyNamespaces))
   (list "HOSTED_NAMESPACES" (join "," $config.hostedNamespaces))

@@ -165,6 +165,7 @@ export class SweepService implements OnApplicationBootstrap, OnApplicationShutdo
       isHosted: (namespace: string) => hosted.has(namespace),
       hasHosted: hosted.size > 0,
       guard: hosted.size > 0 ? this.contents.removal() : unguarded,
+      isCataloged: this.settings.catalog === 'all',
       objects,
       space,
       retention,

@@ -1,8 +1,8 @@
-import type { Digest } from '../../oci/digest.js';
+import { Digest } from '../../oci/digest.js';
 import { parseContentKey, type RecordKey } from '../../storage/keys.js';
 import { spaceOf, type SpaceLedger } from '../../storage/space/space.ledger.js';
 import type { ObjectEntry } from '../../storage/storage.provider.js';
-import type { StoredContent, StoredObjects } from '../../storage/stores/stored.objects.js';
+import type { StoredContent, StoredObjects, StoredRecord } from '../../storage/stores/stored.objects.js';
 import { AgeHistogram, type EvictionCutoff } from './age.histogram.js';
 import { BloomFilter } from './bloom.filter.js';
 import { Pacer } from './pacer.js';
@@ -57,6 +57,8 @@ export interface SweepPlace {
   readonly isHosted: (namespace: string) => boolean;
   /** Whether any has. */
   readonly hasHosted: boolean;
+  /** Whether the catalog has mirrored repositories. */
+  readonly isCataloged: boolean;
   /** Whether this process reads or downloads it, or expects a pull of it. */
   readonly isHeld: (digest: Digest) => boolean;
   readonly guard: RemovalGuard;
@@ -98,6 +100,9 @@ export class Sweep {
   private present: BloomFilter;
   /** Digests that hosted repositories name. */
   private readonly hosted: BloomFilter | undefined;
+  /** Names of repositories with a record. */
+  private readonly repositories: BloomFilter | undefined;
+  private lastName = '';
   private ages = new AgeHistogram();
   private cut: EvictionCutoff | undefined;
 
@@ -112,6 +117,7 @@ export class Sweep {
     this.live = this.emptyFilter();
     this.present = this.emptyFilter();
     this.hosted = place.hasHosted ? this.emptyFilter() : undefined;
+    this.repositories = place.isCataloged || plan.isFirst ? this.emptyFilter() : undefined;
   }
 
   /** @throws StorageError when the storage cannot be listed; objects that were not examined are kept. */
@@ -131,6 +137,7 @@ export class Sweep {
     enter('content');
     await this.sweepContents();
     if (this.place.hasHosted || this.plan.isFirst) await this.sweepMountSources();
+    if (this.repositories) await this.sweepMirrored(this.repositories);
     const low = this.plan.isDiskFull ? space.lowOf(this.bytes) : space.low;
     const goal = this.plan.isShort ? low : space.high;
     if (this.bytes > goal) {
@@ -161,6 +168,7 @@ export class Sweep {
       )
         continue;
       this.bytes += spaceOf(record.size);
+      if (!isPushed) this.noteName(record);
       if (!record.digest) continue;
       if (isPushed) this.hosted?.add(record.digest);
       else this.recordBytes += spaceOf(record.size);
@@ -226,6 +234,25 @@ export class Sweep {
       await this.next();
       if ((await this.isAbsent(source.digest)) && (await this.remove(source))) continue;
       this.bytes += spaceOf(source.size);
+    }
+  }
+
+  /** The records of a repository come one after another. */
+  private noteName({ namespace, name }: StoredRecord): void {
+    const whole = `${namespace}/${name}`;
+    if (whole === this.lastName) return;
+    this.lastName = whole;
+    this.repositories?.add(Digest.of(Buffer.from(whole)));
+  }
+
+  /** Removes mirrored repositories without a record from the catalog. */
+  private async sweepMirrored(repositories: BloomFilter): Promise<void> {
+    for await (const entry of this.place.objects.mirrored()) {
+      await this.next();
+      const isNew = entry.usedAt.getTime() > this.now - pushGrace;
+      const isGone = this.areRecordsComplete && !repositories.has(Digest.of(Buffer.from(entry.repository)));
+      if (isGone && !isNew && this.areAgesTrusted && (await this.remove(entry))) continue;
+      this.bytes += spaceOf(entry.size);
     }
   }
 

@@ -21,17 +21,19 @@ export class HostedCatalogService {
 
   /**
    * @param namespace undefined: all of them, and names that begin with theirs.
-   * @param isVisible whether the reader may know of a repository. @throws OciError
+   * @param isVisible whether the reader may know of a repository.
+   * @param others names of other repositories in the order of their bytes. @throws OciError
    */
   async list(
     n: number | undefined,
     last: string | undefined,
     namespace: Namespace | undefined,
     isVisible?: (repository: RepositoryRef) => boolean,
+    others: (after: string, most: number) => Promise<string[]> = () => Promise.resolve([]),
   ): Promise<TagPage> {
     const limit = pageOf(new URLSearchParams(n === undefined ? {} : { n: String(n) }));
     const read = (after: string | undefined, most: number) =>
-      namespace ? this.catalog.list(namespace, after, most) : this.listAll(after ?? '', most);
+      namespace ? this.catalog.list(namespace, after, most) : this.merge(after ?? '', most, others);
     const isShown = (name: string) =>
       isVisible?.(namespace ? RepositoryRef.of(namespace, name) : RepositoryRef.parse(name)) !== false;
     try {
@@ -43,6 +45,15 @@ export class HostedCatalogService {
     } catch (error) {
       throw toResponseError(error, 'NAME_UNKNOWN');
     }
+  }
+
+  private async merge(
+    after: string,
+    most: number,
+    others: (after: string, most: number) => Promise<string[]>,
+  ): Promise<string[]> {
+    const [own, more] = await Promise.all([this.listAll(after, most), others(after, most)]);
+    return [...new Set([...own, ...more])].sort().slice(0, most);
   }
 
   private async listAll(last: string, limit: number): Promise<string[]> {

@@ -4,6 +4,7 @@ import type { RepositoryRef } from '../../oci/repository.js';
 import { ManifestStore } from '../../storage/stores/manifest.store.js';
 import type { Origin } from '../../storage/stores/origin.store.js';
 import { reasonOf } from '../response-error.js';
+import { MirroredCatalogService } from './mirrored-catalog.service.js';
 import { OriginService } from './origin.service.js';
 import { PermissionService } from './permission.service.js';
 
@@ -16,6 +17,7 @@ export class ManifestWriter {
     private readonly manifests: ManifestStore,
     private readonly origins: OriginService,
     private readonly permissions: PermissionService,
+    private readonly catalog: MirroredCatalogService,
   ) {}
 
   /**
@@ -31,6 +33,6 @@ export class ManifestWriter {
         this.logger.warn(`could not store a manifest of ${repository.toString()}: ${reasonOf(error)}`);
       });
     const recorded = known ?? this.origins.record(repository, manifest.digest, manifest.body.length);
-    await Promise.all([stored, recorded]);
+    await Promise.all([stored, recorded, this.catalog.add(repository)]);
   }
 }

@@ -10,6 +10,7 @@ import {
   parseRecordKey,
   type RecordKey,
 } from '../keys.js';
+import { parseOrderedReference } from '../key-components.js';
 import { parseRecord, permissionOf, RecordStore, sizeOf, type RecordFields } from './record.store.js';
 import { SpaceLedger } from '../space/space.ledger.js';
 import { orAbsent, StorageError } from '../storage-error.js';
@@ -86,6 +87,14 @@ export class StoredObjects {
     for await (const entry of this.provider.list('mounts')) {
       const digest = parseMountKey(entry.key);
       if (digest) yield { ...entry, digest };
+    }
+  }
+
+  /** The mirrored repositories of the catalog, which may have nothing any more. */
+  async *mirrored(): AsyncGenerator<ObjectEntry & { readonly repository: string }> {
+    for await (const entry of this.provider.list(keys.mirroredFolder)) {
+      const repository = parseOrderedReference(entry.key.slice(keys.mirroredFolder.length + 1));
+      if (repository !== undefined) yield { ...entry, repository };
     }
   }
 
