@@ -7,6 +7,7 @@ const silence = 60_000;
 export interface PullJob {
   readonly url: string;
   readonly accept?: string;
+  readonly authorization?: string;
   /** Checked besides the digest when it is known. */
   readonly size?: number | undefined;
   readonly digest: string;
@@ -47,9 +48,9 @@ function judge(job: PullJob, size: number, digest: string): Pulled {
   return {};
 }
 
-function open({ url, accept }: PullJob): Promise<IncomingMessage> {
+function open({ url, accept, authorization }: PullJob): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {
-    const headers = accept === undefined ? {} : { accept };
+    const headers = { ...(accept !== undefined && { accept }), ...(authorization !== undefined && { authorization }) };
     const request = get(url, { agent: false, timeout: silence, headers }, resolve);
     let response: IncomingMessage | undefined;
     request.once('response', (received) => (response = received));

@@ -7,6 +7,7 @@ import type { Scope } from '../scope.js';
 export interface WrkJob {
   readonly url: string;
   readonly accept?: string;
+  readonly authorization?: string;
   readonly connections: number;
   readonly seconds: number;
   /** Every answer is at least this long; fewer bytes in all mean short or foreign answers. */
@@ -51,7 +52,8 @@ export async function runWrk(scope: Scope, job: WrkJob): Promise<WrkReport> {
   };
 }
 
-async function run(scope: Scope, { url, accept, connections, seconds, timeout = 30, names }: WrkJob): Promise<string> {
+async function run(scope: Scope, job: WrkJob): Promise<string> {
+  const { url, accept, authorization, connections, seconds, timeout = 30, names } = job;
   // It refuses to have more threads than connections.
   const args = [
     '-t',
@@ -65,9 +67,12 @@ async function run(scope: Scope, { url, accept, connections, seconds, timeout = 
     '-s',
     script,
   ];
-  const header = accept === undefined ? [] : ['-H', `Accept: ${accept}`];
+  const headers = [
+    ...(accept === undefined ? [] : ['-H', `Accept: ${accept}`]),
+    ...(authorization === undefined ? [] : ['-H', `Authorization: ${authorization}`]),
+  ];
   const random = names === undefined ? [] : ['--', new URL(url).pathname, names];
-  const child = await startChild(scope, 'wrk', [...args, ...header, url, ...random], ['ignore', 'pipe', 'inherit']);
+  const child = await startChild(scope, 'wrk', [...args, ...headers, url, ...random], ['ignore', 'pipe', 'inherit']);
   const ended = once(child, 'exit');
   const output = child.stdout === null ? '' : await text(child.stdout);
   await ended;

@@ -1,3 +1,4 @@
+import { access } from './access.js';
 import { atRest } from './at-rest.js';
 import { coldLoopback, coldPaced } from './pulls/cold-pull.js';
 import { crowd } from './pulls/crowd.js';
@@ -41,5 +42,6 @@ export const scenarios: readonly Scenario[] = [
   pushMemory,
   s3PushBlobs,
   s3PushImages,
+  access,
   endurance,
 ];
