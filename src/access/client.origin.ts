@@ -22,22 +22,27 @@ export interface ClientOrigin {
  */
 export class ClientOrigins {
   private readonly proxies: Networks;
+  private readonly hasProxies: boolean;
 
   constructor(
     private readonly publicUrl: string | undefined,
     trustedProxies: readonly string[],
   ) {
     this.proxies = new Networks(trustedProxies);
+    this.hasProxies = trustedProxies.length > 0;
   }
 
   of({ remoteAddress = '', isEncrypted, headers }: ClientRequest): ClientOrigin {
-    const isForwarded = this.proxies.has(remoteAddress);
+    const isForwarded = this.hasProxies && this.proxies.has(remoteAddress);
     const address = isForwarded ? this.forwardedFor(remoteAddress, headers['x-forwarded-for']) : remoteAddress;
-    if (this.publicUrl !== undefined) return { address, origin: this.publicUrl };
-    const proto = isForwarded ? firstOf(headers['x-forwarded-proto']) : undefined;
-    const host = (isForwarded ? firstOf(headers['x-forwarded-host']) : undefined) ?? headers.host ?? '';
-    const scheme = proto === 'https' || (proto === undefined && isEncrypted) ? 'https' : 'http';
-    return { address, origin: originOf(scheme, host) };
+    const { publicUrl } = this;
+    return {
+      address,
+      // Only challenges need it.
+      get origin() {
+        return publicUrl ?? originBy(headers, isForwarded, isEncrypted);
+      },
+    };
   }
 
   /** The last address that is not one of a trusted proxy: those before it are what the client says. */
@@ -49,6 +54,13 @@ export class ClientOrigins {
     const last = chain.findLast((address) => !this.proxies.has(address));
     return last !== undefined && /^[0-9a-fA-F.:]{2,45}$/.test(last) ? last : own;
   }
+}
+
+function originBy(headers: IncomingHttpHeaders, isForwarded: boolean, isEncrypted: boolean): string {
+  const proto = isForwarded ? firstOf(headers['x-forwarded-proto']) : undefined;
+  const host = (isForwarded ? firstOf(headers['x-forwarded-host']) : undefined) ?? headers.host ?? '';
+  const scheme = proto === 'https' || (proto === undefined && isEncrypted) ? 'https' : 'http';
+  return originOf(scheme, host);
 }
 
 /** A host with other characters could add parameters to a challenge. */
