@@ -1,4 +1,5 @@
 import { Logger } from '@nestjs/common';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Clock } from '../config/clock/clock.js';
 import type { EventAction, WebhookSettings } from '../config/webhooks/webhook.settings.js';
 import { RepositoryPattern } from '../oci/patterns/repository-pattern.js';
@@ -10,6 +11,8 @@ import { EventQueue } from './queue/event.queue.js';
 import { WebhookLog } from './webhook.log.js';
 import { WebhookCounts, type WebhookStatistics } from './webhook.counts.js';
 
+/** Milliseconds that events may take to be written at the end. */
+const stopTime = 1_000;
 /** Concurrent requests to one webhook. */
 const concurrency = 8;
 /** There may be many of them at a time, and they change nothing that was pushed. */
@@ -67,9 +70,9 @@ export class Webhook {
     this.deliveries.proceed();
   }
 
-  /** Ends requests that run; what they sent is sent again. */
+  /** Ends requests that run; what they sent is sent again. A disk that hangs does not hold up the end of the server. */
   async stop(): Promise<void> {
-    await this.queue.settled();
+    await Promise.race([this.queue.settled(), sleep(stopTime, undefined, { ref: false })]);
     await this.deliveries.stop();
   }
 }

@@ -1,6 +1,5 @@
 import type { Clock } from '../../config/clock/clock.js';
 import type { WebhookSettings } from '../../config/webhooks/webhook.settings.js';
-import type { RegistryEvent } from '../event.js';
 import { messageOf } from '../formats/format.js';
 import type { EventQueue } from '../queue/event.queue.js';
 import type { Lane } from '../queue/lanes.js';
@@ -97,14 +96,14 @@ export class Deliveries {
     if (this.stopping.signal.aborted) return;
     counts.failed += 1;
     log.failed(result.reason);
-    await this.postpone(lane, event, result.retryAfter);
+    await this.postpone(lane, result.retryAfter);
   }
 
-  private async postpone(lane: Lane, event: RegistryEvent, retryAfter: number | undefined): Promise<void> {
+  private async postpone(lane: Lane, retryAfter: number | undefined): Promise<void> {
     const { queue, clock, settings } = this.place;
     if (retryAfter !== undefined) this.pausedUntil = Math.max(this.pausedUntil, clock.monotonic() + retryAfter * 1000);
     lane.attempts += 1;
-    const age = clock.now() - Date.parse(event.timestamp);
+    const age = clock.now() - (lane.files[0]?.since ?? 0);
     if (age >= settings.retryFor) {
       queue.drop('expired');
       await queue.done(lane);

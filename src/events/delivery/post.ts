@@ -79,7 +79,7 @@ export class Poster {
     });
     // One that comes after the response is of no interest any more.
     request.on('error', () => undefined);
-    const responded = once(request, 'response') as Promise<[http.IncomingMessage]>;
+    const responded = once(request, 'response', { signal }) as Promise<[http.IncomingMessage]>;
     request.end(body);
     const [response] = await responded;
     return response;

@@ -1,6 +1,7 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
+import { ForwardProxy } from '../../fakes/forward-proxy.js';
 import { Folder } from '../support/folder.js';
 import { writeKeyPair } from '../support/key-pair.js';
 import { until } from '../support/until.js';
@@ -168,6 +169,21 @@ describe('a receiver', () => {
     expect(receiver.connections).toBe(1);
     expect(hosting.mirror.log).not.toContain('planted');
     expect(receiver.received.map(({ body }) => body).join('')).not.toContain('planted');
+  });
+
+  it('behind a proxy is reached through it', async () => {
+    await using receiver = await Receiver.start();
+    await using proxy = await ForwardProxy.start({ hosts: { 'hooks.test': '127.0.0.1' } });
+    vi.stubEnv('HTTP_PROXY', proxy.url);
+    try {
+      const url = receiver.url.replace('127.0.0.1', 'hooks.test');
+      await using hosting = await notifying(url);
+      await hosting.pushImage(smallImage('a'), 'v1');
+      await receiver.until(1);
+      expect(proxy.asked).toEqual([`POST ${url}`]);
+    } finally {
+      vi.unstubAllEnvs();
+    }
   });
 
   it('with a certificate that is not trusted gets nothing', async () => {
