@@ -24,7 +24,13 @@ describe('a pushed manifest', () => {
     const body = image(['layer'], { 'x-custom': { a: [1] } });
     const digest = digestOf(body);
     const result = await registry.put('v1', body, { contentType: imageType, tags: [tag('v2'), tag('v1'), tag('v3')] });
-    expect(result).toEqual({ digest, tags: [tag('v1'), tag('v2'), tag('v3')], isNew: true });
+    expect(result).toEqual({
+      digest,
+      mediaType: imageType,
+      size: body.length,
+      tags: [tag('v1'), tag('v2'), tag('v3')],
+      isNew: true,
+    });
     for (const reference of ['v1', 'v2', 'v3', digest]) {
       const found = await registry.get(reference);
       expect(found).toMatchObject({ digest, mediaType: imageType, size: body.length, cache: 'HIT' });
