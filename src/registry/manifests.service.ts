@@ -9,6 +9,7 @@ import type { ManifestContent, ManifestHead } from './manifest.js';
 import { MirroredManifestsService } from './mirrored/mirrored-manifests.service.js';
 import { PushRights } from './push-rights.js';
 import type { PushedManifest, PutResult } from './push.js';
+import { TrafficCounts } from './statistics/traffic.counts.js';
 
 /** Manifests of repositories, by tag and by digest (end-3, end-7, end-9). */
 @Injectable()
@@ -20,6 +21,7 @@ export class ManifestsService {
     private readonly rights: PushRights,
     private readonly pushes: ManifestPushesService,
     private readonly deletions: DeletionsService,
+    private readonly traffic: TrafficCounts,
   ) {}
 
   /** @throws OciError */
@@ -35,7 +37,9 @@ export class ManifestsService {
   /** @throws OciError */
   async put(repository: RepositoryRef, reference: Reference, manifest: PushedManifest): Promise<PutResult> {
     this.rights.assert(repository);
-    return this.pushes.put(repository, reference, manifest);
+    const { pushes } = this.traffic.of(repository.namespace.toString());
+    pushes.received += manifest.body.length;
+    return pushes.ending('manifest', () => this.pushes.put(repository, reference, manifest));
   }
 
   /** Deletes a tag alone, or a manifest with its tags. @returns the tags. @throws OciError */

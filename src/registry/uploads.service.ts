@@ -7,6 +7,8 @@ import { HostedUploadsService } from './hosted/hosted-uploads.service.js';
 import { MirroredBlobsService } from './mirrored/mirrored-blobs.service.js';
 import { MountSources } from './reading/mount.sources.js';
 import { PushRights } from './push-rights.js';
+import type { PushCounts } from './statistics/push.counts.js';
+import { TrafficCounts } from './statistics/traffic.counts.js';
 import type { ChunkRange, PushBody, UploadPlace } from './push.js';
 
 /** Uploads of blobs to repositories (end-4 to end-6, end-11, end-13, end-14). */
@@ -19,6 +21,7 @@ export class UploadsService {
     private readonly mirrored: MirroredBlobsService,
     private readonly namespaces: HostedNamespaces,
     private readonly sources: MountSources,
+    private readonly traffic: TrafficCounts,
   ) {}
 
   /** Begins a session. @throws OciError */
@@ -44,7 +47,9 @@ export class UploadsService {
     client?: string,
   ): Promise<UploadPlace> {
     this.rights.assert(repository);
-    return this.uploads.append({ repository, client }, id, epoch, range, body);
+    const pushes = this.pushesOf(repository);
+    const append = () => this.uploads.append({ repository, client }, id, epoch, range, pushes.counted(body));
+    return pushes.receiving(append);
   }
 
   /**
@@ -61,13 +66,18 @@ export class UploadsService {
     client?: string,
   ): Promise<void> {
     this.rights.assert(repository);
-    return this.uploads.complete({ repository, client }, id, epoch, digest, range, body);
+    const pushes = this.pushesOf(repository);
+    const received = pushes.counted(body);
+    const complete = () => this.uploads.complete({ repository, client }, id, epoch, digest, range, received);
+    return pushes.receiving(() => pushes.ending('blob', complete));
   }
 
   /** A blob in one request. @throws OciError */
   async single(repository: RepositoryRef, digest: Digest, body: PushBody): Promise<void> {
     this.rights.assert(repository);
-    return this.uploads.single(repository, digest, body);
+    const pushes = this.pushesOf(repository);
+    const single = () => this.uploads.single(repository, digest, pushes.counted(body));
+    return pushes.receiving(() => pushes.ending('blob', single));
   }
 
   /** @throws OciError BLOB_UPLOAD_UNKNOWN, also for a session of another repository or client */
@@ -97,7 +107,13 @@ export class UploadsService {
     this.rights.assert(repository);
     const size = await (from ? this.findSource(from, digest) : this.findAnywhere(repository, digest, isVisible));
     if (size === undefined) return false;
-    return this.uploads.mount(repository, digest, size);
+    const isMounted = await this.uploads.mount(repository, digest, size);
+    if (isMounted) this.pushesOf(repository).results.blob.mounted += 1;
+    return isMounted;
+  }
+
+  private pushesOf({ namespace }: RepositoryRef): PushCounts {
+    return this.traffic.of(namespace.toString()).pushes;
   }
 
   private async findAnywhere(

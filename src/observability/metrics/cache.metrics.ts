@@ -62,6 +62,32 @@ export const cacheMetrics: readonly OfRegistry[] = [
     read: byNamespace(({ traffic }) => traffic.sent),
   },
   {
+    name: 'oci_registry_push_received_bytes_total',
+    type: 'counter',
+    help: 'Bytes of blobs and manifests received from clients that push',
+    labels: ['namespace'],
+    read: byNamespace(({ traffic }) => traffic.pushes.received),
+  },
+  {
+    name: 'oci_registry_pushes_total',
+    type: 'counter',
+    help: 'Pushes of blobs and manifests, by how they ended; refused ones are the fault of the client',
+    labels: ['namespace', 'kind', 'result'],
+    read: ({ namespaces }) =>
+      namespaces.flatMap(({ namespace, traffic }) =>
+        Object.entries(traffic.pushes.results).flatMap(([kind, results]) =>
+          Object.entries(results).map(([result, value]) => ({ labels: [namespace, kind, result], value })),
+        ),
+      ),
+  },
+  {
+    name: 'oci_registry_uploads_running',
+    type: 'gauge',
+    help: 'Requests whose blob is being received',
+    labels: ['namespace'],
+    read: byNamespace(({ traffic }) => traffic.pushes.running),
+  },
+  {
     name: 'oci_registry_upstream_received_bytes_total',
     type: 'counter',
     help: 'Bytes of manifests, blobs and lists received from upstreams',

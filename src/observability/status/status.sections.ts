@@ -78,6 +78,7 @@ export function accessSection(files: readonly AccessFileView[]): Html {
 }
 
 export function registriesSection(registries: readonly RegistryView[]): Html {
+  const hasPushes = registries.some(({ pushed }) => pushed !== undefined);
   const columns: Column[] = [
     { name: 'Registry' },
     { name: 'State' },
@@ -85,8 +86,9 @@ export function registriesSection(registries: readonly RegistryView[]): Html {
     { name: 'Hit ratio', isNumber: true },
     { name: 'Sent to clients', isNumber: true },
     { name: 'Saved', isNumber: true },
+    ...(hasPushes ? [{ name: 'Pushed', isNumber: true }] : []),
   ];
-  const rows = registries.map(({ rateLimit, hits, misses, sent, saved, ...registry }) => [
+  const rows = registries.map(({ rateLimit, hits, misses, sent, saved, pushed, ...registry }) => [
     registry.name,
     stateCell(registry),
     rateLimit === undefined
@@ -95,6 +97,7 @@ export function registriesSection(registries: readonly RegistryView[]): Html {
     ratioText(hits, hits + misses),
     sizeText(sent),
     sizeText(saved),
+    ...(hasPushes ? [pushed === undefined ? '–' : sizeText(pushed)] : []),
   ]);
   return table('registries-caption', 'Configured registries, and all others together', columns, rows);
 }
@@ -134,7 +137,16 @@ function shortDigest(digest: string): string {
   return `${algorithm}:${hex.slice(0, 12)}`;
 }
 
-export function storageSection({ used, quota }: StorageView): Html {
+export function storageSection({ hosted = [], ...storage }: StorageView): Html {
+  const quotas = hosted.map(({ repositories, used, limit }) => {
+    const label = `Quota of ${repositories}`;
+    if (used === undefined) return html`<p>${label}: ${sizeText(limit)}, not counted yet</p>`;
+    return html`<p>${label}: ${progress(label, used, limit)} (${ratioText(used, limit)})</p>`;
+  });
+  return html`${usageOf(storage)}${quotas}`;
+}
+
+function usageOf({ used, quota }: Pick<StorageView, 'used' | 'quota'>): Html {
   if (used === undefined) return html`<p>Not measured yet.</p>`;
   if (quota === undefined) return html`<p>${sizeText(used)} in use; no limit is set.</p>`;
   return html`<p>${progress('Storage in use', used, quota)} (${ratioText(used, quota)})</p>`;

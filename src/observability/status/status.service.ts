@@ -77,7 +77,13 @@ export class StatusService implements OnApplicationShutdown {
       registries,
       downloads: this.statistics.downloading.slice(0, longest).map((each) => this.download(each)),
       waitingDownloads: this.statistics.downloadGauges.waiting,
-      storage: { used: space.isMeasured ? space.bytes : undefined, quota: space.quota },
+      storage: {
+        used: space.isMeasured ? space.bytes : undefined,
+        quota: space.quota,
+        hosted: this.statistics.hostedQuotas.slice(0, longest).map(({ namespace, repositories, used, limit }) => {
+          return { repositories: `${namespace}/${repositories}`, used, limit };
+        }),
+      },
       accessFiles: this.access.files.slice(0, longest),
       repositories: this.listing && (this.listing.view ?? 'counting'),
     };
@@ -100,6 +106,7 @@ export class StatusService implements OnApplicationShutdown {
         misses: traffic.manifests.MISS + traffic.blobs.MISS,
         sent: traffic.sent,
         saved,
+        ...(traffic.pushes.received > 0 && { pushed: traffic.pushes.received }),
       };
     });
   }

@@ -60,6 +60,8 @@ export interface RegistryView {
   readonly misses: number;
   readonly sent: number;
   readonly saved: number;
+  /** Bytes received from clients that push; undefined when there are none. */
+  readonly pushed?: number;
 }
 
 export interface DownloadView {
@@ -75,6 +77,16 @@ export interface StorageView {
   /** Undefined until it has been measured. */
   readonly used: number | undefined;
   readonly quota: number | undefined;
+  /** What hosted repositories may hold. */
+  readonly hosted?: readonly HostedQuotaView[];
+}
+
+export interface HostedQuotaView {
+  /** Namespace and pattern. */
+  readonly repositories: string;
+  /** Undefined until it has been counted. */
+  readonly used: number | undefined;
+  readonly limit: number;
 }
 
 export interface AccessFileView {

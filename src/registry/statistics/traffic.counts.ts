@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { UpstreamsService } from '../../upstream/upstreams.service.js';
 import { HostedNamespaces } from '../hosted/hosted-namespaces.js';
+import { PushCounts } from './push.counts.js';
 
 /**
  * - HIT: from the store
@@ -23,6 +24,7 @@ export class NamespaceTraffic {
   readonly lists = none();
   /** Bytes of manifests, blobs and lists written to clients' connections. */
   sent = 0;
+  readonly pushes = new PushCounts();
 }
 
 /** Label of all unconfigured namespaces: requests must not add time series (P17). */
