@@ -2,6 +2,7 @@
 import 'reflect-metadata';
 import { ServerSettings } from '../src/config/server.settings.js';
 import { AccessSettings } from '../src/config/access/access.settings.js';
+import { ClientCertificateSettings } from '../src/config/access/certificate.settings.js';
 import { IssuerSettings } from '../src/config/access/issuer.settings.js';
 import { LimitSettings } from '../src/config/access/limit.settings.js';
 import { AccessRuleSettings } from '../src/config/access/rule.settings.js';
@@ -101,6 +102,10 @@ ${keys(settingsOf(AccessRuleSettings))}
 ### Entries of \`issuers\`
 
 ${keys(settingsOf(IssuerSettings))}
+
+### Keys of \`client_certificates\`
+
+${keys(settingsOf(ClientCertificateSettings))}
 
 ### Entries of \`limits\`
 

@@ -1,4 +1,5 @@
 import { Inject, Injectable, Logger, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
+import type { TLSSocket } from 'node:tls';
 import { readAccess } from '../config/access/access-file.js';
 import type { AccessSettings } from '../config/access/access.settings.js';
 import type { Right } from '../config/access/rule.settings.js';
@@ -39,6 +40,8 @@ export class AccessService implements OnModuleInit, OnApplicationShutdown {
   /** Undefined where the settings came without a file. */
   private readonly file: WatchedFile<AccessPolicy> | undefined;
   private readonly listeners: ((settings: AccessSettings) => void)[] = [];
+  private authoritiesListener: (pem: string | undefined) => void = () => undefined;
+  private authorities: string | undefined;
   private current: AccessPolicy | undefined;
   private timer: NodeJS.Timeout | undefined;
 
@@ -100,6 +103,9 @@ export class AccessService implements OnModuleInit, OnApplicationShutdown {
     await this.file?.look();
     this.adopt();
     await Promise.all((this.current?.files ?? []).map((file) => file.look()));
+    const pem = this.current?.authenticator.certificates?.authorities?.pem;
+    if (pem !== this.authorities) this.authoritiesListener(pem);
+    this.authorities = pem;
     const rejected = this.files.filter((file) => file.rejected);
     if (rejected.length === 0) return `the access file and those that it names are in use: ${this.files.length}`;
     const lines = rejected.map(({ path, rejected: { reason } = { reason: '' } }) => `${path}: ${reason}`);
@@ -122,6 +128,17 @@ export class AccessService implements OnModuleInit, OnApplicationShutdown {
     return this.current;
   }
 
+  /** Whether a connection has a certificate, accepted or not. */
+  hasCertificate(tls: TLSSocket | undefined): boolean {
+    const { certificates } = this.policy.authenticator;
+    return tls !== undefined && certificates?.subjectOf(tls) !== undefined;
+  }
+
+  /** @param listener gets the CAs of client certificates in PEM, now and when they change; undefined for none */
+  onClientAuthorities(listener: (pem: string | undefined) => void): void {
+    this.authoritiesListener = listener;
+  }
+
   get isAudited(): boolean {
     return this.policy.audit.isOn;
   }
@@ -137,12 +154,15 @@ export class AccessService implements OnModuleInit, OnApplicationShutdown {
 
   /**
    * Who sent a request. Tokens of this server are checked without I/O.
-   * @param headers its Authorization headers. @param address of the client.
+   * @param headers its Authorization headers. @param client its address, and its connection if that is TLS
    * @throws SignInRefused
    */
-  async signIn(headers: readonly string[], address: string): Promise<SignedIn> {
+  async signIn(
+    headers: readonly string[],
+    { address, tls }: Pick<ClientRequest, 'tls'> & Pick<ClientOrigin, 'address'>,
+  ): Promise<SignedIn> {
     const credentials = readAuthorization(headers);
-    if (credentials.kind === 'none') return { identity: anonymous };
+    if (credentials.kind === 'none') return this.policy.authenticator.signInBySocket(tls);
     if (credentials.kind === 'malformed') throw new SignInRefused('malformed');
     try {
       if (credentials.kind === 'token') return await this.signInByToken(credentials.token.reveal());
@@ -151,7 +171,8 @@ export class AccessService implements OnModuleInit, OnApplicationShutdown {
       const isUnknown = error instanceof SignInRefused && error.reason === 'credentials';
       // Docker sends the password of Docker Hub to its mirrors.
       const isForgiven = isUnknown && credentials.kind === 'password';
-      if (isForgiven && this.policy.settings.unknownCredentials === 'anonymous') return { identity: anonymous };
+      if (isForgiven && this.policy.settings.unknownCredentials === 'anonymous')
+        return this.policy.authenticator.signInBySocket(tls);
       throw error;
     }
   }

@@ -1,7 +1,7 @@
 import { limitKinds, type LimitKind } from './limits/rate.limits.js';
 
 /** Files whose changes count while the server runs. */
-export const fileKinds = ['access', 'users', 'robots', 'token_keys', 'issuer_keys', 'issuer_ca'] as const;
+export const fileKinds = ['access', 'users', 'robots', 'token_keys', 'issuer_keys', 'issuer_ca', 'client_ca'] as const;
 export type FileKind = (typeof fileKinds)[number];
 
 /** Plain counts since the start, read on each scrape. Their keys are fixed, so that no request adds one. */

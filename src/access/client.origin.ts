@@ -1,17 +1,21 @@
 import type { IncomingHttpHeaders } from 'node:http';
+import type { TLSSocket } from 'node:tls';
 import { Networks } from '../config/values/networks.js';
 import { parseOrigin } from '../config/values/origin.js';
 
 /** What a connection and its request say of a client. */
 export interface ClientRequest {
   readonly remoteAddress: string | undefined;
-  readonly isEncrypted: boolean;
+  /** Of the connection, where this server does TLS. */
+  readonly tls: TLSSocket | undefined;
   readonly headers: IncomingHttpHeaders;
 }
 
 /** Where a request comes from, and under which origin its client knows this server. */
 export interface ClientOrigin {
   readonly address: string;
+  /** The client's own connection, where that is TLS. */
+  readonly tls: TLSSocket | undefined;
   /** As `https://registry.example.com`. */
   readonly origin: string;
 }
@@ -32,15 +36,17 @@ export class ClientOrigins {
     this.hasProxies = trustedProxies.length > 0;
   }
 
-  of({ remoteAddress = '', isEncrypted, headers }: ClientRequest): ClientOrigin {
+  of({ remoteAddress = '', tls, headers }: ClientRequest): ClientOrigin {
     const isForwarded = this.hasProxies && this.proxies.has(remoteAddress);
     const address = isForwarded ? this.forwardedFor(remoteAddress, headers['x-forwarded-for']) : remoteAddress;
     const { publicUrl } = this;
     return {
       address,
+      // A proxy's certificate is not its clients'.
+      tls: isForwarded ? undefined : tls,
       // Only challenges need it.
       get origin() {
-        return publicUrl ?? originBy(headers, isForwarded, isEncrypted);
+        return publicUrl ?? originBy(headers, isForwarded, tls !== undefined);
       },
     };
   }

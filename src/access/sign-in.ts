@@ -5,6 +5,8 @@ export interface SignedIn {
   readonly identity: Identity;
   /** Where the identity comes from: `htpasswd`, `robots`, the URL of an issuer; undefined when anonymous. */
   readonly issuer?: string;
+  /** Why the certificate of the connection does not count: a code of OpenSSL. */
+  readonly problem?: string;
   /** Of the token that the request bears. */
   readonly tokenId?: string;
   /** What the token was issued for; undefined when the credentials have no such limit. */

@@ -1,6 +1,7 @@
 import type { INestApplicationContext } from '@nestjs/common';
 import type { FastifyInstance } from 'fastify';
 import type { Server as TlsServer } from 'node:tls';
+import { AccessService } from '../access/access.service.js';
 import type { KeyPair, KeyPairFiles } from '../config/key-pair.js';
 import { BodyMemory } from '../config/memory/body.memory.js';
 import { ServerSettings } from '../config/server.settings.js';
@@ -40,6 +41,8 @@ export function connectionsPlugin(
     app.get(DrainService).watch(fastify);
     receiveBodies(fastify, clientTimeout);
     if (!certificate) return;
-    app.get(CertificateService).watch(server as unknown as TlsServer, certificate.files, certificate.pair);
+    const certificates = app.get(CertificateService);
+    certificates.watch(server as unknown as TlsServer, certificate.files, certificate.pair);
+    app.get(AccessService).onClientAuthorities((pem) => certificates.trustClients(pem));
   };
 }

@@ -8,5 +8,7 @@ export function accessWarnings({ access, server, upstreams, hosted }: Settings):
   const hostedNames = hosted.map(({ namespace }) => namespace);
   const mirrored = ['docker.io', server.defaultNamespace, ...configured].filter((name) => !hostedNames.includes(name));
   const mirrorsUnknown = server.unknownNamespaces === 'mirror' || server.allowNamespaces.length > 0;
-  return warningsOf(access, { hosted: hostedNames, mirrored, mirrorsUnknown });
+  const isIdle = access.clientCertificates && server.tlsCert === undefined;
+  const own = isIdle ? ['access.client_certificates: has no effect without --tls-cert and --tls-key'] : [];
+  return [...own, ...warningsOf(access, { hosted: hostedNames, mirrored, mirrorsUnknown })];
 }

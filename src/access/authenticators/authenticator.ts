@@ -1,10 +1,12 @@
 import type { AccessSettings } from '../../config/access/access.settings.js';
+import type { TLSSocket } from 'node:tls';
 import type { Credentials } from '../authorization.js';
 import { watch } from '../files/reuse.js';
 import type { FileContext, WatchedFile } from '../files/watched.file.js';
 import { anonymous, isAnonymous, userIdentity, type Identity } from '../rules/identity.js';
 import { SignInRefused, type SignedIn } from '../sign-in.js';
 import { Attempts } from './attempts.js';
+import { ClientCertificates } from './client.certificates.js';
 import { parseHtpasswd, type Users } from './htpasswd.js';
 import { IssuerTokens } from './issuer.tokens.js';
 import { PasswordVerifier } from './password.verifier.js';
@@ -17,6 +19,7 @@ export class Authenticator {
   private readonly users: WatchedFile<Users> | undefined;
   private readonly robots: WatchedFile<ReadonlyMap<string, Robot>> | undefined;
   private readonly issuers: IssuerTokens;
+  readonly certificates: ClientCertificates | undefined;
   private readonly passwords: PasswordVerifier;
   private readonly attempts: Attempts;
   private readonly groups: AccessSettings['groups'];
@@ -31,6 +34,8 @@ export class Authenticator {
     this.users = watch('users', settings?.usersFile, parseHtpasswd, context, previous?.users);
     this.robots = watch('robots', settings?.robotsFile, parseRobots, context, previous?.robots);
     this.issuers = new IssuerTokens(settings?.issuers ?? [], context, previous?.issuers);
+    const certificates = settings?.clientCertificates;
+    this.certificates = certificates && new ClientCertificates(certificates, context, previous?.certificates);
     this.passwords = previous?.passwords ?? new PasswordVerifier(monotonic);
     this.attempts = previous?.attempts ?? new Attempts(monotonic);
     this.groups = settings?.groups ?? {};
@@ -38,11 +43,11 @@ export class Authenticator {
 
   /** Reads the files for the first time. @throws Error that names the file */
   async load(): Promise<void> {
-    await Promise.all([this.users?.read(), this.robots?.read(), this.issuers.load()]);
+    await Promise.all([this.users?.read(), this.robots?.read(), this.issuers.load(), this.certificates?.file.read()]);
   }
 
   get files(): readonly WatchedFile<unknown>[] {
-    return [...[this.users ?? [], this.robots ?? []].flat(), ...this.issuers.files];
+    return [...[this.users ?? [], this.robots ?? [], this.certificates?.file ?? []].flat(), ...this.issuers.files];
   }
 
   /** @throws SignInRefused */
@@ -61,11 +66,23 @@ export class Authenticator {
   }
 
   /**
+   * Who a connection without credentials is of: whom its certificate names, otherwise anonymous.
+   * @param socket undefined where there is no TLS
+   */
+  signInBySocket(socket: TLSSocket | undefined): SignedIn {
+    const found = socket && this.certificates?.subjectOf(socket);
+    if (!found) return { identity: anonymous };
+    if ('problem' in found) return { identity: anonymous, problem: found.problem };
+    return { identity: this.certified({ subject: found.subject, groups: [], claims: {} }), issuer: 'certificate' };
+  }
+
+  /**
    * Who the subject of a token is now, without I/O; undefined when there is no such user, robot or issuer any more.
    * @param from where the identity comes from
    */
   refresh(identity: Identity, from: string): Identity | undefined {
     if (isAnonymous(identity)) return anonymous;
+    if (from === 'certificate') return this.certificates && this.certified(identity);
     const colon = identity.subject.indexOf(':');
     const [kind, name] = [identity.subject.slice(0, colon), identity.subject.slice(colon + 1)];
     if (kind === 'user')
@@ -73,6 +90,12 @@ export class Authenticator {
     if (kind !== 'robot') return this.issuers.has(from) ? identity : undefined;
     const robot = this.robots?.peek()?.get(name);
     return robot && !hasExpired(robot, this.context.clock.now()) ? identity : undefined;
+  }
+
+  /** With the groups of the access file, for a user. */
+  private certified(identity: Identity): Identity {
+    const [, user] = /^user:(.*)$/s.exec(identity.subject) ?? [];
+    return user === undefined ? identity : userIdentity(user, this.groups);
   }
 
   private async signInRobot(name: string, secret: string, address: string): Promise<SignedIn> {

@@ -62,16 +62,23 @@ function ofPlaceholders(
   return hasClaims && issuers.length === 0 ? [...warnings, 'claims are never filled: there is no issuer'] : warnings;
 }
 
-function ofIdentity(who: string, { usersFile, robotsFile, groups, issuers }: AccessSettings): string[] {
+function ofIdentity(
+  who: string,
+  { usersFile, robotsFile, groups, issuers, clientCertificates: certificates }: AccessSettings,
+): string[] {
   if ((everybody as readonly string[]).includes(who)) return [];
   const kind = who.slice(0, who.indexOf(':'));
   const name = who.slice(kind.length + 1);
   const isNobody = (reason: string) => [`${who} is nobody: ${reason}`];
-  if (kind === 'user') return usersFile === undefined ? isNobody('there is no users_file') : [];
+  const isCertified = certificates?.identity.startsWith('user:') === true;
+  if (kind === 'user') return usersFile === undefined && !isCertified ? isNobody('there is no users_file') : [];
   if (kind === 'robot') return robotsFile === undefined ? isNobody('there is no robots_file') : [];
   if (kind === 'group') {
     const isGiven = name.includes('*') || Object.hasOwn(groups, name) || issuers.some(({ groupsClaim }) => groupsClaim);
     return isGiven ? [] : isNobody('there is no such group');
   }
-  return issuers.some(({ identity }) => identity.startsWith(`${kind}:`)) ? [] : isNobody(`no issuer gives ${kind}:`);
+  const isGiven = [...issuers, ...(certificates ? [certificates] : [])].some(({ identity }) =>
+    identity.startsWith(`${kind}:`),
+  );
+  return isGiven ? [] : isNobody(`no issuer gives ${kind}:`);
 }

@@ -80,6 +80,13 @@ rules:
     ['rules: [', 'is not valid YAML'],
     ['rules: text', 'must be a list of maps'],
     ['users_file: x', 'access.rules: missing'],
+    [`rules: [${rule}]\nclient_certificates: []`, 'access.client_certificates: a list: must be a map'],
+    [`rules: [${rule}]\nclient_certificates: {}`, 'access.client_certificates.ca_file: missing'],
+    [
+      `rules: [${rule}]\nclient_certificates: { ca_file: a, identity: 'robot:{cn}' }`,
+      'must be a kind other than group, robot',
+    ],
+    [`rules: [${rule}]\nclient_certificates: { ca_file: a, identity: 'k:{ou}' }`, 'with {cn}, {dns}, {email} or {uri}'],
     [`rules: [${rule}]\nlimits: [{ who: [anonymous] }]`, 'access.limits[0]: a map: must have pulls, pushes or bytes'],
     [
       `rules: [${rule}]\nlimits: [{ who: [anonymous], pulls: 5 }]`,

@@ -5,6 +5,7 @@ import { validateSettings, type Values } from '../validation/validation.js';
 import { yamlProblem } from '../validation/yaml-problem.js';
 import { AccessSettings } from './access.settings.js';
 import { IssuerSettings } from './issuer.settings.js';
+import { ClientCertificateSettings } from './certificate.settings.js';
 import { LimitSettings } from './limit.settings.js';
 import { AccessRuleSettings } from './rule.settings.js';
 
@@ -19,10 +20,27 @@ export function readAccess(yaml: string): AccessSettings {
   problems.push(...found);
   value.rules = readList(AccessRuleSettings, values.rules, 'access.rules', problems);
   value.issuers = readList(IssuerSettings, values.issuers, 'access.issuers', problems);
+  const certificates = readMap(
+    ClientCertificateSettings,
+    values.client_certificates,
+    'access.client_certificates',
+    problems,
+  );
+  if (certificates) value.clientCertificates = certificates;
   value.limits = readList(LimitSettings, values.limits, 'access.limits', problems);
   problems.push(...withoutAmount(values.limits), ...repeated(value.issuers));
   if (problems.length > 0) throw new ConfigurationError(problems);
   return value;
+}
+
+/** Anything but a map has been reported by the rule of its setting. */
+function readMap<T extends object>(
+  type: new () => T,
+  entry: unknown,
+  path: string,
+  problems: Problem[],
+): T | undefined {
+  return readList(type, entry === undefined ? [] : [entry], path, problems, () => path)[0];
 }
 
 function repeated(issuers: readonly IssuerSettings[]): Problem[] {
@@ -59,11 +77,17 @@ function parseMap(yaml: string): Values {
 }
 
 /** Entries that are no maps have been reported by the rule of their list. */
-function readList<T extends object>(type: new () => T, entries: unknown, path: string, problems: Problem[]): T[] {
+function readList<T extends object>(
+  type: new () => T,
+  entries: unknown,
+  path: string,
+  problems: Problem[],
+  at = (index: number) => `${path}[${index}]`,
+): T[] {
   const isMap = (entry: unknown): entry is Values => typeof entry === 'object' && entry !== null;
   if (!Array.isArray(entries) || !entries.every(isMap)) return [];
   return entries.map((entry, index) => {
-    const { value, problems: found } = validateSettings(type, entry, (name) => `${path}[${index}].${name}`);
+    const { value, problems: found } = validateSettings(type, entry, (name) => `${at(index)}.${name}`);
     problems.push(...found);
     return value;
   });

@@ -1,8 +1,9 @@
 import { IsOptional } from 'class-validator';
-import { AreMaps, AreNetworks, IsOneOf, IsOrigin, IsText } from '../validation/rules.js';
+import { AreMaps, AreNetworks, IsMap, IsOneOf, IsOrigin, IsText } from '../validation/rules.js';
 import { parseList, Setting } from '../validation/setting.decorator.js';
 import { AreGroups } from './validation.js';
 import type { IssuerSettings } from './issuer.settings.js';
+import type { ClientCertificateSettings } from './certificate.settings.js';
 import type { LimitSettings } from './limit.settings.js';
 import type { AccessRuleSettings } from './rule.settings.js';
 
@@ -64,6 +65,15 @@ export class AccessSettings {
   })
   @AreMaps()
   issuers: IssuerSettings[] = [];
+
+  @Setting({
+    name: 'client_certificates',
+    description:
+      'certificates of clients that count in place of credentials, where this server does TLS; none unless set',
+  })
+  @IsOptional()
+  @IsMap()
+  clientCertificates?: ClientCertificateSettings;
 
   @Setting({
     name: 'limits',

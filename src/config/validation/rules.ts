@@ -193,6 +193,9 @@ export const AreMaps = () =>
       value.every((entry) => typeof entry === 'object' && entry !== null && !Array.isArray(entry)),
   );
 
+export const IsMap = () =>
+  rule('isMap', 'must be a map', (value) => typeof value === 'object' && value !== null && !Array.isArray(value));
+
 /** @param none a keyword that disables listening. */
 export const IsListenAddress = (none?: string) =>
   rule(

@@ -36,6 +36,7 @@ export function accessPlugin(app: INestApplicationContext) {
 interface Client {
   readonly address: string;
   readonly origin: string;
+  readonly tls: TLSSocket | undefined;
 }
 
 class AccessHook {
@@ -70,7 +71,8 @@ class AccessHook {
   /** Whether nothing has to be known of who sent it. Replicas decide nothing for clients: they have proved the cluster's key. */
   private isFree(right: RouteRight, request: FastifyRequest): boolean {
     // Its guard asks who it is.
-    if (right === 'own-guard') return authorizationOf(request).length === 0;
+    if (right === 'own-guard')
+      return authorizationOf(request).length === 0 && !this.access.hasCertificate(clientRequestOf(request).tls);
     if (right === 'public') return request.routeOptions.url !== '/';
     const isPull = typeof right === 'object' && right.right === 'pull';
     return isPull && this.requesters.hasProof(request);
@@ -79,7 +81,7 @@ class AccessHook {
   private async signIn(request: FastifyRequest, client: Client): Promise<SignedIn> {
     const headers = authorizationOf(request);
     try {
-      return await this.access.signIn(headers, client.address);
+      return await this.access.signIn(headers, client);
     } catch (error) {
       if (!(error instanceof SignInRefused)) throw error;
       throw this.refusalOf(error, request, client);
@@ -89,7 +91,7 @@ class AccessHook {
   /** Credentials of another kind, as the admin token, are no error where something else may accept them. */
   private async trySignIn(request: FastifyRequest, client: Client): Promise<SignedIn> {
     try {
-      return await this.access.signIn(authorizationOf(request), client.address);
+      return await this.access.signIn(authorizationOf(request), client);
     } catch (error) {
       if (error instanceof SignInRefused) return { identity: anonymous };
       throw error;
@@ -128,7 +130,7 @@ class AccessHook {
     if (right === 'credentials') {
       // Docker asks here what it needs to sign in with, and never again.
       const isNone = readAuthorization(authorizationOf(request)).kind === 'none';
-      if (isNone) throw this.challenge('authentication required', client);
+      if (isNone && isAnonymous(signedIn.identity)) throw this.challenge(requiredOf(signedIn), client);
     } else if (typeof right === 'object') return this.assertRight(right.right, repositoryOf(request), signedIn, client);
     return undefined;
   }
@@ -142,7 +144,7 @@ class AccessHook {
     // Its token was issued for less: the client gets one for this.
     if (isPermitted || (isAnonymous(identity) && scopes !== undefined))
       throw this.challenge('the token is not for this', client, scope, 'insufficient_scope');
-    if (isAnonymous(identity)) throw this.challenge('authentication required', client, scope);
+    if (isAnonymous(identity)) throw this.challenge(requiredOf(signedIn), client, scope);
     throw new OciError('DENIED', `${identity.subject} may not ${right} ${repository.toString()}`);
   }
 
@@ -175,6 +177,12 @@ class AccessHook {
   }
 }
 
+/** A certificate that does not count is no error; whoever expects it to count needs to know why. */
+function requiredOf({ problem }: SignedIn): string {
+  const reason = problem === undefined ? '' : `: the client certificate is not accepted (${problem})`;
+  return `authentication required${reason}`;
+}
+
 /** Whether a request is served to those who did not sign in, too. */
 function isOptional(right: RouteRight): boolean {
   return right === 'own-guard' || right === 'public';
@@ -204,7 +212,7 @@ export function clientRequestOf({ raw }: FastifyRequest) {
   const { socket, headers } = raw;
   return {
     remoteAddress: socket.remoteAddress,
-    isEncrypted: (socket as Partial<TLSSocket>).encrypted === true,
+    tls: 'encrypted' in socket ? (socket as TLSSocket) : undefined,
     headers,
   };
 }

@@ -61,7 +61,8 @@ export class TokenController {
 
   private async signIn(request: FastifyRequest, authorization: readonly string[]): Promise<SignedIn> {
     try {
-      const signedIn = await this.access.signIn(authorization, this.access.clientOf(clientRequestOf(request)).address);
+      const client = this.access.clientOf(clientRequestOf(request));
+      const signedIn = await this.access.signIn(authorization, client);
       // A token of this server would get one for more than its own scopes, and never expire.
       if (signedIn.scopes !== undefined) throw new SignInRefused('credentials');
       return signedIn;

@@ -26,6 +26,8 @@ export class CertificateService implements OnApplicationShutdown {
   private timer: NodeJS.Timeout | undefined;
   /** Fingerprints of the pair in use, of the last one that was used or rejected, and of one that did not match since. */
   private used = '';
+  private pair: KeyPair | undefined;
+  private clientAuthorities: string | undefined;
   private settled = '';
   private suspect = '';
 
@@ -33,6 +35,7 @@ export class CertificateService implements OnApplicationShutdown {
   watch(server: Server, files: KeyPairFiles, pair: KeyPair): void {
     this.server = server;
     this.files = files;
+    this.pair = pair;
     this.used = this.settled = fingerprint(pair);
     this.watchFolders();
     this.interval = setInterval(() => {
@@ -50,7 +53,8 @@ export class CertificateService implements OnApplicationShutdown {
       found = fingerprint(pair);
       if (found === this.used) return this.keep(found);
       const until = checkKeyPair(pair, Date.now());
-      this.server.setSecureContext(secureOptions(pair));
+      this.server.setSecureContext(secureOptions(pair, this.clientAuthorities));
+      this.pair = pair;
       this.keep(found);
       const validity = `valid until ${new Date(until).toISOString()}`;
       this.logger.log(`serving with a new certificate, ${validity}`);
@@ -60,6 +64,19 @@ export class CertificateService implements OnApplicationShutdown {
       this.reportMismatch(found || reason, reason);
       return `the certificate was read again and cannot be used, the previous one stays: ${reason}`;
     }
+  }
+
+  /**
+   * Asks clients for certificates of these CAs from the next connection on; nobody needs to have one. A new context also
+   * ends the tickets with which clients would resume sessions that were checked with the CAs before.
+   * @param pem undefined to ask for none
+   */
+  trustClients(pem: string | undefined): void {
+    this.clientAuthorities = pem;
+    if (!this.server || !this.pair) return;
+    // Node has no call for it; both are read at each handshake.
+    Object.assign(this.server, { requestCert: pem !== undefined, rejectUnauthorized: false });
+    this.server.setSecureContext(secureOptions(this.pair, pem));
   }
 
   private keep(found: string): string {

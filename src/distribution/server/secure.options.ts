@@ -14,7 +14,11 @@ const ciphers = [
   'ECDHE-RSA-CHACHA20-POLY1305',
 ].join(':');
 
-/** Complete, because `setSecureContext` resets every option that it is not given to Node's default. */
-export function secureOptions({ cert, key }: KeyPair): TlsOptions {
-  return { cert, key, ciphers, minVersion: 'TLSv1.2', honorCipherOrder: true };
+/**
+ * Complete, because `setSecureContext` resets every option that it is not given to Node's default.
+ * @param clientAuthorities CAs of client certificates in PEM
+ */
+export function secureOptions({ cert, key }: KeyPair, clientAuthorities?: string): TlsOptions {
+  const ca = clientAuthorities === undefined ? {} : { ca: clientAuthorities };
+  return { cert, key, ...ca, ciphers, minVersion: 'TLSv1.2', honorCipherOrder: true };
 }
