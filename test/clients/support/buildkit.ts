@@ -8,12 +8,13 @@ import type { Scratch } from './scratch.js';
 export class BuildKit {
   private constructor(
     private readonly scratch: Scratch,
-    private readonly environment: Environment,
+    /** Where it finds credentials. */
+    readonly environment: Environment,
   ) {}
 
   static async open(scratch: Scratch, containerd: ContainerdDaemon): Promise<BuildKit> {
     const folder = await scratch.folder('buildkit');
-    const buildkit = new BuildKit(scratch, { HOME: folder, DOCKER_CONFIG: scratch.file('no-docker') });
+    const buildkit = new BuildKit(scratch, { HOME: folder, DOCKER_CONFIG: folder });
     const worker = ['--oci-worker=false', '--containerd-worker=true', '--containerd-worker-addr', containerd.socket];
     const store = ['--containerd-worker-snapshotter', 'native', '--containerd-worker-net', 'host'];
     const place = ['--addr', buildkit.address, '--root', scratch.file('buildkit/root')];

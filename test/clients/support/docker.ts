@@ -5,6 +5,7 @@ import type { ContainerdDaemon } from './containerd-daemon.js';
 import { statusOf } from './http.js';
 import type { Image } from './images.js';
 import type { Mirror } from './mirror.js';
+import type { Account } from './private-server.js';
 import { Daemon, run } from './process.js';
 import type { Scratch } from './scratch.js';
 
@@ -20,7 +21,11 @@ export class DockerEngine implements Client {
   ) {}
 
   static open(scratch: Scratch, mirror: Mirror): Promise<DockerEngine> {
-    return DockerEngine.start(scratch, { 'registry-mirrors': [mirror.url] });
+    return DockerEngine.mirrored(scratch, mirror.url);
+  }
+
+  static mirrored(scratch: Scratch, url: string): Promise<DockerEngine> {
+    return DockerEngine.start(scratch, { 'registry-mirrors': [url] });
   }
 
   /** One that pushes to a registry on this host, without a mirror. */
@@ -56,6 +61,20 @@ export class DockerEngine implements Client {
     return digests.split('\n').map((reference) => reference.slice(reference.indexOf('@') + 1));
   }
 
+  async login(address: string, { username, password }: Account): Promise<void> {
+    await this.docker('login', '--username', username, '--password', password, address);
+  }
+
+  /** What login does after it has asked the registry. */
+  async writeDown(registry: string, { username, password }: Account): Promise<void> {
+    const auth = Buffer.from(`${username}:${password}`).toString('base64');
+    await writeFile(this.scratch.file('docker/config.json'), JSON.stringify({ auths: { [registry]: { auth } } }));
+  }
+
+  async logout(address: string): Promise<void> {
+    await this.docker('logout', address);
+  }
+
   async load(archive: string): Promise<void> {
     await this.docker('load', '--quiet', '--input', archive);
   }
@@ -71,9 +90,11 @@ export class DockerEngine implements Client {
     await this.docker('push', '--quiet', other);
   }
 
-  /** Pulls what it has forgotten. @returns its digests */
+  /** Pulls what it has forgotten, or never had. @returns its digests */
   async pullAgain(name: string): Promise<string> {
-    await this.docker('image', 'rm', '--force', name);
+    await this.docker('image', 'rm', '--force', name).catch((error: unknown) => {
+      if (!String(error).includes('No such image')) throw error;
+    });
     await this.docker('pull', '--quiet', name);
     return this.docker('image', 'inspect', '--format', '{{join .RepoDigests "\\n"}}', name);
   }
@@ -107,6 +128,12 @@ export class DockerEngine implements Client {
         ready: async () => (await statusOf({ socketPath: this.socket, path: '/_ping' })) === 200,
       },
     );
+  }
+
+  /** Another one may then be opened. */
+  async close(): Promise<void> {
+    await this.stop();
+    await this.scratch.remove(this.scratch.file('docker'));
   }
 
   private async stop(): Promise<void> {
