@@ -175,6 +175,37 @@ describe('doctor', { concurrent: true, timeout: 120_000 }, () => {
     expect(await readdir(folder.file('disk'))).toEqual([]);
   });
 
+  it('finds a queue of webhooks that cannot be written, and mistakes of their file by line', async () => {
+    await using folder = await Folder.make();
+    await using registry = await FakeRegistry.start({ auth: 'bearer', anonymous: false });
+    const hooks = (text: string, ...more: readonly string[]) =>
+      writeFile(folder.file('hooks.yaml'), text).then(() =>
+        examine(folder, signedIn(registry.host), [
+          '--webhooks-file',
+          'hooks.yaml',
+          ...more,
+          'filesystem',
+          '--root',
+          'store',
+        ]),
+      );
+    const good = '- name: ci\n  url: http://127.0.0.1:1/planted\n';
+    const { bad, results } = await hooks(good);
+    expect(bad).toEqual([]);
+    expect(results.find(({ name }) => name === 'webhooks')?.detail).toMatch(
+      /^ci; events can be kept in .*store\/events$/,
+    );
+    expect(await readdir(folder.file('store'))).not.toContain('events');
+    const { bad: blocked } = await hooks(good, '--webhooks-queue', 'upstreams.yaml/queue');
+    expect(blocked).toEqual([
+      expect.objectContaining({ name: 'webhooks', detail: expect.stringContaining('ENOTDIR') as string }),
+    ]);
+    const { bad: mistakes } = await hooks(`${good}- name: other\n  url: ftp://planted\n`);
+    expect(mistakes.map(({ detail }) => detail)).toEqual([
+      'webhooks[1].url: text: must be an http or https URL without credentials and fragment (hooks.yaml, line 4)',
+    ]);
+  });
+
   it('tells of a wrong configuration as of anything else', async () => {
     await using folder = await Folder.make();
     const { code, bad } = await examine(folder, '- {namespace: a.test, host: a.test, colour: planted}');
