@@ -17,6 +17,10 @@ export interface BrokenRoot {
   readonly reason: string;
 }
 
+export function isBroken(root: Root | BrokenRoot): root is BrokenRoot {
+  return 'reason' in root;
+}
+
 /** A repository of a source. */
 export interface Collection {
   /** Its name in the source, without a registry; undefined where the source has none. */

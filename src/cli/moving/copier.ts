@@ -106,10 +106,20 @@ export class Copier {
   private async copyChild(entry: Entry, reached: Map<string, Digest>, name: string, depth: number): Promise<void> {
     if (reached.has(entry.digest.toString())) return;
     const { digest, size } = entry;
-    const document = await this.load(entry);
+    const document = await this.loadChild(entry);
     if (size !== undefined && size !== document.body.length)
       throw new MoveError(`manifest ${digest.toString()} has ${document.body.length} bytes instead of ${size}`);
     await this.copyTree(document, reached, name, depth + 1);
+  }
+
+  /** What `docker save` writes may list platforms that the machine did not have. */
+  private async loadChild(entry: Entry): Promise<Document> {
+    try {
+      return await this.load(entry);
+    } catch (error) {
+      const isMissing = error instanceof MoveError && error.message.endsWith('is missing') && entry.platform;
+      throw isMissing ? new MoveError(`${error.message}: take the platforms that are there with --platform`) : error;
+    }
   }
 
   private async copyManifest(document: Document, name: string): Promise<void> {

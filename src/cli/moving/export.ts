@@ -1,6 +1,6 @@
 import type { RegistryClientSettings } from '../../config/registry-client.settings.js';
 import type { Platform } from '../../oci/platform.js';
-import type { Root } from './content.js';
+import { isBroken, type BrokenRoot, type Root } from './content.js';
 import { Copier } from './copier.js';
 import { parseImageName } from './image-name.js';
 import { interruptible } from './interruption.js';
@@ -8,6 +8,7 @@ import { LayoutTarget } from './layouts/layout.target.js';
 import { openWriter } from './layouts/writers.js';
 import { MoveError } from './move-error.js';
 import { MoveReport } from './move.report.js';
+import { StartError } from '../start-error.js';
 import { authorizationFor } from './registries/credentials.js';
 import { Connection } from './registries/connection.js';
 import { RegistrySource } from './registries/registry.source.js';
@@ -35,7 +36,7 @@ export function exportImages(settings: RegistryClientSettings, options: ExportOp
       await write(source, options, report, signal);
     } catch (error) {
       signal.throwIfAborted();
-      if (!(error instanceof MoveError)) throw error;
+      if (error instanceof StartError) throw error;
       report.fail(options.image, error);
     } finally {
       report.end();
@@ -53,9 +54,13 @@ async function write(
 ): Promise<void> {
   const writer = await openWriter(destination);
   try {
-    const target = new LayoutTarget(writer, source.name);
+    const target = new LayoutTarget(writer, source.mountFrom);
     const copier = new Copier(source, target, { platforms, report, signal });
-    await eachOf(source.roots(), concurrentImages, (root: Root) => copier.copy(root));
+    const take = async (root: Root | BrokenRoot) => {
+      if (isBroken(root)) report.fail(`${source.mountFrom}:${root.tag}`, new MoveError(root.reason));
+      else await copier.copy(root);
+    };
+    await eachOf(source.roots(), concurrentImages, take);
     if (report.count === 0) throw new MoveError('the repository has no tag that was asked for');
     if (!report.isWhole) throw new MoveError('nothing is written, because not everything could be read');
     await target.finish();

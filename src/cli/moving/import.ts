@@ -1,7 +1,7 @@
 import type { RegistryClientSettings } from '../../config/registry-client.settings.js';
 import type { Platform } from '../../oci/platform.js';
 import { StartError } from '../start-error.js';
-import type { BrokenRoot, Collection, Root } from './content.js';
+import { isBroken, type Collection, type Root } from './content.js';
 import { Copier } from './copier.js';
 import { parseImageName, type ImageName } from './image-name.js';
 import { interruptible } from './interruption.js';
@@ -172,10 +172,6 @@ class Importer {
 }
 
 const severalHint = 'end the destination with / to keep their names, or choose one with --tag';
-
-function isBroken(root: Root | BrokenRoot): root is BrokenRoot {
-  return 'reason' in root;
-}
 
 /** `namespace/repository[:tag]`; a namespace alone, or what ends with `/`, is a prefix. @throws StartError */
 function parseDestination(text: string): Destination {

@@ -64,22 +64,17 @@ export class MoveReport {
     this.tell(name, error instanceof RefusedMove ? 'refused' : 'failed', reason, { reason });
   }
 
-  /** Says something about the whole. */
-  note(text: string): void {
-    if (this.isJson) process.stderr.write(`${text}\n`);
-    else this.progress.print(text);
-  }
-
   /** Prints the sums. */
   end(): void {
     this.progress.end();
+    if (this.count === 0) return;
     const { images, blobs, bytes, referrers } = this;
     if (this.isJson) {
       process.stdout.write(`${JSON.stringify({ images, referrers, blobs, bytes })}\n`);
       return;
     }
     const counts = Object.entries(images).filter(([, count]) => count > 0);
-    const outcomes = counts.map(([outcome, count]) => `${count} ${outcome}`).join(', ') || 'nothing to do';
+    const outcomes = counts.map(([outcome, count]) => `${count} ${outcome}`).join(', ');
     const also = referrers === 0 ? '' : `, ${referrers} referrers`;
     this.progress.print(
       `${outcomes}${also}; ${blobs.taken} blobs with ${sizeText(bytes)} moved, ${blobs.skipped} already there`,

@@ -25,14 +25,17 @@ export async function eachOf<T>(
 ): Promise<void> {
   const failures: unknown[] = [];
   const running = new Set<Promise<void>>();
-  for await (const item of items) {
-    if (failures.length > 0) break;
-    const one = work(item)
-      .catch((error: unknown) => void failures.push(error))
-      .finally(() => running.delete(one));
-    running.add(one);
-    if (running.size >= limit) await Promise.race(running);
+  try {
+    for await (const item of items) {
+      if (failures.length > 0) break;
+      const one = work(item)
+        .catch((error: unknown) => void failures.push(error))
+        .finally(() => running.delete(one));
+      running.add(one);
+      if (running.size >= limit) await Promise.race(running);
+    }
+  } finally {
+    await Promise.all(running);
   }
-  await Promise.all(running);
   if (failures.length > 0) throw failures[0];
 }

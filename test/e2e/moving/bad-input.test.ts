@@ -20,6 +20,8 @@ const ociIndex = 'application/vnd.oci.image.index.v1+json';
 let deep: Parameters<typeof makeIndex>[0][number]['image'] = image;
 for (let depth = 0; depth < 12; depth += 1) deep = makeIndex([{ image: deep }]);
 
+const partial = makeIndex([{ image, platform: { os: 'linux', architecture: 'amd64' } }]);
+
 /** An index that lists a manifest with other content than it says. */
 const wrongChild = json({
   schemaVersion: 2,
@@ -93,6 +95,10 @@ const archives: Record<string, [files: TarFile[], reason: RegExp]> = {
   'has an index of what is not there': [
     layoutFiles([{ content: { manifest: { ...wrongChild, mediaType: ociIndex } }, tag: '1' }]),
     /manifest sha256:a+ is missing/,
+  ],
+  'has not all platforms of its index': [
+    layoutFiles([{ content: partial, tag: '1' }], { without: image.manifest.digest }),
+    /manifest sha256:\w+ is missing: take the platforms that are there with --platform/,
   ],
   'has a manifest of an unknown type': [
     layoutFiles([{ content: { manifest: { ...strange, mediaType: 'text/plain' } }, tag: '1' }]),

@@ -96,9 +96,22 @@ describe('another registry', () => {
     expect(await digestOf('two/manifests/1.0')).toBe(index.manifest.digest);
   });
 
+  it('keeps its names below a prefix', async () => {
+    expect((await run('--from', 'registry.test/team/app:arm', 'local/kept/')).code).toBe(0);
+    expect(await digestOf('kept/team/app/manifests/arm')).toBe(arm64.manifest.digest);
+  });
+
   it('that has no such image is code 1', async () => {
     const none = await run('--from', 'registry.test/team/app:none', 'local/none');
     expect([none.code, none.stdout]).toEqual([1, expect.stringContaining('team/app:none does not exist')]);
+    const some = await run(
+      '--from',
+      'registry.test/team/app:none',
+      '--from',
+      'registry.test/team/app:arm',
+      'local/some',
+    );
+    expect([some.code, some.stdout]).toEqual([1, expect.stringMatching(/^1 (?:taken|skipped), 1 failed;/m)]);
     const absent = await run('--from', 'registry.test/team/absent', 'local/none');
     expect(absent.code).toBe(1);
     const several = await run('--from', 'registry.test/team/app', 'local/none:1');

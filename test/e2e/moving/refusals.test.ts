@@ -51,8 +51,9 @@ describe('a server', () => {
 
   it('that is not there, or is none, ends the command with code 2', async () => {
     const absent = await command('import', '--server', 'http://127.0.0.1:9', folder.file('layout'), 'local/app');
-    expect([absent.code, absent.stderr]).toEqual([
+    expect([absent.code, absent.stdout, absent.stderr]).toEqual([
       2,
+      '',
       expect.stringMatching(/^cannot use the server at .*ECONNREFUSED\n$/),
     ]);
     const other = await command('export', '--server', `${hosting.url}/elsewhere`, 'local/app', folder.file('x'));

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { rm } from 'node:fs/promises';
+import { rm, symlink } from 'node:fs/promises';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { makeArtifact, makeImage, makeIndex, type FixtureContent } from '../../fixtures/images.js';
 import { Hosting } from '../push/support/hosting.js';
@@ -148,6 +148,12 @@ describe('the storage folder of registry 2 and 3', () => {
     const { code, stdout } = await run(`local/${target}`);
     expect([code, stdout]).toEqual([1, expect.stringMatching(reason)]);
     expect(await statusOf(`${target}/team/app/manifests/amd`)).toBe(404);
+  });
+
+  it('is walked without its links, which may lead in circles', async () => {
+    for (const name of ['a', 'b']) await symlink('.', `${root()}/repositories/${name}`);
+    const { code, stdout } = await run('local/circle');
+    expect([code, stdout]).toEqual([0, expect.stringMatching(/^5 taken; /m)]);
   });
 
   it('has many repositories, which cannot have one tag', async () => {

@@ -134,5 +134,7 @@ describe('what is moved in and out', () => {
       expect([code, stdout]).toEqual([1, expect.stringContaining('exists: an export begins with nothing')]);
     }
     expect(await readFile(folder.file('out.tar'))).not.toHaveLength(0);
+    const nowhere = await run('export', 'local/app:1.0', folder.file('absent/out.tar'));
+    expect([nowhere.code, nowhere.stdout]).toEqual([1, expect.stringMatching(/^failed {3}local\/app:1.0 {2}ENOENT/m)]);
   });
 });

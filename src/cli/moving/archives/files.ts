@@ -58,10 +58,11 @@ export class Folder implements Files {
     return (await this.find(name))?.isDirectory() === true;
   }
 
-  /** Names in a folder, in order; none when there is no such folder. @throws MoveError */
+  /** Folders in a folder, in order, links not among them; none when there is no such folder. @throws MoveError */
   async list(name: string): Promise<string[]> {
     try {
-      return (await readdir(join(this.path, name))).sort();
+      const entries = await readdir(join(this.path, name), { withFileTypes: true });
+      return entries.flatMap((entry) => (entry.isDirectory() ? [entry.name] : [])).sort();
     } catch (error) {
       if (isAbsent(error)) return [];
       throw new MoveError(reasonOf(error));

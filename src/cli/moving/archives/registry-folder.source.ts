@@ -53,7 +53,6 @@ export class RegistryFolderSource implements Source {
       if (!nameComponent.test(part)) continue;
       const name = parent === '' ? part : `${parent}/${part}`;
       const path = `${this.path}/repositories/${name}`;
-      if (!(await this.folder.hasFolder(path))) continue;
       if (await this.folder.hasFolder(`${path}/_manifests`)) yield name;
       yield* this.repositoriesBelow(name, depth + 1);
     }

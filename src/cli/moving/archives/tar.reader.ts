@@ -13,10 +13,12 @@ export interface TarEntry {
 }
 
 const block = 512;
-const maxEntries = 1_000_000;
+const maxEntries = 200_000;
 /** Most bytes of the headers that have long names. */
 const maxExtension = 1024 * 1024;
 const maxName = 4_096;
+/** Most characters of all names. */
+const maxNames = 64 * 1024 * 1024;
 
 const kinds: Readonly<Record<string, TarEntry['kind']>> = {
   '0': 'file',
@@ -37,7 +39,7 @@ type Extension = Partial<Record<'path' | 'linkpath' | 'size' | 'sparse', string>
  */
 export async function* readEntries(file: FileHandle, length: number): AsyncGenerator<TarEntry> {
   let next: Extension = {};
-  for (let position = 0, count = 0; position < length; count += 1) {
+  for (let position = 0, count = 0, names = 0; position < length; count += 1) {
     const header = await read(file, position, block, length);
     if (header.every((byte) => byte === 0)) return;
     if (count > maxEntries) throw new MoveError(`the archive has more than ${maxEntries} entries`);
@@ -57,7 +59,10 @@ export async function* readEntries(file: FileHandle, length: number): AsyncGener
       next = { ...next, ...(type === 'x' ? paxOf(body) : type === 'L' ? { path: text } : { linkpath: text }) };
       continue;
     }
-    yield entryOf(header, type, next, offset, size);
+    const entry = entryOf(header, type, next, offset, size);
+    names += entry.name.length + entry.target.length;
+    if (names > maxNames) throw new MoveError('the archive has names of more than 64 MiB');
+    yield entry;
     next = {};
   }
 }

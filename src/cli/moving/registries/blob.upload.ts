@@ -11,6 +11,8 @@ const maxAttempts = 6;
 /** Looks for a blob that the server has just fetched: it is there a moment after its last byte. */
 const mountAttempts = 20;
 const mountInterval = 100;
+/** Milliseconds without a byte while the server takes a large blob: its storage may be busy with a part of it. */
+const appendTimeout = 120_000;
 /** Milliseconds for the end of an upload that failed. */
 const cancelTimeout = 5_000;
 
@@ -82,7 +84,7 @@ export class BlobUpload {
   private async append(location: string, body: AsyncIterable<Uint8Array>, offset: number, size: number) {
     const range = offset === 0 ? {} : { 'content-range': `${offset}-${size - 1}` };
     const headers = { ...octets, ...range, 'content-length': size - offset };
-    return locationOf(await this.connection.call('PATCH', location, { headers, body, timeout: commitTimeout }));
+    return locationOf(await this.connection.call('PATCH', location, { headers, body, timeout: appendTimeout }));
   }
 
   /** Ends an upload, which the server would do after a day. @param response that began it. */

@@ -4,8 +4,9 @@ import { readJson } from '../../../oci/json/json.js';
 import { parseNextLink } from '../../../oci/link.js';
 import { isObject, maxManifestBytes } from '../../../oci/manifest.js';
 import { acceptManifests } from '../../../oci/media-type.js';
+import { Namespace } from '../../../oci/namespace.js';
 import { matchesPattern } from '../../../oci/patterns/pattern.js';
-import type { Collection, Root, Source } from '../content.js';
+import type { BrokenRoot, Collection, Root, Source } from '../content.js';
 import { entriesOf, type Entry, type RawManifest } from '../documents.js';
 import { MoveError } from '../move-error.js';
 import type { ImageName } from '../image-name.js';
@@ -31,7 +32,7 @@ export class RegistrySource implements Source, Collection {
     private readonly image: ImageName,
     private readonly patterns: readonly string[],
   ) {
-    this.name = image.path;
+    this.name = withoutRegistry(image.path);
     this.mountFrom = image.path;
     this.path = `/v2/${image.path}`;
   }
@@ -44,10 +45,10 @@ export class RegistrySource implements Source, Collection {
     return Promise.resolve();
   }
 
-  async *roots(): AsyncGenerator<Root> {
+  async *roots(): AsyncGenerator<Root | BrokenRoot> {
     const { tag, digest } = this.image;
     if (digest) yield { digest, tag };
-    else for (const each of tag === undefined ? await this.chosenTags() : [tag]) yield await this.rootOf(each);
+    else for (const each of tag === undefined ? await this.chosenTags() : [tag]) yield await this.foundOf(each);
   }
 
   async manifest({ digest }: Pick<Root, 'digest'>): Promise<RawManifest> {
@@ -121,12 +122,22 @@ export class RegistrySource implements Source, Collection {
     return tags.filter((tag) => companionTag.exec(tag)?.[1] === digest.hex);
   }
 
+  /** A tag may have gone since it was listed. */
+  private async foundOf(tag: string): Promise<Root | BrokenRoot> {
+    try {
+      return await this.rootOf(tag);
+    } catch (error) {
+      if (error instanceof MoveError) return { tag, reason: error.message };
+      throw error;
+    }
+  }
+
   private async rootOf(tag: string): Promise<Root> {
     const headers = { accept: acceptManifests };
     const path = `${this.path}/manifests/${tag}`;
     const response = await this.connection.call('HEAD', path, { headers, expected: [404] });
     const digest = Digest.find(String(response.headers['docker-content-digest']));
-    if (response.statusCode === 404 || !digest) throw new MoveError(`${this.name}:${tag} does not exist`);
+    if (response.statusCode === 404 || !digest) throw new MoveError(`${this.mountFrom}:${tag} does not exist`);
     return { digest, tag };
   }
 
@@ -148,7 +159,7 @@ export class RegistrySource implements Source, Collection {
       const page = readJson(body, { fields: { tags: { items: 'value', max: maxTags } } });
       const listed = isObject(page) && Array.isArray(page.tags) ? (page.tags as unknown[]) : [];
       for (const tag of listed) if (typeof tag === 'string') tags.add(tag);
-      if (tags.size > maxTags) throw new MoveError(`${this.name} has more than ${maxTags} tags`);
+      if (tags.size > maxTags) throw new MoveError(`${this.mountFrom} has more than ${maxTags} tags`);
       path = nextPage(response, path);
     }
     return [...tags];
@@ -177,6 +188,11 @@ export class RegistrySource implements Source, Collection {
 }
 
 const referrerShape = { fields: { mediaType: 'value', digest: 'value', size: 'value' } } as const;
+
+function withoutRegistry(path: string): string {
+  const slash = path.indexOf('/');
+  return slash !== -1 && Namespace.looksLikeHost(path.slice(0, slash)) ? path.slice(slash + 1) : path;
+}
 
 function nextPage(response: IncomingMessage, path: string): string | undefined {
   const next = parseNextLink(String(response.headers.link ?? ''));
