@@ -66,7 +66,7 @@ export function readDocument({ body, mediaType }: RawManifest, digest: Digest): 
     const named = entriesOf(index ? document.manifests : [document.config, ...listOf(document.layers)]);
     // BuildKit's cache is an index of layers.
     const isBlob = ({ mediaType: type }: Entry) => index && type !== undefined && !isManifest(type);
-    const known = new Set(parsed.blobs.map(String));
+    const known = new Set(parsed.blobs.map((each) => each.digest.toString()));
     const blobs = index
       ? named.filter(isBlob)
       : [...named, ...entriesOf(document.blobs)].filter((each) => known.has(each.digest.toString()));
