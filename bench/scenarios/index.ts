@@ -8,6 +8,7 @@ import { manifestByDigest, manifestByTag } from './stored/manifest.js';
 import { manyPulls } from './pulls/many-pulls.js';
 import { mixedPulls } from './pulls/mixed-pulls.js';
 import { outage } from './outage.js';
+import { hostedTag } from './pushes/hosted-tag.js';
 import { pushBlobs, pushImages, pushMemory, s3PushBlobs, s3PushImages } from './pushes/push.js';
 import { ready } from './ready.js';
 import { s3Cold, s3ColdPaced } from './s3/s3-cold.js';
@@ -43,5 +44,6 @@ export const scenarios: readonly Scenario[] = [
   s3PushBlobs,
   s3PushImages,
   access,
+  hostedTag,
   endurance,
 ];

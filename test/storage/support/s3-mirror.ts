@@ -2,6 +2,7 @@ import type { AddressInfo } from 'node:net';
 import { Writable } from 'node:stream';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { createApp } from '../../../src/app.factory.js';
+import { HostedSettings } from '../../../src/config/hosted/hosted.settings.js';
 import { ServerSettings } from '../../../src/config/server.settings.js';
 import type { S3Settings } from '../../../src/config/storage.settings.js';
 import { UpstreamSettings } from '../../../src/config/upstream.settings.js';
@@ -21,6 +22,7 @@ export class S3Mirror implements AsyncDisposable {
     registry: FakeRegistry,
     server: Partial<ServerSettings> = {},
     behaviour: Partial<UpstreamSettings> = {},
+    hosted: readonly string[] = [],
   ) {
     const lines: string[] = [];
     const log = new Writable({
@@ -34,7 +36,7 @@ export class S3Mirror implements AsyncDisposable {
       server: Object.assign(new ServerSettings(), server),
       storage,
       upstreams: [Object.assign(new UpstreamSettings(), upstream)],
-      hosted: [],
+      hosted: hosted.map((namespace) => Object.assign(new HostedSettings(), { namespace })),
     };
     const app = await createApp(settings, { log });
     await app.listen(0, '127.0.0.1');
@@ -49,6 +51,11 @@ export class S3Mirror implements AsyncDisposable {
   /** @param path below `/v2/registry.test/`. */
   urlOf(path: string): string {
     return `${this.origin}/v2/registry.test/${path}`;
+  }
+
+  /** @param path below `/v2/`. */
+  addressOf(path: string): string {
+    return `${this.origin}/v2/${path}`;
   }
 
   /** Waits until nothing is downloaded, and everything that was is stored. */
