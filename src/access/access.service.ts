@@ -162,19 +162,33 @@ export class AccessService implements OnModuleInit, OnApplicationShutdown {
     { address, tls }: Pick<ClientRequest, 'tls'> & Pick<ClientOrigin, 'address'>,
   ): Promise<SignedIn> {
     const credentials = readAuthorization(headers);
-    if (credentials.kind === 'none') return this.policy.authenticator.signInBySocket(tls);
-    if (credentials.kind === 'malformed') throw new SignInRefused('malformed');
+    if (credentials.kind === 'none') return this.signInBySocket(tls);
+    const counts = this.statistics.signIns[credentials.kind === 'malformed' ? 'other' : credentials.kind];
     try {
-      if (credentials.kind === 'token') return await this.signInByToken(credentials.token.reveal());
-      return await this.policy.authenticator.signIn(credentials, address);
+      if (credentials.kind === 'malformed') throw new SignInRefused('malformed');
+      const signedIn =
+        credentials.kind === 'token'
+          ? await this.signInByToken(credentials.token.reveal())
+          : await this.policy.authenticator.signIn(credentials, address);
+      counts.accepted += 1;
+      return signedIn;
     } catch (error) {
+      if (error instanceof SignInRefused) counts[error.reason] += 1;
       const isUnknown = error instanceof SignInRefused && error.reason === 'credentials';
       // Docker sends the password of Docker Hub to its mirrors.
       const isForgiven = isUnknown && credentials.kind === 'password';
-      if (isForgiven && this.policy.settings.unknownCredentials === 'anonymous')
-        return this.policy.authenticator.signInBySocket(tls);
+      if (isForgiven && this.policy.settings.unknownCredentials === 'anonymous') return this.signInBySocket(tls);
       throw error;
     }
+  }
+
+  private signInBySocket(tls: TLSSocket | undefined): SignedIn {
+    const signedIn = this.policy.authenticator.signInBySocket(tls);
+    const { certificate } = this.statistics.signIns;
+    if (signedIn.issuer === 'certificate') certificate.accepted += 1;
+    else if (signedIn.problem === 'CERT_HAS_EXPIRED') certificate.expired += 1;
+    else if (signedIn.problem !== undefined) certificate.credentials += 1;
+    return signedIn;
   }
 
   /** Whether the credentials allow it: by the rules, and within the scopes of a token. */

@@ -1,13 +1,23 @@
+import { rights } from '../config/access/rule.settings.js';
 import { limitKinds, type LimitKind } from './limits/rate.limits.js';
 
 /** Files whose changes count while the server runs. */
 export const fileKinds = ['access', 'users', 'robots', 'token_keys', 'issuer_keys', 'issuer_ca', 'client_ca'] as const;
 export type FileKind = (typeof fileKinds)[number];
 
+/** What a request identifies itself with; `other` is a header of nonsense. */
+export const signInMethods = ['password', 'token', 'certificate', 'other'] as const;
+export const signInResults = ['accepted', 'credentials', 'expired', 'malformed', 'busy', 'unavailable'] as const;
+export type SignInResult = (typeof signInResults)[number];
+
 /** Plain counts since the start, read on each scrape. Their keys are fixed, so that no request adds one. */
 export class AccessStatistics {
   /** Changes of files by whether the new content is in use. */
   readonly fileChanges = countsBy(fileKinds, ['applied', 'rejected'] as const);
+  /** Credentials of requests by how they ended; requests without any are not counted. */
+  readonly signIns = countsBy(signInMethods, signInResults);
+  /** What the rules, and the scopes of tokens, have decided about requests. */
+  readonly decisions = countsBy(rights, ['allowed', 'denied'] as const);
   /** Requests that a limit refused. */
   readonly limited = Object.fromEntries(limitKinds.map((kind) => [kind, 0])) as Record<LimitKind, number>;
 }

@@ -137,7 +137,12 @@ class AccessHook {
 
   private assertRight(right: Right, repository: RepositoryRef, signedIn: SignedIn, client: Client): number {
     const decision = this.access.decide(signedIn, right, repository);
-    if (decision.isAllowed) return decision.rule;
+    const counts = this.access.statistics.decisions[right];
+    if (decision.isAllowed) {
+      counts.allowed += 1;
+      return decision.rule;
+    }
+    counts.denied += 1;
     const scope = scopeOf(repository.toString(), right);
     const { identity, scopes } = signedIn;
     const isPermitted = this.access.decideByRules(identity, right, repository).isAllowed;

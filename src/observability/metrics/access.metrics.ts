@@ -1,6 +1,6 @@
 import { fileKinds } from '../../access/access.statistics.js';
 import type { AccessService } from '../../access/access.service.js';
-import type { Metric } from './metric.js';
+import type { Metric, Sample } from './metric.js';
 
 /** Sign-ins, decisions, and the files that say who may do what. Empty without an access file. */
 export const accessMetrics: readonly Metric<AccessService>[] = [
@@ -9,12 +9,7 @@ export const accessMetrics: readonly Metric<AccessService>[] = [
     type: 'counter',
     help: 'Changes of the access file and of those that it names, by whether the new content is in use',
     labels: ['file', 'result'],
-    read: ({ isEnabled, statistics }) =>
-      isEnabled
-        ? fileKinds.flatMap((file) =>
-            Object.entries(statistics.fileChanges[file]).map(([result, value]) => ({ labels: [file, result], value })),
-          )
-        : [],
+    read: ({ isEnabled, statistics }) => (isEnabled ? samplesOf(statistics.fileChanges) : []),
   },
   {
     name: 'oci_registry_access_files_rejected',
@@ -37,4 +32,24 @@ export const accessMetrics: readonly Metric<AccessService>[] = [
     read: ({ isEnabled, statistics }) =>
       isEnabled ? Object.entries(statistics.limited).map(([limit, value]) => ({ labels: [limit], value })) : [],
   },
+  {
+    name: 'oci_registry_sign_ins_total',
+    type: 'counter',
+    help: 'Requests with credentials, by what they are and whether they are accepted; other has headers that are no credentials',
+    labels: ['method', 'result'],
+    read: ({ isEnabled, statistics }) => (isEnabled ? samplesOf(statistics.signIns) : []),
+  },
+  {
+    name: 'oci_registry_access_decisions_total',
+    type: 'counter',
+    help: 'Requests for repositories by the right that they need and whether a rule gives it',
+    labels: ['right', 'result'],
+    read: ({ isEnabled, statistics }) => (isEnabled ? samplesOf(statistics.decisions) : []),
+  },
 ];
+
+function samplesOf(counts: Readonly<Record<string, Readonly<Record<string, number>>>>): Sample[] {
+  return Object.entries(counts).flatMap(([key, results]) =>
+    Object.entries(results).map(([result, value]) => ({ labels: [key, result], value })),
+  );
+}

@@ -6,6 +6,7 @@ import { parseChallenges } from '../../../src/oci/challenge.js';
 import { makeImage } from '../../fixtures/images.js';
 import { FakeRegistry } from '../../fakes/fake-registry.js';
 import { Folder } from '../support/folder.js';
+import { Scrape } from '../support/metrics.js';
 import { Mirror } from '../support/mirror.js';
 
 /** A mirror of one registry with an image, behind rules, and people. */
@@ -210,5 +211,33 @@ describe('signing in', () => {
       { ...about, allowed: false, refusal: 'the credentials are not valid' },
     ]);
     expect(text).not.toMatch(/secret|wrong|Bearer|Basic|eyJ/);
+  });
+});
+
+describe('metrics of access', () => {
+  it('count sign-ins and decisions by result, in the same series whatever clients send', async () => {
+    await using scene = await setUp(rules);
+    const { mirror } = scene;
+    const series = (await Scrape.of(mirror.url)).series.filter((name) => /sign_ins|decisions/.test(name));
+    const token = await tokenFor(mirror, await mirror.request.get(path), basic('anna'));
+    for (const header of [
+      basic('anna'),
+      basic('bert'),
+      basic('anna', 'wrong'),
+      basic('planted'),
+      `Bearer ${token}`,
+      'x',
+    ])
+      await mirror.request.get(path).set('authorization', header);
+    const scrape = await Scrape.of(mirror.url);
+    const signIns = (method: string, result: string) =>
+      scrape.get(`oci_registry_sign_ins_total{method="${method}",result="${result}"}`);
+    expect([signIns('password', 'accepted'), signIns('password', 'credentials')]).toEqual([3, 2]);
+    expect([signIns('token', 'accepted'), signIns('other', 'malformed')]).toEqual([1, 1]);
+    const decisions = (result: string) =>
+      scrape.get(`oci_registry_access_decisions_total{right="pull",result="${result}"}`);
+    expect([decisions('allowed'), decisions('denied')]).toEqual([2, 2]);
+    expect(scrape.series.filter((name) => /sign_ins|decisions/.test(name))).toEqual(series);
+    expect(scrape.text).not.toContain('planted');
   });
 });
