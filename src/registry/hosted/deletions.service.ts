@@ -4,6 +4,7 @@ import { OciError } from '../../oci/error.js';
 import type { Reference, Tag } from '../../oci/reference.js';
 import type { RepositoryRef } from '../../oci/repository.js';
 import { HostedStore } from '../../storage/stores/hosted/hosted.store.js';
+import { TagLinkStore } from '../../storage/stores/hosted/tag-link.store.js';
 import { ReferrerStore } from '../../storage/stores/hosted/referrer.store.js';
 import { toResponseError } from '../response-error.js';
 import { HostedNamespaces } from './hosted-namespaces.js';
@@ -12,9 +13,9 @@ import { ReferencesService } from './references.service.js';
 import { TagWriter } from './tag-writer.js';
 
 /** Tags looked at together when a manifest is deleted. */
-const batch = 500;
-/** Concurrent look-ups of tags. */
-const concurrency = 32;
+const batch = 10_000;
+/** Concurrent reads of tags. */
+const concurrency = 64;
 
 /** Deletes tags, manifests and blobs (end-9, end-10): at once for every reader. Space comes back later. */
 @Injectable()
@@ -23,6 +24,7 @@ export class DeletionsService {
     private readonly store: HostedStore,
     private readonly referrers: ReferrerStore,
     private readonly references: ReferencesService,
+    private readonly links: TagLinkStore,
     private readonly tags: TagWriter,
     private readonly namespaces: HostedNamespaces,
     private readonly contents: ContentLock,
@@ -69,8 +71,8 @@ export class DeletionsService {
   private async deleteDigest(repository: RepositoryRef, digest: Digest): Promise<readonly Tag[]> {
     const record = await this.store.findManifest(repository, digest);
     if (!record) throw new OciError('MANIFEST_UNKNOWN');
-    await this.assertUnused(repository, digest, true);
     const tags = await this.tagsOf(repository, digest);
+    await this.assertUnused(repository, digest, true);
     for (const tag of tags) this.tags.assertMutable(repository, tag);
     for (const tag of tags) await this.tags.remove(repository, tag);
     const { subject } = record;
@@ -89,6 +91,10 @@ export class DeletionsService {
 
   private async tagsOf(repository: RepositoryRef, digest: Digest): Promise<Tag[]> {
     const found: Tag[] = [];
+    if (!this.store.isCached) {
+      for await (const link of this.links.list(repository)) if (link.digest.equals(digest)) found.push(link.tag);
+      return found;
+    }
     let last: Tag | undefined;
     do {
       const tags = await this.store.listTags(repository, last, batch);
@@ -96,6 +102,7 @@ export class DeletionsService {
       for (let done = 0; done < tags.length; done += concurrency) {
         const some = tags.slice(done, done + concurrency);
         const targets = await Promise.all(some.map((tag) => this.store.findTag(repository, tag)));
+        for (const target of targets) if (target) this.references.note(target.digest, target.mediaType);
         found.push(...some.filter((_, index) => targets[index]?.digest.equals(digest) === true));
       }
     } while (last);

@@ -11,12 +11,14 @@ import {
 } from '../../oci/manifests/pushed-manifest.js';
 import type { RepositoryRef } from '../../oci/repository.js';
 import { ContentStore } from '../../storage/stores/content.store.js';
-import { HostedStore, type HostedManifest } from '../../storage/stores/hosted/hosted.store.js';
+import { HostedStore } from '../../storage/stores/hosted/hosted.store.js';
 import { StoredManifests } from '../reading/stored-manifests.js';
 import { RenewalsService } from './garbage/renewals.service.js';
 
 /** Concurrent look-ups of one manifest's content. */
 const concurrency = 16;
+/** Concurrent reads of manifests. */
+const reads = 64;
 /** Digests remembered, by the manifest that names them. */
 const maxRemembered = 100_000;
 
@@ -26,10 +28,13 @@ interface Stored {
   readonly mediaType?: string;
 }
 
+/** Of a manifest whose references have not been read. */
+const notIndex = Symbol('not an index');
+
 /** What manifests of hosted repositories refer to, and whether it is there. */
 @Injectable()
 export class ReferencesService {
-  private readonly known = new LRUCache<string, ReadonlySet<string>>({ maxSize: maxRemembered });
+  private readonly known = new LRUCache<string, ReadonlySet<string> | typeof notIndex>({ maxSize: maxRemembered });
 
   constructor(
     private readonly store: HostedStore,
@@ -55,21 +60,45 @@ export class ReferencesService {
 
   /** A manifest of the repository that refers to the digest. @param indexesOnly looks at those that list manifests */
   async findUser(repository: RepositoryRef, digest: Digest, indexesOnly: boolean): Promise<Digest | undefined> {
-    for await (const { digest: user, record } of this.store.manifests(repository)) {
-      if (user.equals(digest) || (indexesOnly && !isIndex(record.mediaType))) continue;
-      if ((await this.referencesOf(user, record)).has(digest.toString())) return user;
+    for await (const users of this.store.manifests(repository)) {
+      for (let done = 0; done < users.length; done += reads) {
+        const some = users.slice(done, done + reads);
+        const uses = await Promise.all(some.map((user) => this.refersTo(repository, user, digest, indexesOnly)));
+        const user = some[uses.indexOf(true)];
+        if (user) return user;
+      }
     }
     return undefined;
   }
 
-  /** What a manifest refers to never changes. */
-  private async referencesOf(digest: Digest, record: HostedManifest): Promise<ReadonlySet<string>> {
-    const known = this.known.get(digest.toString());
-    if (known) return known;
-    const body = await this.bodies.find(digest, record.size);
-    const references = body ? referencesIn(body, record.mediaType, digest) : new Set<string>();
-    if (body) this.known.set(digest.toString(), references, { size: references.size + 1 });
-    return references;
+  /** Spares a later look for an index the record of a manifest whose type is known. */
+  note(digest: Digest, mediaType: string): void {
+    const key = digest.toString();
+    if (!isIndex(mediaType) && !this.known.has(key)) this.known.set(key, notIndex, { size: 1 });
+  }
+
+  private async refersTo(
+    repository: RepositoryRef,
+    user: Digest,
+    digest: Digest,
+    indexesOnly: boolean,
+  ): Promise<boolean> {
+    if (user.equals(digest)) return false;
+    const key = user.toString();
+    const known = this.known.get(key);
+    if (known === notIndex && indexesOnly) return false;
+    if (known && known !== notIndex) return known.has(digest.toString());
+    const record = await this.store.findManifest(repository, user);
+    if (!record) return false;
+    if (indexesOnly && !isIndex(record.mediaType)) {
+      this.note(user, record.mediaType);
+      return false;
+    }
+    const body = await this.bodies.find(user, record.size);
+    if (!body) return false;
+    const references = referencesIn(body, record.mediaType, user);
+    this.known.set(key, references, { size: references.size + 1 });
+    return references.has(digest.toString());
   }
 
   private async assertAll(

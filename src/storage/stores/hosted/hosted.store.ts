@@ -2,12 +2,15 @@ import { Digest } from '../../../oci/digest.js';
 import { mayLabelManifest } from '../../../oci/media-type.js';
 import { Tag } from '../../../oci/reference.js';
 import type { RepositoryRef } from '../../../oci/repository.js';
-import { keys, parseRecordKey } from '../../keys.js';
+import { keys } from '../../keys.js';
 import { parseOrderedTag } from '../../key-components.js';
 import type { SpaceLedger } from '../../space/space.ledger.js';
 import type { StorageProvider } from '../../storage.provider.js';
 import { HotCache } from '../hot.cache.js';
 import { RecordStore, sizeOf, type RecordFields } from '../record.store.js';
+
+/** Names listed together: a file system reads the whole folder for each of these lists if it has just changed. */
+const namesAtATime = 10_000;
 
 /** A blob that was pushed to a repository. */
 export interface HostedBlob {
@@ -62,12 +65,16 @@ export class HostedStore {
     return this.put(keys.manifest(repository, digest), { mediaType, size, ...(subject && { subject }) });
   }
 
-  /** Every manifest of a repository, in no order. */
-  async *manifests(repository: RepositoryRef): AsyncGenerator<{ digest: Digest; record: HostedManifest }> {
-    for await (const { key } of this.provider.list(keys.manifests(repository))) {
-      const digest = parseRecordKey(key)?.digest;
-      const record = digest && (await this.findManifest(repository, digest));
-      if (digest && record) yield { digest, record };
+  /** The digests of all manifests of a repository, some at a time. */
+  async *manifests(repository: RepositoryRef): AsyncGenerator<Digest[]> {
+    for (const algorithm of ['sha256', 'sha512'] as const) {
+      const folder = `${keys.manifests(repository)}/${algorithm}`;
+      let last: string | undefined;
+      do {
+        const names = await this.provider.listNames(folder, last, namesAtATime);
+        last = names.length < namesAtATime ? undefined : names.at(-1);
+        yield names.flatMap((name) => Digest.find(`${algorithm}:${name}`) ?? []);
+      } while (last !== undefined);
     }
   }
 
