@@ -35,20 +35,34 @@ const sharedLifetime = 30_000;
 
 /** Each provider is loaded only when it is selected. */
 const providers: {
-  [Name in StorageSettings['provider']]: (settings: StorageSettings & { provider: Name }) => Promise<StorageProvider>;
+  [Name in StorageSettings['provider']]: (
+    settings: StorageSettings & { provider: Name },
+    isAlone: boolean,
+  ) => Promise<StorageProvider>;
 } = {
   s3: async (settings) => new (await import('./providers/s3/s3.provider.js')).S3Provider(settings),
   custom: async (settings) =>
     (await import('./providers/custom/custom.provider.js')).openCustom(settings, process.cwd()),
-  filesystem: async ({ root, umask }) =>
-    new (await import('./providers/filesystem/filesystem.provider.js')).FilesystemProvider(root, undefined, umask),
+  filesystem: async ({ root, umask }, isAlone) =>
+    new (await import('./providers/filesystem/filesystem.provider.js')).FilesystemProvider(
+      root,
+      undefined,
+      umask,
+      isAlone,
+    ),
   memory: async () => new (await import('./providers/memory/memory.provider.js')).MemoryProvider(),
 };
 
-/** @throws StorageError when the storage cannot be used, with a message for the operator. */
-export async function openStorage(settings: StorageSettings): Promise<StorageProvider> {
-  const open = providers[settings.provider] as (settings: StorageSettings) => Promise<StorageProvider>;
-  const provider = await open(settings);
+/**
+ * @param isAlone whether no other process writes the storage.
+ * @throws StorageError when the storage cannot be used, with a message for the operator.
+ */
+export async function openStorage(settings: StorageSettings, isAlone = false): Promise<StorageProvider> {
+  const open = providers[settings.provider] as (
+    settings: StorageSettings,
+    isAlone: boolean,
+  ) => Promise<StorageProvider>;
+  const provider = await open(settings, isAlone);
   await provider.initialize();
   return provider;
 }
@@ -77,9 +91,9 @@ export class StorageModule {
   static register(replacement?: StorageProvider): DynamicModule {
     const provider = {
       provide: StorageProvider,
-      inject: [storageSettings, StorageCounts],
-      useFactory: async (settings: StorageSettings, counts: StorageCounts) => {
-        if (!replacement) return new CountedProvider(await openStorage(settings), counts);
+      inject: [storageSettings, ServerSettings, StorageCounts],
+      useFactory: async (settings: StorageSettings, server: ServerSettings, counts: StorageCounts) => {
+        if (!replacement) return new CountedProvider(await openStorage(settings, !isShared(server, settings)), counts);
         await replacement.initialize();
         return new CountedProvider(replacement, counts);
       },

@@ -14,7 +14,7 @@ import {
 } from '../../storage.provider.js';
 import { makeFolder, moveInto, syncFolder } from './durable.js';
 import { errorCode, nodeFileSystem, type FileSystem } from './file-system.js';
-import { FolderNames } from './folder-names.js';
+import { FolderNames } from './names/folder-names.js';
 import { Folders } from './folders.js';
 import { OpenFiles } from './open-files.js';
 import { FilesystemIngest, type IngestContext } from './filesystem.ingest.js';
@@ -46,17 +46,21 @@ export class FilesystemProvider extends StorageProvider {
   private readonly listing: Listing;
   private hasLinks = true;
 
-  /** @param umask permissions removed from files and folders; by default only the owner has access. */
+  /**
+   * @param umask permissions removed from files and folders; by default only the owner has access.
+   * @param isAlone whether no other process writes here.
+   */
   constructor(
     root: string,
     private readonly files: FileSystem = nodeFileSystem,
     umask = 0o077,
+    isAlone = false,
   ) {
     super();
     this.permissions = new Permissions(umask);
     this.listing = new Listing(files, (key) => this.stat(key));
     this.folders = this.foldersOf(resolve(root));
-    this.names = new FolderNames(files);
+    this.names = new FolderNames(files, isAlone);
     this.context = {
       files,
       pathOf: (key: string) => this.pathOf(key),
@@ -162,12 +166,14 @@ export class FilesystemProvider extends StorageProvider {
   }
 
   async write(key: string, content: Uint8Array, { isDurable = true }: WriteOptions = {}): Promise<void> {
-    await this.ingestAll(content, (ingest) => ingest.commit(key, isDurable));
+    const write = () => this.ingestAll(content, (ingest) => ingest.commit(key, isDurable));
+    await this.names.change(this.pathOf(key), true, write);
   }
 
   /** Creating a hard link is atomic, also on network file systems. */
   async create(key: string, content: Uint8Array, { isDurable = true }: WriteOptions = {}): Promise<boolean> {
-    return this.ingestAll(content, (ingest) => ingest.commitNew(key, isDurable));
+    const create = () => this.ingestAll(content, (ingest) => ingest.commitNew(key, isDurable));
+    return this.names.change(this.pathOf(key), true, create);
   }
 
   get isExclusive(): boolean {
@@ -249,7 +255,7 @@ export class FilesystemProvider extends StorageProvider {
     try {
       const path = await this.locate(key);
       const { mtimeMs } = await this.files.lstat(path);
-      await this.files.unlink(path);
+      await this.names.change(path, false, () => this.files.unlink(path));
       this.openFiles.forget(path);
       if (mtimeMs < Date.now() - folderAge) await this.folders.removeEmpty(path);
     } catch (error) {
