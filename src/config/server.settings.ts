@@ -491,7 +491,7 @@ export class ServerSettings {
     value: 'duration',
     default: '60s',
     parse: parseDuration,
-    description: 'idle timeout while sending a response or receiving an upload',
+    description: 'idle timeout while sending a response or receiving an upload; other bodies have to arrive within it',
   })
   @IsDuration()
   clientTimeout = 60_000;

@@ -135,6 +135,14 @@ describe('a tag', () => {
     expect(scene.asked()).toEqual(Array(5).fill('HEAD manifest 1.0'));
   });
 
+  it('with 0s is there as soon as the registry has it, although it was not a moment before', async () => {
+    await using scene = await Scene.withTag({ upstream: { tagTtl: 0 } });
+    const other = 'app/manifests/2.0';
+    expect((await scene.get(other)).status).toBe(404);
+    scene.registry.addImage('app', newer, ['2.0']);
+    expect((await scene.get(other)).status).toBe(200);
+  });
+
   it('is asked for practically never with a very long time', async () => {
     await using scene = await Scene.withTag({ upstream: { tagTtl: 36_525 * days * 1000 } });
     scene.clock.pass(20 * 365 * days);

@@ -138,10 +138,11 @@ describe('a tag list', () => {
     expect(documentOf(reply).tags).toEqual(tags.slice(22));
   });
 
-  it('of nothing is asked for with n=0', async () => {
-    await using stage = await stageWithTags();
+  it.each([false, true])('of nothing is what n=0 asks for; the registry has no limit then: %s', async (zeroIsAll) => {
+    await using stage = await stageWithTags({ registry: { tags: { zeroIsAll } } });
     const reply = await stage.get('team/app/tags/list?n=0');
     expect([reply.status, documentOf(reply).tags, reply.headers.link]).toEqual([200, [], undefined]);
+    expect((await stage.get('team/none/tags/list?n=0')).status).toBe(404);
   });
 
   it.each(['abc', '-1', '1.5', '', '1e3', '0x10', '9999999999999999', '%201'])(

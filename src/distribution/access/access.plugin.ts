@@ -14,7 +14,7 @@ import { toOciError } from '../exception.filter.js';
 import { RequesterPipe } from '../requester.pipe.js';
 import { errorResponse } from '../responses/error.response.js';
 import { send } from '../responses/send.js';
-import { challengeOf, scopeOf, type TokenError } from './challenge.js';
+import { challengeOf, scopeOf, signInError, type TokenError } from './challenge.js';
 import { applyLimits, LimitReached } from './rate.limit.js';
 import { rightOf, type RouteRight } from './route.rights.js';
 
@@ -47,19 +47,20 @@ class AccessHook {
 
   async decide(request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply | undefined> {
     const right = rightOf(request.method, request.routeOptions.url);
+    let client: Client | undefined;
     try {
       if (right === undefined) throw new OciError('DENIED');
       if (this.isFree(right, request)) return undefined;
-      const client = this.access.clientOf(clientRequestOf(request));
+      client = this.access.clientOf(clientRequestOf(request));
       const signedIn = await (isOptional(right) ? this.trySignIn(request, client) : this.signIn(request, client));
       identify(request, signedIn);
       const rule = this.assert(right, request, signedIn, client);
       if (rule !== undefined) this.limit(request, reply, signedIn, client);
-      if (rule !== undefined) this.note(right, request, rule);
+      if (rule !== undefined) this.note(right, request, client, rule);
       return undefined;
     } catch (error) {
       const response = toOciError(error, request.method);
-      this.note(right, request, undefined, response.message);
+      this.note(right, request, client, undefined, response.message);
       Object.assign(request, { refusal: `${response.code}: ${response.message}` });
       const { status, headers, body } = errorResponse(response);
       const challenge = error instanceof Challenged ? { 'www-authenticate': error.challenge } : {};
@@ -99,23 +100,25 @@ class AccessHook {
   }
 
   private refusalOf(error: SignInRefused, request: FastifyRequest, client: Client): OciError {
-    const { reason, retryAfter = 5 } = error;
-    if (reason === 'busy') return new OciError('TOOMANYREQUESTS', 'too many attempts to sign in', { retryAfter });
-    if (reason === 'unavailable')
-      return new OciError('UNAVAILABLE', 'the issuer of the token does not respond', { retryAfter });
-    if (reason === 'malformed') return new OciError('REQUEST_INVALID', 'the Authorization header is malformed');
-    const message = reason === 'expired' ? 'the token has expired' : 'the credentials are not valid';
-    return this.challenge(message, client, this.wantedScope(request), 'invalid_token');
+    const refusal = signInError(error);
+    if (refusal.code !== 'UNAUTHORIZED') return refusal;
+    return this.challenge(refusal.message, client, this.wantedScope(request), 'invalid_token');
   }
 
-  private note(right: RouteRight | undefined, request: FastifyRequest, rule?: number, refusal?: string): void {
+  private note(
+    right: RouteRight | undefined,
+    request: FastifyRequest,
+    client = this.access.clientOf(clientRequestOf(request)),
+    rule?: number,
+    refusal?: string,
+  ): void {
     if (!this.access.isAudited) return;
     const { repository, reference, digest, id } = (request.params ?? {}) as Partial<Record<string, string>>;
     const signedIn = signedInOf(request);
     const about = reference ?? digest ?? id;
     this.access.note({
       request: request.id,
-      address: this.access.clientOf(clientRequestOf(request)).address,
+      address: client.address,
       ...(signedIn && { signedIn }),
       action: typeof right === 'object' ? right.right : 'sign in',
       ...(repository !== undefined && { repository }),

@@ -1,8 +1,19 @@
+import type { SignInRefused } from '../../access/sign-in.js';
 import { formatScope, type Scope } from '../../access/tokens/scope.js';
 import type { Right } from '../../config/access/rule.settings.js';
+import { OciError } from '../../oci/error.js';
 
 /** Why a token did not do (RFC 6750 §3.1). containerd drops a token only if an error is named. */
 export type TokenError = 'invalid_token' | 'insufficient_scope';
+
+/** The response to credentials that are not accepted, without a challenge. */
+export function signInError({ reason, retryAfter = 5 }: SignInRefused): OciError {
+  if (reason === 'busy') return new OciError('TOOMANYREQUESTS', 'too many attempts to sign in', { retryAfter });
+  if (reason === 'unavailable')
+    return new OciError('UNAVAILABLE', 'the issuer of the token does not respond', { retryAfter });
+  if (reason === 'malformed') return new OciError('REQUEST_INVALID', 'the Authorization header is malformed');
+  return new OciError('UNAUTHORIZED', reason === 'expired' ? 'the token has expired' : 'the credentials are not valid');
+}
 
 /**
  * The challenge of the token protocol. Bearer alone: Docker tries every scheme that it is offered, and fails with the

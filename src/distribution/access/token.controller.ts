@@ -10,6 +10,7 @@ import { repositoryBeside, type NamespaceRules } from '../request-target.js';
 import { commonHeaders } from '../responses/http.response.js';
 import { send } from '../responses/send.js';
 import { clientRequestOf } from './access.plugin.js';
+import { signInError } from './challenge.js';
 import { readTokenForm, readTokenQuery, type TokenRequest } from './token.parameters.js';
 
 /** The token endpoint, by GET (Docker token specification) and POST (Docker OAuth 2 specification). */
@@ -67,11 +68,7 @@ export class TokenController {
       if (signedIn.scopes !== undefined) throw new SignInRefused('credentials');
       return signedIn;
     } catch (error) {
-      if (!(error instanceof SignInRefused)) throw error;
-      const { reason, retryAfter = 5 } = error;
-      if (reason === 'busy') throw new OciError('TOOMANYREQUESTS', 'too many attempts to sign in', { retryAfter });
-      if (reason === 'unavailable') throw new OciError('UNAVAILABLE', 'the issuer does not respond', { retryAfter });
-      throw new OciError('UNAUTHORIZED', 'the credentials are not valid');
+      throw error instanceof SignInRefused ? signInError(error) : error;
     }
   }
 

@@ -33,6 +33,7 @@ export class ManifestBodyPipe implements PipeTransform<FastifyRequest, Promise<B
   async transform(request: FastifyRequest): Promise<Buffer> {
     const body = bodyOf(request);
     if (!body) return Buffer.alloc(0);
+    body.extend();
     const { length } = body;
     if (length !== undefined && length > maxManifestBytes) throw tooLarge();
     let room = length ?? firstRoom;

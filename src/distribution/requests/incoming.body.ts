@@ -3,7 +3,7 @@ import { OciError } from '../../oci/error.js';
 import type { PushBody } from '../../registry/push.js';
 import { unwatch, watchSlow, type SlowPart } from '../server/slow.clients.js';
 
-/** Milliseconds in which a body has to arrive, unless its route streams it. */
+/** Most milliseconds in which a body has to arrive that no route waits for longer. */
 const wholeTimeout = 30_000;
 /** Bytes per second of a streamed body below which its client counts as stalled. */
 const slowest = 1024;
@@ -16,7 +16,7 @@ export class IncomingBody implements PushBody, SlowPart {
   readonly length: number | undefined;
   /** Bytes read so far. */
   received = 0;
-  private readonly timer: NodeJS.Timeout;
+  private timer: NodeJS.Timeout;
   private failure: OciError | undefined;
   /** Of a route, and of `drain` when the request was refused while a body was read for it. */
   private readonly waiting = new Set<() => void>();
@@ -30,31 +30,41 @@ export class IncomingBody implements PushBody, SlowPart {
   private arrived = 0;
 
   /**
-   * @param timeout milliseconds over which a streamed body has to make progress.
+   * @param timeout milliseconds in which a body has to arrive, or over which a streamed one has to make progress.
    * @param refuse ends a request whose body took too long while nobody was reading it.
    */
   constructor(
     private readonly request: IncomingMessage,
     private readonly response: ServerResponse,
     private readonly timeout: number,
-    refuse: () => void,
+    private readonly refuse: () => void,
   ) {
     const { 'content-length': length, expect = '' } = request.headers;
     this.length = length === undefined ? undefined : Number(length);
     this.awaitsContinue = /^100-continue$/i.test(expect);
-    this.timer = setTimeout(() => {
-      if (request.complete) return;
-      if (this.isRead) this.fail(late());
-      else refuse();
-    }, wholeTimeout);
+    this.timer = this.cutAfter(Math.min(wholeTimeout, timeout));
     request.once('end', () => clearTimeout(this.timer));
     response.once('close', () => clearTimeout(this.timer));
+  }
+
+  /** Gives the whole body as long as a client may be idle. */
+  extend(): void {
+    clearTimeout(this.timer);
+    this.timer = this.cutAfter(this.timeout);
   }
 
   /** Replaces the deadline for the whole body by one for its progress. */
   stream(): void {
     clearTimeout(this.timer);
     this.isStreamed = true;
+  }
+
+  private cutAfter(time: number): NodeJS.Timeout {
+    return setTimeout(() => {
+      if (this.request.complete) return;
+      if (this.isRead) this.fail(late());
+      else this.refuse();
+    }, time);
   }
 
   /** Whether something of it has not been read. */

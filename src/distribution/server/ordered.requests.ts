@@ -27,7 +27,7 @@ export function handleInOrder(server: Server, timeout: number): void {
     const queue = waiting.get(socket) ?? [];
     // After the last response of a connection Node sends no other. What waits then waits for its end, and what comes later
     // waits behind it: a response to that would be out of order, which ends the process.
-    if (!shouldKeepAlive && queue.length > 0) {
+    if (socket.writableEnded || (!shouldKeepAlive && queue.length > 0)) {
       socket.resume();
       return;
     }

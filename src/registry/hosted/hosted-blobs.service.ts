@@ -31,7 +31,9 @@ export class HostedBlobsService {
   /** @throws OciError BLOB_UNKNOWN */
   async head(repository: RepositoryRef, digest: Digest): Promise<SizedHead> {
     const size = await responding(this.findSize(repository, digest));
-    if (size === undefined) throw new OciError('BLOB_UNKNOWN');
+    // A client that sees damaged content would not push it again.
+    if (size === undefined || !(await responding(this.stored.isIntact(digest, size))))
+      throw new OciError('BLOB_UNKNOWN');
     return { digest, size, cache: 'HIT' };
   }
 

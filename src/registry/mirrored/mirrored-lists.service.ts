@@ -60,6 +60,8 @@ export class MirroredListsService {
 
   /** @param query of the client, which goes upstream. @throws OciError */
   async tags(repository: RepositoryRef, query: URLSearchParams): Promise<TagPage> {
+    // Many registries take n=0 for no limit, where the specification wants an empty list.
+    if (query.get('n') === '0') return this.noTags(repository, query);
     const result = await this.resultOf(repository, {
       name: `tags?${shortened(query)}`,
       missing: 'NAME_UNKNOWN',
@@ -68,6 +70,15 @@ export class MirroredListsService {
       documentOf: (body) => tagsDocument(repository, body),
     });
     return { ...this.page(result), body: result.record.body };
+  }
+
+  /** Asks for one, so that a repository that does not exist stays unknown. */
+  private async noTags(repository: RepositoryRef, query: URLSearchParams): Promise<TagPage> {
+    const one = new URLSearchParams(query);
+    one.set('n', '1');
+    const page = await this.tags(repository, one);
+    if (!(page.body instanceof Uint8Array)) page.body.close();
+    return { ...page, next: undefined, body: Buffer.concat([headOf(repository), Buffer.from('[]}')]) };
   }
 
   /**

@@ -113,7 +113,10 @@ export class TagResolver {
         if (method === 'HEAD') return this.lookUp(repository, tag);
         return this.once(repository, tag, () => this.fetch(repository, tag));
       };
-      return await this.refusals.guard(key, () => this.refused.watch(repository, undefined, request));
+      // Whoever wants a tag to be asked for every time also wants to see at once that it was pushed.
+      const { tags, tagTtl } = this.upstreams.get(repository.namespace).settings;
+      const lasts = (ttlOf(tags, tag.name) ?? tagTtl) > 0;
+      return await this.refusals.guard(key, () => this.refused.watch(repository, undefined, request), lasts);
     } catch (error) {
       if (!(error instanceof UpstreamError)) throw error;
       const decision = decide(freshness, error.isDefinitive ? 'refused' : 'failed');

@@ -43,6 +43,14 @@ export class StoredBlobs {
     return (await this.locate(digest, size)) ?? (await this.openContent(digest, size, 'HIT'));
   }
 
+  /** Whether content is what its digest says, as far as the settings want that to be checked. What is not is set aside. */
+  async isIntact(digest: Digest, size: number): Promise<boolean> {
+    if (!this.settings.checkCacheDigest || this.checked.has(digest.toString())) return true;
+    const opened = await this.openContent(digest, size, 'HIT');
+    await opened?.close();
+    return opened !== undefined;
+  }
+
   async openContent(digest: Digest, size: number | undefined, cache: CacheStatus): Promise<OpenBlob | undefined> {
     const stored = await this.content.open(digest);
     if (!stored) return undefined;

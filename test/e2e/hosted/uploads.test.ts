@@ -1,3 +1,5 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { RepositoryRef } from '../../../src/oci/repository.js';
 import type { PushBody } from '../../../src/registry/push.js';
@@ -221,4 +223,16 @@ it('says why nothing can be pushed', async () => {
     expect(await refusal(attempt())).toBe('405 UNSUPPORTED');
     await expect(attempt()).rejects.toThrow('hosted namespaces: local');
   }
+});
+
+it('with --check-cache-digest, damaged content does not exist for HEAD either, so that it is pushed again', async () => {
+  await using registry = await HostedRegistry.start({}, { server: { checkCacheDigest: true, memoryCache: 0 } });
+  const content = Buffer.alloc(100_000, 'sound');
+  const digest = await registry.pushBlob(content);
+  const { hex } = digest;
+  await writeFile(join(registry.mirror.root, 'blobs/sha256', hex.slice(0, 2), hex), Buffer.alloc(100_000, 'wrong'));
+  expect(await refusal(registry.blobs.head(app, digest))).toBe('404 BLOB_UNKNOWN');
+  await registry.pushBlob(content);
+  expect(await registry.blobs.head(app, digest)).toMatchObject({ size: content.length });
+  expect((await registry.readBlob(digest)).equals(content)).toBe(true);
 });

@@ -51,6 +51,8 @@ export interface TagsBehaviour {
   pageSize: number | undefined;
   /** A larger `n` is refused. */
   refuseAbove: number | undefined;
+  /** Takes n=0 for no limit, as Docker Hub does. */
+  zeroIsAll: boolean;
   /** With this status: 405 as at ECR, 413 as at Quay. */
   refusal: number;
 }
@@ -175,6 +177,13 @@ export function makeBehaviour(options: BehaviourOptions = {}): Behaviour {
     token: { ...token, ...options.token },
     challenge: { ...challenge, ...options.challenge },
     cdn: { once: false, lifetime: undefined, refuseAuthorization: true, getOnly: false, ...options.cdn },
-    tags: { links: 'relative', pageSize: undefined, refuseAbove: undefined, refusal: 405, ...options.tags },
+    tags: {
+      links: 'relative',
+      pageSize: undefined,
+      refuseAbove: undefined,
+      zeroIsAll: false,
+      refusal: 405,
+      ...options.tags,
+    },
   };
 }

@@ -7,7 +7,8 @@ export function tagsResponse(name: string, all: readonly string[], url: URL, beh
   if (asked !== null && !/^\d+$/.test(asked)) return errorResponse(400, 'PAGINATION_NUMBER_INVALID');
   if (asked !== null && Number(asked) > (behaviour.refuseAbove ?? Infinity))
     return errorResponse(behaviour.refusal, 'UNSUPPORTED');
-  const size = Math.min(asked === null ? Infinity : Number(asked), behaviour.pageSize ?? Infinity);
+  const isAll = asked === null || (behaviour.zeroIsAll && asked === '0');
+  const size = Math.min(isAll ? Infinity : Number(asked), behaviour.pageSize ?? Infinity);
   const last = url.searchParams.get('last') ?? '';
   const rest = all.filter((tag) => tag > last);
   const tags = rest.slice(0, size);

@@ -19,14 +19,14 @@ export class NegativeCache {
 
   constructor(@Inject(Clock) private readonly clock: Clock) {}
 
-  /** @throws the cached refusal, or what `ask` throws. */
-  async guard<T>(key: string, ask: () => Promise<T>): Promise<T> {
-    const refusal = this.refusals.get(key);
+  /** @param lasts false asks always. @throws the cached refusal, or what `ask` throws. */
+  async guard<T>(key: string, ask: () => Promise<T>, lasts = true): Promise<T> {
+    const refusal = lasts ? this.refusals.get(key) : undefined;
     if (refusal && this.clock.monotonic() < refusal.until) throw refusal.error;
     try {
       return await ask();
     } catch (error) {
-      if (error instanceof UpstreamError && error.isDefinitive && error.kind !== 'refused') {
+      if (lasts && error instanceof UpstreamError && error.isDefinitive && error.kind !== 'refused') {
         const time = error.kind === 'missing' && isSignatureTag(key) ? signatureTime : refusalTime;
         this.refusals.set(key, { error, until: this.clock.monotonic() + time });
       }
