@@ -18,6 +18,7 @@ beforeEach(async () => {
 });
 afterEach(() => (stage as Stage | undefined)?.close());
 
+const smallImages = () => [stage.images.multi, stage.images.schema2, stage.images.medium];
 const containerd = () => Containerd.open(stage.scratch, stage.mirror);
 const crane = () => Crane.open(stage.scratch, stage.mirror);
 const skopeo = () => Skopeo.open(stage.scratch, stage.mirror, 'prefix');
@@ -78,18 +79,18 @@ describe('a registry that does not say by HEAD how large content is', () => {
   test.each(lies)('but %s, is pulled by containerd, again after a restart, and in an outage', async (_, say) => {
     lie(say);
     const client = await containerd();
-    for (const image of stage.everyImage) await pull(client, image);
+    for (const image of smallImages()) await pull(client, image);
     for (const next of [() => stage.mirror.restartWithEverythingExpired(), () => stage.upstream.goDown()]) {
       await next();
       await client.wipe();
-      for (const image of stage.everyImage) await pull(client, image);
+      for (const image of smallImages()) await pull(client, image);
     }
   });
 
   test.each(lies)('but %s, is pulled through a docker-registry in front of the mirror', async (_, say) => {
     lie(say);
     const front = await FrontRegistry.start(stage.scratch, stage.mirror);
-    for (const image of stage.everyImage) expect(await front.validate(image)).toBe(image.digest);
+    for (const image of smallImages()) expect(await front.validate(image)).toBe(image.digest);
   });
 });
 

@@ -19,7 +19,7 @@ export default async function fillRegistry(project: TestProject): Promise<() => 
   try {
     const images = await makeImages(scratch);
     const folder = await scratch.folder('registry');
-    await pushAll(scratch, folder, [images.multi, images.schema2, images.big]);
+    await pushAll(scratch, folder, Object.values(images));
     project.provide('images', images);
     project.provide('filledRegistry', folder);
   } catch (error) {

@@ -21,6 +21,8 @@ export interface Images {
   readonly schema2: Image;
   /** An OCI image with a layer of 200 MB that does not compress. */
   readonly big: Image;
+  /** The same with 16 MB, for what a larger one would only make slower. */
+  readonly medium: Image;
 }
 
 /** What a container of any of the images prints. */
@@ -37,7 +39,7 @@ export function contents(image: Image, platforms: 'host' | 'all'): { manifests: 
   };
 }
 
-/** Makes the three images anew, so that no cache of an earlier run can have them. */
+/** Makes the images anew, so that no cache of an earlier run can have them. */
 export async function makeImages(scratch: Scratch): Promise<Images> {
   const layout = new ImageLayout(await scratch.folder('images'), ['/bin/echo', GREETING]);
   const serial = file('etc/serial', randomBytes(16));
@@ -50,8 +52,13 @@ export async function makeImages(scratch: Scratch): Promise<Images> {
   const index = await layout.index(platforms);
   const app = await layout.layer([file('app/data', randomBytes(100_000))]);
   const schema2 = await layout.image(DOCKER, hostArchitecture, [base, app]);
-  const large = await layout.layer([file('data', { size: 200_000_000, chunks: noise(200) })], { level: 0 });
-  const big = await layout.image(OCI, hostArchitecture, [base, large]);
+  const ofNoise = async (megabytes: number) => {
+    const content = { size: megabytes * 1_000_000, chunks: noise(megabytes) };
+    const layer = await layout.layer([file('data', content)], { level: 0 });
+    return layout.image(OCI, hostArchitecture, [base, layer]);
+  };
+  const big = await ofNoise(200);
+  const medium = await ofNoise(16);
 
   return {
     multi: {
@@ -65,6 +72,10 @@ export async function makeImages(scratch: Scratch): Promise<Images> {
     big: {
       ...{ repository: 'team/big', tag: '1', digest: big.digest, platforms: [big] },
       source: await layout.ociSource('big', big),
+    },
+    medium: {
+      ...{ repository: 'team/medium', tag: '1', digest: medium.digest, platforms: [medium] },
+      source: await layout.ociSource('medium', medium),
     },
   };
 }
