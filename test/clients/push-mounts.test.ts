@@ -27,7 +27,7 @@ describe('an image that is copied from a mirrored namespace to a hosted one', ()
       HOME: scratch.path,
       DOCKER_CONFIG: scratch.file('no-docker'),
       REGCTL_CONFIG: scratch.file('regctl.json'),
-      REGISTRY_AUTH_FILE: scratch.file('no-credentials.json'),
+      REGISTRY_AUTH_FILE: scratch.file('home/auth.json'),
       TMPDIR: scratch.path,
     };
     return run(program, args, { environment });

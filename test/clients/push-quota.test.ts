@@ -1,12 +1,14 @@
-import { afterAll, beforeAll, describe, expect, inject, onTestFailed, test } from 'vitest';
+import { randomBytes } from 'node:crypto';
+import { afterAll, beforeAll, describe, expect, onTestFailed, test } from 'vitest';
 import { DockerEngine } from './support/docker.js';
 import { HostedServer } from './support/hosted-server.js';
+import { ImageLayout, OCI } from './support/image-layout.js';
+import { hostArchitecture } from './support/images.js';
 import { run } from './support/process.js';
 import { pushingClients } from './support/pushing-clients.js';
 import { Scratch } from './support/scratch.js';
 
 describe('a push beyond the quota', () => {
-  const images = inject('images');
   let scratch: Scratch;
   let server: HostedServer;
   let layout: string;
@@ -15,7 +17,10 @@ describe('a push beyond the quota', () => {
     scratch = await Scratch.open();
     server = await HostedServer.start(scratch, { settings: 'max_size: 100B' });
     layout = scratch.file('layout');
-    await run('skopeo', ['--insecure-policy', 'copy', '--quiet', images.multi.source, `oci:${layout}:it`]);
+    // regctl tries long for each blob.
+    const made = new ImageLayout(layout, ['/none']);
+    const layer = await made.layer([{ path: 'file', content: randomBytes(3000) }]);
+    await made.ociSource('it', await made.image(OCI, hostArchitecture, [layer]));
   });
   afterAll(() => (scratch as Scratch | undefined)?.close());
 

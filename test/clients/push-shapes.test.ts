@@ -55,7 +55,7 @@ describe('an image that a client pushes', () => {
       'skopeo',
       ['--insecure-policy', 'copy', '--quiet', '--all', ...zstd, multi.source, `docker://${target}`],
       {
-        environment: { REGISTRY_AUTH_FILE: scratch.file('no-credentials.json'), TMPDIR: scratch.path },
+        environment: { REGISTRY_AUTH_FILE: scratch.file('home/auth.json'), TMPDIR: scratch.path },
       },
     );
     const environment = { DOCKER_CONFIG: scratch.file('no-docker') };

@@ -83,14 +83,14 @@ describe('an image that a client pushes', () => {
     const found = await run('oras', ['discover', '--plain-http', '--format', 'json', target], options);
     expect(found).toContain('application/vnd.example.sbom');
     const listed = await run('regctl', ['artifact', 'list', target], {
-      environment: { ...environment, REGCTL_CONFIG: scratch.file('regctl.json') },
+      environment: { ...environment, REGCTL_CONFIG: scratch.file('home/regctl.json') },
     });
     expect(listed).toContain('application/vnd.example.sbom');
   });
 
   test('can be deleted with crane, regctl, skopeo and ORAS', async () => {
     const layout = await layoutOf(images.schema2, 'all');
-    const environment = { DOCKER_CONFIG: scratch.file('no-docker'), REGCTL_CONFIG: scratch.file('regctl.json') };
+    const environment = { DOCKER_CONFIG: scratch.file('no-docker'), REGCTL_CONFIG: scratch.file('home/regctl.json') };
     const target = (name: string) => server.name(`deleted/${name}:1`);
     const deletions: Record<string, () => Promise<string>> = {
       crane: () => run('crane', ['--insecure', 'delete', target('crane')], { environment }),

@@ -1,4 +1,4 @@
-import { readFile, rm } from 'node:fs/promises';
+import { readFile, rm, writeFile } from 'node:fs/promises';
 import { sha256 } from './image-layout.js';
 import { type Environment, run } from './process.js';
 import type { Scratch } from './scratch.js';
@@ -14,6 +14,8 @@ export interface PushingClient {
 /** What such programs find their credentials and settings by. */
 export async function homeOf(scratch: Scratch): Promise<Environment> {
   const home = await scratch.folder('home');
+  // podman and buildah want the file to be there. Signing in comes later.
+  await writeFile(scratch.file('home/auth.json'), '{}');
   return {
     HOME: home,
     DOCKER_CONFIG: scratch.file('home/docker'),
