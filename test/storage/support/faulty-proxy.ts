@@ -3,11 +3,12 @@ import http, { type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
 /**
- * What becomes of a request: `cut` breaks its connection after a part of the body, `lose` lets the server do it and breaks
+ * What becomes of a request: `cut` breaks its connection after a part of the body, `short` ends the connection to the
+ * server there in good order, as that of a killed process ends, `lose` lets the server do it and breaks
  * before the answer, `halve` breaks in the middle of the answer, `hang` never answers, `drip` sends headers without end,
  * `stall` sends the headers of the answer and nothing after them; a number is a status of the proxy's.
  */
-export type Fate = 'pass' | 'cut' | 'lose' | 'halve' | 'hang' | 'drip' | 'stall' | number;
+export type Fate = 'pass' | 'cut' | 'short' | 'lose' | 'halve' | 'hang' | 'drip' | 'stall' | number;
 
 /** Stands between the storage and its server. The host that a request is signed for stays as it is. */
 export class FaultyProxy implements AsyncDisposable {
@@ -105,7 +106,11 @@ export class FaultyProxy implements AsyncDisposable {
         setTimeout(leave, 20);
       });
     });
-    request.pipe(onward);
+    if (fate !== 'short') return void request.pipe(onward);
+    request.once('data', (chunk: Buffer) => {
+      onward.write(chunk.subarray(0, Math.max(1, chunk.length / 2)), () => onward.socket?.end());
+      request.resume();
+    });
   }
 }
 

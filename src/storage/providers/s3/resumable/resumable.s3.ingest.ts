@@ -126,7 +126,7 @@ export class ResumableS3Ingest implements ResumableIngest {
     try {
       const path = this.context.ingest.pathOf(key);
       if (this.failure) throw this.failure;
-      await this.place(path);
+      await this.place(path, key);
       const found = await orAbsent(headObject(this.context.ingest.connection, path));
       if (found?.size !== this.size)
         throw new StorageError('failed', `the storage kept ${found?.size ?? 0} of ${this.size} bytes`);
@@ -225,10 +225,10 @@ export class ResumableS3Ingest implements ResumableIngest {
     }
   }
 
-  private async place(path: string): Promise<void> {
+  private async place(path: string, key: string): Promise<void> {
     const { connection, uploads } = this.context.ingest;
     if (this.parts === 0) {
-      await putFile(this.context.ingest, path, this.current, newName());
+      await putFile(this.context.ingest, path, this.current, newName(), key);
       return;
     }
     if (this.state === 'open') await this.seal();

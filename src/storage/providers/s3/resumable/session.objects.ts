@@ -4,6 +4,7 @@ import { isIngestId } from '../../../keys.js';
 import { listed } from '../reading/object-list.js';
 import { withRetries } from '../retry.js';
 import { nonceName, removeObject } from '../s3.requests.js';
+import { signBody } from '../uploading/signed-body.js';
 import type { TempFile } from '../uploading/temp-file.js';
 import { pages } from '../uploading/upload.sweep.js';
 import { PartsUpload, type PartsContext } from './parts.upload.js';
@@ -13,12 +14,17 @@ export function newName(): string {
   return randomBytes(8).toString('hex');
 }
 
-/** Writes a whole file as one object. @param nonce marks the object as written by this call */
+/**
+ * Writes a whole file as one object.
+ * @param nonce marks the object as written by this call.
+ * @param key of content.
+ */
 export async function putFile(
   { connection, uploads }: PartsContext,
   path: string,
   file: TempFile | undefined,
   nonce: string,
+  key = '',
 ): Promise<void> {
   const { transfers, bucket, tuning } = connection;
   const size = file?.size ?? 0;
@@ -29,7 +35,7 @@ export async function putFile(
       try {
         const target = { Bucket: bucket, Key: path, Metadata: { [nonceName]: nonce } };
         const command = new PutObjectCommand({ ...target, Body, ContentLength: size });
-        await transfers.send(command, { abortSignal: signal });
+        await transfers.send(signBody(command, key), { abortSignal: signal });
       } finally {
         body?.destroy();
       }

@@ -7,6 +7,7 @@ import { withRetries } from '../retry.js';
 import type { S3Connection } from '../s3.connection.js';
 import { codeOf, isRefused, toStorageError } from '../s3-errors.js';
 import { headObject, nonceName, removeObject } from '../s3.requests.js';
+import { signBody } from './signed-body.js';
 import type { TempFile } from './temp-file.js';
 import { Upload } from './upload.js';
 import type { Uploads } from './uploads.js';
@@ -74,8 +75,8 @@ export class S3Ingest implements Ingest {
   private async place(key: string): Promise<void> {
     try {
       const path = this.context.pathOf(key);
-      if (this.upload?.path === path) await this.finish(this.upload);
-      else await this.send(path);
+      if (this.upload?.path === path) await this.finish(this.upload, key);
+      else await this.send(path, key);
       await this.verify(path);
       this.state = 'committed';
     } catch (error) {
@@ -94,7 +95,7 @@ export class S3Ingest implements Ingest {
     throw new StorageError('failed', `the storage kept ${found.size} of ${this.size} bytes`);
   }
 
-  private async finish(upload: Upload): Promise<void> {
+  private async finish(upload: Upload, key: string): Promise<void> {
     try {
       await upload.finish();
     } catch (error) {
@@ -102,12 +103,12 @@ export class S3Ingest implements Ingest {
       // still has all bytes.
       const isUneven = upload.isUneven && isRefused(error);
       if (!isUneven && codeOf(error) !== 'NoSuchUpload' && !(await upload.isGone())) throw error;
-      await this.send(upload.path);
+      await this.send(upload.path, key);
     }
   }
 
   /** Uploads the whole file, in one request when it is small. */
-  private async send(path: string): Promise<void> {
+  private async send(path: string, key: string): Promise<void> {
     await this.upload?.abort();
     if (this.size >= this.context.connection.tuning.firstPart) {
       this.upload = this.newUpload(path, this.size);
@@ -123,7 +124,7 @@ export class S3Ingest implements Ingest {
         try {
           const target = { Bucket: bucket, Key: path, Metadata: { [nonceName]: this.nonce } };
           const command = new PutObjectCommand({ ...target, Body, ContentLength: size });
-          await transfers.send(command, { abortSignal: signal });
+          await transfers.send(signBody(command, key), { abortSignal: signal });
         } finally {
           body.destroy();
         }

@@ -1,0 +1,22 @@
+import type { PutObjectCommand } from '@aws-sdk/client-s3';
+import { parseContentKey } from '../../../keys.js';
+
+/**
+ * Signs the body of a streamed object, whose hash its key says, so that the server refuses any other: versitygw stores what
+ * it has received when a client that is killed ends the connection in the middle.
+ * @param key of the object; only content has a hash.
+ */
+export function signBody(command: PutObjectCommand, key: string): PutObjectCommand {
+  const digest = parseContentKey(key);
+  if (digest?.algorithm !== 'sha256') return command;
+  const sign = { step: 'build', name: 'signBody' } as const;
+  command.middlewareStack.add(
+    (next) => (args) => {
+      const { headers } = args.request as { headers: Record<string, string> };
+      headers['x-amz-content-sha256'] = digest.hex;
+      return next(args);
+    },
+    sign,
+  );
+  return command;
+}
