@@ -16,6 +16,7 @@ import { ClientOrigins, type ClientOrigin, type ClientRequest } from './client.o
 import { lookInterval, WatchedFile, type FileContext, type FileState } from './files/watched.file.js';
 import type { Allotment } from './limits/rate.limits.js';
 import type { Decision } from './rules/access.rules.js';
+import { Reader } from './reader.js';
 import { anonymous, type Identity } from './rules/identity.js';
 import { SignInRefused, type GrantedScope, type SignedIn } from './sign-in.js';
 import { KeyStore } from './tokens/key.store.js';
@@ -213,6 +214,11 @@ export class AccessService implements OnModuleInit, OnApplicationShutdown {
     const { identity } = signedIn;
     if (repository) return this.policy.rules.decide(identity, 'admin', repository).isAllowed;
     return this.policy.rules.decideEverywhere(identity, 'admin').isAllowed;
+  }
+
+  /** @param signedIn undefined counts as anonymous */
+  readerOf(signedIn: SignedIn | undefined): Reader {
+    return new Reader(this.policy.rules, signedIn?.identity ?? anonymous);
   }
 
   /** What the sender of a request may still use; undefined when no limit is for it. */

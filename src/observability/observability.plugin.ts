@@ -24,8 +24,13 @@ export function statusPagePlugin(app: INestApplicationContext) {
     if (!app.get(ServerSettings).statusPage) return;
     const status = app.get(StatusService);
     const access = app.get(AccessService);
-    // It shows names of repositories and registries.
-    const mayRead = (request: object) => !access.isEnabled || access.mayAdminister(signedInOf(request));
-    serveStatusPage(fastify, status, (mirror) => status.view(mirror), mayRead);
+    serveStatusPage(fastify, status, (request) => {
+      const signedIn = signedInOf(request);
+      if (!access.isEnabled || access.mayAdminister(signedIn)) return (mirror) => status.view(mirror);
+      const reader = access.readerOf(signedIn);
+      // A wrong password shall be asked for again.
+      if (reader.isAnonymous && request.headers.authorization !== undefined) return 'sign in';
+      return reader.maySeeSomething ? (mirror) => status.view(mirror, reader) : 'sign in';
+    });
   };
 }

@@ -1,4 +1,5 @@
 import type { AccessRuleSettings, Right } from '../../config/access/rule.settings.js';
+import type { Namespace } from '../../oci/namespace.js';
 import { matchesPath, matchesPattern } from '../../oci/patterns/pattern.js';
 import { RepositoryPattern } from '../../oci/patterns/repository-pattern.js';
 import type { RepositoryRef } from '../../oci/repository.js';
@@ -58,6 +59,13 @@ export class AccessRules {
       (each) => isFor(each, identity, right) && each.repositories.some((pattern) => pattern.isEverything),
     );
     return rule ? { isAllowed: true, rule: rule.number } : denied;
+  }
+
+  /** Whether some repository that the namespace can have may be pulled. */
+  mayKnow(identity: Identity, namespace: Namespace): boolean {
+    return this.rules.some(
+      (each) => isFor(each, identity, 'pull') && each.repositories.some((pattern) => pattern.mayBeIn(namespace)),
+    );
   }
 
   /** What the identity may do, rule by rule. */

@@ -44,10 +44,16 @@ export function statusPage(view: StatusView): string {
         </header>
         <main id="main" tabindex="-1">${sections.map(({ id, title, content }) => section(id, title, content))}</main>
         <footer>
-          <p>${countedBy(view)} The names of private repositories are not shown.</p>
+          <p>${countedBy(view)} ${whatIsShown(view)}</p>
         </footer>
       </body>
     </html> `.text;
+}
+
+function whatIsShown({ reader }: StatusView): Piece {
+  if (!reader) return 'The names of private repositories are not shown.';
+  if (reader.name !== undefined) return `Signed in as ${reader.name}: what you may pull is shown.`;
+  return html`What everybody may pull is shown. <a href="/?sign-in">Sign in</a> to see more.`;
 }
 
 function countedBy({ worker }: StatusView): string {
@@ -63,12 +69,12 @@ interface Section {
 }
 
 function sectionsOf(view: StatusView): Section[] {
-  const { repositories, accessFiles } = view;
+  const { repositories, accessFiles, storage } = view;
   return [
     { id: 'overview', title: 'Overview', content: overview(view) },
     { id: 'registries', title: 'Registries', content: registriesSection(view.registries) },
     { id: 'downloads', title: 'Downloads', content: downloadsSection(view.downloads, view.waitingDownloads) },
-    { id: 'storage', title: 'Storage', content: storageSection(view.storage) },
+    ...(storage === undefined ? [] : [{ id: 'storage', title: 'Storage', content: storageSection(storage) }]),
     ...(repositories === undefined
       ? []
       : [{ id: 'repositories', title: 'Repositories', content: repositoriesSection(repositories) }]),
@@ -84,7 +90,7 @@ function section(id: string, title: string, content: Piece): Html {
   </section> `;
 }
 
-function overview({ totals, uptime, history, at }: StatusView): Html {
+function overview({ totals, uptime, history, at, reader }: StatusView): Html {
   const { hits, misses, sent, saved } = totals;
   const figures: [string, string][] = [
     ['Hit ratio', ratioText(hits, hits + misses)],
@@ -101,6 +107,10 @@ function overview({ totals, uptime, history, at }: StatusView): Html {
           </div>`,
       )}
     </dl>
-    <h3>Last 24 hours</h3>
-    ${trafficChart(history, at)}`;
+    ${
+      reader
+        ? ''
+        : html`<h3>Last 24 hours</h3>
+            ${trafficChart(history, at)}`
+    }`;
 }

@@ -167,13 +167,14 @@ export function repositoriesSection(repositories: RepositoriesView | 'counting')
     sizeText(bytes),
     html`<time datetime="${new Date(usedAt).toISOString()}">${timeText(usedAt)}</time>`,
   ]);
+  const kind = hidden === undefined ? 'visible' : 'public';
   const list =
     rows.length === 0
-      ? html`<p>No public repositories.</p>`
-      : table('repositories-caption', 'Public repositories', columns, rows);
+      ? html`<p>No ${kind} repositories.</p>`
+      : table('repositories-caption', `${kind === 'public' ? 'Public' : 'Visible'} repositories`, columns, rows);
   return html`${list}
     <p class="note">
-      ${more > 0 ? `${countText(more)} more, used longer ago. ` : ''}${countText(hidden)} private. Listed at
-      ${timeText(countedAt)}.
+      ${more > 0 ? `${countText(more)} more, used longer ago. ` : ''}${hidden === undefined ? '' : `${countText(hidden)} private. `}Listed
+      at ${timeText(countedAt)}.
     </p>`;
 }

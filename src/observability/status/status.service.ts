@@ -1,17 +1,27 @@
 import { Inject, Injectable, Logger, Optional, type OnApplicationShutdown } from '@nestjs/common';
 import { AccessService } from '../../access/access.service.js';
+import type { Reader } from '../../access/reader.js';
 import { Clock } from '../../config/clock/clock.js';
 import { upstreamSettings } from '../../config/config.module.js';
 import { ServerSettings } from '../../config/server.settings.js';
 import type { UpstreamSettings } from '../../config/upstream.settings.js';
 import { Namespace } from '../../oci/namespace.js';
+import { RepositoryRef } from '../../oci/repository.js';
 import { RegistryStatistics } from '../../registry/statistics/registry.statistics.js';
 import { hitsOf } from '../../registry/statistics/traffic.counts.js';
 import { TrafficHistory } from '../../registry/statistics/traffic.history.js';
 import type { MirrorAddress } from '../clients/mirror-address.js';
 import { CachedRepositories } from './cached.repositories.js';
 import { RepositoryListing } from './repository.listing.js';
-import type { Condition, DownloadView, RegistryState, RegistryView, StatusView } from './status.view.js';
+import type {
+  Condition,
+  DownloadView,
+  RegistryState,
+  RegistryView,
+  RepositoriesView,
+  StatusView,
+  StorageView,
+} from './status.view.js';
 
 /** Registries in client configurations besides the configured ones, if unconfigured registries are mirrored too. */
 const wellKnown = ['docker.io', 'ghcr.io', 'quay.io', 'registry.k8s.io'];
@@ -62,42 +72,57 @@ export class StatusService implements OnApplicationShutdown {
     return Namespace.parse(this.server.defaultNamespace).toString();
   }
 
-  view(mirror: MirrorAddress | undefined): StatusView {
-    const registries = this.registries();
+  /** @param reader sees only what the rules allow; undefined for somebody who sees everything */
+  view(mirror: MirrorAddress | undefined, reader?: Reader): StatusView {
+    const registries = this.registries().filter(({ namespace }) => !reader || mayKnow(reader, namespace));
     const sum = (key: 'hits' | 'misses' | 'sent' | 'saved') => registries.reduce((total, each) => total + each[key], 0);
-    const { space } = this.statistics;
     const { worker, workers } = this.server;
     return {
       at: this.clock.now(),
       uptime: process.uptime() * 1000,
       worker: worker === undefined ? undefined : { number: worker, count: workers },
-      mirror,
+      mirror: mirror && reader ? visibleTo(reader, mirror) : mirror,
       totals: { hits: sum('hits'), misses: sum('misses'), sent: sum('sent'), saved: sum('saved') },
-      history: this.traffic.entries,
+      history: reader ? [] : this.traffic.entries,
       registries,
-      downloads: this.statistics.downloading.slice(0, longest).map((each) => this.download(each)),
-      waitingDownloads: this.statistics.downloadGauges.waiting,
-      storage: {
-        used: space.isMeasured ? space.bytes : undefined,
-        quota: space.quota,
-        hosted: this.statistics.hostedQuotas.slice(0, longest).map(({ namespace, repositories, used, limit }) => {
-          return { repositories: `${namespace}/${repositories}`, used, limit };
-        }),
-      },
-      accessFiles: this.access.files.slice(0, longest),
-      repositories: this.listing && (this.listing.view ?? 'counting'),
+      downloads: this.statistics.downloading
+        .filter(({ repository }) => !reader || reader.maySee(RepositoryRef.parse(repository)))
+        .slice(0, longest)
+        .map((each) => (reader ? each : this.download(each))),
+      waitingDownloads: reader ? 0 : this.statistics.downloadGauges.waiting,
+      storage: reader ? undefined : this.storage,
+      accessFiles: reader ? [] : this.access.files.slice(0, longest),
+      repositories: this.listing && (this.repositoriesFor(this.listing, reader) ?? 'counting'),
+      ...(reader && { reader: { name: reader.name } }),
     };
+  }
+
+  private get storage(): StorageView {
+    const { space, hostedQuotas } = this.statistics;
+    return {
+      used: space.isMeasured ? space.bytes : undefined,
+      quota: space.quota,
+      hosted: hostedQuotas.slice(0, longest).map(({ namespace, repositories, used, limit }) => {
+        return { repositories: `${namespace}/${repositories}`, used, limit };
+      }),
+    };
+  }
+
+  private repositoriesFor(listing: RepositoryListing, reader: Reader | undefined): RepositoriesView | undefined {
+    if (!reader) return listing.view;
+    return listing.viewFor(({ namespace, name }) => reader.maySee(RepositoryRef.parse(`${namespace}/${name}`)));
   }
 
   async onApplicationShutdown(): Promise<void> {
     await this.listing?.close();
   }
 
-  private registries(): RegistryView[] {
+  private registries(): (RegistryView & { readonly namespace: string })[] {
     const states = new Map(this.statistics.upstreamStates.map((state) => [state.namespace, state]));
     return this.statistics.namespaces.map(({ namespace, traffic, saved }) => {
       const state = states.get(namespace);
       return {
+        namespace,
         name: namespace === 'other' ? 'all others' : namespace,
         state: state && stateOf(state),
         fallbacks: state?.fallbacks.map(({ host, outcome }) => ({ host, state: viewOf(outcome) })) ?? [],
@@ -115,6 +140,17 @@ export class StatusService implements OnApplicationShutdown {
     const isHidden = this.privateNamespaces.has(repository.slice(0, repository.indexOf('/')));
     return { ...rest, repository: isHidden ? undefined : repository };
   }
+}
+
+/** Names no registry from which the reader may pull nothing. */
+function visibleTo(reader: Reader, mirror: MirrorAddress): MirrorAddress | undefined {
+  const namespaces = mirror.namespaces.filter((namespace) => mayKnow(reader, namespace));
+  return namespaces.length === 0 ? undefined : { ...mirror, namespaces };
+}
+
+/** What is not configured is not named one by one: only who sees everything sees its sum. */
+function mayKnow(reader: Reader, namespace: string): boolean {
+  return namespace !== 'other' && reader.mayKnow(Namespace.parse(namespace));
 }
 
 function namespaceOf({ namespace }: UpstreamSettings): string {

@@ -16,11 +16,20 @@ export interface StatusView {
   readonly downloads: readonly DownloadView[];
   /** Queued downloads. */
   readonly waitingDownloads: number;
-  readonly storage: StorageView;
+  /** Undefined when it is none of the reader's business. */
+  readonly storage: StorageView | undefined;
   /** The access file and those that it names. */
   readonly accessFiles: readonly AccessFileView[];
   /** Undefined if they cannot be listed. */
   readonly repositories: RepositoriesView | 'counting' | undefined;
+  /** Set if the page has only what its reader may see. */
+  readonly reader?: ReaderView | undefined;
+}
+
+/** Somebody who may pull some repositories, and administers nothing. */
+export interface ReaderView {
+  /** Undefined for somebody who has not signed in. */
+  readonly name: string | undefined;
 }
 
 export interface Totals {
@@ -110,6 +119,6 @@ export interface RepositoriesView {
   readonly shown: readonly RepositoryView[];
   /** Number of further public ones. */
   readonly more: number;
-  /** Number of private ones. */
-  readonly hidden: number;
+  /** Number of private ones; undefined if the reader must not know. */
+  readonly hidden: number | undefined;
 }
