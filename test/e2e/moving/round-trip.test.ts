@@ -65,6 +65,14 @@ describe('what is moved in and out', () => {
     expect(second.stdout).toMatch(/^5 skipped; 0 blobs with 0 B moved, 0 already there\n$/m);
   });
 
+  it('takes large blobs from another repository of the server', async () => {
+    const received = () => [...hosting.mirror.log.matchAll(/"method":"PATCH"/g)].length;
+    const before = received();
+    expect((await run('import', '--tag', '1.0', folder.file('layout'), 'local/mounted')).code).toBe(0);
+    expect(await digestOf('mounted', '1.0')).toBe(index.manifest.digest);
+    expect([before, received()]).toEqual([1, 1]);
+  });
+
   it.each([['out'], ['out.tar']])('has the same digests from %s', async (name) => {
     const exported = await run('export', 'local/app', folder.file(name));
     expect([exported.code, exported.stderr]).toEqual([0, '']);

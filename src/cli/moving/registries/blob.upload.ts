@@ -54,7 +54,10 @@ export class BlobUpload {
   /** An upload that is cut goes on where the server has it; what is not ended is removed. */
   private async putLarge(blob: Blob): Promise<void> {
     const { digest, size, open } = blob;
-    let location = locationOf(await this.connection.call('POST', `${this.path}/blobs/uploads/`));
+    // Another repository of the server may have it.
+    const begun = await this.connection.call('POST', `${this.path}/blobs/uploads/?mount=${digest.toString()}`);
+    if (begun.statusCode === 201) return;
+    let location = locationOf(begun);
     try {
       let offset = 0;
       for (let attempt = 1; offset < size; attempt += 1) {
