@@ -74,10 +74,11 @@ export function withBooleans(argv: readonly string[], classes: readonly Settings
   });
 }
 
-/** The options of a subcommand, so that the help of the program is complete. */
-export function optionsHelp(command: Command): string {
+/** The options of a subcommand, so that the help of the program is complete. @param without settings that are listed elsewhere */
+export function optionsHelp(command: Command, without?: SettingsClass): string {
   const help = command.createHelp();
-  const options = help.visibleOptions(command).filter(({ long }) => long !== '--help');
+  const others = new Set(['--help', ...(without ? settingsOf(without).map(({ name }) => `--${name}`) : [])]);
+  const options = help.visibleOptions(command).filter(({ long }) => !others.has(long ?? ''));
   return options.map((option) => `  ${help.optionTerm(option)}  ${help.optionDescription(option)}`).join('\n');
 }
 

@@ -59,9 +59,11 @@ export function addMovingCommands(program: Command, choose: (task: () => Promise
       (await import('./export.js')).exportImages(settings, { image, destination, tags: tag, platforms }),
     );
   });
+  const own = (command: Command) => optionsHelp(command, RegistryClientSettings);
   program.addHelpText(
     'after',
-    `\nOptions of import:\n${optionsHelp(taking)}\n\nOptions of export:\n${optionsHelp(giving)}`,
+    `\nOptions of import and export:\n${optionsHelp(addSettings(program.createCommand('x'), RegistryClientSettings))}\n` +
+      `\nOptions of import:\n${own(taking)}\n\nOptions of export:\n${own(giving)}`,
   );
 }
 
