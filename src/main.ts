@@ -6,6 +6,11 @@ import { Reload } from './process/reload.js';
 
 tuneHeap();
 postponeDateFormats();
+// A reader as `head` takes what it wants of a command's output.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error;
+  process.exit(141);
+});
 const { runCommandLine } = await import('./cli/command-line.js');
 // Loaded when there is something to serve or to check: help, mistakes and other commands need none of it.
 process.exitCode = await runCommandLine(process.argv.slice(2), {

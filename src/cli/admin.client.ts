@@ -10,7 +10,7 @@ const idleTimeout = 60_000;
 const maxResponseBytes = 16 * 1024 * 1024;
 
 /** The server refused the request. */
-export class RefusedError extends Error {
+export class RefusedError extends StartError {
   override readonly name = 'RefusedError';
 
   constructor(
@@ -49,7 +49,8 @@ export class AdminClient {
     if (status < 300) return response;
     const text = await this.readAll(response);
     const [{ code = 'UNKNOWN', message = `status ${status}` } = {}] = errorsOf(text);
-    if (code === 'NOT_FOUND' || code === 'UNSUPPORTED') {
+    // Other servers refuse these requests without a reason of their own.
+    if (code === 'NOT_FOUND' || (code === 'UNSUPPORTED' && !isOwnReason(message))) {
       throw this.failure('there is no admin API at this address, or the token is wrong');
     }
     if (code === 'UNKNOWN' || code === 'DENIED') throw this.failure(message);
@@ -91,6 +92,11 @@ export class AdminClient {
   private failure(reason: string): StartError {
     return new StartError(`cannot use the server at ${this.settings.server}: ${reason}`);
   }
+}
+
+/** Of what was pushed, which only clients of the registry delete. */
+function isOwnReason(message: string): boolean {
+  return message.includes(' is hosted: ');
 }
 
 /** The server may be behind a path of a reverse proxy. */

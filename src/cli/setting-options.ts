@@ -7,8 +7,9 @@ import type { Texts } from '../config/settings.js';
 export type Flags = Readonly<Record<string, unknown>>;
 type SettingsClass = abstract new () => object;
 export const helpFlags = '-h, --help';
-/** Characters of the shortest variable that may be a misspelt one. */
+/** Characters of the shortest variable that may be misspelt in any way, and of the shortest that may lack a letter. */
 const shortestVariable = 8;
+const shortestLacking = 5;
 
 /** Adds an option for each setting of a class. */
 export function addSettings(command: Command, type: SettingsClass): Command {
@@ -53,12 +54,19 @@ export function variablesOf(type: SettingsClass, flags: Flags, prefix = ''): [op
 export function misspeltVariables(classes: readonly SettingsClass[]): Problem[] {
   const known = new Set(classes.flatMap((type) => settingsOf(type).flatMap(({ env }) => env ?? [])));
   return Object.keys(process.env)
-    .filter((name) => name.length >= shortestVariable && !known.has(name) && process.env[name] !== '')
+    .filter((name) => !known.has(name) && process.env[name] !== '')
     .flatMap((name) => {
-      const nearest = nearestName(name, known, 1 / 6);
+      const nearest = name.length >= shortestVariable ? nearestName(name, known, 1 / 6) : lackingIn(name, known);
       const reason = `is not a known setting${didYouMean(nearest)}`;
       return nearest === undefined ? [] : [{ path: name, kind: 'a variable', reason }];
     });
+}
+
+/** The setting of which a short name lacks a letter or an underscore: other mistakes in it are too likely to be names. */
+function lackingIn(name: string, known: ReadonlySet<string>): string | undefined {
+  const isLacking = (whole: string) =>
+    Array.from(whole, (_, at) => whole.slice(0, at) + whole.slice(at + 1)).includes(name);
+  return name.length < shortestLacking ? undefined : [...known].find(isLacking);
 }
 
 /** Makes `--flag` alone mean true; otherwise commander would use the next word, even a subcommand, as its value. */

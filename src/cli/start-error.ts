@@ -1,4 +1,4 @@
 /** The environment prevents the program from starting. The message is one line for the user. */
 export class StartError extends Error {
-  override readonly name = 'StartError';
+  override readonly name: string = 'StartError';
 }

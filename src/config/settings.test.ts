@@ -102,7 +102,7 @@ describe('loadSettings', () => {
         storage: { name: 'filesystem', text: { root: '', size: '1' } },
       }),
     ).toEqual([
-      '--listen: text: must be host:port or unix:/path',
+      '--listen: text: must be host:port, with a port up to 65535, or unix:/path',
       '--max-downloads: text: must be a whole number from 1 to 10000',
       '--drain-timeout: text: must be a duration such as 30s, 1h 30m or 14d',
       '--colour: text: is not a known setting',

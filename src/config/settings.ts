@@ -94,7 +94,8 @@ export function loadSettings(text: SettingsText): Settings {
     throw new ConfigurationError(
       withLines(withLines(problems, 'upstreams', yaml, file), 'webhooks', webhooksYaml, webhooksFile).map(named),
     );
-  const warnings = [...(text.warnings ?? []), ...emptyFile(yaml, file).map(named)];
+  const idle = server.value.allowAnonymousPush && namespaces.hosted.length === 0 ? [idlePush] : [];
+  const warnings = [...(text.warnings ?? []), ...[...emptyFile(yaml, file), ...idle].map(named)];
   return {
     server: server.value,
     storage: storage.value,
@@ -105,6 +106,12 @@ export function loadSettings(text: SettingsText): Settings {
     warnings,
   };
 }
+
+const idlePush: Problem = {
+  path: '--allow-anonymous-push',
+  kind: 'a flag',
+  reason: 'has no effect without a hosted namespace: add --hosted-namespace',
+};
 
 /** The file and the lines of what a file with a list has wrong. @param root of the paths in it */
 function withLines(

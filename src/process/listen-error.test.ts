@@ -17,6 +17,8 @@ describe('an address that cannot be listened on', () => {
     expect(message).toMatch(/^cannot listen on :80: E[A-Z_]+: .* with --listen \(LISTEN\)$/);
     expect(message).toContain(`${code}: `);
     expect(message).toContain(advice);
+    const socket = listenError('listen', 'unix:/no/socket', 'EACCES').message;
+    expect(socket).toContain('the directory of the socket does not exist, or');
     expect(listenError('admin-listen', ':80', code).message).toMatch(/with --admin-listen \(ADMIN_LISTEN\)$/);
   });
 });

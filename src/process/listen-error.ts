@@ -13,10 +13,13 @@ const causes: Readonly<Record<string, string>> = {
   ENOENT: 'the directory of the socket does not exist; set another path',
 };
 
+/** Node reports a missing directory of a socket as EACCES. */
+const socketCause = 'the directory of the socket does not exist, or this user may not write to it; set another path';
+
 /** @param option such as `listen`, the setting of the address. @param text its value */
 export function listenError(option: 'listen' | 'admin-listen', text: string, code: string): StartError {
   const variable = settingsOf(ServerSettings).find(({ name }) => name === option)?.env;
-  const cause = causes[code];
+  const cause = text.startsWith('unix:') && code === 'EACCES' ? socketCause : causes[code];
   const advice = cause === undefined ? 'set another address' : cause;
   return new StartError(`cannot listen on ${text}: ${code}: ${advice} with --${option} (${variable})`);
 }

@@ -76,6 +76,8 @@ describe('a misspelt name', inParallel, () => {
       FILESYTEM_ROOT: 'planted',
       DEFAULT_NAMESPCE: 'x',
       S3_HOTS: 'x',
+      LISTN: 'x',
+      MAXSIZE: 'x',
       LISTEN_FDS: '1',
       EMPTY_MAX_SIZES: '',
     };
@@ -83,6 +85,8 @@ describe('a misspelt name', inParallel, () => {
     expect(program.log.filter(({ level }) => level === 40 || level === 'warn').map(({ msg }) => msg)).toEqual([
       'FILESYTEM_ROOT: a variable: is not a known setting; did you mean FILESYSTEM_ROOT?',
       'DEFAULT_NAMESPCE: a variable: is not a known setting; did you mean DEFAULT_NAMESPACE?',
+      'LISTN: a variable: is not a known setting; did you mean LISTEN?',
+      'MAXSIZE: a variable: is not a known setting; did you mean MAX_SIZE?',
     ]);
     const doctor = await Program.run(['doctor', 'filesystem', '--root', 'x'], { env, cwd: folder.path });
     expect(doctor.stdout).toMatch(/^warn +configuration .*did you mean FILESYSTEM_ROOT\?$/m);

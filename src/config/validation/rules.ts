@@ -200,7 +200,7 @@ export const IsMap = () =>
 export const IsListenAddress = (none?: string) =>
   rule(
     'isListenAddress',
-    `must be host:port or unix:/path${none === undefined ? '' : `, or ${none}`}`,
+    `must be host:port, with a port up to 65535, or unix:/path${none === undefined ? '' : `, or ${none}`}`,
     (value) => typeof value === 'string' && (value === none || parseListenAddress(value) !== undefined),
   );
 

@@ -106,7 +106,7 @@ describe('validateSettings', () => {
       'example.time: a number: must be a duration such as 30s, 1h 30m or 14d',
       'example.count: a number: must be a whole number from 1 to 10',
       'example.level: text: must be one of low, high',
-      'example.listen: a number: must be host:port or unix:/path',
+      'example.listen: a number: must be host:port, with a port up to 65535, or unix:/path',
       'example.note: text: must be a note',
       'example.colour: text: is not a known setting',
     ]);
