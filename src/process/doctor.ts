@@ -1,5 +1,6 @@
 import 'reflect-metadata';
 import { Logger } from '@nestjs/common';
+import { checkAccess } from '../access/access.check.js';
 import { runCheck, type CheckResult } from '../config/check.js';
 import type { Settings } from '../config/settings.js';
 import { defaultUpstream } from '../config/upstream-file.js';
@@ -19,6 +20,7 @@ export async function* doctor(settings: Settings): AsyncGenerator<CheckResult> {
   const dates: { host: string; skew: number }[] = [];
   const seen: Seen = (date) => dates.push(date);
   yield* checkStorage(storage, server.maxSize);
+  yield* checkAccess(settings);
   yield* checkWebhooks(settings);
   yield* checkUpstreams(upstreams, seen);
   yield* checkDefault(settings, seen);

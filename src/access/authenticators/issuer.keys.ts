@@ -56,14 +56,23 @@ export class IssuerKeys {
     if (this.now() - this.fetchedAt < cooldown && this.keys === undefined) return;
     this.fetchedAt = this.now();
     try {
-      const document = await this.fetchJson(`${this.issuer.replace(/\/$/, '')}/.well-known/openid-configuration`);
-      const { issuer, jwks_uri: url } = document as { issuer?: unknown; jwks_uri?: unknown };
-      if (issuer !== this.issuer || typeof url !== 'string' || !url.startsWith('https://')) return;
-      this.keys = createLocalJWKSet((await this.fetchJson(url)) as JSONWebKeySet);
+      this.keys = createLocalJWKSet(await fetchKeys(this.issuer, this.fetchJson));
     } catch (error) {
       if (this.keys === undefined) throw error;
     }
   }
+}
+
+/** The keys that an issuer publishes (OpenID Connect Discovery §4). @throws Error that says what is wrong */
+export async function fetchKeys(issuer: string, fetchJson: (url: string) => Promise<unknown>): Promise<JSONWebKeySet> {
+  const document = await fetchJson(`${issuer.replace(/\/$/, '')}/.well-known/openid-configuration`);
+  const { issuer: named, jwks_uri: url } = document as { issuer?: unknown; jwks_uri?: unknown };
+  if (named !== issuer) throw new Error('its configuration names another issuer');
+  if (typeof url !== 'string' || !url.startsWith('https://'))
+    throw new Error('its configuration names no https jwks_uri');
+  const set = (await fetchJson(url)) as Partial<JSONWebKeySet>;
+  if (!Array.isArray(set.keys)) throw new Error('its jwks_uri sends no keys');
+  return { keys: set.keys };
 }
 
 /** The keys of a file (a JWKS), for issuers that cannot be reached. @throws Error without the content */
