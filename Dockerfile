@@ -32,10 +32,11 @@ LABEL org.opencontainers.image.title="oci-registry" \
   org.opencontainers.image.version="${VERSION}" \
   org.opencontainers.image.revision="${REVISION}"
 # Where distroless has Node.js, before the usual places. With a bucket, downloads wait in TMPDIR for their upload: on a
-# disk, which /tmp may not be.
+# disk, which /tmp may not be. Node's four threads for files would all wait for the disk while several clients push.
 ENV PATH=/nodejs/bin:/usr/local/bin:/usr/bin:/bin \
   NODE_ENV=production \
   TMPDIR=/data \
+  UV_THREADPOOL_SIZE=16 \
   FILESYSTEM_ROOT=/data
 WORKDIR /app
 COPY LICENSE package.json ./

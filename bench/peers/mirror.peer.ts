@@ -43,6 +43,8 @@ export async function serveMirror(scope: Scope, settings: MirrorSettings): Promi
   await writeFile(upstreams, settings.upstreams);
   return Server.start(scope, {
     command: node,
+    // As in the image and the systemd unit.
+    environment: { UV_THREADPOOL_SIZE: '16' },
     args: [
       entry,
       // Its own request log, one line a request, is off as the other's is (docker-registry.peer.ts).
