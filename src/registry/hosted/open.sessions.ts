@@ -143,9 +143,13 @@ export class OpenSessions implements OnApplicationShutdown {
     const { session, timer } = known;
     this.idle.delete(id);
     clearTimeout(timer);
-    if (await this.isNewest(session, epoch)) return session;
-    await session.release();
-    return undefined;
+    let isNewest = false;
+    try {
+      isNewest = await this.isNewest(session, epoch);
+    } finally {
+      if (!isNewest) await session.release();
+    }
+    return isNewest ? session : undefined;
   }
 
   /** Other processes name the epochs of their claims in what they respond. */
