@@ -72,7 +72,7 @@ describe('an image that a client pushes', () => {
     for (const name of ['podman', 'buildah']) await clients[name]!.pull(target);
   });
 
-  test.each(['oras', 'crane'] as const)('may have a layer of gigabytes, by %s', async (name) => {
+  test.each(['oras', 'crane'] as const)('may have a layer of gigabytes, by %s', { timeout: 900_000 }, async (name) => {
     onTestFailed(async () => console.error(await server.logTail()));
     let layer = '';
     const { path, digest } = await imageOf(`large-${name}`, async (layout) => {

@@ -31,7 +31,8 @@ export async function pushingClients(scratch: Scratch): Promise<Record<string, P
   const environment = await homeOf(scratch);
   let copies = 0;
   const place = (kind: string) => scratch.folder('copies', `${kind}-${(copies += 1)}`);
-  const call = (program: string, ...args: string[]) => run(program, args, { environment });
+  // Gigabytes take their time.
+  const call = (program: string, ...args: string[]) => run(program, args, { environment, deadline: 600_000 });
   const store = (program: string) => [
     ...['--root', scratch.file(program, 'root'), '--runroot', scratch.file(program, 'run')],
     ...['--storage-driver', 'vfs'],
