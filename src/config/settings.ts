@@ -4,7 +4,7 @@ import { completeS3 } from './aws/aws-defaults.js';
 import { ConfigurationError, type Problem } from './configuration-error.js';
 import { checkKeyPair, keyPairFiles, readKeyPair } from './key-pair.js';
 import type { HostedSettings } from './hosted/hosted.settings.js';
-import { checkProxies } from './proxy/proxy.js';
+import { checkProxies, uselessExemptions } from './proxy/proxy.js';
 import { ServerSettings } from './server.settings.js';
 import { storageClasses, type StorageName, type StorageSettings } from './storage.settings.js';
 import { isEmptyYaml, readNamespaces, readSettingFile } from './upstream-file.js';
@@ -95,7 +95,11 @@ export function loadSettings(text: SettingsText): Settings {
       withLines(withLines(problems, 'upstreams', yaml, file), 'webhooks', webhooksYaml, webhooksFile).map(named),
     );
   const idle = server.value.allowAnonymousPush && namespaces.hosted.length === 0 ? [idlePush] : [];
-  const warnings = [...(text.warnings ?? []), ...[...emptyFile(yaml, file), ...idle].map(named)];
+  const warnings = [
+    ...(text.warnings ?? []),
+    ...[...emptyFile(yaml, file), ...idle].map(named),
+    ...uselessExemptions(),
+  ];
   return {
     server: server.value,
     storage: storage.value,

@@ -5,6 +5,11 @@ import { NoProxy } from './no-proxy.js';
 const covers = (text: string, hostname: string, port = 443) => new NoProxy(text).has(hostname, port);
 
 describe('NO_PROXY', () => {
+  it('has entries that match nothing', () => {
+    const text = 'a.test, http://b.test *.c.test,10.0.0.0/x,x*y, [::1]:80 *,127.0.0.1,d.test:5000';
+    expect(NoProxy.unusable(text)).toEqual(['http://b.test', '10.0.0.0/x', 'x*y']);
+  });
+
   it.each([
     ['*', 'ghcr.io'],
     ['other.test, *', 'ghcr.io'],

@@ -12,11 +12,12 @@ export class NoProxy {
    * optionally with a port. An entry of any other form matches nothing.
    */
   constructor(text: string) {
-    this.entries = text
-      .toLowerCase()
-      .split(/[\s,]+/)
-      .filter((entry) => entry !== '')
-      .map(parseEntry);
+    this.entries = entriesOf(text).map(parseEntry);
+  }
+
+  /** The entries that match nothing. */
+  static unusable(text: string): string[] {
+    return entriesOf(text).filter((entry) => parseEntry(entry) === nothing);
   }
 
   /** Whether requests to this host are sent without a proxy. Those to this machine itself always are. */
@@ -27,6 +28,15 @@ export class NoProxy {
 }
 
 type Matcher = (host: string, port: number) => boolean;
+
+const nothing: Matcher = () => false;
+
+function entriesOf(text: string): string[] {
+  return text
+    .toLowerCase()
+    .split(/[\s,]+/)
+    .filter((entry) => entry !== '');
+}
 
 const loopback = new Networks(['127.0.0.0/8', '::1/128']);
 
@@ -43,17 +53,18 @@ function parseEntry(entry: string): Matcher {
   }
   const [, name = '', port] = /^(.*?)(?::(\d{1,5}))?$/.exec(entry) ?? [];
   const matches = matcherOf(name);
-  return (host, wanted) => (port === undefined || Number(port) === wanted) && matches(host);
+  if (matches === nothing) return nothing;
+  return (host, wanted) => (port === undefined || Number(port) === wanted) && matches(host, wanted);
 }
 
-function matcherOf(name: string): (host: string) => boolean {
+function matcherOf(name: string): Matcher {
   const bare = withoutBrackets(name);
   if (isIP(bare) !== 0) {
     const networks = new Networks([bare]);
     return (host) => networks.has(host);
   }
   const domain = canonicalHost(name.replace(/^\*?\./, ''));
-  if (domain === '' || /[*/\s]/.test(domain)) return () => false;
+  if (domain === '' || /[*/\s]/.test(domain)) return nothing;
   const isForSubdomains = /^\*?\./.test(name);
   return (host) => host.endsWith(`.${domain}`) || (!isForSubdomains && host === domain);
 }

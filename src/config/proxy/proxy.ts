@@ -67,6 +67,15 @@ function exemptions(): NoProxy {
   return lastExemptions.value;
 }
 
+/** Entries of NO_PROXY that match nothing. */
+export function uselessExemptions(): Problem[] {
+  const found = firstOf(spellings('NO_PROXY'));
+  const entries = found ? NoProxy.unusable(found.text) : [];
+  return entries.length === 0 || !found
+    ? []
+    : [{ path: found.variable, kind: 'a variable', reason: `has entries that match no host: ${entries.join(', ')}` }];
+}
+
 function parsed(found: Found): Proxy {
   const proxy = parse(found);
   if (!proxy) throw new ConfigurationError([problemOf(found)]);
