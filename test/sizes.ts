@@ -19,6 +19,8 @@ export const sizes = {
   killsOfPushes: Number(process.env.KILLS ?? size(20, 50, 1_000)),
   killsOfPushesToBucket: Number(process.env.KILLS ?? size(6, 6, 1_000)),
   killsOnBucket: Number(process.env.KILLS ?? size(25, 25, 1_000)),
+  /** Of the system calls of a push, every which one fails. */
+  faultStride: Number(process.env.FAULT_STRIDE ?? size(3, 3, 1)),
   /** Bytes of the largest layer that clients push. */
   largestLayer: size(64 * MiB, 64 * MiB, 5 * GiB),
   /** Images that clients push to three replicas, and while one of these is killed every 2 s. */

@@ -222,8 +222,9 @@ export class HostedUploadsService {
     const admit = (size: number) => this.quota.check(repository, size, digest);
     if (body.length !== 0) await this.receive(session, range, body, admit, signal);
     return this.quota.within(repository, digest, session.size, async () => {
+      // The session goes on when this fails.
+      await this.contents.take(digest);
       try {
-        await this.contents.take(digest);
         const size = await session.commit(digest);
         return size === undefined ? undefined : await this.add(repository, digest, size);
       } catch (error) {
