@@ -6,8 +6,8 @@ const covers = (text: string, hostname: string, port = 443) => new NoProxy(text)
 
 describe('NO_PROXY', () => {
   it('has entries that match nothing', () => {
-    const text = 'a.test, http://b.test *.c.test,10.0.0.0/x,x*y, [::1]:80 *,127.0.0.1,d.test:5000';
-    expect(NoProxy.unusable(text)).toEqual(['http://b.test', '10.0.0.0/x', 'x*y']);
+    const text = 'a.test, http://b.test *.c.test,10.0.0.0/99,x*y, [::1]:80 *,127.0.0.1,d.test:5000';
+    expect(NoProxy.unusable(text)).toEqual(['http://b.test', '10.0.0.0/99', 'x*y']);
   });
 
   it.each([

@@ -63,8 +63,10 @@ function matcherOf(name: string): Matcher {
     const networks = new Networks([bare]);
     return (host) => networks.has(host);
   }
-  const domain = canonicalHost(name.replace(/^\*?\./, ''));
-  if (domain === '' || /[*/\s]/.test(domain)) return nothing;
+  const text = name.replace(/^\*?\./, '');
+  // The canonical form ends where a path begins.
+  const domain = /[*/\s]/.test(text) ? '' : canonicalHost(text);
+  if (domain === '') return nothing;
   const isForSubdomains = /^\*?\./.test(name);
   return (host) => host.endsWith(`.${domain}`) || (!isForSubdomains && host === domain);
 }
