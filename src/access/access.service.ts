@@ -155,12 +155,14 @@ export class AccessService implements OnModuleInit, OnApplicationShutdown {
 
   /**
    * Who sent a request. Tokens of this server are checked without I/O.
-   * @param headers its Authorization headers. @param client its address, and its connection if that is TLS
+   * @param headers its Authorization headers. @param client its address, and its connection if that is TLS.
+   * @param lateness seconds after its end for which such a token still counts.
    * @throws SignInRefused
    */
   async signIn(
     headers: readonly string[],
     { address, tls }: Pick<ClientRequest, 'tls'> & Pick<ClientOrigin, 'address'>,
+    lateness = 0,
   ): Promise<SignedIn> {
     const credentials = readAuthorization(headers);
     if (credentials.kind === 'none') return this.signInBySocket(tls);
@@ -169,7 +171,7 @@ export class AccessService implements OnModuleInit, OnApplicationShutdown {
       if (credentials.kind === 'malformed') throw new SignInRefused('malformed');
       const signedIn =
         credentials.kind === 'token'
-          ? await this.signInByToken(credentials.token.reveal())
+          ? await this.signInByToken(credentials.token.reveal(), lateness)
           : await this.policy.authenticator.signIn(credentials, address);
       counts.accepted += 1;
       return signedIn;
@@ -233,9 +235,9 @@ export class AccessService implements OnModuleInit, OnApplicationShutdown {
     return { token, expiresIn: tokenLifetime };
   }
 
-  private async signInByToken(token: string): Promise<SignedIn> {
+  private async signInByToken(token: string, lateness: number): Promise<SignedIn> {
     if (!this.tokens.isOwn(token)) return this.policy.authenticator.signInByToken(token);
-    const { identity, issuer, tokenId, scopes } = await this.tokens.verify(token, this.service);
+    const { identity, issuer, tokenId, scopes } = await this.tokens.verify(token, this.service, lateness);
     // A user who was removed since has no rights, and one whose groups changed has those of the new ones.
     const current = this.policy.authenticator.refresh(identity, issuer);
     if (!current) throw new SignInRefused('credentials');

@@ -39,6 +39,9 @@ interface Client {
   readonly tls: TLSSocket | undefined;
 }
 
+/** Seconds after its end for which a token still counts in an upload session: crane and ORAS cannot send a body again. */
+const sessionLateness = 60;
+
 class AccessHook {
   constructor(
     private readonly access: AccessService,
@@ -82,7 +85,7 @@ class AccessHook {
   private async signIn(request: FastifyRequest, client: Client): Promise<SignedIn> {
     const headers = authorizationOf(request);
     try {
-      return await this.access.signIn(headers, client);
+      return await this.access.signIn(headers, client, latenessOf(request));
     } catch (error) {
       if (!(error instanceof SignInRefused)) throw error;
       throw this.refusalOf(error, request, client);
@@ -189,6 +192,10 @@ class AccessHook {
 function requiredOf({ problem }: SignedIn): string {
   const reason = problem === undefined ? '' : `: the client certificate is not accepted (${problem})`;
   return `authentication required${reason}`;
+}
+
+function latenessOf({ routeOptions }: FastifyRequest): number {
+  return routeOptions.url?.endsWith('/blobs/uploads/:id') === true ? sessionLateness : 0;
 }
 
 /** Whether a request is served to those who did not sign in, too. */

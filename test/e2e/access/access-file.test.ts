@@ -157,5 +157,12 @@ describe('revocation', () => {
     expect(await statusOf(mirror!, token)).toBe(200);
     scene.clock.pass(2);
     expect(await statusOf(mirror!, token)).toBe(401);
+    // In an upload session, which somebody may be in the middle of, a minute later.
+    const session = `/v2/registry.test/team/app/blobs/uploads/${'a'.repeat(32)}`;
+    const patch = async () => (await mirror!.request.patch(session).set('authorization', token).send('x')).status;
+    expect(await patch()).not.toBe(401);
+    expect((await mirror!.request.post(session.slice(0, -32)).set('authorization', token)).status).toBe(401);
+    scene.clock.pass(60);
+    expect(await patch()).toBe(401);
   });
 });
