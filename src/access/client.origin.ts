@@ -1,4 +1,6 @@
+import { Logger } from '@nestjs/common';
 import type { IncomingHttpHeaders } from 'node:http';
+import { isIP } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import { Networks } from '../config/values/networks.js';
 import { parseOrigin } from '../config/values/origin.js';
@@ -25,6 +27,8 @@ export interface ClientOrigin {
  * Gitea).
  */
 export class ClientOrigins {
+  private readonly logger = new Logger('Access');
+  private hasWarned = false;
   private readonly proxies: Networks;
   private readonly hasProxies: boolean;
 
@@ -55,11 +59,21 @@ export class ClientOrigins {
   private forwardedFor(own: string, header: string | string[] | undefined): string {
     const chain = String(header ?? '')
       .split(',')
-      .map((text) => text.trim())
+      .map((text) => withoutPort(text.trim()))
       .filter((text) => text !== '');
     const last = chain.findLast((address) => !this.proxies.has(address));
-    return last !== undefined && /^[0-9a-fA-F.:]{2,45}$/.test(last) ? last : own;
+    if (last === undefined || (isIP(last) !== 0 && !last.includes('%'))) return last ?? own;
+    if (!this.hasWarned)
+      this.logger.warn('a trusted proxy sends an X-Forwarded-For that is no address: its clients are taken for one');
+    this.hasWarned = true;
+    return own;
   }
+}
+
+/** Some proxies write `192.0.2.10:40000` and `[2001:db8::1]:443`. */
+function withoutPort(text: string): string {
+  const [, ipv6, ipv4] = /^(?:\[([^\]]*)\](?::\d{1,5})?|([\d.]+):\d{1,5})$/.exec(text) ?? [];
+  return ipv6 ?? ipv4 ?? text;
 }
 
 function originBy(headers: IncomingHttpHeaders, isForwarded: boolean, isEncrypted: boolean): string {
