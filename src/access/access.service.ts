@@ -27,6 +27,8 @@ export interface IssuedToken {
   readonly token: string;
   /** Seconds. */
   readonly expiresIn: number;
+  /** Those that fit into the token. */
+  readonly scopes: readonly GrantedScope[];
 }
 
 const withoutProxies = new ClientOrigins(undefined, []);
@@ -231,8 +233,9 @@ export class AccessService implements OnModuleInit, OnApplicationShutdown {
 
   /** @param scopes already reduced to what the identity may do */
   async issue({ identity, issuer }: SignedIn, scopes: readonly GrantedScope[]): Promise<IssuedToken> {
-    const token = await this.tokens.issue(identity, issuer ?? '', scopes, this.service);
-    return { token, expiresIn: tokenLifetime };
+    const fitting = this.tokens.fitting(identity, scopes);
+    const token = await this.tokens.issue(identity, issuer ?? '', fitting, this.service);
+    return { token, expiresIn: tokenLifetime, scopes: fitting };
   }
 
   private async signInByToken(token: string, lateness: number): Promise<SignedIn> {

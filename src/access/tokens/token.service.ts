@@ -17,6 +17,8 @@ const issuer = 'oci-registry';
 const maxRemembered = 4 * 1024 * 1024;
 /** Longest list of groups or claims in a token, in characters: they have to fit into a header. */
 const maxIdentity = 4096;
+/** Longest list of scopes with the identity in bytes: a token of at most some 8 KiB, as proxies take it in a header. */
+const maxContent = 5_500;
 
 /** What a token says. */
 export interface VerifiedToken {
@@ -41,6 +43,13 @@ export class TokenService {
     private readonly now: () => number,
   ) {
     this.verified = new LRUCache({ maxSize: maxRemembered, sizeCalculation: (_, token) => token.length });
+  }
+
+  /** Of the scopes in their order as many as fit into a token. */
+  fitting({ groups, claims }: Identity, scopes: readonly GrantedScope[]): readonly GrantedScope[] {
+    let size = Buffer.byteLength(JSON.stringify({ groups, claims }));
+    const end = scopes.findIndex((scope) => (size += Buffer.byteLength(JSON.stringify(scope)) + 1) > maxContent);
+    return end === -1 ? scopes : scopes.slice(0, end);
   }
 
   /** @param from where the identity comes from. @param audience the service that the client named */

@@ -40,13 +40,13 @@ export class TokenController {
     if (!this.access.isEnabled) throw new NotFoundException();
     const signedIn = await this.signIn(request, authorization);
     const granted = parseScopes(scopes).flatMap((scope) => this.grant(request, signedIn, scope));
-    const { token, expiresIn } = await this.access.issue(signedIn, granted);
+    const { token, expiresIn, scopes: issued } = await this.access.issue(signedIn, granted);
     // Watchtower reads `token`, OAuth clients `access_token`. Without issued_at clients count from their own clock.
     const body = JSON.stringify({
       token,
       access_token: token,
       expires_in: expiresIn,
-      scope: granted.map(formatScope).join(' '),
+      scope: issued.map(formatScope).join(' '),
     });
     await send(reply, {
       status: 200,
