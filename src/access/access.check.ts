@@ -39,7 +39,7 @@ function checksOf(access: AccessSettings, servesTls: boolean, now: number): Name
 
 async function checkUsers(path: string): Promise<Finding> {
   const { hashes } = await readAs(path, parseHtpasswd);
-  return { status: 'ok', detail: `${hashes.size} in ${path}` };
+  return { status: hashes.size === 0 ? 'warn' : 'ok', detail: `${hashes.size} in ${path}` };
 }
 
 async function checkRobots(path: string, now: number): Promise<Finding> {

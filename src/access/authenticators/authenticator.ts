@@ -7,7 +7,7 @@ import { anonymous, isAnonymous, userIdentity, type Identity } from '../rules/id
 import { SignInRefused, type SignedIn } from '../sign-in.js';
 import { Attempts } from './attempts.js';
 import { ClientCertificates } from './client.certificates.js';
-import { parseHtpasswd, type Users } from './htpasswd.js';
+import { htpasswdReader, type Users } from './htpasswd.js';
 import { IssuerTokens } from './issuer.tokens.js';
 import { PasswordVerifier } from './password.verifier.js';
 import { hasExpired, isRobot, parseRobots, robotOf, type Robot } from './robots.js';
@@ -31,7 +31,7 @@ export class Authenticator {
     previous?: Authenticator,
   ) {
     const monotonic = () => context.clock.monotonic();
-    this.users = watch('users', settings?.usersFile, parseHtpasswd, context, previous?.users);
+    this.users = watch('users', settings?.usersFile, htpasswdReader(monotonic), context, previous?.users);
     this.robots = watch('robots', settings?.robotsFile, parseRobots, context, previous?.robots);
     this.issuers = new IssuerTokens(settings?.issuers ?? [], context, previous?.issuers);
     const certificates = settings?.clientCertificates;
