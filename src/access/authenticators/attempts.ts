@@ -1,60 +1,133 @@
 import { LRUCache } from 'lru-cache';
+import { networkOf } from '../limits/network.of.js';
 import { SignInRefused } from '../sign-in.js';
 
 /** Failures that cost nothing: containerd and others try a wrong password twice. */
-const free = { pair: 5, address: 50 };
+const free = { pair: 5, network: 50 };
 /** Longest wait in milliseconds. */
 const longest = 60_000;
 /** Milliseconds without a failure after which all are forgotten. */
 const memory = 600_000;
 const maxEntries = 20_000;
+/** Pairs of a network and a user name whose last success is remembered, and for how many milliseconds. */
+const successes = { max: 4096, ttl: 7 * 86_400_000 };
 
 interface Failures {
   count: number;
-  /** Monotonic, in milliseconds. */
-  notBefore: number;
+  /** When the last one was, monotonic in milliseconds. */
+  at: number;
+  /** Attempts whose outcome is not known yet. */
+  pending: number;
+}
+
+/** An attempt that has begun. Exactly one of its methods is called, once. */
+export interface Attempt {
+  succeed(): void;
+  fail(): void;
+  /** The password has not been compared. */
+  cancel(): void;
+}
+
+/** `busy` because of failures before. */
+export class TooManyFailures extends SignInRefused {
+  constructor(retryAfter: number) {
+    super('busy', retryAfter);
+  }
 }
 
 /**
- * Slows whoever guesses: after some failures of an address with a user name, or of an address with any, each further
+ * Slows whoever guesses: after some failures of a network with a user name, or of a network with any, each further
  * attempt has to wait twice as long. Others with the same name are not affected, so that nobody can lock an account.
  */
 export class Attempts {
-  private readonly failures: LRUCache<string, Failures>;
+  private readonly failures = new LRUCache<string, Failures>({ max: maxEntries });
+  private readonly successes: LRUCache<string, true>;
 
   constructor(private readonly now: () => number) {
-    this.failures = new LRUCache({ max: maxEntries, ttl: memory, perf: { now } });
+    this.successes = new LRUCache({ ...successes, perf: { now } });
   }
 
-  /** @throws SignInRefused `busy` while the address has to wait */
+  /**
+   * Until its end an attempt counts as a failure, so that concurrent ones are not all let through.
+   * @throws TooManyFailures while the network has to wait
+   */
+  begin(address: string, username: string): Attempt {
+    this.assert(address, username);
+    const entries = keysOf(address, username).map(({ key }) => ({ key, failures: this.entryOf(key) }));
+    for (const { failures } of entries) failures.pending += 1;
+    const end = () => {
+      for (const { key, failures } of entries) {
+        failures.pending -= 1;
+        const isUnused = failures.pending === 0 && failures.count === 0;
+        if (isUnused && this.failures.peek(key) === failures) this.failures.delete(key);
+      }
+    };
+    return {
+      succeed: () => {
+        end();
+        this.succeed(address, username);
+      },
+      fail: () => {
+        end();
+        this.fail(address, username);
+      },
+      cancel: end,
+    };
+  }
+
+  /** @throws TooManyFailures while the network has to wait */
   assert(address: string, username: string): void {
-    const now = this.now();
-    const until = Math.max(...keysOf(address, username).map(({ key }) => this.failures.get(key)?.notBefore ?? 0));
-    if (until > now) throw new SignInRefused('busy', Math.ceil((until - now) / 1000));
+    const waits = keysOf(address, username).map(({ key, allowed }) => this.waitFor(this.failures.get(key), allowed));
+    const wait = Math.max(...waits);
+    if (wait > 0) throw new TooManyFailures(Math.ceil(wait / 1000));
   }
 
   fail(address: string, username: string): void {
-    for (const { key, allowed } of keysOf(address, username)) {
-      const count = (this.failures.get(key)?.count ?? 0) + 1;
-      const wait = count < allowed ? 0 : Math.min(longest, 1000 * 2 ** Math.min(count - allowed, 10));
-      this.failures.set(key, { count, notBefore: this.now() + wait });
+    for (const { key } of keysOf(address, username)) {
+      const failures = this.entryOf(key);
+      failures.count += 1;
+      failures.at = this.now();
     }
   }
 
-  /** A success forgives the pair, not the address: one valid account must not pay for guesses at others. */
+  /** A success forgives the pair, not the network: one valid account must not pay for guesses at others. */
   succeed(address: string, username: string): void {
-    this.failures.delete(pairOf(address, username));
+    const pair = pairOf(networkOf(address), username);
+    this.failures.delete(pair);
+    this.successes.set(pair, true);
+  }
+
+  /** Whether the user has signed in from there within the last days. */
+  hasSucceeded(address: string, username: string): boolean {
+    return this.successes.has(pairOf(networkOf(address), username));
+  }
+
+  private entryOf(key: string): Failures {
+    const failures = this.failures.get(key) ?? { count: 0, at: -Infinity, pending: 0 };
+    if (this.now() - failures.at >= memory) failures.count = 0;
+    this.failures.set(key, failures);
+    return failures;
+  }
+
+  /** In milliseconds; what is pending may be a failure of right now. */
+  private waitFor(failures: Failures | undefined, allowed: number): number {
+    if (!failures) return 0;
+    const elapsed = this.now() - failures.at;
+    const count = (elapsed >= memory ? 0 : failures.count) + failures.pending;
+    const wait = count < allowed ? 0 : Math.min(longest, 1000 * 2 ** Math.min(count - allowed, 10));
+    return failures.pending > 0 ? wait : wait - elapsed;
   }
 }
 
 function keysOf(address: string, username: string) {
+  const network = networkOf(address);
   return [
-    { key: pairOf(address, username), allowed: free.pair },
-    { key: address, allowed: free.address },
+    { key: pairOf(network, username), allowed: free.pair },
+    { key: network, allowed: free.network },
   ];
 }
 
 /** User names are cut: they are the client's. */
-function pairOf(address: string, username: string): string {
-  return `${address} ${username.slice(0, 128)}`;
+function pairOf(network: string, username: string): string {
+  return `${network} ${username.slice(0, 128)}`;
 }

@@ -31,9 +31,9 @@ const password = (username: string, text: string) => ({
 });
 const rules = "rules: [{ repositories: ['**'], who: [anonymous], may: [pull] }]\n";
 
-async function withUsers(lines: string): Promise<Authenticator> {
+async function withUsers(lines: string, more = ''): Promise<Authenticator> {
   await writeFile(join(folder, 'htpasswd'), lines);
-  const yaml = `users_file: ${folder}/htpasswd\nrobots_file: ${folder}/robots\ngroups: { team: [anna] }\n${rules}`;
+  const yaml = `users_file: ${folder}/htpasswd\nrobots_file: ${folder}/robots\ngroups: { team: [anna] }\n${more}${rules}`;
   await writeFile(join(folder, 'robots'), '');
   const authenticator = new Authenticator(readAccess(yaml), context);
   await authenticator.load();
@@ -79,6 +79,37 @@ describe('a user of an htpasswd file', () => {
     expect(await authenticator.signIn(password('anna', 'x'), 'a')).toMatchObject({ issuer: 'htpasswd' });
   });
 
+  it('is removed by a file that stays empty for five seconds', async () => {
+    const authenticator = await withUsers(await line('anna', 'x'));
+    await authenticator.signIn(password('anna', 'x'), 'a');
+    await writeFile(join(folder, 'htpasswd'), '');
+    for (let second = 0; second < 5; second += 1) {
+      time += 1_000;
+      await authenticator.signIn(password('anna', 'x'), 'a');
+    }
+    time += 1_001;
+    await expect(authenticator.signIn(password('anna', 'x'), 'a')).rejects.toMatchObject({ reason: 'credentials' });
+    await writeFile(join(folder, 'htpasswd'), await line('bert', 'y'));
+    time += 1_001;
+    await authenticator.signIn(password('bert', 'y'), 'a');
+    // Once more: it counts the seconds anew.
+    await writeFile(join(folder, 'htpasswd'), '');
+    time += 1_001;
+    await authenticator.signIn(password('bert', 'y'), 'a');
+  });
+
+  it('is removed by a file of comments at once', async () => {
+    const authenticator = await withUsers(await line('anna', 'x'));
+    await writeFile(join(folder, 'htpasswd'), '# nobody\n');
+    time += 1_001;
+    await expect(authenticator.signIn(password('anna', 'x'), 'a')).rejects.toMatchObject({ reason: 'credentials' });
+  });
+
+  it('need not be there at the start', async () => {
+    const authenticator = await withUsers('');
+    await expect(authenticator.signIn(password('anna', 'x'), 'a')).rejects.toMatchObject({ reason: 'credentials' });
+  });
+
   it('keeps the password that a file with a mistake does not say', async () => {
     const authenticator = await withUsers(await line('anna', 'x'));
     await writeFile(join(folder, 'htpasswd'), 'anna:{SHA}planted\n');
@@ -103,6 +134,33 @@ describe('a user of an htpasswd file', () => {
       reason: 'busy',
       retryAfter: 1,
     });
+    await authenticator.signIn(password('anna', 'x'), 'good');
+    time += 1_001;
+    await authenticator.signIn(password('anna', 'x'), 'bad');
+  });
+});
+
+describe('with unknown credentials as none', () => {
+  const lenient = 'unknown_credentials: anonymous\n';
+  const isNone = { reason: 'credentials' };
+
+  it('names that are not known are no failures, robots and users alike', async () => {
+    const authenticator = await withUsers(await line('anna', 'x'), lenient);
+    for (let count = 0; count < 60; count += 1)
+      for (const name of ['hub', `hub-${count}`, 'robot+hub'])
+        await expect(authenticator.signIn(password(name, 'y'), 'nat')).rejects.toMatchObject(isNone);
+    expect(await authenticator.signIn(password('anna', 'x'), 'nat')).toMatchObject({ issuer: 'htpasswd' });
+  });
+
+  it('wrong passwords of a user and a robot count, and whoever has to wait is nobody', async () => {
+    const authenticator = await withUsers(await line('anna', 'x'), lenient);
+    const robot = { name: 'ci', hash: hashOfSecret(makeRobotSecret()) };
+    await writeFile(join(folder, 'robots'), formatRobots([robot]));
+    time += 1_001;
+    for (let count = 0; count < 8; count += 1)
+      for (const name of ['anna', 'robot+ci'])
+        await expect(authenticator.signIn(password(name, 'y'), 'bad')).rejects.toMatchObject(isNone);
+    await expect(authenticator.signIn(password('anna', 'x'), 'bad')).rejects.toMatchObject(isNone);
     await authenticator.signIn(password('anna', 'x'), 'good');
     time += 1_001;
     await authenticator.signIn(password('anna', 'x'), 'bad');

@@ -5,7 +5,7 @@ import { watch } from '../files/reuse.js';
 import type { FileContext, WatchedFile } from '../files/watched.file.js';
 import { anonymous, isAnonymous, userIdentity, type Identity } from '../rules/identity.js';
 import { SignInRefused, type SignedIn } from '../sign-in.js';
-import { Attempts } from './attempts.js';
+import { Attempts, TooManyFailures } from './attempts.js';
 import { ClientCertificates } from './client.certificates.js';
 import { htpasswdReader, type Users } from './htpasswd.js';
 import { IssuerTokens } from './issuer.tokens.js';
@@ -22,6 +22,7 @@ export class Authenticator {
   readonly certificates: ClientCertificates | undefined;
   private readonly passwords: PasswordVerifier;
   private readonly attempts: Attempts;
+  private readonly takesUnknown: boolean;
   private readonly groups: AccessSettings['groups'];
 
   /** @param previous of an earlier version of the access file: failures and verified passwords stay known */
@@ -36,8 +37,9 @@ export class Authenticator {
     this.issuers = new IssuerTokens(settings?.issuers ?? [], context, previous?.issuers);
     const certificates = settings?.clientCertificates;
     this.certificates = certificates && new ClientCertificates(certificates, context, previous?.certificates);
-    this.passwords = previous?.passwords ?? new PasswordVerifier(monotonic);
     this.attempts = previous?.attempts ?? new Attempts(monotonic);
+    this.passwords = previous?.passwords ?? new PasswordVerifier(monotonic, this.attempts);
+    this.takesUnknown = settings?.unknownCredentials === 'anonymous';
     this.groups = settings?.groups ?? {};
   }
 
@@ -51,7 +53,17 @@ export class Authenticator {
   }
 
   /** @throws SignInRefused */
-  async signIn({ username, password }: Password, address: string): Promise<SignedIn> {
+  async signIn(credentials: Password, address: string): Promise<SignedIn> {
+    try {
+      return await this.signInByPassword(credentials, address);
+    } catch (error) {
+      // Docker sends the password of Docker Hub with every pull: one that may not be tested yet must not stop them.
+      if (this.takesUnknown && error instanceof TooManyFailures) throw new SignInRefused('credentials');
+      throw error;
+    }
+  }
+
+  private async signInByPassword({ username, password }: Password, address: string): Promise<SignedIn> {
     const secret = password.reveal();
     const robot = robotOf(username);
     if (robot !== undefined) return this.signInRobot(robot, secret, address);
@@ -101,8 +113,7 @@ export class Authenticator {
   private async signInRobot(name: string, secret: string, address: string): Promise<SignedIn> {
     const robot = (await this.robots?.read())?.get(name);
     if (isRobot(robot, secret, this.context.clock.now())) return { identity: robotIdentity(name), issuer: 'robots' };
-    this.attempts.assert(address, `robot+${name}`);
-    this.attempts.fail(address, `robot+${name}`);
+    if (robot || !this.takesUnknown) this.attempts.begin(address, `robot+${name}`).fail();
     throw new SignInRefused('credentials');
   }
 
@@ -112,12 +123,10 @@ export class Authenticator {
     const signedIn = { identity: userIdentity(username, this.groups), issuer: 'htpasswd' };
     // Whoever has proved it lately does not wait for those who guess at the same address.
     if (this.passwords.isKnown(username, password, hash)) return signedIn;
-    this.attempts.assert(address, username);
-    if (this.users && (await this.passwords.verify(username, password, hash, users?.costliest))) {
-      this.attempts.succeed(address, username);
-      return signedIn;
-    }
-    this.attempts.fail(address, username);
+    // A user of Docker Hub is no failure, and must not take the time of those who are known here.
+    if (hash === undefined && this.takesUnknown) throw new SignInRefused('credentials');
+    if (!users) this.attempts.begin(address, username).fail();
+    else if (await this.passwords.verify({ username, password, address }, hash, users.costliest)) return signedIn;
     throw new SignInRefused('credentials');
   }
 }

@@ -1,18 +1,23 @@
 import { LRUCache } from 'lru-cache';
 import { createHmac, randomBytes } from 'node:crypto';
-import { SignInRefused } from '../sign-in.js';
+import { networkOf } from '../limits/network.of.js';
+import type { Attempts } from './attempts.js';
 import { BcryptThread } from './bcrypt.thread.js';
+import { HashQueue } from './hash.queue.js';
 
-/** Concurrent hashes: there is one thread for them. */
-const concurrency = 1;
-/** Hashes that may wait: more than two seconds of them would be refused by clients anyway. */
-const maxWaiting = 32;
 /** Milliseconds for which a verified password is remembered. */
 const lifetime = 300_000;
 /** A hash that no password has, so that an unknown user costs what a known one does. */
 const unknown = '$2y$10$vPxXqRYFkcmEVaqUKTMYLeDHSIDzBWWCkJhAHbTmhFHL1E0zVzP9O';
 
 type Verify = (password: string, hash: string) => Promise<boolean>;
+
+/** A password to be verified. */
+export interface Guess {
+  readonly username: string;
+  readonly password: string;
+  readonly address: string;
+}
 
 /**
  * Compares passwords with bcrypt hashes outside the event loop. What was verified is remembered for minutes as a keyed
@@ -21,12 +26,16 @@ type Verify = (password: string, hash: string) => Promise<boolean>;
 export class PasswordVerifier {
   private readonly key = randomBytes(32);
   private readonly verified: LRUCache<string, string>;
-  private readonly waiting: (() => void)[] = [];
-  private running = 0;
+  private readonly pending = new Map<string, Promise<boolean>>();
+  private readonly queue = new HashQueue();
   private readonly compare: Verify;
 
   /** @param verify replaced in tests */
-  constructor(now: () => number, verify?: Verify) {
+  constructor(
+    now: () => number,
+    private readonly attempts: Attempts,
+    verify?: Verify,
+  ) {
     this.verified = new LRUCache({ max: 1024, ttl: lifetime, perf: { now } });
     const thread = new BcryptThread();
     this.compare = verify ?? ((password, hash) => thread.verify(password, hash));
@@ -38,40 +47,47 @@ export class PasswordVerifier {
   }
 
   /**
+   * Concurrent requests with the same password are one attempt: clients send it with each of their requests.
    * @param hash undefined for an unknown user. @param nobody what an unknown user's password is compared with
-   * @throws SignInRefused `busy`
+   * @throws SignInRefused `busy`; TooManyFailures
    */
-  async verify(username: string, password: string, hash: string | undefined, nobody = unknown): Promise<boolean> {
-    if (this.isKnown(username, password, hash)) return true;
-    await this.enter();
+  verify(guess: Guess, hash: string | undefined, nobody?: string): Promise<boolean> {
+    const mark = this.markOf(guess.username, guess.password);
+    const key = `${networkOf(guess.address)} ${mark} ${hash ?? ''}`;
+    const same = this.pending.get(key);
+    if (same) return same;
+    const outcome = this.test(guess, mark, hash, nobody).finally(() => this.pending.delete(key));
+    this.pending.set(key, outcome);
+    return outcome;
+  }
+
+  private async test(
+    { username, password, address }: Guess,
+    mark: string,
+    hash: string | undefined,
+    nobody = unknown,
+  ): Promise<boolean> {
+    const attempt = this.attempts.begin(address, username);
+    const isPreferred = hash !== undefined && this.attempts.hasSucceeded(address, username);
+    let isEqual: boolean;
     try {
-      const isCorrect = (await this.compare(password, hash ?? nobody)) && hash !== undefined;
-      if (isCorrect) this.verified.set(this.markOf(username, password), hash);
-      return isCorrect;
-    } finally {
-      this.leave();
+      isEqual = await this.queue.run(networkOf(address), isPreferred, () => this.compare(password, hash ?? nobody));
+    } catch (error) {
+      attempt.cancel();
+      throw error;
     }
+    if (!isEqual || hash === undefined) {
+      attempt.fail();
+      return false;
+    }
+    attempt.succeed();
+    this.verified.set(mark, hash);
+    return true;
   }
 
   private markOf(username: string, password: string): string {
     return createHmac('sha256', this.key)
       .update(JSON.stringify([username, password]))
       .digest('base64');
-  }
-
-  private async enter(): Promise<void> {
-    if (this.running < concurrency) {
-      this.running += 1;
-      return;
-    }
-    if (this.waiting.length >= maxWaiting) throw new SignInRefused('busy', 1);
-    await new Promise<void>((resolve) => this.waiting.push(resolve));
-  }
-
-  /** The place goes to the next one. */
-  private leave(): void {
-    const next = this.waiting.shift();
-    if (next) next();
-    else this.running -= 1;
   }
 }

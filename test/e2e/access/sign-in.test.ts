@@ -148,6 +148,35 @@ describe('signing in', () => {
     const { mirror } = scene;
     expect((await mirror.request.get(path).set('authorization', basic('hub-user'))).status).toBe(200);
     expect((await mirror.request.get('/v2/').set('authorization', basic('hub-user'))).status).toBe(200);
+    // A pull has more requests than the failures that cost nothing, of an unknown user or a known one.
+    for (let count = 0; count < 8; count += 1)
+      for (const [user, password] of [
+        ['hub-user', 'hub'],
+        ['anna', 'hub'],
+      ] as const)
+        for (const target of ['/token', path])
+          expect((await mirror.request.get(target).set('authorization', basic(user, password))).status).toBe(200);
+  });
+
+  it('gets of many scopes those that fit into a token which it can send', async () => {
+    await using scene = await setUp("  - { repositories: ['local/**'], who: ['user:anna'], may: [pull, push] }");
+    const { mirror } = scene;
+    const scopes = Array.from(
+      { length: 90 },
+      (_, index) => `repository:local/${'long/'.repeat(38)}app${index}:pull,push`,
+    );
+    const form = { service: 'x', grant_type: 'password', username: 'anna', password: 'secret' };
+    const answer = await mirror.request
+      .post('/token')
+      .type('form')
+      .send(new URLSearchParams({ ...form, scope: scopes.join(' ') }).toString());
+    expect(answer.status).toBe(200);
+    const { token, scope } = answer.body as { token: string; scope: string };
+    const granted = scope.split(' ');
+    expect(token.length).toBeLessThanOrEqual(8192);
+    expect(token.length).toBeGreaterThan(6000);
+    expect(granted).toEqual(scopes.slice(0, granted.length));
+    expect((await mirror.request.get('/v2/').set('authorization', `Bearer ${token}`)).status).toBe(200);
   });
 
   it('at a host that would add parameters to the challenge gets a challenge without it', async () => {
