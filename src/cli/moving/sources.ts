@@ -43,10 +43,11 @@ async function openArchive(path: string, { tags }: Choice, signal: AbortSignal):
     // Docker writes both since version 25.
     if (archive.has('oci-layout')) return await LayoutSource.open(archive, tags);
     if (archive.has('manifest.json')) return await DockerArchiveSource.open(archive, tags);
+    const truncated = archive.hasEnd ? '' : 'the archive is truncated: it has no end marker, and ';
     throw new MoveError(
-      archive.has('repositories')
+      archive.has('repositories') && archive.hasEnd
         ? 'the archive is of a Docker before version 1.10: load it into a later one and save it again'
-        : 'the archive has neither an OCI layout nor what docker save writes',
+        : `${truncated || 'the archive has '}neither an OCI layout nor what docker save writes`,
     );
   } catch (error) {
     await archive.close();

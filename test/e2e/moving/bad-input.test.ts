@@ -142,8 +142,12 @@ describe('an archive is refused that', () => {
   it('is cut anywhere, compressed or not', async () => {
     const whole = tar(good);
     for (const [name, bytes, reason] of [
-      ['in content', whole.subarray(0, 1_500_000), /truncated|missing/],
-      ['in a header', whole.subarray(0, 700), /truncated|missing/],
+      ['in content', whole.subarray(0, 1_500_000), /truncated/],
+      ['in padding', whole.subarray(0, 700), /truncated.*index\.json is not in it/],
+      ['in a header', whole.subarray(0, 1_200), /truncated/],
+      ['after its index', tar(good.slice(0, 2), { trailer: false }), /truncated.*blobs\/sha256\/\w+ is not in it/],
+      ['before its last entry', tar(good.slice(0, -1), { trailer: false }), /truncated.*blobs\/sha256\/\w+ is not/],
+      ['before what names its kind', tar(good.slice(2), { trailer: false }), /truncated.*neither an OCI layout/],
       ['compressed', gzipSync(whole).subarray(0, 100_000), /gzip cannot read it/],
       ['empty', Buffer.alloc(0), /neither an OCI layout/],
       ['noise', Buffer.from('noise '.repeat(1000)), /not a tar archive/],
@@ -154,6 +158,11 @@ describe('an archive is refused that', () => {
       await expectRefused(path, reason);
     }
     expect(await temporary()).toEqual([]);
+  });
+
+  it('does not have all that it names, not because its end marker is missing', async () => {
+    const path = await writeTar(folder.file('endless.tar'), good, { trailer: false });
+    expect((await command('import', '--server', hosting.url, path, 'local/endless')).code).toBe(0);
   });
 
   it('is damaged in the middle', async () => {

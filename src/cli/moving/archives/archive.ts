@@ -13,6 +13,8 @@ export class Archive implements Files {
   private constructor(
     private readonly file: FileHandle,
     private readonly entries: ReadonlyMap<string, TarEntry>,
+    /** Whether it has its end marker: one without may be whole, if nothing is missing. */
+    readonly hasEnd: boolean,
   ) {}
 
   /** @param path of an archive, which may be compressed with gzip. @throws MoveError */
@@ -21,14 +23,15 @@ export class Archive implements Files {
     try {
       const { size } = await file.stat();
       const entries = new Map<string, TarEntry>();
-      for await (const entry of readEntries(file, size)) {
+      let hasEnd = false;
+      for await (const entry of readEntries(file, size, () => (hasEnd = true))) {
         signal.throwIfAborted();
         const earlier = entries.get(entry.name);
         if (earlier && !(earlier.kind === 'folder' && entry.kind === 'folder') && earlier.size !== entry.size)
           throw new MoveError(`the archive has ${entry.name.slice(0, 256)} twice, with different sizes`);
         entries.set(entry.name, entry);
       }
-      return new Archive(file, entries);
+      return new Archive(file, entries, hasEnd);
     } catch (error) {
       await file.close();
       throw error;
@@ -59,6 +62,10 @@ export class Archive implements Files {
     let current = name;
     for (let count = 0; count < maxLinks; count += 1) {
       const entry = this.entries.get(current);
+      if (!entry && !this.hasEnd)
+        throw new MoveError(
+          `the archive is truncated: it has no end marker, and ${current.slice(0, 256)} is not in it`,
+        );
       if (!entry || entry.kind === 'file') return entry;
       if (entry.kind !== 'link' && entry.kind !== 'symlink')
         throw new MoveError(`${current.slice(0, 256)} in the archive is not a regular file`);

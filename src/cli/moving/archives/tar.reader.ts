@@ -35,13 +35,17 @@ type Extension = Partial<Record<'path' | 'linkpath' | 'size' | 'sparse', string>
 /**
  * The entries of an archive in the formats ustar, pax and GNU (POSIX.1-2017, pax, "ustar Interchange Format"); content is
  * not read.
+ * @param end is called for the end marker, which a truncated archive does not have.
  * @throws MoveError for an archive that is damaged or truncated, or has names that lead out of it
  */
-export async function* readEntries(file: FileHandle, length: number): AsyncGenerator<TarEntry> {
+export async function* readEntries(file: FileHandle, length: number, end: () => void): AsyncGenerator<TarEntry> {
   let next: Extension = {};
   for (let position = 0, count = 0, names = 0; position < length; count += 1) {
     const header = await read(file, position, block, length);
-    if (header.every((byte) => byte === 0)) return;
+    if (header.every((byte) => byte === 0)) {
+      end();
+      return;
+    }
     if (count > maxEntries) throw new MoveError(`the archive has more than ${maxEntries} entries`);
     if (!isHeader(header))
       throw new MoveError(position === 0 ? 'the file is not a tar archive' : `the archive is damaged at ${position}`);
