@@ -39,6 +39,16 @@ export interface Collection {
   readonly mountFrom?: string;
 }
 
+/** What of a source is taken. */
+export interface Choice {
+  /** Patterns of repositories; all without any. */
+  readonly repositories: readonly string[];
+  /** Patterns of tags; all without any. */
+  readonly tags: readonly string[];
+  /** Whether the destination has a tag, which replaces that of the source. */
+  readonly isRenamed: boolean;
+}
+
 /** Where content comes from. */
 export interface Source {
   collections(): AsyncIterable<Collection> | Iterable<Collection>;

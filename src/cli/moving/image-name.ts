@@ -35,6 +35,7 @@ export function parseImageName(text: string): ImageName {
   }
 }
 
-function printable(text: string): string {
+/** A text from elsewhere, for a message. */
+export function printable(text: string): string {
   return text.slice(0, 256).replace(/[^\x20-\x7e]/g, '?');
 }

@@ -3,7 +3,7 @@ import type { Platform } from '../../oci/platform.js';
 import { StartError } from '../start-error.js';
 import { isBroken, type Collection, type Root } from './content.js';
 import { Copier } from './copier.js';
-import { parseImageName, type ImageName } from './image-name.js';
+import { parseImageName, printable, type ImageName } from './image-name.js';
 import { interruptible } from './interruption.js';
 import { MoveError } from './move-error.js';
 import { MoveReport } from './move.report.js';
@@ -19,6 +19,8 @@ const concurrentImages = 3;
 /** Referrers of referrers, and so on. */
 const maxRounds = 8;
 const maxRoots = 1_000_000;
+/** Names that a message has. */
+const maxListed = 8;
 
 export interface ImportOptions {
   /** Folders and files. */
@@ -74,7 +76,8 @@ class Importer {
 
   async take(path: string): Promise<void> {
     try {
-      await this.takeAll(path, await openSource(path, this.options, this.signal));
+      const choice = { ...this.options, isRenamed: this.destination.tag !== undefined };
+      await this.takeAll(path, await openSource(path, choice, this.signal));
     } catch (error) {
       this.signal.throwIfAborted();
       this.report.fail(path, error);
@@ -84,13 +87,9 @@ class Importer {
   private async takeAll(name: string, { source, keepsNames }: OpenedSource): Promise<void> {
     const before = this.report.count;
     try {
-      let earlier: string | undefined;
-      for await (const collection of source.collections()) {
-        if (earlier !== undefined && !keepsNames && !this.destination.isPrefix)
-          throw new MoveError(`it has several repositories (${earlier}, ${collection.name ?? ''}, …): ${severalHint}`);
-        earlier = collection.name ?? '';
+      const isOne = !keepsNames && !this.destination.isPrefix;
+      for await (const collection of isOne ? await onlyOf(source.collections()) : source.collections())
         await this.takeCollection(collection, this.targetOf(collection, keepsNames));
-      }
       if (this.report.count === before) throw new MoveError('it has no image that was asked for');
     } catch (error) {
       this.signal.throwIfAborted();
@@ -146,9 +145,9 @@ class Importer {
     if (tagged.length === 0) for (const root of others) if (!(await copier.load(root)).subject) candidates.push(root);
     const [image] = candidates;
     if (!image || new Set(candidates.map(({ digest }) => digest.toString())).size > 1) {
-      const names = candidates.slice(0, 8).map((root) => root.tag ?? root.digest.toString());
+      const names = candidates.map((root) => printable(root.tag ?? root.digest.toString()));
       throw new MoveError(
-        image ? `it has several images (${names.join(', ')}): choose one with --tag` : 'it has no image',
+        image ? `it has several images (${listed(names)}): choose one with --tag` : 'it has no image',
       );
     }
     const rest = others.filter(({ digest }) => !digest.equals(image.digest));
@@ -169,6 +168,19 @@ class Importer {
       waiting = later;
     }
   }
+}
+
+/** @throws MoveError when there are several, before anything of them is written */
+async function onlyOf(all: AsyncIterable<Collection> | Iterable<Collection>): Promise<Collection[]> {
+  const found: Collection[] = [];
+  for await (const collection of all) found.push(collection);
+  if (found.length <= 1) return found;
+  const names = found.map(({ name }) => name ?? 'one without a name');
+  throw new MoveError(`it has several repositories (${listed(names)}): ${severalHint}`);
+}
+
+function listed(names: readonly string[]): string {
+  return `${names.slice(0, maxListed).join(', ')}${names.length > maxListed ? ', …' : ''}`;
 }
 
 const severalHint = 'end the destination with / to keep their names, or choose one with --tag';

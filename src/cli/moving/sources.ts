@@ -3,14 +3,9 @@ import { Archive } from './archives/archive.js';
 import { DockerArchiveSource } from './archives/docker-archive.source.js';
 import { Folder } from './archives/files.js';
 import { findRegistryFolder, RegistryFolderSource } from './archives/registry-folder.source.js';
-import type { Source } from './content.js';
+import type { Choice, Source } from './content.js';
 import { LayoutSource } from './layouts/layout.source.js';
 import { MoveError, reasonOf } from './move-error.js';
-
-export interface Choice {
-  readonly repositories: readonly string[];
-  readonly tags: readonly string[];
-}
 
 /** A source, and whether it has repositories whose names it keeps. */
 export interface OpenedSource {
@@ -28,21 +23,21 @@ export async function openSource(path: string, choice: Choice, signal: AbortSign
   return { source: await openArchive(path, choice, signal), keepsNames: false };
 }
 
-async function openFolder(folder: Folder, { repositories, tags }: Choice): Promise<OpenedSource> {
+async function openFolder(folder: Folder, choice: Choice): Promise<OpenedSource> {
   if ((await folder.sizeOf('oci-layout')) !== undefined)
-    return { source: await LayoutSource.open(folder, tags), keepsNames: false };
+    return { source: await LayoutSource.open(folder, choice), keepsNames: false };
   const path = await findRegistryFolder(folder);
   if (path !== undefined)
-    return { source: new RegistryFolderSource(folder, path, repositories, tags), keepsNames: true };
+    return { source: new RegistryFolderSource(folder, path, choice.repositories, choice.tags), keepsNames: true };
   throw new MoveError('the folder is neither an OCI layout nor the storage of a registry');
 }
 
-async function openArchive(path: string, { tags }: Choice, signal: AbortSignal): Promise<Source> {
+async function openArchive(path: string, choice: Choice, signal: AbortSignal): Promise<Source> {
   const archive = await Archive.open(path, signal);
   try {
     // Docker writes both since version 25.
-    if (archive.has('oci-layout')) return await LayoutSource.open(archive, tags);
-    if (archive.has('manifest.json')) return await DockerArchiveSource.open(archive, tags);
+    if (archive.has('oci-layout')) return await LayoutSource.open(archive, choice);
+    if (archive.has('manifest.json')) return await DockerArchiveSource.open(archive, choice);
     const truncated = archive.hasEnd ? '' : 'the archive is truncated: it has no end marker, and ';
     throw new MoveError(
       archive.has('repositories') && archive.hasEnd

@@ -112,10 +112,24 @@ describe('what docker save wrote', () => {
       [...without('manifest.json'), { name: 'manifest.json', body: '[]' }],
       /no image that was asked for/,
     ],
-    ['has a tag that is none', saved({ tags: ['app:no tag'] }), /which is no tag/],
-    ['has two repositories', saved({ tags: ['a:1', 'b:1'] }), /several repositories \(a, b/],
   ])('is refused if it %s', async (_, files, reason) => {
     const { code, stdout } = await run(files, 'local/refused');
     expect([code, stdout]).toEqual([1, expect.stringMatching(reason)]);
+  });
+
+  it.each<[string, TarFile[], RegExp]>([
+    ['has a tag that is none', saved({ tags: ['app:no tag'] }), /which is no tag/],
+    ['has two repositories', saved({ tags: ['a:1', 'b:1'] }), /several repositories \(a, b\): /],
+    ['has two repositories, one with a path', saved({ tags: ['foo:1', 'bar/baz:2'] }), / \(foo, bar\/baz\): /],
+    ['has a name without a tag', saved({ tags: ['ubuntu'] }), /"ubuntu", which is no tag/],
+    [
+      'has a reference without a tag',
+      saved({ tags: ['registry.test/ubuntu'] }),
+      /"registry.test\/ubuntu", which is no/,
+    ],
+  ])('is refused before anything is pushed if it %s', async (_, files, reason) => {
+    const { code, stdout } = await run(files, 'local/names');
+    expect([code, stdout]).toEqual([1, expect.stringMatching(reason)]);
+    expect((await hosting.ask('GET', '/v2/local/names/tags/list')).status).toBe(404);
   });
 });

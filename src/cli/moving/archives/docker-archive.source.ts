@@ -6,7 +6,7 @@ import { JsonError, readJson, type JsonShape } from '../../../oci/json/json.js';
 import { isObject, maxManifestBytes } from '../../../oci/manifest.js';
 import { manifestMediaTypes } from '../../../oci/media-type.js';
 import { matchesPattern } from '../../../oci/patterns/pattern.js';
-import type { Collection, Root, Source } from '../content.js';
+import type { Choice, Collection, Root, Source } from '../content.js';
 import type { RawManifest } from '../documents.js';
 import { MoveError } from '../move-error.js';
 import { readFileOf, type Files } from './files.js';
@@ -38,19 +38,19 @@ export class DockerArchiveSource implements Source {
     private readonly groups: ReadonlyMap<string | undefined, readonly SavedImage[]>,
   ) {}
 
-  /** @param patterns of the tags to take; all without any. @throws MoveError */
-  static async open(files: Files, patterns: readonly string[]): Promise<DockerArchiveSource> {
-    const named = new NamedImages<SavedImage>();
+  /** @throws MoveError */
+  static async open(files: Files, { tags: patterns, isRenamed }: Choice): Promise<DockerArchiveSource> {
+    const named = new NamedImages<SavedImage>(isRenamed);
     const loose: SavedImage[] = [];
     for (const saved of listOf(await readFileOf(files, 'manifest.json', maxManifestBytes))) {
-      const all = textsOf(saved.RepoTags).map(parseStoredName);
+      const all = textsOf(saved.RepoTags).map((name) => parseStoredName(name, false));
       const chosen = all.filter(
         ({ tag = '' }) => patterns.length === 0 || patterns.some((p) => matchesPattern(p, tag)),
       );
       if (chosen.length === 0 && (all.length > 0 || patterns.length > 0)) continue;
       const image = await imageOf(files, saved);
       if (chosen.length === 0) loose.push(image);
-      for (const { repository, tag = 'latest' } of chosen) named.add({ repository, tag }, { ...image, tag });
+      for (const name of chosen) named.add(name, { ...image, tag: name.tag });
     }
     const groups = new Map<string | undefined, SavedImage[]>();
     for (const [name, images] of named.groups) groups.set(name, [...images.values()]);

@@ -4,7 +4,7 @@ import { isObject, maxManifestBytes } from '../../../oci/manifest.js';
 import { matchesPattern } from '../../../oci/patterns/pattern.js';
 import { readFileOf, type Files } from '../archives/files.js';
 import { NamedImages, parseStoredName } from '../archives/names.js';
-import type { Collection, Root, Source } from '../content.js';
+import type { Choice, Collection, Root, Source } from '../content.js';
 import { entriesOf, type RawManifest } from '../documents.js';
 import { MoveError } from '../move-error.js';
 
@@ -32,15 +32,15 @@ export class LayoutSource implements Source {
     private readonly groups: ReadonlyMap<string | undefined, readonly Root[]>,
   ) {}
 
-  /** @param patterns of the tags to take; all without any. @throws MoveError */
-  static async open(files: Files, patterns: readonly string[]): Promise<LayoutSource> {
+  /** @throws MoveError */
+  static async open(files: Files, choice: Choice): Promise<LayoutSource> {
     const version = parse(await readFileOf(files, 'oci-layout', maxManifestBytes), 'oci-layout', {
       fields: { imageLayoutVersion: 'value' },
     }).imageLayoutVersion;
     if (typeof version !== 'string' || !version.startsWith('1.'))
       throw new MoveError(`oci-layout: the version of the layout is not 1: ${String(version).slice(0, 64)}`);
     const index = parse(await readFileOf(files, 'index.json', maxIndexBytes), 'index.json', shape);
-    return new LayoutSource(files, groupsOf(listOf(index.manifests), patterns));
+    return new LayoutSource(files, groupsOf(listOf(index.manifests), choice));
   }
 
   *collections(): Iterable<Collection> {
@@ -81,17 +81,22 @@ export function fileOf({ algorithm, hex }: Digest): string {
   return `blobs/${algorithm}/${hex}`;
 }
 
-function groupsOf(manifests: readonly unknown[], patterns: readonly string[]): Map<string | undefined, Root[]> {
-  const named = new NamedImages<Root>();
+function groupsOf(
+  manifests: readonly unknown[],
+  { tags: patterns, isRenamed }: Choice,
+): Map<string | undefined, Root[]> {
+  const named = new NamedImages<Root>(isRenamed);
   const loose = new Map<string, Root>();
   for (const value of manifests) {
     const [descriptor] = entriesOf([value]);
     if (!descriptor) throw new MoveError('index.json: an entry has no valid digest');
     const { digest, mediaType } = descriptor;
     const name = nameOf(value);
-    if (name?.tag === undefined) loose.set(digest.toString(), { digest, mediaType });
-    else if (patterns.length === 0 || patterns.some((pattern) => matchesPattern(pattern, name.tag ?? '')))
-      named.add({ ...name, tag: name.tag }, { digest, mediaType, tag: name.tag });
+    const { repository, tag } = name ?? {};
+    const isLoose = tag === undefined && (repository === undefined || patterns.length > 0);
+    if (name === undefined || isLoose) loose.set(digest.toString(), { digest, mediaType });
+    else if (patterns.length === 0 || patterns.some((pattern) => matchesPattern(pattern, tag ?? '')))
+      named.add(name, { digest, mediaType, tag });
   }
   // What has no name is taken whole if it can only belong to one repository, otherwise with what it refers to.
   const isOptional = patterns.length > 0 || named.groups.size > 1;
@@ -103,7 +108,7 @@ function groupsOf(manifests: readonly unknown[], patterns: readonly string[]): M
 function nameOf(value: unknown) {
   const annotations = isObject(value) && isObject(value.annotations) ? value.annotations : {};
   const name = annotations[imageName] ?? annotations[refName];
-  return typeof name === 'string' && name !== '' ? parseStoredName(name) : undefined;
+  return typeof name === 'string' && name !== '' ? parseStoredName(name, true) : undefined;
 }
 
 function listOf(value: unknown): readonly unknown[] {
