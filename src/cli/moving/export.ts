@@ -62,9 +62,13 @@ async function write(
     };
     await eachOf(source.roots(), concurrentImages, take);
     if (report.count === 0) throw new MoveError('the repository has no tag that was asked for');
-    if (!report.isWhole) throw new MoveError('nothing is written, because not everything could be read');
-    await target.finish();
-    await writer.finish();
+    if (report.isWhole) {
+      await target.finish();
+      await writer.finish();
+    } else {
+      await writer.discard();
+      report.note('nothing is written: an export has all of its images, or none');
+    }
   } catch (error) {
     await writer.discard();
     throw error;

@@ -18,5 +18,5 @@ export class RefusedMove extends MoveError {
 export function reasonOf(error: unknown): string {
   if (error instanceof MoveError) return error.message;
   const { code, message } = error as NodeJS.ErrnoException;
-  return code === undefined ? message : `${code}: ${message}`;
+  return code === undefined || message.startsWith(`${code}:`) ? message : `${code}: ${message}`;
 }

@@ -64,6 +64,11 @@ export class MoveReport {
     this.tell(name, error instanceof RefusedMove ? 'refused' : 'failed', reason, { reason });
   }
 
+  /** Tells something that is not about one image. */
+  note(text: string): void {
+    if (!this.isJson) this.progress.print(text);
+  }
+
   /** Prints the sums. */
   end(): void {
     this.progress.end();

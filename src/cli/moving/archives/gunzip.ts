@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
-import { MoveError } from '../move-error.js';
+import { MoveError, reasonOf } from '../move-error.js';
 import { readRange } from './files.js';
 
 /** Times that an archive may become as large as it is, and bytes that it may have in any case. */
@@ -48,16 +48,22 @@ async function gunzip(file: FileHandle, signal: AbortSignal): Promise<FileHandle
   const folder = await mkdtemp(join(tmpdir(), 'oci-registry-'));
   try {
     const unpacked = await open(join(folder, 'archive.tar'), 'wx+', 0o600);
+    // The pipeline itself fails with an AbortError when a write fails.
+    let failure: MoveError | undefined;
+    const fail = (error: unknown) => {
+      failure = new MoveError(`${reasonOf(error)}: the archive is unpacked in ${tmpdir()}`);
+      throw failure;
+    };
+    const write = async (chunks: AsyncIterable<Buffer>) => {
+      for await (const chunk of chunks) await unpacked.writeFile(chunk).catch(fail);
+    };
     try {
-      const write = async (chunks: AsyncIterable<Buffer>) => {
-        for await (const chunk of chunks) await unpacked.writeFile(chunk);
-      };
       const limit = Math.max(leastLimit, size * maxRatio);
       await pipeline(readRange(file, 0, size, 'the archive'), createGunzip(), limited(limit), write, { signal });
       return unpacked;
     } catch (error) {
       await unpacked.close();
-      throw error;
+      throw failure ?? error;
     }
   } catch (error) {
     signal.throwIfAborted();
