@@ -1,10 +1,13 @@
 import { writeFile, mkdir } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { hashSync } from 'bcryptjs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { makeImage } from '../../fixtures/images.js';
 import { Hosting } from '../push/support/hosting.js';
 import { Folder } from '../support/folder.js';
 import { command } from './support/command.js';
+import { CuttingProxy } from './support/cutting-proxy.js';
 import { layoutFiles, writeFiles } from './support/layout.js';
 
 const image = makeImage({ layers: [1_000], seed: 'small' });
@@ -60,6 +63,22 @@ describe('a server', () => {
     expect([other.code, other.stderr]).toEqual([2, expect.stringMatching(/this is not a registry\n$/)]);
   });
 
+  it('whose first connection is lost, or that is unavailable at first, is asked again', async () => {
+    await using proxy = await CuttingProxy.start(hosting.url, 1, 0);
+    const lost = await command('import', '--server', proxy.url, '--tag', 'v1', folder.file('layout'), 'local/again');
+    expect([lost.code, lost.stderr, proxy.cut]).toEqual([0, '', 1]);
+    let asked = 0;
+    const server = createServer((_, response) => {
+      asked += 1;
+      response.writeHead(asked === 1 ? 503 : 404).end();
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    const starting = await command('import', '--server', url, folder.file('layout'), 'local/again');
+    await new Promise((resolve) => server.close(resolve));
+    expect([starting.code, asked, starting.stderr]).toEqual([2, 2, expect.stringContaining('status 404')]);
+  });
+
   it.each([
     [['import', 'local/app'], /give a SOURCE before the destination, or --from\n$/],
     [['import', 'x', 'local/App'], /local\/App: invalid repository name\n$/],
@@ -67,7 +86,7 @@ describe('a server', () => {
     [['import', 'x', `local/app@sha256:${'0'.repeat(64)}`], /digests come from the source\n$/],
     [['import', 'x', 'local/:1'], /the destination must be NAMESPACE\/REPOSITORY|invalid repository name/],
     [['import', '--platform', 'arm', 'x', 'local/app'], /--platform must be such as linux\/arm64/],
-    [['import', '--username', 'a', 'x', 'local/app'], /--username: text: must be set together with --password/],
+    [['import', '--username', 'a', 'x', 'local/app'], /--username: must be set together with --password/],
     [['import', '--tagg', 'x', 'y'], /see oci-registry --help\n$/],
     [['export', 'local/app'], /see oci-registry --help\n$/],
     [['export', 'local/app@sha256:1', 'x'], /provided digest is not a valid digest\n$/],

@@ -26,8 +26,18 @@ export interface Message {
   readonly expected?: readonly number[];
 }
 
+/** Error codes of connections that ended after they had been made. */
+const lostCodes: readonly (string | undefined)[] = ['ECONNRESET', 'EPIPE', 'ECONNABORTED'];
+
 /** The connection failed, so trying again may help. */
-export class ConnectionError extends MoveError {}
+export class ConnectionError extends MoveError {
+  constructor(
+    message: string,
+    readonly code?: string,
+  ) {
+    super(message);
+  }
+}
 
 /** Requests to the registry API of the server. */
 export class Connection {
@@ -42,17 +52,38 @@ export class Connection {
   /** @throws StartError unless a registry listens there and knows the credentials */
   async check(): Promise<void> {
     try {
-      const response = await this.send('GET', '/v2/', {});
-      response.resume();
-      const { statusCode: status } = response;
+      const status = await this.firstStatus();
       if (status === 401 && this.authorization !== undefined)
         throw this.failure('it refuses the user name or password');
+      if (isUnavailable(status)) throw this.failure(`status ${status}`);
       if (status !== 200 && status !== 401) throw this.failure(`status ${status}: this is not a registry`);
     } catch (error) {
       this.signal.throwIfAborted();
       throw error instanceof StartError
         ? error
         : this.failure(error instanceof Error ? error.message : 'unknown error');
+    }
+  }
+
+  /** The status of the first request. A server that was never reached is not tried again: its address may be wrong. */
+  private async firstStatus(): Promise<number> {
+    let wasReached = false;
+    for (let attempt = 1; ; attempt += 1) {
+      const isLast = attempt === maxAttempts;
+      try {
+        const response = await this.send('GET', '/v2/', {});
+        response.resume();
+        const { statusCode: status = 0, headers } = response;
+        if (isLast || !isUnavailable(status)) return status;
+        wasReached = true;
+        await this.pause(attempt, Number(headers['retry-after']) * 1_000);
+      } catch (error) {
+        this.signal.throwIfAborted();
+        if (!(error instanceof ConnectionError)) throw error;
+        wasReached ||= lostCodes.includes(error.code);
+        if (isLast || !wasReached) throw error;
+        await this.pause(attempt);
+      }
     }
   }
 
@@ -80,7 +111,7 @@ export class Connection {
         const { statusCode: status = 0, headers } = response;
         if (status < 400 || message.expected?.includes(status) === true) return response;
         const refused = await refusalOf(method, path, response);
-        if (isLast || !(status === 429 || (status > 501 && status < 505))) throw refused;
+        if (isLast || !isUnavailable(status)) throw refused;
         await this.pause(attempt, Number(headers['retry-after']) * 1_000);
       } catch (error) {
         this.signal.throwIfAborted();
@@ -150,10 +181,14 @@ export class Connection {
   }
 }
 
+function isUnavailable(status: number): boolean {
+  return status === 429 || (status > 501 && status < 505);
+}
+
 function connectionError(error: unknown, method: string): ConnectionError {
   if (error instanceof ConnectionError) return error;
   const { code, message } = error as NodeJS.ErrnoException;
-  return new ConnectionError(`the connection failed (${method}): ${code ?? message}`);
+  return new ConnectionError(`the connection failed (${method}): ${code ?? message}`, code);
 }
 
 async function* guarded(chunks: AsyncIterable<Uint8Array>, fail: (error: unknown) => void): AsyncGenerator<Uint8Array> {
