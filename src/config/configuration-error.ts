@@ -17,10 +17,14 @@ export class ConfigurationError extends Error {
   }
 }
 
+/** Options and variables, whose values are text in any case. */
+const textPath = /^(?:\S+ )?--[a-z0-9-]+$|^[A-Z][A-Z0-9_]*$/;
+
 /** The problem in one line. */
 export function lineOf({ path, kind, reason, line, file }: Problem): string {
   const place = [file, line === undefined ? undefined : `line ${line}`].filter((part) => part !== undefined);
-  return `${path}: ${kind}: ${reason}${place.length === 0 ? '' : ` (${place.join(', ')})`}`;
+  const found = kind === 'text' && textPath.test(path) ? '' : `${kind}: `;
+  return `${path}: ${found}${reason}${place.length === 0 ? '' : ` (${place.join(', ')})`}`;
 }
 
 export function kindOf(value: unknown): string {

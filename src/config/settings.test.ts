@@ -72,9 +72,7 @@ describe('loadSettings', () => {
     expect(load({ server: { workers: '4' } }).server.workers).toBe(4);
     expect(load({ server: { workers: 'auto' } }).server.workers).toBe(Math.min(availableParallelism(), 64));
     for (const workers of ['0', '65', 'all', '1.5'])
-      expect(() => load({ server: { workers } })).toThrow(
-        '--workers: text: must be a whole number from 1 to 64, or auto',
-      );
+      expect(() => load({ server: { workers } })).toThrow('--workers: must be a whole number from 1 to 64, or auto');
   });
 
   it('reads the file that is named and merges the credentials over it', () => {
@@ -102,12 +100,12 @@ describe('loadSettings', () => {
         storage: { name: 'filesystem', text: { root: '', size: '1' } },
       }),
     ).toEqual([
-      '--listen: text: must be host:port, with a port up to 65535, or unix:/path',
-      '--max-downloads: text: must be a whole number from 1 to 10000',
-      '--drain-timeout: text: must be a duration such as 30s, 1h 30m or 14d',
-      '--colour: text: is not a known setting',
+      '--listen: must be host:port, with a port up to 65535, or unix:/path',
+      '--max-downloads: must be a whole number from 1 to 10000',
+      '--drain-timeout: must be a duration such as 30s, 1h 30m or 14d',
+      '--colour: is not a known setting',
       'filesystem --root: empty text: must be the path of a directory',
-      'filesystem --size: text: is not a known setting',
+      'filesystem --size: is not a known setting',
       '--upstream-credentials[0]: a map: the key must be a registry host',
       `upstreams[0].host: missing: must be a host name or address with an optional port, without scheme or path (${upstreams}, line 1)`,
     ]);

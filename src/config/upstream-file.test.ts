@@ -351,7 +351,7 @@ describe('the credentials map', () => {
   ]) {
     it(`has to be a JSON map, and is not repeated: ${JSON.stringify(text)}`, () => {
       expect(mistakes(file, text)).toEqual([
-        'UPSTREAM_CREDENTIALS: text: must be a JSON map from namespace to {"username", "password"}',
+        'UPSTREAM_CREDENTIALS: must be a JSON map from namespace to {"username", "password"}',
       ]);
     });
   }

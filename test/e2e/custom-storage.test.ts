@@ -79,7 +79,7 @@ describe('the example provider', { timeout: 120_000 }, () => {
     expect([code, stderr]).toEqual([
       2,
       'example-provider cannot be opened: custom --option folder: empty text: must be the path of a folder; ' +
-        'custom --option pasword: text: is not a known setting; did you mean password?\n',
+        'custom --option pasword: is not a known setting; did you mean password?\n',
     ]);
   });
 });

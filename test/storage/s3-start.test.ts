@@ -73,20 +73,20 @@ describe('the program on a bucket that it cannot use', () => {
 
   it('says that an address is none that it can use, and asks nobody', async () => {
     for (const host of ['ftp://127.0.0.1', `${server.url}/?list-type=2`])
-      expect(await refusal({ S3_HOST: host })).toMatch(/^S3_HOST: text: must be an http or https URL/);
+      expect(await refusal({ S3_HOST: host })).toMatch(/^S3_HOST: must be an http or https URL/);
   });
 
   it('says that half of the credentials is missing', async () => {
-    expect(await refusal({ S3_SECRET_KEY: '' })).toBe('S3_ACCESS_KEY: text: must be set together with --secret-key');
+    expect(await refusal({ S3_SECRET_KEY: '' })).toBe('S3_ACCESS_KEY: must be set together with --secret-key');
     const { stderr, code } = await Program.run(['s3', '--bucket', bucket.name, '--access-key', accessKey]);
     expect({ stderr, code }).toEqual({
       code: 2,
-      stderr: 's3 --access-key: text: must be set together with --secret-key\n',
+      stderr: 's3 --access-key: must be set together with --secret-key\n',
     });
     const other = await Program.run(['s3', '--bucket', bucket.name], { env: { S3_SECRET_KEY: secretKey } });
     expect(other).toMatchObject({
       code: 2,
-      stderr: 'S3_SECRET_KEY: text: must be set together with --access-key\n',
+      stderr: 'S3_SECRET_KEY: must be set together with --access-key\n',
     });
   });
 
@@ -160,7 +160,7 @@ describe('the program without a key of its own', () => {
     };
     expect(await doctor({ ...profile, ...ours })).toContain(`at ${server.url}, region us-east-1`);
     expect(await doctor({ ...keys, AWS_ENDPOINT_URL: 'ftp://host' })).toContain(
-      'AWS_ENDPOINT_URL: text: must be an http or https URL',
+      'AWS_ENDPOINT_URL: must be an http or https URL',
     );
   });
 

@@ -135,7 +135,7 @@ describe('hosted namespaces of the upstream file', () => {
       'upstreams[1].namespace: text: repeats upstreams[0]',
     ]);
     expect(mistakes('- {namespace: a.b, host: a.b}', undefined, ['a.b'])).toEqual([
-      '--hosted-namespace: text: repeats upstreams[0]',
+      '--hosted-namespace: repeats upstreams[0]',
     ]);
     expect(mistakes('- {namespace: a.b, hosted: true}', '{"a.b":{"username":"u","password":"p"}}')).toEqual([
       'UPSTREAM_CREDENTIALS[a.b]: a map: is a hosted namespace, which has no upstream',

@@ -112,8 +112,8 @@ describe('the commands', inParallel, () => {
   it.each([
     [['usage', '--server', 'http://127.0.0.1:1'], /^cannot use the server at http:\/\/127\.0\.0\.1:1: ECONNREFUSED\n$/],
     [['usage', '--server', 'unix:/nowhere.sock'], /^cannot use .*: ENOENT\n$/],
-    [['usage', '--server', 'nonsense'], /^--server: text: must be an http or https URL/],
-    [['warm', '--server', 'http://u:planted@h/'], /^--server: text: must be an http or https URL/],
+    [['usage', '--server', 'nonsense'], /^--server: must be an http or https URL/],
+    [['warm', '--server', 'http://u:planted@h/'], /^--server: must be an http or https URL/],
     [['warm'], /^no images given/],
     [['warm', '--file', 'absent'], /^--file: cannot be read: ENOENT: \/\S+\/absent\n$/],
     [['usage', '--tokn=planted'], /see oci-registry --help\n$/],
