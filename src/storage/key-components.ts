@@ -40,10 +40,11 @@ export function parseOrderedTag(text: string): string | undefined {
 
 /** A repository's name as one component, in the order of names: `.` → `.-`, and `/`, which comes behind it, → `._`. */
 export function orderedName(name: string): string {
-  return ordered(
-    name,
-    name.replace(/[./]/g, (character) => (character === '.' ? '.-' : '._')),
-  );
+  return ordered(name, escapeName(name));
+}
+
+function escapeName(name: string): string {
+  return name.replace(/[./]/g, (character) => (character === '.' ? '.-' : '._'));
 }
 
 /** A name from its key's last component; undefined when only its record has it. */
@@ -57,9 +58,13 @@ export function parseOrderedName(text: string): string | undefined {
  * Undefined where a component has no room for it, and for other characters.
  */
 export function orderedReference(text: string): string | undefined {
-  const escapes: Readonly<Record<string, string>> = { '.': '.-', '/': '._', ':': '_-', _: '__' };
-  const escaped = text.replace(/[./:_]/g, (character) => escapes[character] ?? '');
+  const escaped = escapeReference(text);
   return escaped.length <= longestComponent && /^[a-z0-9._-]+$/.test(escaped) ? escaped : undefined;
+}
+
+function escapeReference(text: string): string {
+  const escapes: Readonly<Record<string, string>> = { '.': '.-', '/': '._', ':': '_-', _: '__' };
+  return text.replace(/[./:_]/g, (character) => escapes[character] ?? '');
 }
 
 /** Undefined for what is no reference as one component. */
@@ -67,6 +72,33 @@ export function parseOrderedReference(component: string): string | undefined {
   const characters: Readonly<Record<string, string>> = { '.-': '.', '._': '/', '_-': ':', __: '_' };
   const text = component.replace(/[._][-_]/g, (code) => characters[code] ?? '');
   return orderedReference(text) === component ? text : undefined;
+}
+
+/** Characters of names and references, each in their order. */
+const nameCharacters = '-./0123456789_abcdefghijklmnopqrstuvwxyz';
+const referenceCharacters = '-./0123456789:_abcdefghijklmnopqrstuvwxyz';
+
+/** The place of any text among names as `orderedName` has them; '' is before all of them. */
+export function placeAmongNames(text: string): string {
+  return placeAmong(text, nameCharacters, escapeName);
+}
+
+/** As `placeAmongNames`, for `orderedReference`. */
+export function placeAmongReferences(text: string): string {
+  return placeAmong(text, referenceCharacters, escapeReference);
+}
+
+/** Text with a character that none may have is behind all that have a smaller one in its place. */
+function placeAmong(text: string, characters: string, escaped: (start: string) => string): string {
+  const start = text.slice(0, longestComponent + 1);
+  const end = Array.from(start, (_, at) => start.charAt(at)).findIndex((character) => !characters.includes(character));
+  if (end === -1) return escaped(start);
+  const smaller = Array.from(characters)
+    .filter((character) => character < start.charAt(end))
+    .at(-1);
+  const before = start.slice(0, end);
+  // No escape has a character as great as `~`.
+  return smaller === undefined ? escaped(before) : `${escaped(before + smaller)}~`;
 }
 
 /** No escape of a tag has `_-`, and none of a name `.0`. */

@@ -5,7 +5,13 @@ import { Namespace } from '../oci/namespace.js';
 import { Tag } from '../oci/reference.js';
 import { RepositoryRef } from '../oci/repository.js';
 import { isKey, keys, mountSlots, parseCatalogKey, parseContentKey, parseRecordKey } from './keys.js';
-import { parseOrderedTag, parseOrderedName, parseDigestComponent } from './key-components.js';
+import {
+  parseOrderedTag,
+  parseOrderedName,
+  parseDigestComponent,
+  placeAmongNames,
+  placeAmongReferences,
+} from './key-components.js';
 
 const alphabet = (characters: string) => fc.constantFrom(...characters.split(''));
 const hostLabel = fc.stringMatching(/^[a-z0-9](?:[a-z0-9-]{0,6}[a-z0-9])?$/);
@@ -250,6 +256,19 @@ describe('keys of hosted repositories', () => {
         expect(parseOrderedName(last(first))).toBe(one);
         expect(parseCatalogKey(first)).toBe('local');
         expect(first < second).toBe(one < other);
+      }),
+      { numRuns: 2_000 },
+    );
+  });
+
+  it('of names are in order with the place of any text', () => {
+    const characters = fc.string({ unit: alphabet('ab9_-./:B ~é'), maxLength: 5 });
+    fc.assert(
+      fc.property(names, characters, (name, text) => {
+        const key = last(keys.cataloged(RepositoryRef.of(local, name)));
+        expect(key > placeAmongNames(text)).toBe(name > text);
+        const reference = last(keys.mirrored(name) ?? '');
+        expect(reference > placeAmongReferences(text)).toBe(name > text);
       }),
       { numRuns: 2_000 },
     );

@@ -1,6 +1,6 @@
 import { LRUCache } from 'lru-cache';
 import { RepositoryRef } from '../../oci/repository.js';
-import { parseOrderedReference } from '../key-components.js';
+import { parseOrderedReference, placeAmongReferences } from '../key-components.js';
 import { keys } from '../keys.js';
 import type { SpaceLedger } from '../space/space.ledger.js';
 import type { StorageProvider } from '../storage.provider.js';
@@ -30,14 +30,8 @@ export class MirroredCatalogStore {
 
   /** Names in the order of their bytes. @param after only those behind this text */
   async list(after: string | undefined, limit: number): Promise<string[]> {
-    const last = after === undefined || after === '' ? undefined : keys.mirrored(after);
-    // What cannot be a name has no place among them.
-    if (last === undefined && after !== undefined && after !== '') return [];
-    const names = await this.provider.listNames(
-      keys.mirroredFolder,
-      last?.slice(keys.mirroredFolder.length + 1),
-      limit,
-    );
+    const last = placeAmongReferences(after ?? '');
+    const names = await this.provider.listNames(keys.mirroredFolder, last === '' ? undefined : last, limit);
     return names.flatMap((name) => parseOrderedReference(name) ?? []);
   }
 }

@@ -143,5 +143,30 @@ describe('the catalog', () => {
     } while (last !== undefined);
     expect(seen).toEqual(names);
     expect(await registry.tags.list(app, new URLSearchParams())).toBeDefined();
+    // Text that is no name has its place, too.
+    for (const text of [
+      '',
+      '.',
+      'a-',
+      'a.',
+      'a/',
+      'a/B',
+      'a/b ',
+      'a/z/',
+      'aB',
+      'b~',
+      'team/',
+      'team/é',
+      'Z',
+      '~',
+      '%',
+    ]) {
+      expect((await list({ last: `local/${text}` })).repositories).toEqual(
+        names.filter((name) => name > `local/${text}`),
+      );
+      expect((await list({ last: text })).repositories).toEqual(names.filter((name) => name > text));
+      const own = names.flatMap((name) => (name.startsWith('local/') ? name.slice('local/'.length) : []));
+      expect((await list({ last: text }, 'local')).repositories).toEqual(own.filter((name) => name > text));
+    }
   });
 });

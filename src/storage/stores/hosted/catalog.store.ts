@@ -2,7 +2,7 @@ import { LRUCache } from 'lru-cache';
 import type { Namespace } from '../../../oci/namespace.js';
 import { RepositoryRef } from '../../../oci/repository.js';
 import { keys, parseCatalogKey } from '../../keys.js';
-import { parseOrderedName } from '../../key-components.js';
+import { parseOrderedName, placeAmongNames } from '../../key-components.js';
 import type { SpaceLedger } from '../../space/space.ledger.js';
 import { orAbsent } from '../../storage-error.js';
 import type { StorageProvider } from '../../storage.provider.js';
@@ -41,13 +41,11 @@ export class CatalogStore {
     return this.known.has(key) || (await orAbsent(this.provider.stat(key))) !== undefined;
   }
 
-  /** Names in the order of their bytes. @param after only those behind this one. */
+  /** Names in the order of their bytes. @param after only those behind this text */
   async list(namespace: Namespace, after: string | undefined, limit: number): Promise<string[]> {
     const folder = keys.catalog(namespace);
-    const last = after === undefined ? undefined : placeOf(namespace, after)?.slice(folder.length + 1);
-    // What is no name has no place among them.
-    if (after !== undefined && last === undefined) return [];
-    const names = await this.provider.listNames(folder, last, limit);
+    const last = after === undefined ? '' : placeOf(namespace, after);
+    const names = await this.provider.listNames(folder, last === '' ? undefined : last, limit);
     const read = names.map(async (name) => {
       return parseOrderedName(name) ?? (await this.records.find(`${folder}/${name}`, readName))?.name;
     });
@@ -70,11 +68,11 @@ export function storedNamespace(namespace: Namespace): string {
   return parseCatalogKey(`${keys.catalog(namespace)}/x`) ?? namespace.toString();
 }
 
-function placeOf(namespace: Namespace, name: string): string | undefined {
+function placeOf(namespace: Namespace, name: string): string {
   try {
-    return keys.cataloged(RepositoryRef.of(namespace, name));
+    return keys.cataloged(RepositoryRef.of(namespace, name)).slice(keys.catalog(namespace).length + 1);
   } catch {
-    return undefined;
+    return placeAmongNames(name);
   }
 }
 
