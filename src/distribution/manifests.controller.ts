@@ -7,7 +7,7 @@ import { manifestResponse } from './responses/manifest.response.js';
 import { ManifestBodyOf, ReferenceOf, Repository, UrlOf } from './parameters.js';
 import { PushGuard } from './access/push.guard.js';
 import { EventsOf, PullEvents, type RequestEvents } from './events/request.events.js';
-import { PushQueryOf, type PushQuery } from './requests/manifest.parameters.js';
+import { PreconditionsOf, PushQueryOf, type PushQuery } from './requests/manifest.parameters.js';
 import { RepositoryUrl } from './requests/repository.url.js';
 import { deletedResponse, manifestCreatedResponse } from './responses/push.response.js';
 import { send } from './responses/send.js';
@@ -62,10 +62,11 @@ export class ManifestsController {
   async delete(
     @Repository() repository: RepositoryRef,
     @ReferenceOf() reference: Reference,
+    @PreconditionsOf() conditions: Pick<PushQuery, 'ifMatch' | 'ifNoneMatch'>,
     @EventsOf() events: RequestEvents | undefined,
     @Res() reply: FastifyReply,
   ): Promise<void> {
-    const tags = await this.manifests.delete(repository, reference);
+    const tags = await this.manifests.delete(repository, reference, conditions);
     await events?.deletedManifest(repository, reference, tags);
     await send(reply, deletedResponse);
   }

@@ -5,6 +5,7 @@ import { DeletionsService } from './hosted/deletions.service.js';
 import { HostedManifestsService } from './hosted/hosted-manifests.service.js';
 import { HostedNamespaces } from './hosted/hosted-namespaces.js';
 import { ManifestPushesService } from './hosted/manifest-pushes.service.js';
+import type { Preconditions } from './hosted/tag-writer.js';
 import type { ManifestContent, ManifestHead } from './manifest.js';
 import { MirroredManifestsService } from './mirrored/mirrored-manifests.service.js';
 import { PushRights } from './push-rights.js';
@@ -43,9 +44,13 @@ export class ManifestsService {
   }
 
   /** Deletes a tag alone, or a manifest with its tags. @returns the tags. @throws OciError */
-  async delete(repository: RepositoryRef, reference: Reference): Promise<readonly Tag[]> {
+  async delete(
+    repository: RepositoryRef,
+    reference: Reference,
+    conditions: Preconditions = {},
+  ): Promise<readonly Tag[]> {
     this.rights.assert(repository);
-    return this.deletions.deleteManifest(repository, reference);
+    return this.deletions.deleteManifest(repository, reference, conditions);
   }
 
   private of({ namespace }: RepositoryRef): HostedManifestsService | MirroredManifestsService {

@@ -18,6 +18,14 @@ export interface PushQuery {
   readonly ifNoneMatch: string | undefined;
 }
 
+type Preconditions = Pick<PushQuery, 'ifMatch' | 'ifNoneMatch'>;
+
+/** If-Match and If-None-Match of a request that changes something (RFC 9110 §13.1). */
+export const PreconditionsOf = createParamDecorator((_: undefined, context: ExecutionContext): Preconditions => {
+  const { headers } = context.switchToHttp().getRequest<FastifyRequest>();
+  return { ifMatch: headers['if-match'], ifNoneMatch: headers['if-none-match'] };
+});
+
 /**
  * The manifest's reference and tags: `manifests/<digest>?tag=a&tag=b`, and `manifests/<tag>?digest=`, which regctl sends.
  * @throws OciError; with status 414 for more than 100 tags

@@ -7,15 +7,19 @@ import { Tag, type Reference } from '../../oci/reference.js';
 import type { RepositoryRef } from '../../oci/repository.js';
 import { CatalogStore } from '../../storage/stores/hosted/catalog.store.js';
 import { HostedStore, type HostedManifest } from '../../storage/stores/hosted/hosted.store.js';
-import { ReferrerStore } from '../../storage/stores/hosted/referrer.store.js';
+import { ReferrerStore, type Referrer } from '../../storage/stores/hosted/referrer.store.js';
 import { ManifestStore } from '../../storage/stores/manifest.store.js';
 import type { PushedManifest, PutResult } from '../push.js';
 import { toResponseError } from '../response-error.js';
+import { RenewalsService } from './garbage/renewals.service.js';
 import { HostedNamespaces } from './hosted-namespaces.js';
 import { ContentLock } from './locks/content.lock.js';
 import { QuotaService } from './quota/quota.service.js';
 import { ReferencesService } from './references.service.js';
-import { TagWriter, type Preconditions } from './tag-writer.js';
+import { areConditional, assertHolds, TagWriter } from './tag-writer.js';
+
+/** Deletions of the same manifest at the same time that a push outlives. */
+const attempts = 5;
 
 /** Takes manifests that clients push (end-7). */
 @Injectable()
@@ -30,6 +34,7 @@ export class ManifestPushesService {
     private readonly namespaces: HostedNamespaces,
     private readonly quota: QuotaService,
     private readonly contents: ContentLock,
+    private readonly renewals: RenewalsService,
   ) {}
 
   /** @throws OciError; nothing is visible then, unless an immutable tag was created by another process at the same time */
@@ -45,17 +50,23 @@ export class ManifestPushesService {
     const document = parse(pushed, reference instanceof Digest ? reference : undefined);
     const { digest, subject } = document;
     const tags = distinct([...(reference instanceof Tag ? [reference] : []), ...pushed.tags]);
-    const conditionsOf = (tag: Tag): Preconditions => (tag === reference ? pushed : {});
-    for (const tag of tags) await this.tags.check(repository, tag, digest, conditionsOf(tag));
+    if (tags.length === 0) await this.checkManifest(repository, digest, pushed);
+    for (const tag of tags) await this.tags.check(repository, tag, digest, pushed);
     const { length } = pushed.body;
     await this.quota.check(repository, length, digest);
     await this.assertWhole(repository, document);
     const record = () => this.record(repository, document, pushed.body);
     const isNew = (await this.quota.within(repository, digest, length, record)) === true;
     const manifest = recordOf(document, pushed.body);
-    for (const tag of tags) await this.tags.write(repository, tag, digest, manifest, conditionsOf(tag));
-    // A deletion at the same time may have removed the record before the tags were there.
-    if (!(await this.store.findManifest(repository, digest))) await this.link(repository, document, manifest);
+    const written: Tag[] = [];
+    try {
+      for (const tag of tags) {
+        await this.tags.write(repository, tag, digest, manifest, pushed);
+        written.push(tag);
+      }
+    } finally {
+      await this.outlive(repository, document, pushed.body, written);
+    }
     const { mediaType, size } = manifest;
     return { digest, mediaType, size, tags, isNew, ...(subject && { subject }) };
   }
@@ -65,6 +76,9 @@ export class ManifestPushesService {
     const { digest } = document;
     await this.contents.take(digest);
     const known = await this.store.findManifest(repository, digest);
+    // It may just be being removed as garbage.
+    if (known && this.namespaces.untaggedOf(repository.namespace) !== undefined)
+      await this.renewals.manifest(repository, digest);
     await this.manifests.putContent(digest, body);
     await this.catalog.add(repository);
     await this.store.putManifest(repository, digest, recordOf(document, body));
@@ -79,14 +93,34 @@ export class ManifestPushesService {
     return known === undefined;
   }
 
-  private async link(repository: RepositoryRef, document: PushedDocument, manifest: HostedManifest): Promise<void> {
-    await this.store.putManifest(repository, document.digest, manifest);
-    await this.refer(repository, document, manifest.size);
+  /**
+   * A deletion at the same time removes the record and then looks for tags and the entry among referrers; the push has
+   * written those and then looks for the record. So either the deletion is taken back, or everything is written again here.
+   */
+  private async outlive(repository: RepositoryRef, document: PushedDocument, body: Buffer, tags: Tag[]): Promise<void> {
+    const { digest } = document;
+    const manifest = recordOf(document, body);
+    for (let attempt = 0; attempt < attempts; attempt += 1) {
+      if (await this.store.findManifest(repository, digest)) return;
+      try {
+        await this.record(repository, document, body);
+      } catch (error) {
+        for (const tag of tags) await this.tags.discard(repository, tag, digest);
+        throw error;
+      }
+      for (const tag of tags) await this.tags.restore(repository, tag, digest, manifest);
+    }
+    throw new OciError('UNAVAILABLE', 'the manifest is being deleted', { retryAfter: 1 });
+  }
+
+  private async checkManifest(repository: RepositoryRef, digest: Digest, pushed: PushedManifest): Promise<void> {
+    if (!areConditional(pushed)) return;
+    assertHolds(pushed, (await this.store.findManifest(repository, digest)) && digest);
   }
 
   private async refer(repository: RepositoryRef, document: PushedDocument, size: number): Promise<void> {
-    const { digest, mediaType, subject, artifactType, annotations } = document;
-    if (subject) await this.referrers.put(repository, subject, { digest, mediaType, size, artifactType, annotations });
+    const { subject } = document;
+    if (subject) await this.referrers.put(repository, subject, referrerOf(document, size));
   }
 
   private async assertWhole(repository: RepositoryRef, document: PushedDocument): Promise<void> {
@@ -109,6 +143,11 @@ function parse({ body, contentType }: PushedManifest, expected: Digest | undefin
 
 function recordOf({ mediaType, subject }: PushedDocument, body: Buffer): HostedManifest {
   return { mediaType, size: body.length, ...(subject && { subject }) };
+}
+
+/** The entry of a manifest in the list of its subject. */
+export function referrerOf({ digest, mediaType, artifactType, annotations }: PushedDocument, size: number): Referrer {
+  return { digest, mediaType, size, artifactType, annotations };
 }
 
 function distinct(tags: readonly Tag[]): Tag[] {

@@ -23,6 +23,18 @@ export interface Preconditions {
 
 const none: Preconditions = {};
 
+/** @param current what the conditions are about, if it exists. @throws OciError PRECONDITION_FAILED */
+export function assertHolds({ ifMatch, ifNoneMatch }: Preconditions, current: Digest | undefined): void {
+  const isMatch = (header: string) => current !== undefined && matchesEntityTag(header, current);
+  if (ifMatch !== undefined && !isMatch(ifMatch)) throw new OciError('PRECONDITION_FAILED');
+  if (ifNoneMatch !== undefined && isMatch(ifNoneMatch)) throw new OciError('PRECONDITION_FAILED');
+}
+
+/** Whether there is anything for `assertHolds` to look at. */
+export function areConditional({ ifMatch, ifNoneMatch }: Preconditions): boolean {
+  return ifMatch !== undefined || ifNoneMatch !== undefined;
+}
+
 /** Moves tags of hosted repositories, unless they are immutable or a precondition fails. */
 @Injectable()
 export class TagWriter {
@@ -41,8 +53,7 @@ export class TagWriter {
    * @throws OciError DENIED for an immutable tag that names another; PRECONDITION_FAILED
    */
   async check(repository: RepositoryRef, tag: Tag, digest: Digest, conditions = none): Promise<void> {
-    const { ifMatch, ifNoneMatch } = conditions;
-    if (ifMatch === undefined && ifNoneMatch === undefined && !this.isImmutable(repository, tag)) return;
+    if (!areConditional(conditions) && !this.isImmutable(repository, tag)) return;
     this.compare(repository, tag, digest, await this.store.findTag(repository, tag), conditions);
   }
 
@@ -54,7 +65,7 @@ export class TagWriter {
     manifest: HostedManifest,
     conditions = none,
   ): Promise<void> {
-    const isConditional = conditions.ifMatch !== undefined || conditions.ifNoneMatch !== undefined;
+    const isConditional = areConditional(conditions);
     const target: HostedTag = { ...manifest, digest, pushedAt: this.clock.now() };
     await this.lock.run(repository, tag, isConditional, async () => {
       const mayReplace = !isConditional && !this.isImmutable(repository, tag);
@@ -104,13 +115,34 @@ export class TagWriter {
     return KeepRules.of(keep, immutableTags, name);
   }
 
-  /** @throws OciError DENIED when the tag is immutable */
-  async remove(repository: RepositoryRef, tag: Tag): Promise<void> {
+  /** @throws OciError DENIED when the tag is immutable; PRECONDITION_FAILED */
+  async remove(repository: RepositoryRef, tag: Tag, conditions = none): Promise<void> {
     this.assertMutable(repository, tag);
-    await this.lock.run(repository, tag, false, async () => {
-      if (this.losesUntagged(repository))
-        await this.keepUntagged(repository, await this.store.findTag(repository, tag));
+    const isConditional = areConditional(conditions);
+    await this.lock.run(repository, tag, isConditional, async () => {
+      const mustRead = isConditional || this.losesUntagged(repository);
+      const current = mustRead ? await this.store.findTag(repository, tag) : undefined;
+      assertHolds(conditions, current?.digest);
+      await this.keepUntagged(repository, current);
       await this.store.removeTag(repository, tag);
+    });
+  }
+
+  /** Removes a tag that goes with its manifest, unless it names another by now. @returns whether it is gone */
+  discard(repository: RepositoryRef, tag: Tag, digest: Digest): Promise<boolean> {
+    return this.lock.run(repository, tag, false, async () => {
+      const current = await this.store.findTag(repository, tag);
+      if (current?.digest.equals(digest) !== true) return false;
+      await this.store.removeTag(repository, tag);
+      return true;
+    });
+  }
+
+  /** Creates a tag again that a deletion at the same time has removed. One that exists by now stays as it is. */
+  async restore(repository: RepositoryRef, tag: Tag, digest: Digest, manifest: HostedManifest): Promise<void> {
+    const target: HostedTag = { ...manifest, digest, pushedAt: this.clock.now() };
+    await this.lock.run(repository, tag, false, async () => {
+      if (!(await this.store.findTag(repository, tag))) await this.store.createTag(repository, tag, target);
     });
   }
 
@@ -137,11 +169,9 @@ export class TagWriter {
     tag: Tag,
     digest: Digest,
     current: HostedTag | undefined,
-    { ifMatch, ifNoneMatch }: Preconditions,
+    conditions: Preconditions,
   ): void {
-    const isMatch = (header: string) => current !== undefined && matchesEntityTag(header, current.digest);
-    if (ifMatch !== undefined && !isMatch(ifMatch)) throw new OciError('PRECONDITION_FAILED');
-    if (ifNoneMatch !== undefined && isMatch(ifNoneMatch)) throw new OciError('PRECONDITION_FAILED');
+    assertHolds(conditions, current?.digest);
     if (current && !current.digest.equals(digest) && this.isImmutable(repository, tag))
       throw immutable(repository, tag);
   }

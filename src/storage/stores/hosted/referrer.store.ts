@@ -3,6 +3,7 @@ import type { RepositoryRef } from '../../../oci/repository.js';
 import { keys } from '../../keys.js';
 import { parseDigestComponent } from '../../key-components.js';
 import type { SpaceLedger } from '../../space/space.ledger.js';
+import { orAbsent } from '../../storage-error.js';
 import type { StorageProvider } from '../../storage.provider.js';
 import { HotCache } from '../hot.cache.js';
 import { RecordStore, sizeOf, type RecordFields } from '../record.store.js';
@@ -40,6 +41,11 @@ export class ReferrerStore {
     const { digest, ...descriptor } = referrer;
     await this.records.put(keys.referrer(repository, subject, digest), descriptor);
     this.space?.add(1, 0);
+  }
+
+  /** Whether it is listed now, whatever memory says. */
+  async has(repository: RepositoryRef, subject: Digest, manifest: Digest): Promise<boolean> {
+    return (await orAbsent(this.provider.stat(keys.referrer(repository, subject, manifest)))) !== undefined;
   }
 
   remove(repository: RepositoryRef, subject: Digest, manifest: Digest): Promise<void> {
