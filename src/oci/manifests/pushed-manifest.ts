@@ -1,12 +1,22 @@
 import { Digest, type DigestAlgorithm } from '../digest.js';
 import { findObject, JsonError, readJson, type JsonShape } from '../json/json.js';
 import { isObject, ManifestError, mediaTypeOf } from '../manifest.js';
-import { isIndex, isManifestMediaType, isSchema1, mayLabelManifest, parseMediaType } from '../media-type.js';
+import {
+  blobMediaType,
+  isIndex,
+  isManifestMediaType,
+  isSchema1,
+  mayLabelManifest,
+  parseMediaType,
+} from '../media-type.js';
 
 /** Most descriptors of one manifest; 4 MiB have room for some more. */
 const maxDescriptors = 20_000;
 /** Most bytes of the annotations of a manifest with a subject: the list of referrers repeats them. */
 const maxAnnotations = 1024 * 1024;
+
+/** What clients send that do not know the type of a manifest. */
+const generic: ReadonlySet<string> = new Set([blobMediaType, 'application/json']);
 
 const descriptor: JsonShape = { fields: { mediaType: 'value', digest: 'value', size: 'value' } };
 const descriptors: JsonShape = { items: descriptor, max: maxDescriptors };
@@ -105,7 +115,8 @@ function statedType(document: Record<string, unknown>, contentType: string | und
   if (result === undefined) throw new ManifestError('the document does not have a manifest media type');
   if (stated !== undefined && stated !== result)
     throw new ManifestError(`the document is of type ${stated}, and its Content-Type is ${result}`);
-  if (sent !== undefined && isManifestMediaType(sent) && sent !== result)
+  const isContradiction = stated === undefined ? isManifestMediaType : (type: string) => !generic.has(type);
+  if (sent !== undefined && sent !== result && isContradiction(sent))
     throw new ManifestError(`the document is of type ${result}, and its Content-Type is ${sent}`);
   return result;
 }

@@ -70,3 +70,18 @@ describe('If-Match and If-None-Match', () => {
     expect([await digestOf('v2'), await digestOf(one)]).toEqual([404, 404]);
   });
 });
+
+it.each([
+  ['text/plain', 400],
+  ['application/x-www-form-urlencoded', 400],
+  ['application/vnd.oci.image.index.v1+json', 400],
+  ['application/json', 201],
+  ['application/octet-stream', 201],
+  [`${second.manifest.mediaType}; charset=utf-8`, 201],
+])('a manifest that states its type is pushed as %s: %i', async (type, status) => {
+  await using scene = await start();
+  const { put } = scene;
+  const response = await put('v3', '', type);
+  if (status === 201) expect(response.status).toBe(201);
+  else expectError(response, status, 'MANIFEST_INVALID');
+});
