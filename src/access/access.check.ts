@@ -1,5 +1,5 @@
 import { X509Certificate } from 'node:crypto';
-import { readFile, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { runCheck, type CheckResult, type Finding } from '../config/check.js';
 import type { AccessSettings } from '../config/access/access.settings.js';
 import type { IssuerSettings } from '../config/access/issuer.settings.js';
@@ -7,6 +7,7 @@ import type { Settings } from '../config/settings.js';
 import { fetchJsonOver, fetchKeys, parseAuthorities } from './authenticators/issuer.keys.js';
 import { parseHtpasswd } from './authenticators/htpasswd.js';
 import { hasExpired, parseRobots } from './authenticators/robots.js';
+import { readRegularFile } from './files/regular.file.js';
 import { parseSigningKeys } from './tokens/signing.keys.js';
 
 const day = 86_400_000;
@@ -88,7 +89,7 @@ async function checkIssuer({ issuer, jwksFile, caFile }: IssuerSettings): Promis
 /** The reason names the file and has nothing of its content. */
 async function readAs<T>(path: string, parse: (text: string) => T): Promise<T> {
   try {
-    return parse(await readFile(path, 'utf8'));
+    return parse(await readRegularFile(path));
   } catch (error) {
     const isSyntax = error instanceof SyntaxError || !(error instanceof Error);
     const reason = isSyntax ? 'is not valid' : 'code' in error ? String(error.code) : error.message;

@@ -52,7 +52,7 @@ export class AccessPolicy {
     await keys.loadStored();
     const { auditLog } = settings;
     const isSameLog = previous?.settings.auditLog === auditLog;
-    const audit = isSameLog && previous ? previous.audit : new AuditLog(auditLog, () => context.clock.now());
+    const audit = isSameLog && previous ? previous.audit : await AuditLog.open(auditLog, context);
     const limits = new RateLimits(settings.limits, () => context.clock.monotonic(), previous?.limits);
     return new AccessPolicy(settings, authenticator, keys, audit, limits);
   }

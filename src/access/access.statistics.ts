@@ -18,6 +18,8 @@ export class AccessStatistics {
   readonly signIns = countsBy(signInMethods, signInResults);
   /** What the rules, and the scopes of tokens, have decided about requests. */
   readonly decisions = countsBy(rights, ['allowed', 'denied'] as const);
+  /** Lines that the audit log does not have, because it is too slow or cannot be written. */
+  auditLinesDropped = 0;
   /** Requests that a limit refused. */
   readonly limited = Object.fromEntries(limitKinds.map((kind) => [kind, 0])) as Record<LimitKind, number>;
 }

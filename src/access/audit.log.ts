@@ -1,5 +1,8 @@
 import { Logger } from '@nestjs/common';
 import { createWriteStream, type WriteStream } from 'node:fs';
+import { stat } from 'node:fs/promises';
+import { ConfigurationError } from '../config/configuration-error.js';
+import type { FileContext } from './files/watched.file.js';
 import type { SignedIn } from './sign-in.js';
 
 /** Bytes of lines that wait for the file; more are dropped, and counted. */
@@ -28,14 +31,25 @@ export class AuditLog {
   private readonly stream: WriteStream | NodeJS.WriteStream | undefined;
   private dropped = 0;
 
-  /** @param target a path, or `stdout`; nothing is written without one */
-  constructor(
+  private constructor(
     target: string | undefined,
-    private readonly now: () => number,
+    private readonly context: FileContext,
   ) {
     if (target === undefined) return;
     this.stream = target === 'stdout' ? process.stdout : createWriteStream(target, { flags: 'a', mode: 0o640 });
     this.stream.on('error', (error: Error) => this.logger.error(`the audit log cannot be written: ${error.message}`));
+  }
+
+  /**
+   * @param target a path, or `stdout`; nothing is written without one
+   * @throws ConfigurationError for a FIFO or a device: to open it could block a thread for ever
+   */
+  static async open(target: string | undefined, context: FileContext): Promise<AuditLog> {
+    if (target !== undefined && target !== 'stdout' && !(await mayBeRegular(target))) {
+      const reason = `${target} is not a regular file; the alternative is stdout`;
+      throw new ConfigurationError([{ path: 'access.audit_log', kind: 'a file', reason }]);
+    }
+    return new AuditLog(target, context);
   }
 
   get isOn(): boolean {
@@ -47,11 +61,12 @@ export class AuditLog {
     if (this.stream.writableLength > maxWaiting) {
       if (this.dropped === 0) this.logger.error('the audit log is too slow: lines are dropped');
       this.dropped += 1;
+      this.context.statistics.auditLinesDropped += 1;
       return;
     }
     const line = {
       audit: 'access',
-      time: new Date(this.now()).toISOString(),
+      time: new Date(this.context.clock.now()).toISOString(),
       request,
       address,
       subject: signedIn?.identity.subject,
@@ -66,8 +81,13 @@ export class AuditLog {
       ...(this.dropped > 0 && { dropped: this.dropped }),
     };
     this.dropped = 0;
-    this.stream.write(`${JSON.stringify(line)}\n`);
+    this.stream.write(`${JSON.stringify(line)}\n`, this.written);
   }
+
+  /** After an error each line fails. */
+  private readonly written = (error?: Error | null): void => {
+    if (error) this.context.statistics.auditLinesDropped += 1;
+  };
 
   /** Writes what waits. */
   close(): Promise<void> {
@@ -75,4 +95,12 @@ export class AuditLog {
     if (!stream || stream === process.stdout) return Promise.resolve();
     return new Promise((resolve) => stream.end(resolve));
   }
+}
+
+/** A file that is not there yet will be; other errors are those of writing. */
+function mayBeRegular(path: string): Promise<boolean> {
+  return stat(path).then(
+    (stats) => stats.isFile(),
+    () => true,
+  );
 }

@@ -25,7 +25,7 @@ export function addAccessCommands(program: Command, choose: (question: AccessQue
     .helpOption('-h, --help', 'print this help')
     .helpCommand(false);
   const check = withSubject(access.command('check <right> <repository>')).description(
-    'whether someone has a right (pull, push, delete or admin) to a repository, and by which rule',
+    'whether someone has a right (pull, push, delete or admin) to a repository, and by which rule; takes the options of the server, such as --access-file and --hosted-namespace, before the command',
   );
   check.action((right: string, repository: string) => {
     if (!(rights as readonly string[]).includes(right))
@@ -47,6 +47,7 @@ function withSubject(command: Command): Command {
 function subjectOf({ as = 'anonymous', group = [], claim = [] }: Flags): AccessQuestion {
   if (as !== 'anonymous' && !/^[a-z][a-z0-9-]*:.+$/.test(as))
     throw new StartError('--as must be anonymous, or a kind and a name such as user:anna');
+  if (as.startsWith('group:')) throw new StartError('--as must be somebody; --group adds a group to an identity');
   const claims = claim.map((text) => {
     const [, name, value] = /^([^=]+)=(.*)$/s.exec(text) ?? [];
     if (name === undefined || value === undefined) throw new StartError('--claim must be name=value');

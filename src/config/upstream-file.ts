@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { loadAll } from 'js-yaml';
 import { Namespace } from '../oci/namespace.js';
@@ -29,6 +29,8 @@ export function defaultUpstream(namespace: Namespace): UpstreamSettings {
 /** @param setting path of the setting in messages. @throws ConfigurationError when the file cannot be read */
 export function readSettingFile(file: string, setting: string): string {
   try {
+    // It is read again whenever it changes; a FIFO could keep the process waiting for ever.
+    if (setting === '--access-file' && !statSync(file).isFile()) throw new Error('it is not a regular file');
     const text = readFileSync(file);
     if (text.length > maxFileBytes) throw new Error('the file is larger than 4 MiB');
     return text.toString('utf8');

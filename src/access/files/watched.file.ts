@@ -1,12 +1,13 @@
 import { Logger } from '@nestjs/common';
-import { readFile, stat } from 'node:fs/promises';
 import type { Clock } from '../../config/clock/clock.js';
 import { ConfigurationError } from '../../config/configuration-error.js';
 import type { AccessStatistics, FileKind } from '../access.statistics.js';
+import { markOf, readRegularFile } from './regular.file.js';
 
 /** Milliseconds between looks at a file. */
 export const lookInterval = 1_000;
-const maxBytes = 16 * 1024 * 1024;
+/** Milliseconds to wait for a look: the file may be on a network. */
+const lookTimeout = 10_000;
 
 /** What the files of a process share. */
 export interface FileContext {
@@ -37,6 +38,8 @@ export class WatchedFile<T> {
   private rejected: FileState['rejected'];
   private lookedAt = -Infinity;
   private looking: Promise<void> | undefined;
+  /** Nobody waits for a look that has taken too long. */
+  private isLate = false;
 
   /** @param parse @throws Error whose message has nothing of the content */
   constructor(
@@ -61,8 +64,23 @@ export class WatchedFile<T> {
 
   /** Reads it if it has changed. Never throws: `state` says what came of it. */
   look(): Promise<void> {
-    this.looking ??= this.reload().finally(() => (this.looking = undefined));
-    return this.looking;
+    this.looking ??= this.reload().finally(() => {
+      this.looking = undefined;
+      this.isLate = false;
+    });
+    return this.isLate ? Promise.resolve() : this.waitFor(this.looking);
+  }
+
+  private waitFor(looking: Promise<void>): Promise<void> {
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<void>((resolve) => {
+      timer = setTimeout(() => {
+        this.isLate = true;
+        this.reject(`did not respond within ${lookTimeout / 1000} s`, this.mark);
+        resolve();
+      }, lookTimeout);
+    });
+    return Promise.race([looking, late]).finally(() => clearTimeout(timer));
   }
 
   get state(): FileState {
@@ -78,11 +96,9 @@ export class WatchedFile<T> {
     this.lookedAt = this.context.clock.monotonic();
     let mark = 'unreadable';
     try {
-      const { mtimeMs, size, ino, dev } = await stat(this.path);
-      mark = `${mtimeMs} ${size} ${ino} ${dev}`;
+      mark = await markOf(this.path);
       if (mark === this.mark && !this.rejected) return;
-      if (size > maxBytes) throw new Error('is larger than 16 MiB');
-      const value = await this.parse(await readFile(this.path, 'utf8'));
+      const value = await this.parse(await readRegularFile(this.path));
       if (this.value !== undefined) this.applied();
       this.value = value;
       this.readAt = this.context.clock.now();

@@ -33,6 +33,13 @@ export const accessMetrics: readonly Metric<AccessService>[] = [
       isEnabled ? Object.entries(statistics.limited).map(([limit, value]) => ({ labels: [limit], value })) : [],
   },
   {
+    name: 'oci_registry_audit_lines_dropped_total',
+    type: 'counter',
+    help: 'Decisions that the audit log does not have, because it is too slow or cannot be written',
+    labels: [],
+    read: ({ isEnabled, statistics }) => (isEnabled ? [{ labels: [], value: statistics.auditLinesDropped }] : []),
+  },
+  {
     name: 'oci_registry_sign_ins_total',
     type: 'counter',
     help: 'Requests with credentials, by what they are and whether they are accepted; other has headers that are no credentials',

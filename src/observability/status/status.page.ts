@@ -69,7 +69,7 @@ interface Section {
 }
 
 function sectionsOf(view: StatusView): Section[] {
-  const { repositories, accessFiles, storage } = view;
+  const { repositories, accessFiles, auditLinesDropped, storage } = view;
   return [
     { id: 'overview', title: 'Overview', content: overview(view) },
     { id: 'registries', title: 'Registries', content: registriesSection(view.registries) },
@@ -78,7 +78,9 @@ function sectionsOf(view: StatusView): Section[] {
     ...(repositories === undefined
       ? []
       : [{ id: 'repositories', title: 'Repositories', content: repositoriesSection(repositories) }]),
-    ...(accessFiles.length === 0 ? [] : [{ id: 'access', title: 'Access', content: accessSection(accessFiles) }]),
+    ...(accessFiles.length === 0
+      ? []
+      : [{ id: 'access', title: 'Access', content: accessSection(accessFiles, auditLinesDropped) }]),
     { id: 'clients', title: 'Configure clients', content: clientSections(view.mirror) },
   ];
 }

@@ -60,7 +60,7 @@ function stateCell({ state, fallbacks }: Pick<RegistryView, 'state' | 'fallbacks
   return html`${stateText(state)}${fallbacks.map((each) => html`<br />Fallback ${each.host}: ${stateText(each.state)}`)}`;
 }
 
-export function accessSection(files: readonly AccessFileView[]): Html {
+export function accessSection(files: readonly AccessFileView[], auditLinesDropped = 0): Html {
   const rows = files.map(({ path, readAt, rejected }) => [
     path,
     rejected
@@ -69,12 +69,16 @@ export function accessSection(files: readonly AccessFileView[]): Html {
       : html`<span class="good">in use</span>`,
     timeText(readAt),
   ]);
-  return table(
+  const dropped = html`<p>
+    <span class="bad">${countText(auditLinesDropped)} decisions are missing in the audit log</span>: see the log of this
+    server.
+  </p>`;
+  return html`${table(
     'access-caption',
     'Files that say who may do what',
     [{ name: 'File' }, { name: 'State' }, { name: 'Read' }],
     rows,
-  );
+  )}${auditLinesDropped === 0 ? '' : dropped}`;
 }
 
 export function registriesSection(registries: readonly RegistryView[]): Html {

@@ -92,6 +92,7 @@ export class StatusService implements OnApplicationShutdown {
       waitingDownloads: reader ? 0 : this.statistics.downloadGauges.waiting,
       storage: reader ? undefined : this.storage,
       accessFiles: reader ? [] : this.access.files.slice(0, longest),
+      auditLinesDropped: reader ? undefined : this.access.statistics.auditLinesDropped,
       repositories: this.listing && (this.repositoriesFor(this.listing, reader) ?? 'counting'),
       ...(reader && { reader: { name: reader.name } }),
     };

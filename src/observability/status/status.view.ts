@@ -20,6 +20,8 @@ export interface StatusView {
   readonly storage: StorageView | undefined;
   /** The access file and those that it names. */
   readonly accessFiles: readonly AccessFileView[];
+  /** Undefined when it is none of the reader's business. */
+  readonly auditLinesDropped?: number | undefined;
   /** Undefined if they cannot be listed. */
   readonly repositories: RepositoriesView | 'counting' | undefined;
   /** Set if the page has only what its reader may see. */

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { readFile, writeFile } from 'node:fs/promises';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { Folder } from '../support/folder.js';
@@ -42,6 +43,8 @@ describe('oci-registry access', { concurrent: true, timeout: 60_000 }, () => {
   it.each([
     ['check fly local/a', 'the right must be one of pull, push, delete, admin'],
     ['check --as anna pull local/a', '--as must be anonymous, or a kind and a name'],
+    ['check --as authenticated pull local/a', '--as must be anonymous, or a kind and a name'],
+    ['list --as group:team', '--as must be somebody; --group adds a group to an identity'],
     ['check pull local/A', 'invalid repository name'],
     ['check pull', "missing required argument 'repository'"],
     ['frobnicate', 'unknown command'],
@@ -95,6 +98,17 @@ describe('a server with an access file', { timeout: 60_000 }, () => {
     await writeFile(path, `users_file: ${folder.file('users')}\n${file.replace(/^users_file.*$/m, '')}`);
     const { code, stderr } = await Program.run(['--access-file', path, 'filesystem', '--root', folder.file('data')]);
     expect({ code, stderr }).toEqual({ code: 2, stderr: `--access-file: a file: ${folder.file('users')}: ENOENT\n` });
+  });
+
+  it.each(['the access file', 'users_file', 'audit_log'])('does not start with a FIFO as %s', async (place) => {
+    await using folder = await Folder.make();
+    const [path, fifo] = [folder.file('access.yaml'), folder.file('fifo')];
+    execFileSync('mkfifo', [fifo]);
+    const accessFile = place === 'the access file' ? fifo : path;
+    await writeFile(path, `${place}: ${fifo}\nrules: []\n`);
+    const args = ['--access-file', accessFile, 'filesystem', '--root', folder.file('data')];
+    const { code, stderr } = await Program.run(args);
+    expect({ code, stderr }).toEqual({ code: 2, stderr: expect.stringContaining('not a regular file') as string });
   });
 
   it('does not start where anybody could claim to be a replica', async () => {

@@ -1,4 +1,5 @@
 import { hash as bcrypt } from 'bcryptjs';
+import { execFileSync } from 'node:child_process';
 import { rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
 import { formatRobots, hashOfSecret } from '../../../src/access/authenticators/robots.js';
@@ -115,6 +116,35 @@ describe('the access file', () => {
     await scene.writeRules(withoutAnna);
     await until('it is in use', async () => (await statusOf(mirror!, basic('anna'))) === 403);
     expect((await Scrape.of(mirror!.url)).get('oci_registry_access_files_rejected{file="access"}')).toBe(0);
+  });
+
+  it('that has no end, or names such a file, is refused at once, and a good one after it is read', async () => {
+    await using scene = await setUp();
+    const [mirror] = scene.mirrors;
+    const fifo = scene.folder.file('fifo');
+    execFileSync('mkfifo', [fifo]);
+    const link = async (target: string) => {
+      await rm(scene.accessFile);
+      await symlink(target, scene.accessFile);
+    };
+    const rules = `rules:\n${withoutAnna}`;
+    const mistakes: [reason: string, make: () => Promise<void>][] = [
+      [`${scene.accessFile}: is not a regular file;`, () => link(fifo)],
+      [
+        `${fifo}: is not a regular file;`,
+        () => rm(scene.accessFile).then(() => writeFile(scene.accessFile, `users_file: ${fifo}\n${rules}`)),
+      ],
+      ['/dev/zero: is not a regular file;', () => writeFile(scene.accessFile, `token_key_file: /dev/zero\n${rules}`)],
+      [`${fifo} is not a regular file;`, () => writeFile(scene.accessFile, `audit_log: ${fifo}\n${rules}`)],
+    ];
+    for (const [reason, make] of mistakes) {
+      await make();
+      await until('it has been rejected', () => mirror!.log.includes(reason));
+      scene.clock.pass(2);
+      expect(await statusOf(mirror!, basic('anna'))).toBe(200);
+    }
+    await scene.writeRules(withoutAnna);
+    await until('it is in use', async () => (await statusOf(mirror!, basic('anna'))) === 403);
   });
 
   it('that names a file which comes later is in use as soon as that is there', async () => {

@@ -8,6 +8,7 @@ import { FakeRegistry } from '../../fakes/fake-registry.js';
 import { Folder } from '../support/folder.js';
 import { Scrape } from '../support/metrics.js';
 import { Mirror } from '../support/mirror.js';
+import { until } from '../support/until.js';
 
 /** A mirror of one registry with an image, behind rules, and people. */
 async function setUp(rules: string, more = '') {
@@ -74,6 +75,12 @@ describe('signing in', () => {
     // Warm, and cached as a response.
     expect((await mirror.request.get(path).set('authorization', `Bearer ${anna}`)).status).toBe(200);
     expect((await mirror.request.get(path)).status).toBe(401);
+    const anonymous = await tokenFor(mirror, refused);
+    const again = await mirror.request.get(path).set('authorization', `Bearer ${anonymous}`);
+    expect([again.status, again.body]).toMatchObject([
+      401,
+      { errors: [{ code: 'UNAUTHORIZED', message: 'sign in to pull registry.test/team/app' }] },
+    ]);
     const bert = await tokenFor(mirror, refused, basic('bert'));
     expect((await mirror.request.get(path).set('authorization', `Bearer ${bert}`)).status).toBe(403);
   });
@@ -240,6 +247,23 @@ describe('signing in', () => {
       { ...about, allowed: false, refusal: 'the credentials are not valid' },
     ]);
     expect(text).not.toMatch(/secret|wrong|Bearer|Basic|eyJ/);
+  });
+});
+
+describe('an audit log that cannot be written', () => {
+  it('leaves requests as they are, and is counted', async () => {
+    const admin = "  - { repositories: ['**'], who: ['user:bert'], may: [admin] }\n";
+    await using scene = await setUp(rules + admin, 'audit_log: /nowhere/audit\n');
+    const { mirror } = scene;
+    for (const user of ['anna', 'anna', 'bert'])
+      expect((await mirror.request.get(path).set('authorization', basic(user))).status).toBe(
+        user === 'anna' ? 200 : 403,
+      );
+    const missing = async () => (await Scrape.of(mirror.url)).get('oci_registry_audit_lines_dropped_total');
+    await until('three lines are missing', async () => (await missing()) === 3);
+    const page = await mirror.request.get('/').set('authorization', basic('bert')).set('accept', 'text/html');
+    expect(page.text).toMatch(/\d decisions are missing in the audit log/);
+    expect(mirror.log).toContain('the audit log cannot be written: ENOENT');
   });
 });
 
