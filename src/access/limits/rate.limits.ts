@@ -14,9 +14,11 @@ interface Limit {
 
 /** What one client may still use. */
 export class Allotment {
+  /** @param hasMoreSignedIn whether somebody at the same address may have some left after signing in */
   constructor(
     private readonly limit: Limit,
     private readonly key: string,
+    readonly hasMoreSignedIn: (kind: LimitKind) => boolean,
   ) {}
 
   /** Undefined where there is no limit. */
@@ -54,7 +56,18 @@ export class RateLimits {
     const limit = this.limits.find(({ settings }) => settings.who.some((who) => isFor(identity, who)));
     if (!limit) return undefined;
     const isByAddress = limit.settings.per === 'address' || isAnonymous(identity);
-    return new Allotment(limit, isByAddress ? networkOf(address) : identity.subject);
+    const key = isByAddress ? networkOf(address) : identity.subject;
+    return new Allotment(limit, key, (kind) => this.hasMoreSignedIn(kind, address));
+  }
+
+  private hasMoreSignedIn(kind: LimitKind, address: string): boolean {
+    for (const { settings, budgets } of this.limits) {
+      if (settings.who.every((who) => who === 'anonymous')) continue;
+      const shared = settings.per === 'address' ? budgets[kind]?.remainder(networkOf(address)) : undefined;
+      if (shared?.left !== 0) return true;
+      if (settings.who.includes('authenticated')) return false;
+    }
+    return true;
   }
 }
 

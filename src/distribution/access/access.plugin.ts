@@ -14,7 +14,7 @@ import { toOciError } from '../exception.filter.js';
 import { RequesterPipe } from '../requester.pipe.js';
 import { errorResponse } from '../responses/error.response.js';
 import { send } from '../responses/send.js';
-import { challengeOf, scopeOf, signInError, type TokenError } from './challenge.js';
+import { catalogScope, challengeOf, scopeOf, signInError, type TokenError } from './challenge.js';
 import { applyLimits, LimitReached } from './rate.limit.js';
 import { rightOf, type RouteRight } from './route.rights.js';
 
@@ -133,10 +133,11 @@ class AccessHook {
 
   /** @returns the number of the rule that allows it, where one decides. @throws OciError */
   private assert(right: RouteRight, request: FastifyRequest, signedIn: SignedIn, client: Client): number | undefined {
-    if (right === 'credentials') {
-      // Docker asks here what it needs to sign in with, and never again.
+    if (right === 'credentials' || right === 'filtered') {
+      // Docker asks at /v2/ what it needs to sign in with, and never again; ORAS sends credentials only if it is challenged.
       const isNone = readAuthorization(authorizationOf(request)).kind === 'none';
-      if (isNone && isAnonymous(signedIn.identity)) throw this.challenge(requiredOf(signedIn), client);
+      const scope = right === 'filtered' ? catalogScope : undefined;
+      if (isNone && isAnonymous(signedIn.identity)) throw this.challenge(requiredOf(signedIn), client, scope);
     } else if (typeof right === 'object') return this.assertRight(right.right, repositoryOf(request), signedIn, client);
     return undefined;
   }
@@ -152,21 +153,30 @@ class AccessHook {
     const scope = scopeOf(repository.toString(), right);
     const { identity, scopes } = signedIn;
     const isPermitted = this.access.decideByRules(identity, right, repository).isAllowed;
+    const isAnonymousToken = isAnonymous(identity) && scopes !== undefined;
     // Its token was issued for less: the client gets one for this.
-    if (isPermitted || (isAnonymous(identity) && scopes !== undefined))
-      throw this.challenge('the token is not for this', client, scope, 'insufficient_scope');
+    if (isPermitted || isAnonymousToken) {
+      const message = isAnonymousToken ? `sign in to ${right} ${repository.toString()}` : 'the token is not for this';
+      throw this.challenge(message, client, scope, 'insufficient_scope');
+    }
     if (isAnonymous(identity)) throw this.challenge(requiredOf(signedIn), client, scope);
     throw new OciError('DENIED', `${identity.subject} may not ${right} ${repository.toString()}`);
   }
 
-  /** @throws LimitReached */
-  private limit(request: FastifyRequest, reply: FastifyReply, signedIn: SignedIn, { address }: Client): void {
-    const allotment = this.access.allotmentOf(signedIn, address);
+  /** @throws LimitReached, or a challenge where signing in may help */
+  private limit(request: FastifyRequest, reply: FastifyReply, signedIn: SignedIn, client: Client): void {
+    const allotment = this.access.allotmentOf(signedIn, client.address);
     if (!allotment) return;
     try {
       applyLimits(allotment, request, reply);
     } catch (error) {
-      if (error instanceof LimitReached) this.access.statistics.limited[error.kind] += 1;
+      if (!(error instanceof LimitReached)) throw error;
+      const { kind, amount } = error;
+      // ORAS and regctl send credentials only if they are challenged. Whoever has none comes back with an anonymous token.
+      const isUnchallenged = isAnonymous(signedIn.identity) && authorizationOf(request).length === 0;
+      if (isUnchallenged && allotment.hasMoreSignedIn(kind))
+        throw this.challenge(`the anonymous limit of ${kind} is used up: ${amount}`, client, this.wantedScope(request));
+      this.access.statistics.limited[kind] += 1;
       throw error;
     }
   }

@@ -26,6 +26,9 @@ export function challengeOf(origin: string, service: string, scope?: Scope, erro
   return `Bearer ${parts.join(',')}`;
 }
 
+/** The scope with which clients list repositories. */
+export const catalogScope: Scope = { type: 'registry', name: 'catalog', actions: ['*'] };
+
 /** The scope with which clients get a right. Whoever pushes also reads. */
 export function scopeOf(repository: string, right: Right): Scope {
   return { type: 'repository', name: repository, actions: right === 'push' ? ['pull', 'push'] : [right] };

@@ -14,11 +14,15 @@ interface Demand {
 
 /** A refusal because a limit has been reached. */
 export class LimitReached extends OciError {
+  /** As in the access file. */
+  readonly amount: string;
+
   constructor(
     readonly kind: LimitKind,
     { rate, seconds }: Remainder,
   ) {
     super('TOOMANYREQUESTS', `the limit of ${kind} has been reached: ${rate.text}`, { retryAfter: seconds });
+    this.amount = rate.text;
   }
 }
 

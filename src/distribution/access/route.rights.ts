@@ -6,7 +6,7 @@ export type RouteRight =
   | 'public'
   /** Credentials or a token, whoever they are of. */
   | 'credentials'
-  /** Nothing, and what it lists is only what its reader may see. */
+  /** As `credentials`, and what it lists is only what its reader may see. */
   | 'filtered'
   /** A guard of its own decides. */
   | 'own-guard'

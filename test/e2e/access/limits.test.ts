@@ -17,6 +17,12 @@ const digest = 'sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61
 const basic = (user: string) => ({ authorization: `Basic ${Buffer.from(`${user}:secret`).toString('base64')}` });
 const from = (address: string) => ({ 'x-forwarded-for': address });
 
+async function anonymousToken(mirror: Mirror): Promise<string> {
+  const query = { scope: 'repository:registry.test/team/app:pull' };
+  const answer = await mirror.request.get('/token').query(query);
+  return `Bearer ${(answer.body as { token: string }).token}`;
+}
+
 async function setUp(limits: string) {
   const folder = await Folder.make();
   const upstream = await FakeRegistry.start();
@@ -43,8 +49,11 @@ rules:
     upstreams: [{ namespace: 'registry.test', host: upstream.host }],
     hosted: [{ namespace: 'local' }],
   });
-  const send = (path: string, headers: Record<string, string> = {}, method = 'GET') =>
-    request(`${mirror.url}${path}`, { method, headers });
+  const send = async (path: string, headers: Record<string, string> = {}, method = 'GET') => {
+    // Most clients get an anonymous token first.
+    const authorization = headers.authorization ?? (await anonymousToken(mirror));
+    return request(`${mirror.url}${path}`, { method, headers: { ...headers, authorization } });
+  };
   const statuses = async (count: number, path: string, headers: Record<string, string>, method?: string) => {
     const found: number[] = [];
     for (let index = 0; index < count; index += 1) found.push((await send(path, headers, method)).status);
@@ -150,5 +159,34 @@ describe('limits', () => {
     expect(await statuses(1, manifest, {})).toEqual([429]);
     await write('  - { who: [anonymous], pulls: 10/1h }\n');
     await until('there is more', async () => (await statuses(1, manifest, {}))[0] === 200);
+  });
+});
+
+describe('the anonymous limit, once it is used up', () => {
+  it('is a challenge for a request without credentials: some clients send theirs only then', async () => {
+    await using scene = await setUp('  - { who: [anonymous], pulls: 1/1h, pushes: 1/1h }');
+    const plain = () => request(`${scene.mirror.url}${manifest}`);
+    expect((await plain()).status).toBe(200);
+    const challenged = await plain();
+    expect(challenged.status).toBe(401);
+    expect(challenged.headers['www-authenticate']).toBe(
+      `Bearer realm="${scene.mirror.url}/token",service="oci-registry",scope="repository:registry.test/team/app:pull"`,
+    );
+    expect(JSON.parse(challenged.body.toString())).toEqual({
+      errors: [{ code: 'UNAUTHORIZED', message: 'the anonymous limit of pulls is used up: 1/1h' }],
+    });
+    expect(await scene.statuses(1, manifest, basic('anna'))).toEqual([200]);
+    const refused = await scene.send(manifest);
+    expect([refused.status, Number(refused.headers['retry-after']) > 0]).toEqual([429, true]);
+    const scrape = await Scrape.of(scene.mirror.url);
+    expect(scrape.get('oci_registry_rate_limited_requests_total{limit="pulls"}')).toBe(1);
+  });
+
+  it.each([
+    ['the others have the same one', '', [200, 429]],
+    ['somebody has one of their own', "  - { who: ['user:bert'], pulls: 1/1h }\n", [200, 401]],
+  ])('where %s', async (_, before, statuses) => {
+    await using scene = await setUp(`${before}  - { who: [anonymous, authenticated], per: address, pulls: 1/1h }`);
+    for (const status of statuses) expect((await request(`${scene.mirror.url}${manifest}`)).status).toBe(status);
   });
 });

@@ -220,13 +220,27 @@ describe('what lists show', () => {
       .type('application/vnd.oci.image.index.v1+json')
       .send(manifest);
     expect(secret.status).toBe(201);
-    const names = async (user?: string) => {
-      const request = mirror.request.get('/v2/_catalog');
-      const response = await (user === undefined ? request : request.set('authorization', basic(user)));
+    const names = async (authorization: string) => {
+      const response = await mirror.request.get('/v2/_catalog').set('authorization', authorization);
       return (response.body as { repositories: string[] }).repositories;
     };
-    expect(await names('anna')).toEqual(['local/open/app', 'local/team/app']);
-    expect(await names()).toEqual(['local/open/app']);
-    expect(await names('carl')).toEqual(['local/open/app']);
+    expect(await names(basic('anna'))).toEqual(['local/open/app', 'local/team/app']);
+    expect(await names(basic('carl'))).toEqual(['local/open/app']);
+    // Some clients send their credentials only after a challenge; those who have none get an anonymous token.
+    for (const path of ['/v2/_catalog', '/v2/local/_catalog', '/local/v2/_catalog', '/v2/_catalog?ns=local']) {
+      const challenged = await mirror.request.get(path);
+      const header = (challenged.headers as Record<string, string>)['www-authenticate'];
+      expect([challenged.status, header]).toEqual([
+        401,
+        `Bearer realm="${mirror.url}/token",service="oci-registry",scope="registry:catalog:*"`,
+      ]);
+      expect((await mirror.request.head(path)).status).toBe(401);
+    }
+    const tokenOf = async (headers: Record<string, string>) => {
+      const answer = await mirror.request.get('/token').query({ scope: 'registry:catalog:*' }).set(headers);
+      return `Bearer ${(answer.body as { token: string }).token}`;
+    };
+    expect(await names(await tokenOf({}))).toEqual(['local/open/app']);
+    expect(await names(await tokenOf({ authorization: basic('anna') }))).toEqual(['local/open/app', 'local/team/app']);
   });
 });
