@@ -3,6 +3,7 @@ import type { FastifyRequest } from 'fastify';
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
 import { AccessService } from '../access/access.service.js';
+import { reasonAgainst, reasonAgainstPage } from '../access/browser-origin.js';
 import { signedInOf } from '../access/identified.request.js';
 import { parseListenAddress } from '../config/values/listen-address.js';
 import type { Secret } from '../config/values/secret.js';
@@ -10,7 +11,6 @@ import { ServerSettings } from '../config/server.settings.js';
 import { OciError } from '../oci/error.js';
 import { RepositoryRef } from '../oci/repository.js';
 import { cameToAdminAddress } from './admin.listener.js';
-import { reasonAgainst, reasonAgainstPage } from './browser-origin.js';
 
 /** Admits requests with the token, of identities that may administer, and requests to the admin address that no web page can have sent. */
 @Injectable()

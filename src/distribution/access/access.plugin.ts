@@ -15,18 +15,23 @@ import { RequesterPipe } from '../requester.pipe.js';
 import { errorResponse } from '../responses/error.response.js';
 import { send } from '../responses/send.js';
 import { catalogScope, challengeOf, scopeOf, signInError, type TokenError } from './challenge.js';
+import { foreignPageError } from './foreign.page.js';
 import { applyLimits, LimitReached } from './rate.limit.js';
 import { rightOf, type RouteRight } from './route.rights.js';
 
 /**
  * Decides for every request, in each of its URL shapes, whether whoever sent it may have what it asks for, before anything
- * of it is read or answered, from memory too. Without an access file it decides nothing and costs nothing.
+ * of it is read or answered, from memory too. Without an access file it only refuses pushes of web pages.
  */
 export function accessPlugin(app: INestApplicationContext) {
   return (fastify: FastifyInstance): void => {
     fastify.decorateRequest(signedInField, undefined);
     const access = app.get(AccessService);
-    if (!access.isEnabled) return;
+    if (!access.isEnabled) {
+      // Being able to reach this server may be enough to push.
+      fastify.addHook('onRequest', (request, _reply, done) => done(foreignPageError(request)));
+      return;
+    }
     const guard = new AccessHook(access, app.get(RequesterPipe));
     fastify.addHook('onRequest', (request, reply) => guard.decide(request, reply));
   };
@@ -55,6 +60,8 @@ class AccessHook {
       if (right === undefined) throw new OciError('DENIED');
       if (this.isFree(right, request)) return undefined;
       client = this.access.clientOf(clientRequestOf(request));
+      const foreign = foreignPageError(request, client);
+      if (foreign) throw foreign;
       const signedIn = await (isOptional(right) ? this.trySignIn(request, client) : this.signIn(request, client));
       identify(request, signedIn);
       const rule = this.assert(right, request, signedIn, client);

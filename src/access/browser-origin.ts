@@ -29,6 +29,21 @@ export function reasonAgainstPage({ origin, 'sec-fetch-site': site }: IncomingHt
   return isPage ? 'requests from web pages are refused' : undefined;
 }
 
+/**
+ * Why a request that changes something is refused: a page of another origin may have sent it with the password or client
+ * certificate that browsers add by themselves. Pages of this server itself, such as a user interface behind the same proxy, may.
+ * @param ownOrigin under which the client knows this server
+ */
+export function reasonAgainstForeignPage(
+  { host = '', origin, 'sec-fetch-site': site }: IncomingHttpHeaders,
+  ownOrigin?: string,
+): string | undefined {
+  const own = [ownOrigin, `http://${host}`, `https://${host}`].map((text) => text?.toLowerCase());
+  const isForeign = origin !== undefined && !own.includes(origin.toLowerCase());
+  const isFromElsewhere = site !== undefined && site !== 'same-origin' && site !== 'none';
+  return isForeign || isFromElsewhere ? 'requests from pages of other origins are refused' : undefined;
+}
+
 function isOwnHost(host: string, listenHost: string | undefined): boolean {
   const name = host
     .toLowerCase()
