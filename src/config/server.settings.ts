@@ -491,7 +491,8 @@ export class ServerSettings {
     value: 'duration',
     default: '60s',
     parse: parseDuration,
-    description: 'idle timeout while sending a response or receiving an upload; other bodies have to arrive within it',
+    description:
+      'idle timeout while sending a response or receiving an upload; other bodies have to arrive within it. Responses and uploads are checked every 5 s, so that up to 5 s more may pass',
   })
   @IsDuration()
   clientTimeout = 60_000;

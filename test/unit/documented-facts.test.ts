@@ -179,7 +179,7 @@ const foreign: ReadonlySet<string> = new Set([
 /** Flags of commands for a running mirror, which docs/configuration.md does not list. */
 const commands: ReadonlySet<string> = new Set([
   ...['server', 'token', 'json', 'platform', 'file', 'repositories', 'dry-run', 'help'],
-  ...['from', 'repository', 'tag', 'username', 'password'],
+  ...['from', 'repository', 'tag', 'username', 'password', 'as', 'group'],
 ]);
 
 describe('a page', () => {
