@@ -149,7 +149,8 @@ describe('a sweep of a bucket', () => {
         blobs: 2,
         origins: 1,
         markers: 5,
-        heads: 2 * all,
+        // Of content, its marker and its record.
+        heads: 3 * all,
         // Content, its origin and its record, and two tags.
         deletes: 2 * (3 * all + 2),
         removedContents: all,

@@ -14,6 +14,8 @@ const damagedRetention = 7 * 86_400_000;
 const pushGrace = 300_000;
 /** Assumed number of content objects before the first count. */
 const defaultObjects = 2_000_000;
+/** Repositories that a filter tells apart well; with more of them, some that are gone stay in the catalog. */
+const manyRepositories = 100_000;
 
 /** Bytes of the record of where a content came from, which goes with the content. */
 const originBytes = spaceOf(1);
@@ -35,8 +37,8 @@ export interface SweepCounts {
 export interface RemovalGuard {
   /** @param action looks at the content once more, and removes it while there is time. @returns its result */
   run(digest: Digest, action: (hasTime: () => boolean) => Promise<boolean>): Promise<boolean>;
-  /** To be called between two pieces: others may be waiting. */
-  yield(): Promise<void>;
+  /** To be called between two pieces: others may be waiting. @returns what to wait for, if anything */
+  yield(): Promise<void> | undefined;
   /** To be called at the end. */
   release(): Promise<void>;
 }
@@ -44,7 +46,7 @@ export interface RemovalGuard {
 /** For content that can be fetched again. */
 export const unguarded: RemovalGuard = {
   run: (_digest, action) => action(() => true),
-  yield: () => Promise.resolve(),
+  yield: () => undefined,
   release: () => Promise.resolve(),
 };
 
@@ -117,7 +119,7 @@ export class Sweep {
     this.live = this.emptyFilter();
     this.present = this.emptyFilter();
     this.hosted = place.hasHosted ? this.emptyFilter() : undefined;
-    this.repositories = place.isCataloged || plan.isFirst ? this.emptyFilter() : undefined;
+    this.repositories = place.isCataloged || plan.isFirst ? new BloomFilter(manyRepositories) : undefined;
   }
 
   /** @throws StorageError when the storage cannot be listed; objects that were not examined are kept. */
@@ -294,7 +296,8 @@ export class Sweep {
 
   private async next(): Promise<void> {
     this.counts.seen += 1;
-    await this.place.guard.yield();
+    const others = this.place.guard.yield();
+    if (others) await others;
     await this.pacer.step();
   }
 

@@ -19,7 +19,6 @@ async function sweep(folder) {
   const retention = new Retention([], new SystemClock());
   const place = {
     guard: unguarded,
-    guard: unguarded,
     objects,
     space,
     retention,

@@ -31,8 +31,8 @@ export class ContentRemoval {
   }
 
   /** To be called between two pieces: gives back a lease that others may be waiting for. Never throws. */
-  async yield(): Promise<void> {
-    if (this.held && performance.now() - this.held.since > longest) await this.release();
+  yield(): Promise<void> | undefined {
+    return this.held && performance.now() - this.held.since > longest ? this.release() : undefined;
   }
 
   /** Never throws. */
