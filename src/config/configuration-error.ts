@@ -18,7 +18,7 @@ export class ConfigurationError extends Error {
 }
 
 /** Options and variables, whose values are text in any case. */
-const textPath = /^(?:\S+ )?--[a-z0-9-]+$|^[A-Z][A-Z0-9_]*$/;
+const textPath = /^(?:\S+ )?--[^[]+$|^[A-Z][A-Z0-9_]*$/;
 
 /** The problem in one line. */
 export function lineOf({ path, kind, reason, line, file }: Problem): string {

@@ -228,7 +228,7 @@ describe('a wrong configuration', inParallel, () => {
         lines.filter((line) => line.startsWith(`${path}: `)),
         path,
       ).toHaveLength(1);
-    for (const line of lines) expect(line).toMatch(/^[^:]+(?:\[[^\]]*\])?[^:]*: [a-z ]+: .+/);
+    for (const line of lines) expect(line).toMatch(/^(?:[^:]+\[[^\]]*\][^:]*: [a-z ]+|--[a-z-]+|[A-Z_]+): .+/);
     expect(await readdir(folder.path)).toEqual(['upstreams.yaml']);
   });
 
