@@ -106,7 +106,7 @@ describe('upload sessions in a bucket', () => {
     const counts = Object.fromEntries(
       ['PUT', 'HEAD', 'DELETE', 'GET', 'POST'].map((method) => [method, proxy.count(new RegExp(`^${method} `))]),
     );
-    expect(counts).toEqual({ PUT: 4, HEAD: 4, DELETE: 3, GET: 0, POST: 0 });
+    expect(counts).toEqual({ PUT: 5, HEAD: 5, DELETE: 3, GET: 0, POST: 0 });
     await expectOnly(Digest.of(small));
   });
 
@@ -179,6 +179,26 @@ describe('upload sessions in a bucket', () => {
     expect(after.size).toBe(content.length);
     expect(await after.commit(digest)).toBe(content.length);
     await expectOnly(digest);
+  });
+
+  it('end well at both of two replicas that commit them, also when one could not take the content into use', async () => {
+    for (const bytes of [content, small]) {
+      const before = await begin(bytes);
+      await before.checkpoint();
+      await expect(before.commit(Digest.of(bytes), () => Promise.reject(new Error('planned')))).rejects.toThrow(
+        'planned',
+      );
+      expect(await (await claim(before.id)).commit(Digest.of(bytes))).toBe(bytes.length);
+      const first = await begin(bytes);
+      await first.checkpoint();
+      const second = claim(first.id).then((claimed) => claimed.commit(Digest.of(bytes)));
+      const outcomes = await Promise.allSettled([first.commit(Digest.of(bytes)), second]);
+      // One of them may find that the other has ended the session.
+      expect(outcomes).toContainEqual({ status: 'fulfilled', value: bytes.length });
+    }
+    await expectOnly(
+      ...[digest, Digest.of(small)].sort((one, other) => keys.content(one).localeCompare(keys.content(other))),
+    );
   });
 
   it('end when their bytes are lost, and leave nothing behind', async () => {

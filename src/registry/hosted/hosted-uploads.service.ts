@@ -15,7 +15,7 @@ import { ContentLock } from './locks/content.lock.js';
 import { QuotaService } from './quota/quota.service.js';
 import { receiveBody } from './receive-body.js';
 import { RefusedSessions } from './refused.sessions.js';
-import { AcknowledgedUploads, isUnknownUpload } from './uploads/acknowledged.uploads.js';
+import { AcknowledgedUploads } from './uploads/acknowledged.uploads.js';
 import { isOwn, type SessionOwner } from './session.owner.js';
 
 /** Bytes after which a session records where it stands. */
@@ -75,7 +75,7 @@ export class HostedUploadsService {
   ): Promise<void> {
     const { repository } = owner;
     const action = async (session: UploadSession, signal: AbortSignal) => {
-      await this.assertStart(session, range);
+      if (session.committing !== digest.toString()) await this.assertStart(session, range);
       // Nothing came before, so that the content can be written where it belongs.
       const whole = session.size === 0;
       const size = await this.refused.watch(session, () =>
@@ -92,7 +92,7 @@ export class HostedUploadsService {
       try {
         await this.inSession(owner, id, epoch, action, body.length === 0);
       } catch (error) {
-        if (!isUnknownUpload(error) || !(await this.acknowledged.has(repository, id, digest, body))) throw error;
+        if (!(await this.acknowledged.has(owner, id, digest, body, error))) throw error;
       }
     });
   }
@@ -111,7 +111,11 @@ export class HostedUploadsService {
       this.refused.assertNot(owner, id);
       await this.findOwn(owner, id, epoch);
       await this.sessions.interrupt(id);
-      return this.placeOf(await this.findOwn(owner, id, epoch));
+      const record = await this.findOwn(owner, id, epoch);
+      if (record.committing === undefined || (await this.uploads.isCommitted(record))) return this.placeOf(record);
+      // A claim tells whether its bytes are still there.
+      const action = (session: UploadSession) => Promise.resolve({ result: this.placeOf(session), goesOn: true });
+      return this.sessions.run(owner, id, record.epoch, action);
     });
   }
 
@@ -220,13 +224,14 @@ export class HostedUploadsService {
     signal: AbortSignal,
   ): Promise<number | undefined> {
     const admit = (size: number) => this.quota.check(repository, size, digest);
-    if (body.length !== 0) await this.receive(session, range, body, admit, signal);
+    // Its bytes have the digest already: an earlier request that did not end has sent this body.
+    if (session.committing === digest.toString()) await this.acknowledged.discard(body, session.size);
+    else if (body.length !== 0) await this.receive(session, range, body, admit, signal);
     return this.quota.within(repository, digest, session.size, async () => {
       // The session goes on when this fails.
       await this.contents.take(digest);
       try {
-        const size = await session.commit(digest);
-        return size === undefined ? undefined : await this.add(repository, digest, size);
+        return await session.commit(digest, (size) => this.add(repository, digest, size));
       } catch (error) {
         throw error instanceof UploadLost ? error : ended(error);
       }

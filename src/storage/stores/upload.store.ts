@@ -1,7 +1,7 @@
 import type { OnModuleDestroy } from '@nestjs/common';
 import { randomBytes, randomInt } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { DigestAlgorithm } from '../../oci/digest.js';
+import { Digest, type DigestAlgorithm } from '../../oci/digest.js';
 import type { RepositoryRef } from '../../oci/repository.js';
 import { isIngestId } from '../keys.js';
 import { MemoryProvider } from '../providers/memory/memory.provider.js';
@@ -10,6 +10,7 @@ import { StorageError } from '../storage-error.js';
 import type { ResumableIngest, ResumableIngests, StorageProvider } from '../storage.provider.js';
 import { ContentStore } from './content.store.js';
 import { ClaimedUpload, type UploadContext } from './uploads/claimed.upload.js';
+import { CommittedUpload } from './uploads/committed.upload.js';
 import { ProcessIngests } from './uploads/process.ingests.js';
 import { UploadRecords, type NewestUpload, type UploadFields } from './uploads/upload.records.js';
 import { UploadLost, type UploadRecord, type UploadSession } from './uploads/upload.session.js';
@@ -68,8 +69,8 @@ export class UploadStore implements OnModuleDestroy {
   async find(id: string, epoch = 0): Promise<UploadRecord | undefined> {
     const newest = isIngestId(id) ? await this.context.records.findNewest(id, epoch) : undefined;
     if (!newest) return undefined;
-    const { repository, size, startedAt, startedBy, algorithm } = newest.fields;
-    return { id, epoch: newest.epoch, repository, size, startedAt, startedBy, algorithm };
+    const { repository, size, startedAt, startedBy, algorithm, committing } = newest.fields;
+    return { id, epoch: newest.epoch, repository, size, startedAt, startedBy, algorithm, committing };
   }
 
   /**
@@ -141,11 +142,36 @@ export class UploadStore implements OnModuleDestroy {
   private async complete(id: string, { epoch }: NewestUpload): Promise<UploadSession> {
     const fields = await this.context.records.find(id, epoch);
     if (!fields) throw new StorageError('not-found', 'the record of the upload has been removed');
-    const ingest = await this.ingests.resume(id, fields.checkpoint);
-    const session = await this.sessionOf(id, epoch + 1, fields, ingest);
+    const session = await this.resume(id, epoch + 1, fields);
     await session.record(true);
     await this.context.records.prune(id, epoch + 1);
     return session;
+  }
+
+  private async resume(id: string, epoch: number, fields: UploadFields): Promise<ClaimedUpload | CommittedUpload> {
+    const committed = await this.findCommitted(id, epoch, fields);
+    if (committed) return committed;
+    try {
+      return await this.sessionOf(id, epoch, fields, await this.ingests.resume(id, fields.checkpoint));
+    } catch (error) {
+      // The process that had the session may have made content of its bytes meanwhile.
+      const late = await this.findCommitted(id, epoch, fields);
+      if (late) return late;
+      throw error;
+    }
+  }
+
+  /** The session when its bytes are stored as content. */
+  private async findCommitted(id: string, epoch: number, fields: UploadFields): Promise<CommittedUpload | undefined> {
+    if (!(await this.isCommitted(fields))) return undefined;
+    const discard = () => this.ingests.discard(id, fields.checkpoint);
+    return new CommittedUpload(id, epoch, fields, this.context, discard);
+  }
+
+  /** Whether the bytes of a session are stored as the content that it was committing. */
+  async isCommitted({ committing = '', size }: Pick<UploadRecord, 'committing' | 'size'>): Promise<boolean> {
+    const digest = Digest.find(committing);
+    return digest !== undefined && (await this.context.contents.findSize(digest)) === size;
   }
 
   private async sessionOf(
@@ -173,6 +199,6 @@ export class UploadStore implements OnModuleDestroy {
   }
 }
 
-function claimedElsewhere(cause?: UploadLost): StorageError {
+function claimedElsewhere(cause = new UploadLost()): StorageError {
   return new StorageError('failed', 'another process has claimed the upload', cause);
 }

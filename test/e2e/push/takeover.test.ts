@@ -1,5 +1,11 @@
-import { describe, expect, it } from 'vitest';
+import { EventEmitter, once } from 'node:events';
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import { HostedBlobsService } from '../../../src/registry/hosted/hosted-blobs.service.js';
 import { OpenSessions } from '../../../src/registry/hosted/open.sessions.js';
+import { StorageError } from '../../../src/storage/storage-error.js';
 import { makeBlob } from '../../fixtures/images.js';
 import { expectError } from '../support/error-document.js';
 import { Conversation } from './support/conversation.js';
@@ -57,6 +63,84 @@ describe('a PUT whose response was lost', () => {
       expectError(await other.ask('PUT', final(gone), { body: longer }), 404, 'BLOB_UPLOAD_UNKNOWN');
       const elsewhere = (await one.begin('local/else')).replace('/else/', '/app/');
       expectError(await other.ask('PUT', final(elsewhere), { body: '' }), 404, 'BLOB_UPLOAD_UNKNOWN');
+    }));
+});
+
+describe('a final PUT that is repeated before the first one has ended', () => {
+  afterEach(() => vi.restoreAllMocks());
+
+  const blobsOf = ({ mirror }: Hosting) => mirror.app.get(HostedBlobsService, { strict: false });
+  const bodies = [
+    ['with the last bytes', rest],
+    ['without a body', ''],
+  ] as const;
+
+  /** Begins the first PUT at a replica, which stops when the content is stored. */
+  async function stopFirst(one: Hosting, body: Buffer | ''): Promise<{ target: string; goOn: () => Promise<number> }> {
+    const patched = await one.ask('PATCH', await one.begin(), { body: body === '' ? blob.body : first });
+    const target = final(patched.headers.location!);
+    const blobs = blobsOf(one);
+    const add = blobs.add.bind(blobs);
+    const gate = new EventEmitter();
+    vi.spyOn(blobs, 'add').mockImplementationOnce(async (...args) => {
+      const opened = once(gate, 'open');
+      gate.emit('reached');
+      await opened;
+      return add(...args);
+    });
+    const reached = once(gate, 'reached');
+    const put = one.ask('PUT', target, { body });
+    await reached;
+    const goOn = async () => {
+      gate.emit('open');
+      return (await put).status;
+    };
+    return { target, goOn };
+  }
+
+  it.each(bodies)('%s at the same replica waits for it', (_name, body) =>
+    onReplicas(async (one) => {
+      const { target, goOn } = await stopFirst(one, body);
+      await using client = await Conversation.open(one.url);
+      const repeated = client.ask('PUT', target, { body });
+      await sleep(200);
+      expect(await goOn()).toBe(201);
+      expect(await repeated).toMatchObject({ status: 201, headers: { 'docker-content-digest': blob.digest } });
+    }),
+  );
+
+  it.each(bodies)('%s at another replica completes the upload, and both are acknowledged', (_name, body) =>
+    onReplicas(async (one, other) => {
+      const { target, goOn } = await stopFirst(one, body);
+      expect((await other.ask('PUT', target, { body })).status).toBe(201);
+      expect(await goOn()).toBe(201);
+    }),
+  );
+
+  it.each(bodies)('%s completes the upload when the first one could not record the blob', (_name, body) =>
+    onReplicas(async (one, other) => {
+      const patched = await one.ask('PATCH', await one.begin(), { body: body === '' ? blob.body : first });
+      const target = final(patched.headers.location!);
+      vi.spyOn(blobsOf(one), 'add').mockRejectedValueOnce(new StorageError('failed', 'planned'));
+      expectError(await one.ask('PUT', target, { body }), 503, 'UNAVAILABLE');
+      for (const replica of [other, one])
+        expect(await replica.ask('GET', target)).toMatchObject({ status: 204, headers: { range: '0-2999' } });
+      expect((await other.ask('PUT', target, { body })).status).toBe(201);
+      expectError(await one.ask('GET', target), 404, 'BLOB_UPLOAD_UNKNOWN');
+    }),
+  );
+
+  it('is unknown when the content has gone since, and so is the session', () =>
+    onReplicas(async (one, other) => {
+      const patched = await one.ask('PATCH', await one.begin(), { body: blob.body });
+      const target = final(patched.headers.location!);
+      vi.spyOn(blobsOf(one), 'add').mockRejectedValueOnce(new StorageError('failed', 'planned'));
+      expectError(await one.ask('PUT', target, { body: '' }), 503, 'UNAVAILABLE');
+      const hex = blob.digest.slice('sha256:'.length);
+      await rm(join(one.mirror.root, 'blobs/sha256', hex.slice(0, 2), hex));
+      expectError(await other.ask('GET', target), 404, 'BLOB_UPLOAD_UNKNOWN');
+      expectError(await other.ask('PUT', target, { body: '' }), 404, 'BLOB_UPLOAD_UNKNOWN');
+      await one.pushBlob(blob);
     }));
 });
 

@@ -29,8 +29,10 @@ export class ClaimedUpload implements UploadSession {
   /** Whether the record says that nothing is being appended. */
   private isPaused = true;
   private recordedSize: number;
+  private recordedAs: string | undefined;
   private recordedAt = performance.now();
   private state: 'held' | 'broken' | 'lost' | 'ended' = 'held';
+  private verified: string | undefined;
 
   /**
    * @param id,epoch its record.
@@ -44,6 +46,7 @@ export class ClaimedUpload implements UploadSession {
     private readonly context: UploadContext,
   ) {
     this.metered = new MeteredIngest(ingest, context.space);
+    this.verified = fields.committing;
     this.recordedSize = ingest.size;
     if (ingest.size > 0) return;
     for (const algorithm of new Set<DigestAlgorithm>(['sha256', fields.algorithm ?? 'sha256'])) {
@@ -71,8 +74,13 @@ export class ClaimedUpload implements UploadSession {
     return this.fields.algorithm;
   }
 
+  get committing(): string | undefined {
+    return this.verified;
+  }
+
   async prepare(): Promise<void> {
     this.check();
+    this.verified = undefined;
     // Whoever claims the session from now on copies its bytes, since they may be followed by others.
     if (this.isPaused && this.size > 0) await this.record(false);
   }
@@ -100,17 +108,9 @@ export class ClaimedUpload implements UploadSession {
 
   /** Records the session. @throws UploadLost when it is not this process's any more; StorageError */
   async record(isPaused: boolean): Promise<void> {
-    const { records } = this.context;
     const { size } = this;
     try {
-      const [checkpoint, isThere] = await Promise.all([
-        this.ingest.checkpoint(isPaused),
-        records.has(this.id, this.epoch),
-      ]);
-      if (!isThere) throw new UploadLost();
-      await records.write(this.id, this.epoch, { ...this.fields, size, checkpoint });
-      // Whoever claims it reads this record after creating the next one, so one of the two sees the other.
-      await this.checkHeld();
+      this.recordedAs = await this.write(this.ingest.checkpoint(isPaused));
     } catch (error) {
       this.state = error instanceof UploadLost ? 'lost' : 'broken';
       await this.metered.close();
@@ -127,21 +127,19 @@ export class ClaimedUpload implements UploadSession {
     if (!isThere) throw new UploadLost();
   }
 
-  async commit(digest: Digest): Promise<number | undefined> {
+  async commit(digest: Digest, use?: (size: number) => Promise<unknown>): Promise<number | undefined> {
     this.check();
     const { size } = this;
+    let isStored = false;
     try {
-      // Whoever claims the session from now on copies its bytes, since they become content.
-      if (this.isPaused && size > 0 && this.context.movesBytes) await this.record(false);
-      else await this.checkHeld();
-      if (!(await this.matches(digest))) return undefined;
-      await this.context.contents.commit(this.metered, digest);
+      isStored = await this.store(digest, size);
+      if (!isStored) return undefined;
+      await use?.(size);
       return size;
     } catch (error) {
-      // A process that has claimed the session removes the bytes that it has copied.
-      const failure = error instanceof UploadLost ? error : await this.checkHeld().catch((lost: unknown) => lost);
-      if (failure instanceof UploadLost) this.state = 'lost';
-      throw failure instanceof UploadLost ? failure : error;
+      // The record stays: it proves the digest to whoever claims the session.
+      if (isStored || error instanceof UploadLost) this.state = 'lost';
+      throw error;
     } finally {
       await this.abort();
     }
@@ -176,6 +174,41 @@ export class ClaimedUpload implements UploadSession {
   private check(): void {
     if (this.state === 'broken') throw new StorageError('failed', 'the upload cannot go on in this process');
     if (this.state !== 'held') throw new UploadLost();
+  }
+
+  /** @returns the checkpoint */
+  private async write(checkpoint: Promise<string>): Promise<string> {
+    const { records } = this.context;
+    const { size, verified } = this;
+    const [text, isThere] = await Promise.all([checkpoint, records.has(this.id, this.epoch)]);
+    if (!isThere) throw new UploadLost();
+    await records.write(this.id, this.epoch, { ...this.fields, size, committing: verified, checkpoint: text });
+    // Whoever claims it reads this record after creating the next one, so one of the two sees the other.
+    await this.checkHeld();
+    return text;
+  }
+
+  /** @returns whether the content is stored; false when the digest does not match. @throws UploadLost, StorageError */
+  private async store(digest: Digest, size: number): Promise<boolean> {
+    const { contents } = this.context;
+    const name = digest.toString();
+    try {
+      const current = this.isPaused && !this.context.movesBytes ? this.recordedAs : undefined;
+      const checkpoint = current ?? (await this.ingest.checkpoint());
+      if (!(await this.matches(digest))) return false;
+      this.verified = name;
+      // Whoever claims the session from now on copies its bytes, or finds them as content.
+      await this.write(Promise.resolve(checkpoint));
+      await contents.commit(this.metered, digest);
+      return true;
+    } catch (error) {
+      if (error instanceof UploadLost) throw error;
+      // A process that has claimed the session since may have committed the same bytes, and have removed these.
+      const found = await contents.findSize(digest).catch(() => undefined);
+      if (this.verified === name && found === size) return true;
+      const lost = await this.assertHeld().catch((failure: unknown) => failure);
+      throw lost instanceof UploadLost ? lost : error;
+    }
   }
 
   private async checkHeld(): Promise<void> {

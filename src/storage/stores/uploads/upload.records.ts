@@ -22,6 +22,8 @@ export interface UploadFields {
   readonly startedAt: number;
   readonly startedBy?: string | undefined;
   readonly algorithm?: DigestAlgorithm | undefined;
+  /** As in `UploadRecord`: the bytes may have become the content with that digest. */
+  readonly committing?: string | undefined;
   /** Of its ingest. */
   readonly checkpoint: string;
 }
@@ -160,7 +162,7 @@ function parse(content: Buffer, epoch: number): UploadFields | Claim | undefined
 }
 
 function parseFields(fields: RecordFields): UploadFields | undefined {
-  const { repository, startedAt, startedBy, algorithm, checkpoint } = fields;
+  const { repository, startedAt, startedBy, algorithm, committing, checkpoint } = fields;
   const size = sizeOf(fields);
   if (size === undefined || typeof repository !== 'string' || typeof checkpoint !== 'string') return undefined;
   if (typeof startedAt !== 'number' || !Number.isFinite(startedAt)) return undefined;
@@ -170,6 +172,7 @@ function parseFields(fields: RecordFields): UploadFields | undefined {
     startedAt,
     ...(typeof startedBy === 'string' && { startedBy }),
     ...((algorithm === 'sha256' || algorithm === 'sha512') && { algorithm }),
+    ...(typeof committing === 'string' && { committing }),
     checkpoint,
   };
 }

@@ -15,6 +15,8 @@ export interface UploadRecord {
   readonly startedBy?: string | undefined;
   /** Of the digest, when the client has named it. */
   readonly algorithm?: DigestAlgorithm | undefined;
+  /** The digest that all its bytes were verified to have when a process began to commit them. */
+  readonly committing?: string | undefined;
 }
 
 /** Another process has claimed the session since, or it has ended. */
@@ -44,10 +46,12 @@ export interface UploadSession extends UploadRecord {
   assertHeld(): Promise<void>;
   /**
    * Makes the content readable under the digest if it has it, and ends the session, also when this fails.
+   * @param use takes the content into use before the session ends. When it fails, or the process ends before, the session
+   * can be claimed to commit the same digest again.
    * @returns the size in bytes; undefined when the digest does not match.
-   * @throws UploadLost when another process has the session, which goes on; StorageError
+   * @throws UploadLost when another process has the session, which goes on; StorageError; errors of `use` unchanged
    */
-  commit(digest: Digest): Promise<number | undefined>;
+  commit(digest: Digest, use?: (size: number) => Promise<unknown>): Promise<number | undefined>;
   /** Ends the session and removes its bytes. Never throws. */
   abort(): Promise<void>;
   /** Records the session and lets go of it, so that any process can claim it. Never throws. */
