@@ -16,7 +16,7 @@ import { HeadSupport, type HeadTarget } from './health/head.support.js';
 import { discardBody, receiveBody, type HeldBody } from './transport/body.js';
 import { receiveAny, type LongBody } from './transport/long.body.js';
 import { RegistrySession } from './sign-in/registry.session.js';
-import { parseRetryAfter } from './health/retry-after.js';
+import { parseRetryAfter } from '../config/transport/retry-after.js';
 import { TokenService, type TokenCounts, type TokenFetcher } from './sign-in/token.service.js';
 import { errorOfStatus, HeadRefusedError, UpstreamError } from './upstream-error.js';
 import type { RequestKind } from './health/upstream.health.js';

@@ -5,7 +5,8 @@ import { readDocument, type Document, type Entry } from './documents.js';
 import { choosePlatforms, maxDepth } from './platforms.js';
 import { MoveError } from './move-error.js';
 import type { MoveReport } from './move.report.js';
-import { eachOf, Slots } from './slots.js';
+import { Semaphore } from '../../config/concurrency/semaphore.js';
+import { eachOf } from './each-of.js';
 
 /** Blobs that are moved at the same time. */
 const concurrentBlobs = 4;
@@ -23,7 +24,7 @@ export class Copier {
   private readonly trees = new Map<string, Promise<void>>();
   private readonly blobs = new Map<string, Promise<void>>();
   private readonly referrers = new Set<string>();
-  private readonly slots = new Slots(concurrentBlobs);
+  private readonly slots = new Semaphore(concurrentBlobs);
 
   constructor(
     private readonly source: Collection,

@@ -12,7 +12,7 @@ import { StartError } from '../start-error.js';
 import { authorizationFor } from './registries/credentials.js';
 import { Connection } from './registries/connection.js';
 import { RegistrySource } from './registries/registry.source.js';
-import { eachOf } from './slots.js';
+import { eachOf } from './each-of.js';
 
 /** Images that are moved at the same time. */
 const concurrentImages = 3;

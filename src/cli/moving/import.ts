@@ -11,7 +11,7 @@ import { authorizationFor } from './registries/credentials.js';
 import { Connection } from './registries/connection.js';
 import { RegistrySource } from './registries/registry.source.js';
 import { RegistryTarget } from './registries/registry.target.js';
-import { eachOf } from './slots.js';
+import { eachOf } from './each-of.js';
 import { openSource, type OpenedSource } from './sources.js';
 
 /** Images that are moved at the same time. */

@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { rootCertificates } from 'node:tls';
 import { findProxyError } from '../../config/proxy/proxy-error.js';
 import { ProxyingHttpAgent, ProxyingHttpsAgent } from '../../config/proxy/proxying.agents.js';
+import { parseRetryAfter } from '../../config/transport/retry-after.js';
 import { describeTlsFailure, tlsFailureOf } from '../../config/transport/tls-failure.js';
 import { version } from '../../config/version.js';
 import type { WebhookSettings } from '../../config/webhooks/webhook.settings.js';
@@ -91,11 +92,9 @@ function resultOf({ statusCode = 0, headers }: http.IncomingMessage): PostResult
   return { isDelivered: false, reason: `status ${statusCode}`, retryAfter: retryAfterOf(headers['retry-after']) };
 }
 
-/** RFC 9110 §10.2.3: seconds, or a date. */
 function retryAfterOf(header: string | undefined): number | undefined {
-  if (header === undefined) return undefined;
-  const seconds = /^\d{1,9}$/.test(header) ? Number(header) : (Date.parse(header) - Date.now()) / 1000;
-  return seconds > 0 ? Math.min(seconds, longestPause) : undefined;
+  const seconds = parseRetryAfter(header, Date.now());
+  return seconds === undefined || seconds === 0 ? undefined : Math.min(seconds, longestPause);
 }
 
 /** The status has decided; what follows is read to a limit and ignored, cut or not. */

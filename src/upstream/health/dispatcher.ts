@@ -1,7 +1,7 @@
 import type { Clock } from '../../config/clock/clock.js';
 import { discardBody } from '../transport/body.js';
 import type { RegistrySession, UpstreamRequest } from '../sign-in/registry.session.js';
-import { parseRetryAfter } from './retry-after.js';
+import { parseRetryAfter } from '../../config/transport/retry-after.js';
 import type { Exchange } from '../transport/transport.js';
 import { errorOfStatus, UpstreamError } from '../upstream-error.js';
 import { isOutage, UpstreamHealth, type RequestKind } from './upstream.health.js';

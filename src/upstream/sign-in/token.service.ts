@@ -4,7 +4,7 @@ import type { BodyMemory } from '../../config/memory/body.memory.js';
 import type { Challenge } from '../../oci/challenge.js';
 import { JsonError, readJson, type JsonShape } from '../../oci/json/json.js';
 import { receiveBody } from '../transport/body.js';
-import { parseRetryAfter } from '../health/retry-after.js';
+import { parseRetryAfter } from '../../config/transport/retry-after.js';
 import type { Exchange } from '../transport/transport.js';
 import { errorOfStatus, UpstreamError } from '../upstream-error.js';
 import type { Upstream } from '../upstream.js';

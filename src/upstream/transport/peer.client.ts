@@ -13,7 +13,7 @@ import { findBlobBody, type BlobBody } from './blob.body.js';
 import { discardBody, readBody } from './body.js';
 import { likelyPeerNetworks } from './peer.networks.js';
 import { Resolver } from './resolver.js';
-import { parseRetryAfter } from '../health/retry-after.js';
+import { parseRetryAfter } from '../../config/transport/retry-after.js';
 import { exchange, type Exchange, type ExchangeRequest } from './transport.js';
 import { UpstreamError, type UpstreamErrorKind } from '../upstream-error.js';
 

@@ -2,7 +2,7 @@ import type { FileHandle } from 'node:fs/promises';
 import { lstat, mkdir, open, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { MoveError } from '../move-error.js';
-import { Slots } from '../slots.js';
+import { Semaphore } from '../../../config/concurrency/semaphore.js';
 import { entryHeader, padding, trailer } from './tar.header.js';
 
 /** Writes files that nobody sees before all of them are there. */
@@ -57,7 +57,7 @@ class FolderWriter implements LayoutWriter {
 
 /** One file after the other. */
 class TarWriter implements LayoutWriter {
-  private readonly slot = new Slots(1);
+  private readonly slot = new Semaphore(1);
   private readonly folders = new Set<string>();
 
   private constructor(

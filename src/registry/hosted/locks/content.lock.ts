@@ -2,9 +2,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import { Clock } from '../../../config/clock/clock.js';
 import type { Digest } from '../../../oci/digest.js';
 import { keys } from '../../../storage/keys.js';
-import { HostedStore } from '../../../storage/stores/hosted/hosted.store.js';
 import { LinkStore } from '../../../storage/stores/hosted/link.store.js';
-import { LeaseStore } from '../../../storage/stores/lease.store.js';
 import { UsesService } from '../../eviction/uses.service.js';
 import { LeaseLock } from './lease.lock.js';
 import { ContentRemoval } from './content.removal.js';
@@ -21,8 +19,6 @@ export class ContentLock {
   private readonly removing = new Map<string, Promise<unknown>>();
 
   constructor(
-    private readonly leases: LeaseStore,
-    private readonly store: HostedStore,
     private readonly links: LinkStore,
     private readonly shared: LeaseLock,
     private readonly uses: UsesService,
@@ -41,15 +37,11 @@ export class ContentLock {
     if (!entry) return;
     const age = Math.abs(this.clock.now() - entry.usedAt.getTime());
     if (age > fresh) await this.links.renew(entry.key);
-    if (this.isShared) await this.shared.settled(keys.contentLeases(digest));
+    if (this.shared.isNeeded) await this.shared.settled(keys.contentLeases(digest));
   }
 
   /** For one sweep. */
   removal(): ContentRemoval {
-    return new ContentRemoval(this.removing, this.isShared ? this.shared : undefined);
-  }
-
-  private get isShared(): boolean {
-    return !this.store.isCached && this.leases.isExclusive;
+    return new ContentRemoval(this.removing, this.shared.isNeeded ? this.shared : undefined);
   }
 }

@@ -1,8 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { RepositoryRef } from '../../../oci/repository.js';
 import { keys } from '../../../storage/keys.js';
-import { HostedStore } from '../../../storage/stores/hosted/hosted.store.js';
-import { LeaseStore } from '../../../storage/stores/lease.store.js';
 import { LeaseLock } from './lease.lock.js';
 
 /**
@@ -13,11 +11,7 @@ import { LeaseLock } from './lease.lock.js';
 export class GarbageLock {
   private readonly running = new Map<string, Promise<unknown>>();
 
-  constructor(
-    private readonly leases: LeaseStore,
-    private readonly store: HostedStore,
-    private readonly shared: LeaseLock,
-  ) {}
+  constructor(private readonly shared: LeaseLock) {}
 
   /** @param action decides about and removes a few records, while there is time. @throws OciError UNAVAILABLE */
   async run(repository: RepositoryRef, action: (hasTime: () => boolean) => Promise<void>): Promise<void> {
@@ -35,14 +29,10 @@ export class GarbageLock {
   /** Waits until records that were being removed at the time of this call have been. */
   async settled(repository: RepositoryRef): Promise<void> {
     await this.running.get(repository.toString())?.catch(() => undefined);
-    if (this.isShared) await this.shared.settled(keys.garbageLeases(repository));
+    if (this.shared.isNeeded) await this.shared.settled(keys.garbageLeases(repository));
   }
 
   private act(repository: RepositoryRef, action: (hasTime: () => boolean) => Promise<void>): Promise<void> {
-    return this.isShared ? this.shared.run(keys.garbageLeases(repository), action) : action(() => true);
-  }
-
-  private get isShared(): boolean {
-    return !this.store.isCached && this.leases.isExclusive;
+    return this.shared.isNeeded ? this.shared.run(keys.garbageLeases(repository), action) : action(() => true);
   }
 }

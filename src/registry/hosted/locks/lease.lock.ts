@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { OciError } from '../../../oci/error.js';
+import { HostedStore } from '../../../storage/stores/hosted/hosted.store.js';
 import { LeaseStore, type Lease } from '../../../storage/stores/lease.store.js';
 
 /** Milliseconds that a holder has for its reads and writes. */
@@ -28,7 +29,15 @@ export interface HeldLease {
 export class LeaseLock {
   private readonly holder = randomUUID();
 
-  constructor(private readonly leases: LeaseStore) {}
+  constructor(
+    private readonly leases: LeaseStore,
+    private readonly store: HostedStore,
+  ) {}
+
+  /** Whether other processes may write here, and the storage can tell who was first. */
+  get isNeeded(): boolean {
+    return !this.store.isCached && this.leases.isExclusive;
+  }
 
   /** @param action has to stop when it is told that too little time is left. @throws OciError UNAVAILABLE */
   async run<T>(leases: string, action: (hasTime: () => boolean) => Promise<T>): Promise<T> {

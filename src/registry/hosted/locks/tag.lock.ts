@@ -2,8 +2,6 @@ import { Injectable } from '@nestjs/common';
 import type { Tag } from '../../../oci/reference.js';
 import type { RepositoryRef } from '../../../oci/repository.js';
 import { keys } from '../../../storage/keys.js';
-import { LeaseStore } from '../../../storage/stores/lease.store.js';
-import { HostedStore } from '../../../storage/stores/hosted/hosted.store.js';
 import { LeaseLock } from './lease.lock.js';
 
 /** Lets one write of a tag happen after another: in this process always, in all of them where a condition is checked. */
@@ -11,16 +9,12 @@ import { LeaseLock } from './lease.lock.js';
 export class TagLock {
   private readonly running = new Map<string, Promise<unknown>>();
 
-  constructor(
-    private readonly leases: LeaseStore,
-    private readonly store: HostedStore,
-    private readonly shared: LeaseLock,
-  ) {}
+  constructor(private readonly shared: LeaseLock) {}
 
   /** @param isConditional the action depends on what the tag is. @throws OciError UNAVAILABLE when others hold it too long */
   async run<T>(repository: RepositoryRef, tag: Tag, isConditional: boolean, action: () => Promise<T>): Promise<T> {
     const key = `${repository.toString()}:${tag.name}`;
-    const isShared = isConditional && !this.store.isCached && this.leases.isExclusive;
+    const isShared = isConditional && this.shared.isNeeded;
     const before = this.running.get(key) ?? Promise.resolve();
     const started = before
       .catch(() => undefined)

@@ -121,10 +121,8 @@ export class ClaimedUpload implements UploadSession {
     this.isPaused = isPaused;
   }
 
-  async assertHeld(): Promise<void> {
-    const { records } = this.context;
-    const [isThere] = await Promise.all([records.has(this.id, this.epoch), this.checkHeld()]);
-    if (!isThere) throw new UploadLost();
+  assertHeld(): Promise<void> {
+    return this.context.records.assertHeld(this.id, this.epoch);
   }
 
   async commit(digest: Digest, use?: (size: number) => Promise<unknown>): Promise<number | undefined> {

@@ -3,7 +3,7 @@ import type { Digest, DigestAlgorithm } from '../../../oci/digest.js';
 import { StorageError } from '../../storage-error.js';
 import type { UploadContext } from './claimed.upload.js';
 import type { UploadFields } from './upload.records.js';
-import { UploadLost, type UploadSession } from './upload.session.js';
+import type { UploadSession } from './upload.session.js';
 
 /**
  * A session that another process was committing: its bytes are stored as content, which is still to be taken into use. Its
@@ -52,13 +52,8 @@ export class CommittedUpload implements UploadSession {
     return Promise.resolve();
   }
 
-  async assertHeld(): Promise<void> {
-    const { records } = this.context;
-    const [isThere, isLost] = await Promise.all([
-      records.has(this.id, this.epoch),
-      records.has(this.id, this.epoch + 1),
-    ]);
-    if (!isThere || isLost) throw new UploadLost();
+  assertHeld(): Promise<void> {
+    return this.context.records.assertHeld(this.id, this.epoch);
   }
 
   async commit(digest: Digest, use?: (size: number) => Promise<unknown>): Promise<number | undefined> {

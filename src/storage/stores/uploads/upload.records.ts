@@ -3,6 +3,7 @@ import { keys, parseUploadKey } from '../../keys.js';
 import { orAbsent, StorageError } from '../../storage-error.js';
 import type { StorageProvider } from '../../storage.provider.js';
 import { parseRecord, sizeOf, type RecordFields } from '../record.store.js';
+import { UploadLost } from './upload.session.js';
 
 /** Largest record in bytes: a checkpoint of 2 KiB, an identity and a name. */
 const maxRecordBytes = 16 * 1024;
@@ -61,6 +62,12 @@ export class UploadRecords {
 
   async has(id: string, epoch: number): Promise<boolean> {
     return (await orAbsent(this.provider.stat(keys.upload(id, epoch)))) !== undefined;
+  }
+
+  /** @throws UploadLost when the session has ended, or another process has claimed it; StorageError */
+  async assertHeld(id: string, epoch: number): Promise<void> {
+    const [isThere, isLost] = await Promise.all([this.has(id, epoch), this.has(id, epoch + 1)]);
+    if (!isThere || isLost) throw new UploadLost();
   }
 
   /** @param hint an epoch that existed; when it still is the newest, no list is needed. */

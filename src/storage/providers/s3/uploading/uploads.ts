@@ -5,7 +5,7 @@ import type { S3Connection } from '../s3.connection.js';
 import { codeOf } from '../s3-errors.js';
 import { nonceName } from '../s3.requests.js';
 import { callOptions, maxTries } from '../s3.tuning.js';
-import { Semaphore } from './semaphore.js';
+import { Semaphore } from '../../../../config/concurrency/semaphore.js';
 
 /** Concurrent request bodies of all ingests; each uses about 600 KiB. */
 const maxSending = 32;

@@ -1,22 +1,3 @@
-/** A number of places for work that runs at the same time. */
-export class Slots {
-  private readonly waiting: (() => void)[] = [];
-
-  constructor(private free: number) {}
-
-  async run<T>(work: () => Promise<T>): Promise<T> {
-    if (this.free > 0) this.free -= 1;
-    else await new Promise<void>((resolve) => this.waiting.push(resolve));
-    try {
-      return await work();
-    } finally {
-      const next = this.waiting.shift();
-      if (next) next();
-      else this.free += 1;
-    }
-  }
-}
-
 /** Works on all items, some at a time; the first error ends it after what has begun. */
 export async function eachOf<T>(
   items: AsyncIterable<T> | Iterable<T>,
