@@ -1,0 +1,2 @@
+/** `azure`: Azure Container Registry. */
+export class AzureSettings {}

@@ -1,0 +1,2 @@
+/** `docker_config`: a config.json of Docker. */
+export class DockerConfigSettings {}

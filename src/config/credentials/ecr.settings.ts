@@ -1,0 +1,2 @@
+/** `ecr`: Amazon ECR. */
+export class EcrSettings {}

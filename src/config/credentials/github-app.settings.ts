@@ -1,0 +1,2 @@
+/** `github_app`: an installation of a GitHub App. */
+export class GithubAppSettings {}

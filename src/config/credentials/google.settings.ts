@@ -1,0 +1,2 @@
+/** `google`: Google Artifact Registry. */
+export class GoogleSettings {}

@@ -1,0 +1,2 @@
+/** `helper`: a docker-credential-* program. */
+export class HelperSettings {}
