@@ -1,9 +1,8 @@
-import { LRUCache } from 'lru-cache';
-import { createHmac, randomBytes } from 'node:crypto';
 import { networkOf } from '../limits/network.of.js';
 import type { Attempts } from './attempts.js';
 import { BcryptThread } from './bcrypt.thread.js';
 import { HashQueue } from './hash.queue.js';
+import { VerifiedPasswords } from './verified.passwords.js';
 
 /** Milliseconds for which a verified password is remembered. */
 const lifetime = 300_000;
@@ -24,8 +23,7 @@ export interface Guess {
  * hash of name and password, and counts only while the user's stored hash is the same.
  */
 export class PasswordVerifier {
-  private readonly key = randomBytes(32);
-  private readonly verified: LRUCache<string, string>;
+  private readonly verified: VerifiedPasswords<string>;
   private readonly pending = new Map<string, Promise<boolean>>();
   private readonly queue = new HashQueue();
   private readonly compare: Verify;
@@ -36,14 +34,14 @@ export class PasswordVerifier {
     private readonly attempts: Attempts,
     verify?: Verify,
   ) {
-    this.verified = new LRUCache({ max: 1024, ttl: lifetime, perf: { now } });
+    this.verified = new VerifiedPasswords(lifetime, now);
     const thread = new BcryptThread();
     this.compare = verify ?? ((password, hash) => thread.verify(password, hash));
   }
 
   /** Whether a password needs no hash to be accepted. */
   isKnown(username: string, password: string, hash: string | undefined): boolean {
-    return hash !== undefined && this.verified.get(this.markOf(username, password)) === hash;
+    return hash !== undefined && this.verified.get(username, password) === hash;
   }
 
   /**
@@ -52,18 +50,17 @@ export class PasswordVerifier {
    * @throws SignInRefused `busy`; TooManyFailures
    */
   verify(guess: Guess, hash: string | undefined, nobody?: string): Promise<boolean> {
-    const mark = this.markOf(guess.username, guess.password);
+    const mark = this.verified.markOf(guess.username, guess.password);
     const key = `${networkOf(guess.address)} ${mark} ${hash ?? ''}`;
     const same = this.pending.get(key);
     if (same) return same;
-    const outcome = this.test(guess, mark, hash, nobody).finally(() => this.pending.delete(key));
+    const outcome = this.test(guess, hash, nobody).finally(() => this.pending.delete(key));
     this.pending.set(key, outcome);
     return outcome;
   }
 
   private async test(
     { username, password, address }: Guess,
-    mark: string,
     hash: string | undefined,
     nobody = unknown,
   ): Promise<boolean> {
@@ -81,13 +78,7 @@ export class PasswordVerifier {
       return false;
     }
     attempt.succeed();
-    this.verified.set(mark, hash);
+    this.verified.set(username, password, hash);
     return true;
-  }
-
-  private markOf(username: string, password: string): string {
-    return createHmac('sha256', this.key)
-      .update(JSON.stringify([username, password]))
-      .digest('base64');
   }
 }
