@@ -4,6 +4,7 @@ import { ServerSettings } from '../src/config/server.settings.js';
 import { AccessSettings } from '../src/config/access/access.settings.js';
 import { ClientCertificateSettings } from '../src/config/access/certificate.settings.js';
 import { IssuerSettings } from '../src/config/access/issuer.settings.js';
+import { LdapSettings } from '../src/config/access/ldap.settings.js';
 import { LimitSettings } from '../src/config/access/limit.settings.js';
 import { AccessRuleSettings } from '../src/config/access/rule.settings.js';
 import { HostedSettings } from '../src/config/hosted/hosted.settings.js';
@@ -106,6 +107,12 @@ ${keys(settingsOf(IssuerSettings))}
 ### Keys of \`client_certificates\`
 
 ${keys(settingsOf(ClientCertificateSettings))}
+
+### Keys of \`ldap\`
+
+\`url\` is required, and either \`user_dn\` or \`search_base\` with \`user_filter\`.
+
+${keys(settingsOf(LdapSettings))}
 
 ### Entries of \`limits\`
 

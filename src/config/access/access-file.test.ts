@@ -105,3 +105,55 @@ rules:
     ],
   ])('is refused: %j', (yaml, reason) => expect(problemsOf(yaml).join('\n')).toContain(reason));
 });
+
+describe('the section of a directory', () => {
+  const section = (keys: string) => `ldap: { ${keys} }\nrules: [${rule}]\n`;
+  const byDn = "user_dn: 'uid={user},dc=test'";
+  const bySearch = "search_base: 'dc=test', user_filter: '(uid={user})'";
+
+  it.each([
+    `url: 'ldaps://ldap.test', ${byDn}`,
+    `url: 'ldaps://ldap.test:1636/', ${byDn}`,
+    `url: 'ldap://ldap.test', start_tls: true, ${byDn}`,
+    `url: 'ldap://127.0.0.1:3890', ${byDn}`,
+    `url: 'ldap://[::1]', ${byDn}`,
+    `url: 'ldaps://ldap.test', ${bySearch}`,
+    `url: 'ldaps://ldap.test', ${bySearch}, bind_dn: 'cn=a', bind_password_file: /p`,
+    `url: 'ldaps://ldap.test', ${byDn}, group_base: 'ou=g', group_filter: '(|(member={dn})(memberUid={user}))'`,
+  ])('is valid: %s', (keys) => expect(problemsOf(section(keys))).toEqual([]));
+
+  it('has defaults', () => {
+    expect(readAccess(section(`url: 'ldaps://ldap.test', ${byDn}, timeout: 2s`)).ldap).toMatchObject({
+      memberOf: 'memberOf',
+      groupName: 'cn',
+      timeout: 2_000,
+      maxConnections: 4,
+      cache: 120_000,
+    });
+  });
+
+  it.each([
+    [byDn, 'url: missing: must be ldaps:// or ldap:// and a host'],
+    [`url: 'https://ldap.test', ${byDn}`, 'url: text: must be ldaps:// or ldap:// and a host'],
+    [`url: 'ldaps://ldap.test/dc=test', ${byDn}`, 'url: text: must be ldaps:// or ldap:// and a host'],
+    [`url: 'ldaps://user@ldap.test', ${byDn}`, 'url: text: must be ldaps:// or ldap:// and a host'],
+    [`url: 'ldap://ldap.test', ${byDn}`, 'url: text: would send passwords unencrypted'],
+    [`url: 'ldaps://ldap.test', start_tls: true, ${byDn}`, 'start_tls: a boolean: is for ldap://'],
+    ["url: 'ldaps://ldap.test'", 'user_dn: missing: must be set, or both search_base and user_filter'],
+    ["url: 'ldaps://ldap.test', search_base: 'dc=test'", 'user_dn: missing: must be set, or both'],
+    [`url: 'ldaps://ldap.test', ${byDn}, ${bySearch}`, 'user_dn: text: must be set alone'],
+    ["url: 'ldaps://ldap.test', user_dn: 'uid=anna'", 'user_dn: text: must be a DN with {user} in a value'],
+    [`url: 'ldaps://ldap.test', ${bySearch}, bind_dn: 'cn=a'`, 'bind_dn: text: must be set together with'],
+    [
+      `url: 'ldaps://ldap.test', ${byDn}, group_filter: '(member={dn})'`,
+      'group_filter: text: must be set together with',
+    ],
+    ["url: 'ldaps://l', search_base: 'dc=test', user_filter: '(uid=a)'", 'user_filter: text: must have {user}'],
+    ["url: 'ldaps://l', search_base: 'dc=test', user_filter: '(a={user}{dn})'", 'user_filter: text: must have {user}'],
+    ["url: 'ldaps://l', search_base: 'dc=test', user_filter: '(uid={user}'", 'user_filter: text: must have ) at'],
+    [`url: 'ldaps://l', ${byDn}, timeout: 5`, 'timeout: a number: must be a duration from 100ms to 30s'],
+    [`url: 'ldaps://l', ${byDn}, max_connections: 0`, 'max_connections: a number: must be a whole number from 1 to 64'],
+  ])('with a mistake is reported: %s', (keys, problem) =>
+    expect(problemsOf(section(keys))).toEqual([expect.stringContaining(`access.ldap.${problem}`)]),
+  );
+});

@@ -6,6 +6,7 @@ import { yamlProblem } from '../validation/yaml-problem.js';
 import { AccessSettings } from './access.settings.js';
 import { IssuerSettings } from './issuer.settings.js';
 import { ClientCertificateSettings } from './certificate.settings.js';
+import { contradictionsOf, LdapSettings } from './ldap.settings.js';
 import { LimitSettings } from './limit.settings.js';
 import { AccessRuleSettings } from './rule.settings.js';
 
@@ -27,6 +28,8 @@ export function readAccess(yaml: string): AccessSettings {
     problems,
   );
   if (certificates) value.clientCertificates = certificates;
+  const ldap = readLdap(values.ldap, problems);
+  if (ldap) value.ldap = ldap;
   value.limits = readList(LimitSettings, values.limits, 'access.limits', problems);
   problems.push(...withoutAmount(values.limits), ...repeated(value.issuers));
   if (problems.length > 0) throw new ConfigurationError(problems);
@@ -41,6 +44,21 @@ function readMap<T extends object>(
   problems: Problem[],
 ): T | undefined {
   return readList(type, entry === undefined ? [] : [entry], path, problems, () => path)[0];
+}
+
+function readLdap(entry: unknown, problems: Problem[]): LdapSettings | undefined {
+  const found: Problem[] = [];
+  const ldap = readMap(LdapSettings, entry, 'access.ldap', found);
+  // Only settings that are valid can contradict each other.
+  if (ldap && found.length === 0)
+    found.push(
+      ...contradictionsOf(ldap).map(([name, reason]) => {
+        const kind = kindOf((entry as Values)[name]);
+        return { path: `access.ldap.${name}`, kind, reason };
+      }),
+    );
+  problems.push(...found);
+  return ldap;
 }
 
 function repeated(issuers: readonly IssuerSettings[]): Problem[] {

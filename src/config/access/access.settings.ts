@@ -4,6 +4,7 @@ import { parseList, Setting } from '../validation/setting.decorator.js';
 import { AreGroups } from './validation.js';
 import type { IssuerSettings } from './issuer.settings.js';
 import type { ClientCertificateSettings } from './certificate.settings.js';
+import type { LdapSettings } from './ldap.settings.js';
 import type { LimitSettings } from './limit.settings.js';
 import type { AccessRuleSettings } from './rule.settings.js';
 
@@ -74,6 +75,14 @@ export class AccessSettings {
   @IsOptional()
   @IsMap()
   clientCertificates?: ClientCertificateSettings;
+
+  @Setting({
+    name: 'ldap',
+    description: 'directory whose users sign in with their passwords there; none unless set',
+  })
+  @IsOptional()
+  @IsMap()
+  ldap?: LdapSettings;
 
   @Setting({
     name: 'limits',

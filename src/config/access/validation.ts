@@ -1,5 +1,6 @@
 import { ValidateBy } from 'class-validator';
 import { isText, rule } from '../validation/rules.js';
+import { parseFilter } from './ldap-filter.js';
 
 /**
  * A list of 1 to `most` texts, each of which passes the check. The message names the first that does not by its place.
@@ -42,6 +43,31 @@ export const IsHttpsUrl = () =>
     const { username, password, search, hash } = new URL(value);
     return username === '' && password === '' && search === '' && hash === '';
   });
+
+/** A search filter of LDAP. @param placeholders those that it may have, of which it needs one */
+export const IsFilter = (placeholders: readonly string[]) =>
+  ValidateBy({
+    name: 'isFilter',
+    validator: {
+      validate: (value) => reasonAgainstFilter(value, placeholders) === undefined,
+      defaultMessage: (context) => reasonAgainstFilter(context?.value, placeholders) ?? 'is not valid',
+    },
+  });
+
+function reasonAgainstFilter(value: unknown, placeholders: readonly string[]): string | undefined {
+  if (!isText(value, 1024)) return 'must be a search filter';
+  const text = String(value);
+  const used = [...text.matchAll(/\{([a-z]*)\}/g)].map(([, name = '']) => name);
+  const known = placeholders.map((name) => `{${name}}`).join(' or ');
+  if (used.length === 0 || !used.every((name) => placeholders.includes(name)))
+    return `must have ${known}, and no other placeholder`;
+  try {
+    parseFilter(text);
+    return undefined;
+  } catch (error) {
+    return error instanceof Error ? error.message : 'is not a filter';
+  }
+}
 
 export const AreClaimPatterns = () =>
   rule('areClaimPatterns', 'must be a map from claims to lists of values, numbers in quotes', areLists);
