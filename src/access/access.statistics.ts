@@ -2,11 +2,21 @@ import { rights } from '../config/access/rule.settings.js';
 import { limitKinds, type LimitKind } from './limits/rate.limits.js';
 
 /** Files whose changes count while the server runs. */
-export const fileKinds = ['access', 'users', 'robots', 'token_keys', 'issuer_keys', 'issuer_ca', 'client_ca'] as const;
+export const fileKinds = [
+  'access',
+  'users',
+  'robots',
+  'token_keys',
+  'issuer_keys',
+  'issuer_ca',
+  'client_ca',
+  'ldap_ca',
+  'ldap_password',
+] as const;
 export type FileKind = (typeof fileKinds)[number];
 
-/** What a request identifies itself with; `other` is a header of nonsense. */
-export const signInMethods = ['password', 'token', 'certificate', 'other'] as const;
+/** What a request identifies itself with: `ldap` is a password that a directory is asked about, `other` a header of nonsense. */
+export const signInMethods = ['password', 'ldap', 'token', 'certificate', 'other'] as const;
 export const signInResults = ['accepted', 'credentials', 'expired', 'malformed', 'busy', 'unavailable'] as const;
 export type SignInResult = (typeof signInResults)[number];
 
