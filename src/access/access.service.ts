@@ -168,17 +168,19 @@ export class AccessService implements OnModuleInit, OnApplicationShutdown {
   ): Promise<SignedIn> {
     const credentials = readAuthorization(headers);
     if (credentials.kind === 'none') return this.signInBySocket(tls);
-    const counts = this.statistics.signIns[credentials.kind === 'malformed' ? 'other' : credentials.kind];
+    const method = credentials.kind === 'malformed' ? 'other' : credentials.kind;
+    const countsOf = (isLdap: boolean) =>
+      this.statistics.signIns[isLdap && credentials.kind === 'password' ? 'ldap' : method];
     try {
       if (credentials.kind === 'malformed') throw new SignInRefused('malformed');
       const signedIn =
         credentials.kind === 'token'
           ? await this.signInByToken(credentials.token.reveal(), lateness)
           : await this.policy.authenticator.signIn(credentials, address);
-      counts.accepted += 1;
+      countsOf(signedIn.issuer === 'ldap').accepted += 1;
       return signedIn;
     } catch (error) {
-      if (error instanceof SignInRefused) counts[error.reason] += 1;
+      if (error instanceof SignInRefused) countsOf(error.method === 'ldap')[error.reason] += 1;
       const isUnknown = error instanceof SignInRefused && error.reason === 'credentials';
       // Docker sends the password of Docker Hub to its mirrors.
       const isForgiven = isUnknown && credentials.kind === 'password';
@@ -232,9 +234,11 @@ export class AccessService implements OnModuleInit, OnApplicationShutdown {
   }
 
   /** @param scopes already reduced to what the identity may do */
-  async issue({ identity, issuer }: SignedIn, scopes: readonly GrantedScope[]): Promise<IssuedToken> {
-    const fitting = this.tokens.fitting(identity, scopes);
-    const token = await this.tokens.issue(identity, issuer ?? '', fitting, this.service);
+  async issue({ identity, issuer, directoryGroups }: SignedIn, scopes: readonly GrantedScope[]): Promise<IssuedToken> {
+    // Groups of the access file are read again whenever the token is used.
+    const about = directoryGroups ? { ...identity, groups: directoryGroups } : identity;
+    const fitting = this.tokens.fitting(about, scopes);
+    const token = await this.tokens.issue(about, issuer ?? '', fitting, this.service);
     return { token, expiresIn: tokenLifetime, scopes: fitting };
   }
 

@@ -3,22 +3,25 @@ import type { TLSSocket } from 'node:tls';
 import type { Credentials } from '../authorization.js';
 import { watch } from '../files/reuse.js';
 import type { FileContext, WatchedFile } from '../files/watched.file.js';
+import { canonicalName } from '../ldap/user.name.js';
 import { anonymous, isAnonymous, userIdentity, type Identity } from '../rules/identity.js';
 import { SignInRefused, type SignedIn } from '../sign-in.js';
 import { Attempts, TooManyFailures } from './attempts.js';
 import { ClientCertificates } from './client.certificates.js';
 import { htpasswdReader, type Users } from './htpasswd.js';
 import { IssuerTokens } from './issuer.tokens.js';
+import { DirectoryUsers } from './directory.users.js';
 import { PasswordVerifier } from './password.verifier.js';
 import { hasExpired, isRobot, parseRobots, robotOf, type Robot } from './robots.js';
 
 type Password = Extract<Credentials, { kind: 'password' }>;
 
-/** Tells from credentials who a client is: users of an htpasswd file, robots, and tokens of issuers. */
+/** Tells from credentials who a client is: users of an htpasswd file or a directory, robots, and tokens of issuers. */
 export class Authenticator {
   private readonly users: WatchedFile<Users> | undefined;
   private readonly robots: WatchedFile<ReadonlyMap<string, Robot>> | undefined;
   private readonly issuers: IssuerTokens;
+  private readonly directory: DirectoryUsers | undefined;
   readonly certificates: ClientCertificates | undefined;
   private readonly passwords: PasswordVerifier;
   private readonly attempts: Attempts;
@@ -35,6 +38,7 @@ export class Authenticator {
     this.users = watch('users', settings?.usersFile, htpasswdReader(monotonic), context, previous?.users);
     this.robots = watch('robots', settings?.robotsFile, parseRobots, context, previous?.robots);
     this.issuers = new IssuerTokens(settings?.issuers ?? [], context, previous?.issuers);
+    this.directory = settings?.ldap && new DirectoryUsers(settings, settings.ldap, context, previous?.directory);
     const certificates = settings?.clientCertificates;
     this.certificates = certificates && new ClientCertificates(certificates, context, previous?.certificates);
     this.attempts = previous?.attempts ?? new Attempts(monotonic);
@@ -45,11 +49,12 @@ export class Authenticator {
 
   /** Reads the files for the first time. @throws Error that names the file */
   async load(): Promise<void> {
-    await Promise.all([this.users?.read(), this.robots?.read(), this.issuers.load(), this.certificates?.file.read()]);
+    await Promise.all(this.files.map((file) => file.read()));
   }
 
   get files(): readonly WatchedFile<unknown>[] {
-    return [...[this.users ?? [], this.robots ?? [], this.certificates?.file ?? []].flat(), ...this.issuers.files];
+    const own = [this.users ?? [], this.robots ?? [], this.certificates?.file ?? []].flat();
+    return [...own, ...this.issuers.files, ...(this.directory?.files ?? [])];
   }
 
   /** @throws SignInRefused */
@@ -58,7 +63,7 @@ export class Authenticator {
       return await this.signInByPassword(credentials, address);
     } catch (error) {
       // Docker sends the password of Docker Hub with every pull: one that may not be tested yet must not stop them.
-      if (this.takesUnknown && error instanceof TooManyFailures) throw new SignInRefused('credentials');
+      if (this.takesUnknown && error instanceof TooManyFailures) throw error.as('credentials');
       throw error;
     }
   }
@@ -97,6 +102,8 @@ export class Authenticator {
     if (from === 'certificate') return this.certificates && this.certified(identity);
     const colon = identity.subject.indexOf(':');
     const [kind, name] = [identity.subject.slice(0, colon), identity.subject.slice(colon + 1)];
+    if (kind === 'user' && from === 'ldap')
+      return this.users?.peek()?.hashes.has(name) === true ? undefined : this.directory?.refresh(name, identity);
     if (kind === 'user')
       return this.users?.peek()?.hashes.has(name) === true ? userIdentity(name, this.groups) : undefined;
     if (kind !== 'robot') return this.issuers.has(from) ? identity : undefined;
@@ -120,6 +127,9 @@ export class Authenticator {
   private async signInUser(username: string, password: string, address: string): Promise<SignedIn> {
     const users = await this.users?.read();
     const hash = users?.hashes.get(username);
+    // Users of the file come first, however their names are written: their passwords are never sent to the directory.
+    const isOfFile = hash !== undefined || users?.hashes.has(canonicalName(username) ?? '') === true;
+    if (!isOfFile && this.directory) return this.directory.signIn({ username, password, address }, this.attempts);
     const signedIn = { identity: userIdentity(username, this.groups), issuer: 'htpasswd' };
     // Whoever has proved it lately does not wait for those who guess at the same address.
     if (this.passwords.isKnown(username, password, hash)) return signedIn;

@@ -42,11 +42,6 @@ export class IssuerTokens {
     });
   }
 
-  /** Reads the files for the first time. @throws Error that names the file */
-  async load(): Promise<void> {
-    await Promise.all(this.files.map((file) => file.read()));
-  }
-
   get files(): readonly WatchedFile<unknown>[] {
     return this.issuers.flatMap(({ keysFile, authorities }) => [keysFile ?? [], authorities ?? []].flat());
   }

@@ -40,8 +40,6 @@ export class LdapDirectory {
   private readonly logger = new Logger('Access');
   private readonly slots: Slots;
   private readonly verified: VerifiedPasswords<readonly string[]>;
-  /** By keyed hash: clients that want several tokens sign in several times at once. */
-  private readonly asking = new Map<string, Promise<Found>>();
   private readonly authorities: WatchedFile<string> | undefined;
   private readonly bindPassword: WatchedFile<Secret> | undefined;
   private readonly userFilter: LdapFilter | undefined;
@@ -81,14 +79,12 @@ export class LdapDirectory {
    */
   async verify(name: string, password: string): Promise<Found> {
     // It would be an unauthenticated bind, which directories accept (RFC 4513 §5.1.2).
-    if (password === '') return undefined;
-    const mark = this.verified.markOf(name, password);
-    let asking = this.asking.get(mark);
-    if (!asking) {
-      asking = this.ask(name, password).finally(() => this.asking.delete(mark));
-      this.asking.set(mark, asking);
-    }
-    return asking;
+    return password === '' ? undefined : this.ask(name, password);
+  }
+
+  /** A keyed hash that stands for a name with a password. */
+  markOf(name: string, password: string): string {
+    return this.verified.markOf(name, password);
   }
 
   /** Connects, and searches as it is done for users, without signing anybody in. @returns what was found. @throws Error */

@@ -30,6 +30,13 @@ describe('a rule that can never have an effect is a warning', () => {
     expect(warnings(rule, '')).toEqual([expect.stringContaining(reason)]),
   );
 
+  it('but users and groups may be those of a directory', () => {
+    const rule = "{ repositories: ['local/**'], who: ['user:anna', 'group:team'], may: [push] }";
+    const ldap = "ldap: { url: 'ldaps://ldap.test', user_dn: 'uid={user},dc=test' }\n";
+    expect(warnings(rule, ldap)).toEqual([]);
+    expect(warnings(rule, '')).toHaveLength(2);
+  });
+
   it('when unconfigured registries are not mirrored', () => {
     const rule = "{ repositories: ['quay.io/**'], who: [anonymous], may: [pull] }";
     expect(warnings(rule)).toEqual([]);

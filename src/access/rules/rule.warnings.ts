@@ -64,17 +64,19 @@ function ofPlaceholders(
 
 function ofIdentity(
   who: string,
-  { usersFile, robotsFile, groups, issuers, clientCertificates: certificates }: AccessSettings,
+  { usersFile, robotsFile, groups, issuers, ldap, clientCertificates: certificates }: AccessSettings,
 ): string[] {
   if ((everybody as readonly string[]).includes(who)) return [];
   const kind = who.slice(0, who.indexOf(':'));
   const name = who.slice(kind.length + 1);
   const isNobody = (reason: string) => [`${who} is nobody: ${reason}`];
   const isCertified = certificates?.identity.startsWith('user:') === true;
-  if (kind === 'user') return usersFile === undefined && !isCertified ? isNobody('there is no users_file') : [];
+  if (kind === 'user')
+    return usersFile === undefined && !ldap && !isCertified ? isNobody('there is no users_file, and no ldap') : [];
   if (kind === 'robot') return robotsFile === undefined ? isNobody('there is no robots_file') : [];
   if (kind === 'group') {
-    const isGiven = name.includes('*') || Object.hasOwn(groups, name) || issuers.some(({ groupsClaim }) => groupsClaim);
+    const isOfOthers = ldap !== undefined || issuers.some(({ groupsClaim }) => groupsClaim);
+    const isGiven = name.includes('*') || Object.hasOwn(groups, name) || isOfOthers;
     return isGiven ? [] : isNobody('there is no such group');
   }
   const isGiven = [...issuers, ...(certificates ? [certificates] : [])].some(({ identity }) =>

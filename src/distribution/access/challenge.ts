@@ -7,10 +7,12 @@ import { OciError } from '../../oci/error.js';
 export type TokenError = 'invalid_token' | 'insufficient_scope';
 
 /** The response to credentials that are not accepted, without a challenge. */
-export function signInError({ reason, retryAfter = 5 }: SignInRefused): OciError {
+export function signInError({ reason, retryAfter = 5, method }: SignInRefused): OciError {
   if (reason === 'busy') return new OciError('TOOMANYREQUESTS', 'too many attempts to sign in', { retryAfter });
-  if (reason === 'unavailable')
-    return new OciError('UNAVAILABLE', 'the issuer of the token does not respond', { retryAfter });
+  if (reason === 'unavailable') {
+    const who = method === 'ldap' ? 'the directory of users' : 'the issuer of the token';
+    return new OciError('UNAVAILABLE', `${who} does not respond`, { retryAfter });
+  }
   if (reason === 'malformed') return new OciError('REQUEST_INVALID', 'the Authorization header is malformed');
   return new OciError('UNAUTHORIZED', reason === 'expired' ? 'the token has expired' : 'the credentials are not valid');
 }
