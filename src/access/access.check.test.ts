@@ -5,6 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
+import { FakeDirectory } from '../../test/fakes/ldap-directory.js';
 import { makeCertificate } from '../../test/fixtures/certificate.js';
 import { readAccess } from '../config/access/access-file.js';
 import { ServerSettings } from '../config/server.settings.js';
@@ -98,4 +99,27 @@ it('doctor asks issuers for their keys as a token would', async () => {
   expect(
     (await check(`issuers: [{ issuer: 'https://127.0.0.1:1', audience: a, identity: 'k:{sub}' }]\n`))[0],
   ).toContain('ECONNREFUSED');
+});
+
+it('doctor does what a sign-in at the directory does, without a user', async () => {
+  const base = 'ou=people,dc=test';
+  const account = { dn: 'cn=registry,dc=test', password: 'planted' };
+  await using directory = await FakeDirectory.start([account, { dn: base }]);
+  const name = `access: LDAP ldap://${directory.host}`;
+  const section = (keys: string) => `ldap: { url: 'ldap://${directory.host}', ${keys} }\n`;
+  const bySearch = async (password: string, searchBase = base) => {
+    const file = await write('password', password);
+    const keys = `bind_dn: '${account.dn}', bind_password_file: ${file}, search_base: '${searchBase}', user_filter: '(uid={user})'`;
+    return check(section(keys));
+  };
+  expect(await bySearch('planted\n')).toEqual([`ok ${name}: accepts bind_dn, and has search_base`]);
+  expect(await bySearch('wrong')).toEqual([`fail ${name}: does not accept bind_dn and its password`]);
+  expect(await bySearch('planted', 'ou=nobody,dc=test')).toEqual([
+    `fail ${name}: has no entry that search_base names, or does not show it`,
+  ]);
+  expect(await bySearch('')).toEqual([expect.stringMatching(/^fail .*password: is not one line with a password$/)]);
+  const byDn = section("user_dn: 'uid={user},dc=test'");
+  expect(await check(byDn)).toEqual([`ok ${name}: accepts connections; passwords were not tried`]);
+  await directory.goDown();
+  expect(await check(byDn)).toEqual([`fail ${name}: ECONNREFUSED`]);
 });

@@ -1,13 +1,17 @@
 import { X509Certificate } from 'node:crypto';
 import { stat } from 'node:fs/promises';
+import { SystemClock } from '../config/clock/clock.js';
 import { runCheck, type CheckResult, type Finding } from '../config/check.js';
 import type { AccessSettings } from '../config/access/access.settings.js';
 import type { IssuerSettings } from '../config/access/issuer.settings.js';
+import type { LdapSettings } from '../config/access/ldap.settings.js';
 import type { Settings } from '../config/settings.js';
 import { fetchJsonOver, fetchKeys, parseAuthorities } from './authenticators/issuer.keys.js';
 import { parseHtpasswd } from './authenticators/htpasswd.js';
 import { hasExpired, parseRobots } from './authenticators/robots.js';
 import { readRegularFile } from './files/regular.file.js';
+import { AccessStatistics } from './access.statistics.js';
+import { LdapDirectory } from './ldap/ldap.directory.js';
 import { parseSigningKeys } from './tokens/signing.keys.js';
 
 const day = 86_400_000;
@@ -24,10 +28,10 @@ export async function* checkAccess({
   for (const [name, run] of checks) yield await runCheck({ name: `access: ${name}`, run });
 }
 
-type NamedCheck = [name: string, run: () => Promise<Finding>];
+type NamedCheck = [name: string, run: (signal: AbortSignal) => Promise<Finding>];
 
 function checksOf(access: AccessSettings, servesTls: boolean, now: number): NamedCheck[] {
-  const { usersFile, robotsFile, tokenKeyFile, clientCertificates, issuers } = access;
+  const { usersFile, robotsFile, tokenKeyFile, clientCertificates, issuers, ldap } = access;
   const checks: NamedCheck[] = [];
   if (usersFile !== undefined) checks.push(['users', () => checkUsers(usersFile)]);
   if (robotsFile !== undefined) checks.push(['robots', () => checkRobots(robotsFile, now)]);
@@ -35,6 +39,7 @@ function checksOf(access: AccessSettings, servesTls: boolean, now: number): Name
   if (clientCertificates)
     checks.push(['client CA', () => checkClientAuthorities(clientCertificates.caFile, servesTls, now)]);
   for (const issuer of issuers) checks.push([`issuer ${issuer.issuer}`, () => checkIssuer(issuer)]);
+  if (ldap) checks.push([`LDAP ${ldap.url}`, (signal) => checkLdap(ldap, signal)]);
   return checks;
 }
 
@@ -84,6 +89,13 @@ async function checkIssuer({ issuer, jwksFile, caFile }: IssuerSettings): Promis
     fetchJsonOver(() => authorities),
   );
   return { status: 'ok', detail: `sends ${keys.length} keys` };
+}
+
+/** What a sign-in needs, without a user. */
+async function checkLdap(settings: LdapSettings, signal: AbortSignal): Promise<Finding> {
+  const directory = new LdapDirectory(settings, { clock: new SystemClock(), statistics: new AccessStatistics() });
+  await Promise.all(directory.files.map((file) => file.read()));
+  return { status: 'ok', detail: await directory.probe(signal) };
 }
 
 /** The reason names the file and has nothing of its content. */
