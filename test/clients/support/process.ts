@@ -14,9 +14,12 @@ const PACKAGES: Record<string, string> = {
   'docker-registry': 'docker-registry',
   dockerd: 'docker.io',
   htpasswd: 'apache2-utils',
+  ldapadd: 'ldap-utils',
+  ldapwhoami: 'ldap-utils',
   openssl: 'openssl',
   podman: 'podman',
   skopeo: 'skopeo',
+  slapd: 'slapd',
 };
 
 /** Runs a program to its end and returns what it printed; throws with its errors when it fails or takes longer. */
