@@ -50,6 +50,8 @@ export class FakeDirectory implements AsyncDisposable {
   readonly requests: DirectoryRequest[] = [];
   entries: readonly DirectoryEntry[] = [];
   script: Script = (_, usual) => usual;
+  /** Milliseconds before each response. */
+  delay = 0;
   /** Bytes that are written at once. */
   slices = Infinity;
   private readonly listener: Listener;
@@ -138,6 +140,12 @@ export class FakeDirectory implements AsyncDisposable {
           ? this.search(id, parts)
           : result(id, 0x78, codes.success);
     const response = this.script(request, usual);
+    const send = () => this.send(socket, kind, response);
+    if (this.delay === 0) send();
+    else setTimeout(send, this.delay);
+  }
+
+  private send(socket: Socket, kind: DirectoryRequest['kind'], response: DirectoryResponse): void {
     if (response === 'end') socket.end();
     else if (response !== 'nothing') this.write(socket, response);
     if (kind === 'start-tls' && response !== 'end') this.secure(socket);

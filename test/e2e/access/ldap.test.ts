@@ -201,6 +201,15 @@ describe('passwords of a directory', () => {
     expect(await statusOf('anna')).toBe(401);
   });
 
+  it('are asked about once for requests at the same time', async () => {
+    await using scene = await setUp(byDn);
+    const { directory, statusOf } = scene;
+    directory.delay = 300;
+    const statuses = await Promise.all(Array.from({ length: 10 }, () => statusOf('anna')));
+    expect(statuses).toEqual(Array(10).fill(200));
+    expect(directory.take()).toBe('bind search');
+  });
+
   it('are asked about each time with cache: 0s', async () => {
     await using scene = await setUp(`${byDn}, cache: 0s`);
     for (let count = 0; count < 2; count += 1) expect(await scene.statusOf('anna')).toBe(200);
