@@ -9,7 +9,7 @@ import type { Settings } from '../config/settings.js';
 import { fetchJsonOver, fetchKeys, parseAuthorities } from './authenticators/issuer.keys.js';
 import { parseHtpasswd } from './authenticators/htpasswd.js';
 import { hasExpired, parseRobots } from './authenticators/robots.js';
-import { readRegularFile } from './files/regular.file.js';
+import { readRegularFile } from '../config/files/regular.file.js';
 import { AccessStatistics } from './access.statistics.js';
 import { LdapDirectory } from './ldap/ldap.directory.js';
 import { parseSigningKeys } from './tokens/signing.keys.js';

@@ -2,7 +2,7 @@ import { Logger } from '@nestjs/common';
 import type { Clock } from '../../config/clock/clock.js';
 import { ConfigurationError } from '../../config/configuration-error.js';
 import type { AccessStatistics, FileKind } from '../access.statistics.js';
-import { markOf, readRegularFile } from './regular.file.js';
+import { markOf, readRegularFile } from '../../config/files/regular.file.js';
 
 /** Milliseconds between looks at a file. */
 export const lookInterval = 1_000;
