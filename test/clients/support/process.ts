@@ -14,6 +14,7 @@ const PACKAGES: Record<string, string> = {
   'docker-registry': 'docker-registry',
   dockerd: 'docker.io',
   htpasswd: 'apache2-utils',
+  java: 'openjdk-17-jdk-headless',
   ldapadd: 'ldap-utils',
   ldapwhoami: 'ldap-utils',
   openssl: 'openssl',
