@@ -7,6 +7,7 @@ import { IssuerSettings } from '../src/config/access/issuer.settings.js';
 import { LdapSettings } from '../src/config/access/ldap.settings.js';
 import { LimitSettings } from '../src/config/access/limit.settings.js';
 import { AccessRuleSettings } from '../src/config/access/rule.settings.js';
+import { sourceSettings } from '../src/config/credentials/credential.settings.js';
 import { HostedSettings } from '../src/config/hosted/hosted.settings.js';
 import { KeepSettings } from '../src/config/hosted/keep.settings.js';
 import { QuotaSettings } from '../src/config/hosted/quota.settings.js';
@@ -39,6 +40,11 @@ function keys(settings: readonly Setting[]): string {
     alias === undefined ? description : `${description}; also accepted as ${code(alias)}`,
   ];
   return table(['key', 'default', 'meaning'], settings.map(row));
+}
+
+function optionsOf(type: new () => object): string {
+  const settings = settingsOf(type);
+  return settings.length === 0 ? 'It has no options.' : keys(settings);
 }
 
 export function configurationReference(): string {
@@ -86,6 +92,24 @@ Each entry of \`keep\` has these keys, all optional; [retention of tags](registr
 ${keys(settingsOf(KeepSettings))}
 
 ### Credentials
+
+\`credentials\` of an endpoint is a map with one of the sources below and its options, the name of a source alone, or a list
+of these. An entry of the list may have \`repositories\`, a pattern or a list of patterns of names within the namespace, in
+which \`*\` stands for characters within a component and \`**\` for components. The pattern with the most components without
+\`*\` counts, then the longest; the entry without \`repositories\`, or \`username\` and \`password\`, is for the rest.
+
+\`\`\`yaml
+credentials:
+  - github_app: { app_id: 12345, installation_id: 678, private_key_file: /etc/oci-registry/app.pem }
+    repositories: ['team/**']
+  - docker_config: { file: /etc/oci-registry/pull-secret/.dockerconfigjson }
+\`\`\`
+
+${Object.entries(sourceSettings)
+  .map(([name, type]) => `#### \`${name}\`\n\n${optionsOf(type)}`)
+  .join('\n\n')}
+
+#### The credentials map
 
 \`UPSTREAM_CREDENTIALS\` is a JSON map from namespace, or fallback host, to \`{"username", "password"}\`. It overrides the
 credentials in the file.

@@ -1,7 +1,7 @@
 import { createPrivateKey, X509Certificate, type KeyObject } from 'node:crypto';
 import { createSecureContext } from 'node:tls';
 import { ConfigurationError, type Problem } from './configuration-error.js';
-import { readSettingFile } from './upstream-file.js';
+import { readSettingFile } from './files/setting-file.js';
 
 /** Paths of a certificate and its key. */
 export interface KeyPairFiles {

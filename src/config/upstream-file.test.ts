@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ConfigurationError } from './configuration-error.js';
-import { readNamespaces, readSettingFile } from './upstream-file.js';
+import { readSettingFile } from './files/setting-file.js';
+import { readNamespaces } from './upstream-file.js';
 
 const readUpstreams = (yaml?: string, credentials?: string) => readNamespaces(yaml, credentials).upstreams;
 

@@ -1,18 +1,17 @@
-import { readFileSync, statSync } from 'node:fs';
-import { resolve } from 'node:path';
 import { loadAll } from 'js-yaml';
 import { Namespace } from '../oci/namespace.js';
 import { ConfigurationError, kindOf, type Problem } from './configuration-error.js';
+import { readPasswordFile } from './files/password-file.js';
+import { readSettingFile } from './files/setting-file.js';
+import { readCredentials } from './credentials/credential-entries.js';
 import { isHostedEntry, readHosted, type Entry } from './hosted/hosted-entries.js';
 import type { HostedSettings } from './hosted/hosted.settings.js';
-import { isText } from './validation/rules.js';
 import { splitHosts } from './validation/host-path.js';
 import { EndpointSettings, UpstreamSettings } from './upstream.settings.js';
 import { TagRuleSettings } from './tag-rule.settings.js';
 import { yamlProblem } from './validation/yaml-problem.js';
 import { validateSettings, type Values } from './validation/validation.js';
 
-const maxFileBytes = 4 * 1024 * 1024;
 const areMaps = (value: unknown): value is Values[] => Array.isArray(value) && value.every(isMap);
 const isMap = (value: unknown): value is Values => typeof value === 'object' && value !== null && !Array.isArray(value);
 
@@ -24,27 +23,6 @@ export function defaultHost(namespace: Namespace): string {
 /** Settings of a namespace that the upstream file does not have. */
 export function defaultUpstream(namespace: Namespace): UpstreamSettings {
   return Object.assign(new UpstreamSettings(), { namespace: namespace.toString(), host: defaultHost(namespace) });
-}
-
-/** @param setting path of the setting in messages. @throws ConfigurationError when the file cannot be read */
-export function readSettingFile(file: string, setting: string): string {
-  try {
-    // It is read again whenever it changes; a FIFO could keep the process waiting for ever.
-    if (setting === '--access-file' && !statSync(file).isFile()) throw new Error('it is not a regular file');
-    const text = readFileSync(file);
-    if (text.length > maxFileBytes) throw new Error('the file is larger than 4 MiB');
-    return text.toString('utf8');
-  } catch (error) {
-    const reason = error instanceof Error ? error.message.split(',')[0] : 'unknown';
-    const place = isPath(file, setting) ? `: ${resolve(file)}` : '';
-    throw new ConfigurationError([{ path: setting, kind: 'a file', reason: `cannot be read: ${reason}${place}` }]);
-  }
-}
-
-/** Whether a text is surely the path of a file, and no secret that was set in its place. */
-function isPath(text: string, setting: string): boolean {
-  const least = /password|credentials/.test(setting) ? /\// : /[/.]/;
-  return least.test(text) && /^[\w .,@%+=:~/-]{1,255}$/.test(text);
 }
 
 /** The namespaces that are configured. */
@@ -72,10 +50,9 @@ export function readNamespaces(
   const mirrored = merged.filter((entry) => !isHostedEntry(entry));
   const upstreams = mirrored.map(({ values: { hosted: _no, ...values }, path }) => {
     const { value, problems: found } = validateSettings(UpstreamSettings, values, (name) => `${path}.${name}`);
-    problems.push(...found, ...readPassword(value, path), ...credentialProblems(value, path));
-    checkCaFile(value, path, problems);
-    if (areMaps(values.fallback_hosts))
-      value.fallbackHosts = readFallbacks(values.fallback_hosts, secrets, path, problems);
+    problems.push(...found);
+    finishEndpoint(value, values, values.namespace, path, problems);
+    if (areMaps(values.fallback_hosts)) value.fallbackHosts = readFallbacks(values, secrets, path, problems);
     if (areMaps(values.tags)) value.tags = readTagRules(values.tags, `${path}.tags`, problems);
     return value;
   });
@@ -169,11 +146,12 @@ function hasFallback({ fallback_hosts: fallbacks }: Values, name: Namespace): bo
 
 /** Fallback hosts have credentials of their own, from the file or from the map under their host name. */
 function readFallbacks(
-  entries: readonly Values[],
+  { namespace, fallback_hosts: fallbacks }: Values,
   secrets: Values,
   at: string,
   problems: Problem[],
 ): EndpointSettings[] {
+  const entries = areMaps(fallbacks) ? fallbacks : [];
   return entries.map((entry, index) => {
     const path = `${at}.fallback_hosts[${index}]`;
     const name = canonicalNamespace(entry.host);
@@ -187,10 +165,28 @@ function readFallbacks(
       problems.push({ path: `${path}.host`, kind: 'text', reason: `repeats ${at}.fallback_hosts[${first}]` });
     }
     const { value, problems: found } = validateSettings(EndpointSettings, values, (name) => `${path}.${name}`);
-    problems.push(...found, ...readPassword(value, path), ...credentialProblems(value, path));
-    checkCaFile(value, path, problems);
+    problems.push(...found);
+    finishEndpoint(value, values, namespace, path, problems);
     return value;
   });
+}
+
+/** Reads what a host names: files, and where its credentials come from. */
+function finishEndpoint(
+  settings: EndpointSettings,
+  { credentials }: Values,
+  namespace: unknown,
+  path: string,
+  problems: Problem[],
+): void {
+  problems.push(...readPassword(settings, path), ...credentialProblems(settings, path));
+  checkCaFile(settings, path, problems);
+  settings.credentialSources = readCredentials(credentials, namespace, `${path}.credentials`, problems);
+  const others = settings.credentialSources.findIndex(({ repositories }) => repositories.length === 0);
+  if (others === -1 || settings.username === undefined) return;
+  const index = Array.isArray(credentials) ? `[${others}]` : '';
+  const reason = `is for the repositories that no entry of credentials is for, as is ${path}.credentials${index}: give that repositories`;
+  problems.push({ path: `${path}.username`, kind: 'text', reason });
 }
 
 function readTagRules(entries: readonly Values[], path: string, problems: Problem[]): TagRuleSettings[] {
@@ -212,9 +208,8 @@ function readPassword(settings: EndpointSettings, path: string): readonly Proble
   const at = `${path}.password_file`;
   if (settings.password !== undefined) return [{ path: at, kind: 'text', reason: 'cannot be combined with password' }];
   try {
-    const password = readSettingFile(passwordFile, at).replace(/\r?\n$/, '');
-    settings.password = password;
-    return isText(password, 65_536) ? [] : [{ path: at, kind: 'a file', reason: 'must contain one line of text' }];
+    settings.password = readPasswordFile(passwordFile, at);
+    return [];
   } catch (error) {
     if (!(error instanceof ConfigurationError)) throw error;
     return error.problems;

@@ -1,4 +1,6 @@
 import { IsOptional } from 'class-validator';
+import { areCredentials, shapeOfCredentials } from './credentials/credential-entries.js';
+import type { CredentialSettings } from './credentials/credential.settings.js';
 import type { TagRule } from './tag-rule.settings.js';
 import { parseDuration } from './values/duration.js';
 import {
@@ -11,12 +13,15 @@ import {
   IsRepositoryPath,
   IsSecret,
   IsText,
+  rule,
 } from './validation/rules.js';
 import { parseBoolean, parseInteger, Setting } from './validation/setting.decorator.js';
 import { toSecret, type Secret } from './values/secret.js';
 
 /** Default of `tag_ttl` in milliseconds. */
 export const defaultTagTtl = 600_000;
+
+const AreCredentials = () => rule('areCredentials', shapeOfCredentials, areCredentials);
 
 /** One host of a registry and how to sign in to it. */
 export class EndpointSettings {
@@ -79,10 +84,22 @@ export class EndpointSettings {
     this.secret = toSecret(value);
   }
 
-  @Setting({ name: 'password_file', description: 'file that contains the password, such as a mounted secret' })
+  @Setting({
+    name: 'password_file',
+    description: 'file that contains the password, such as a mounted secret; read again when it changes',
+  })
   @IsOptional()
   @IsText('the path of a file', 4096)
   passwordFile?: string;
+
+  @Setting({
+    name: 'credentials',
+    secret: true,
+    description:
+      'where credentials come from that change: a map with one [source](#credentials) and its options, or a list of such maps, each with repositories that it is for',
+  })
+  @AreCredentials()
+  credentialSources: CredentialSettings[] = [];
 
   @Setting({
     name: 'token_realms',
@@ -104,7 +121,12 @@ export class EndpointSettings {
 
   private secret?: Secret | undefined;
 
-  /** Undefined for anonymous access. */
+  /** Whether requests to some repositories are signed in. */
+  get takesCredentials(): boolean {
+    return this.credentials !== undefined || this.credentialSources.length > 0;
+  }
+
+  /** The user and the password of the upstream file; undefined when it has none. */
   get credentials(): { readonly username: string; readonly password: Secret } | undefined {
     if (this.username === undefined || this.password === undefined) return undefined;
     return { username: this.username, password: this.password };

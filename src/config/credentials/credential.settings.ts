@@ -22,12 +22,6 @@ export type SourceKind = keyof typeof sourceSettings;
 /** The options of one kind of source. */
 export type OptionsOf<K extends SourceKind> = InstanceType<(typeof sourceSettings)[K]>;
 
-/** What settings of a source may have: mistakes that no rule of a single property finds, such as an unreadable file. */
-export interface CheckedOptions {
-  /** @returns mistakes by the name of the setting; `kind` is the kind of value, such as 'a file' */
-  mistakes(): readonly { readonly name: string; readonly kind: string; readonly reason: string }[];
-}
-
 /** One entry of `credentials`: a source and the repositories that it is for. */
 export type CredentialSettings = {
   [K in SourceKind]: {

@@ -1,10 +1,13 @@
 import { IsOptional } from 'class-validator';
 import { IsSecret, IsText } from '../validation/rules.js';
 import { Setting } from '../validation/setting.decorator.js';
+import type { CheckedOptions } from './checked-options.js';
+import { ConfigurationError } from '../configuration-error.js';
+import { readPasswordFile } from '../files/password-file.js';
 import { toSecret, type Secret } from '../values/secret.js';
 
 /** `static`: a user and a password, from the upstream file or from a file of their own. */
-export class StaticSettings {
+export class StaticSettings implements CheckedOptions {
   @Setting({ name: 'username', description: 'user to sign in with' })
   @IsText('text without control characters')
   username!: string;
@@ -28,4 +31,21 @@ export class StaticSettings {
   passwordFile?: string;
 
   private secret?: Secret | undefined;
+
+  mistakes(): ReturnType<CheckedOptions['mistakes']> {
+    const { passwordFile, password } = this;
+    if (passwordFile === undefined) {
+      if (password !== undefined) return [];
+      return [{ name: 'password', kind: 'missing', reason: 'or password_file must be set' }];
+    }
+    const name = 'password_file';
+    if (password !== undefined) return [{ name, kind: 'text', reason: 'cannot be combined with password' }];
+    try {
+      readPasswordFile(passwordFile, name);
+      return [];
+    } catch (error) {
+      if (!(error instanceof ConfigurationError)) throw error;
+      return error.problems.map(({ kind, reason }) => ({ name, kind, reason }));
+    }
+  }
 }

@@ -234,7 +234,8 @@ function isHttpUrl(value: unknown): boolean {
   return username === '' && password === '' && search === '' && hash === '';
 }
 
-function isPatternOfNames(value: unknown): boolean {
+/** Whether it is a pattern of names within a namespace, without placeholders. */
+export function isPatternOfNames(value: unknown): value is string {
   if (typeof value !== 'string') return false;
   try {
     const pattern = RepositoryPattern.parse(`namespace/${value}`);

@@ -47,11 +47,13 @@ export function validateSettings<T extends object>(
     given.set(setting.property, { name, raw });
     Object.assign(value, { [setting.property]: parsed(setting, raw) });
   }
-  const broken = validateSync(value, { stopAtFirstError: true }).map(({ property, constraints = {} }) => {
-    const source = given.get(property);
-    const name = source?.name ?? settings.find((setting) => setting.property === property)?.name ?? property;
-    return { path: at(name), kind: kindOf(source?.raw), reason: Object.values(constraints)[0] ?? 'is not valid' };
-  });
+  const broken = validateSync(value, { stopAtFirstError: true, forbidUnknownValues: false }).map(
+    ({ property, constraints = {} }) => {
+      const source = given.get(property);
+      const name = source?.name ?? settings.find((setting) => setting.property === property)?.name ?? property;
+      return { path: at(name), kind: kindOf(source?.raw), reason: Object.values(constraints)[0] ?? 'is not valid' };
+    },
+  );
   const known = new Set(settings.flatMap(namesOf));
   const unknown = Object.keys(values)
     .filter((name) => !known.has(name))

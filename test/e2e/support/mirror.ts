@@ -13,7 +13,7 @@ import { HostedSettings } from '../../../src/config/hosted/hosted.settings.js';
 import { ServerSettings } from '../../../src/config/server.settings.js';
 import { FilesystemSettings } from '../../../src/config/storage.settings.js';
 import type { Secret } from '../../../src/config/values/secret.js';
-import { readSettingFile } from '../../../src/config/upstream-file.js';
+import { readSettingFile } from '../../../src/config/files/setting-file.js';
 import { UpstreamSettings } from '../../../src/config/upstream.settings.js';
 import { readWebhooks } from '../../../src/config/webhooks/webhooks-file.js';
 import { DrainService } from '../../../src/distribution/server/drain.service.js';
