@@ -2,6 +2,11 @@ import { writeFile } from 'node:fs/promises';
 import { Daemon, run } from './process.js';
 import type { Scratch } from './scratch.js';
 
+const WITHOUT_CRI = `
+version = 2
+disabled_plugins = ["io.containerd.grpc.v1.cri"]
+`;
+
 /** A containerd with a store of its own, and its ctr. */
 export class ContainerdDaemon {
   private daemon: Daemon | undefined;
@@ -12,10 +17,11 @@ export class ContainerdDaemon {
     private readonly programs: string,
   ) {}
 
-  static async open(scratch: Scratch, programs = ''): Promise<ContainerdDaemon> {
+  /** @param plugins of its configuration, and the version of that */
+  static async open(scratch: Scratch, programs = '', plugins = WITHOUT_CRI): Promise<ContainerdDaemon> {
     const containerd = new ContainerdDaemon(scratch, programs);
     await scratch.folder('containerd');
-    await writeFile(containerd.path('config.toml'), containerd.configuration());
+    await writeFile(containerd.path('config.toml'), containerd.configuration(plugins));
     scratch.onClose(() => containerd.stop());
     await containerd.start();
     return containerd;
@@ -60,12 +66,12 @@ export class ContainerdDaemon {
     await this.daemon?.stop();
   }
 
-  private configuration(): string {
+  private configuration(plugins: string): string {
+    // Tables come after plain keys.
     return `
-version = 2
 root = "${this.path('root')}"
 state = "${this.path('state')}"
-disabled_plugins = ["io.containerd.grpc.v1.cri"]
+${plugins}
 [grpc]
 address = "${this.socket}"
 `;
