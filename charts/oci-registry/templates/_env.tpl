@@ -57,6 +57,8 @@
   (list "FILESYSTEM_ROOT" $values.storage.filesystem.path)
   (list "FILESYSTEM_UMASK" $values.storage.filesystem.umask)) -}}
 {{- end -}}
+{{- /* Where docker_config finds its file when it names none. */}}
+{{- with $values.upstreams.pullSecrets }}{{- $env = append $env (dict "name" "DOCKER_CONFIG" "value" (printf "/etc/oci-registry/pull-secrets/%s" (first .))) }}{{- end -}}
 {{- range $setting := $settings -}}
 {{- $text := index $setting 1 | toString -}}
 {{- if $text }}{{- $env = append $env (dict "name" (index $setting 0) "value" $text) }}{{- end -}}

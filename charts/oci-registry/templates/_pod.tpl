@@ -114,6 +114,11 @@ spec:
           subPath: upstream.yaml
           readOnly: true
         {{- end }}
+        {{- if $values.upstreams.pullSecrets }}
+        - name: pull-secrets
+          mountPath: /etc/oci-registry/pull-secrets
+          readOnly: true
+        {{- end }}
         {{- if or $values.upstreams.ca.existingConfigMap $values.upstreams.ca.existingSecret }}
         - name: ca
           mountPath: /etc/oci-registry/ca
@@ -159,6 +164,19 @@ spec:
     {{- with include "oci-registry.upstreamsVolume" . }}
     - name: upstreams
       {{- . | nindent 6 }}
+    {{- end }}
+    {{- with $values.upstreams.pullSecrets }}
+    - name: pull-secrets
+      projected:
+        defaultMode: 0440
+        sources:
+          {{- range . }}
+          - secret:
+              name: {{ . }}
+              items:
+                - key: .dockerconfigjson
+                  path: {{ . }}/config.json
+          {{- end }}
     {{- end }}
     {{- with $values.upstreams.ca.existingConfigMap }}
     - name: ca

@@ -1,9 +1,10 @@
-{{/* `Secret` when an entry of upstreams.config, or of its fallback_hosts, has a password, else `ConfigMap`. */}}
+{{/* `Secret` when an entry of upstreams.config, or of its fallback_hosts, has a secret, else `ConfigMap`. */}}
 {{- define "oci-registry.upstreamsKind" -}}
 {{- $secret := false -}}
 {{- range .Values.upstreams.config -}}
 {{- range prepend (.fallback_hosts | default list) . -}}
 {{- if .password }}{{- $secret = true }}{{- end -}}
+{{- if regexMatch `"(password|client_secret)":"[^"]` (.credentials | toJson) }}{{- $secret = true }}{{- end -}}
 {{- end -}}
 {{- end -}}
 {{- ternary "Secret" "ConfigMap" $secret -}}
