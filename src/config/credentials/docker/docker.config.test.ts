@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { Random } from '../../../../test/e2e/support/random.js';
 import { DockerConfig } from './docker.config.js';
 import { canonicalHost, serverOf } from './registry.key.js';
 
@@ -210,5 +211,47 @@ describe('the helper of a docker config', () => {
   it('is asked for the server that Docker asks for', () => {
     expect(serverOf('docker.io')).toBe('https://index.docker.io/v1/');
     expect(serverOf('host.test:5000')).toBe('host.test:5000');
+  });
+});
+
+describe('any docker config', () => {
+  const random = new Random(19);
+  const text = () =>
+    random.pick([
+      '',
+      'host.test',
+      'https://host.test/v1/',
+      'auths',
+      'planted-secret',
+      '*',
+      '__proto__',
+      '\u0000',
+      'a/b',
+    ]);
+  const value = (depth: number): unknown => {
+    const kind = depth > 3 ? random.below(3) : random.below(6);
+    if (kind < 2) return random.pick([null, true, 7, base64('anna:planted-secret'), base64('planted-secret')]);
+    if (kind === 2) return text();
+    if (kind === 3) return [value(depth + 1)];
+    const names = [text(), random.pick(['auths', 'credHelpers', 'credsStore', 'auth', 'username', 'identitytoken'])];
+    return Object.fromEntries(names.map((name) => [name, value(depth + 1)]));
+  };
+  const read = (json: string): string => {
+    try {
+      const config = DockerConfig.parse(json);
+      config.authsFor('host.test').find('a/b/c')?.read();
+      config.helperFor('host.test');
+      return '';
+    } catch (error) {
+      return (error as Error).message;
+    }
+  };
+
+  it('gives credentials or an error without any of its content', () => {
+    for (let run = 0; run < 3_000; run += 1) {
+      const json = JSON.stringify(value(0));
+      const broken = json.slice(0, random.below(json.length + 1));
+      expect(`${read(json)} ${read(broken)}`, json).not.toMatch(/planted|TypeError|Cannot|undefined/);
+    }
   });
 });

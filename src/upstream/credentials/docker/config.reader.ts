@@ -3,6 +3,7 @@ import { DockerConfig, maxConfigBytes } from '../../../config/credentials/docker
 import type { ConfigPlace } from '../../../config/credentials/docker/config.places.js';
 import { markOf, readRegularFile } from '../../../config/files/regular.file.js';
 import { CredentialError } from '../credential.source.js';
+import { untilAborted } from './until.aborted.js';
 
 /** Milliseconds between looks at a file. */
 const lookInterval = 1_000;
@@ -21,10 +22,10 @@ export class ConfigReader {
     private readonly clock: Clock,
   ) {}
 
-  /** The newest content; undefined when a place that need not be there is not. @throws CredentialError */
-  async read(): Promise<DockerConfig | undefined> {
+  /** The newest content; undefined when a place that need not be there is not. @param signals end the wait. @throws CredentialError */
+  async read(...signals: readonly AbortSignal[]): Promise<DockerConfig | undefined> {
     this.reading ??= this.readOnce().finally(() => (this.reading = undefined));
-    return await this.inTime(this.reading);
+    return await this.inTime(this.reading, signals);
   }
 
   /** Content that is at most a second old, or older when newer is not valid. @throws CredentialError when there is none */
@@ -62,13 +63,9 @@ export class ConfigReader {
     }
   }
 
-  private async inTime<T>(work: Promise<T>): Promise<T> {
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<never>((_, reject) => {
-      const error = new CredentialError(`${this.place.name} could not be read within ${readTimeout / 1000} s`);
-      timer = setTimeout(() => reject(error), readTimeout);
-    });
-    return await Promise.race([work, late]).finally(() => clearTimeout(timer));
+  private inTime<T>(work: Promise<T>, signals: readonly AbortSignal[] = []): Promise<T> {
+    const signal = AbortSignal.any([...signals, AbortSignal.timeout(readTimeout)]);
+    return untilAborted(work, signal, () => new CredentialError(`${this.place.name} could not be read in time`));
   }
 }
 

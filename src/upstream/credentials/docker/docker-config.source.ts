@@ -32,7 +32,7 @@ export class DockerConfigSource implements CredentialSource {
   async fetch(signal: AbortSignal, part = ''): Promise<UpstreamCredentials | undefined> {
     let isThere = false;
     for (const reader of this.readers) {
-      const config = await reader.read();
+      const config = await reader.read(signal);
       isThere ||= config !== undefined;
       const found = config && (await this.find(config, reader.place, part, signal));
       if (found) return found;

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import type { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Semaphore } from '../../../config/concurrency/semaphore.js';
+import { untilAborted } from './until.aborted.js';
 
 /** Bytes that a program may write. */
 export const maxOutput = 64 * 1024;
@@ -50,7 +51,7 @@ export async function runProgram(
     if (limited.aborted) throw new ProgramError('late');
     return await runOnce(program, input, limited);
   });
-  return await untilAborted(run, limited);
+  return await untilAborted(run, limited, () => new ProgramError('late'));
 }
 
 async function runOnce(program: string, input: string, signal: AbortSignal): Promise<Ended> {
@@ -104,16 +105,6 @@ async function readBounded(stream: Readable | null, chunks: Buffer[]): Promise<v
     if (size > maxOutput) throw new ProgramError('too-long');
     chunks.push(chunk);
   }
-}
-
-/** @throws ProgramError `late` */
-function untilAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const stop = () => reject(new ProgramError('late'));
-    signal.addEventListener('abort', stop, { once: true });
-    if (signal.aborted) stop();
-    void work.then(resolve, reject).finally(() => signal.removeEventListener('abort', stop));
-  });
 }
 
 function killGroup({ pid }: ChildProcess): void {
