@@ -47,6 +47,16 @@ export class DockerConfig {
     throw new Error(`has a ${field} entry that is not what follows docker-credential- in the name of a program`);
   }
 
+  /** Whether the file names a helper for this registry in particular. @param host in canonical form */
+  hasHelperOf(host: string): boolean {
+    return keysFor(this.credHelpers, host).some(({ key, value }) => key.path === '' && value !== '');
+  }
+
+  /** Whether there is an entry for a registry, an empty one included: Docker writes it for what a helper has. */
+  names(host: string): boolean {
+    return keysFor(this.auths, host).length > 0;
+  }
+
   /** Entries for a registry. @param host in canonical form */
   authsFor(host: string): RegistryAuths {
     return new RegistryAuths(keysFor(this.auths, host));
