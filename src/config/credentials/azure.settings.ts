@@ -2,10 +2,11 @@ import { IsOptional } from 'class-validator';
 import { IsRegistryHost, IsSecret, IsText } from '../validation/rules.js';
 import { Setting } from '../validation/setting.decorator.js';
 import { toSecret, type Secret } from '../values/secret.js';
+import type { CheckedOptions } from './checked-options.js';
 import { IsApiUrl, IsMatching, type Mistake } from './cloud.rules.js';
 
 /** `azure`: Azure Container Registry, with a workload identity, a managed identity or a client secret. */
-export class AzureSettings {
+export class AzureSettings implements CheckedOptions {
   @Setting({
     name: 'client_id',
     description:

@@ -1,12 +1,9 @@
 import { isIP } from 'node:net';
 import { rule } from '../validation/rules.js';
+import type { CheckedOptions } from './checked-options.js';
 
 /** A mistake of settings that no rule of a single property finds. */
-export interface Mistake {
-  readonly name: string;
-  readonly kind: string;
-  readonly reason: string;
-}
+export type Mistake = ReturnType<CheckedOptions['mistakes']>[number];
 
 /** Text that matches an expression. @param what completes "must be" */
 export const IsMatching = (expression: RegExp, what: string) =>

@@ -1,6 +1,7 @@
 import { IsOptional } from 'class-validator';
 import { IsText } from '../validation/rules.js';
 import { Setting } from '../validation/setting.decorator.js';
+import type { CheckedOptions } from './checked-options.js';
 import { IsApiUrl, IsMatching, type Mistake } from './cloud.rules.js';
 
 /** Numbers in a file are read as text. */
@@ -10,7 +11,7 @@ const asText = (text: string): string => text;
 export const githubApi = 'https://api.github.com';
 
 /** `github_app`: the container registry of GitHub, with an installation of a GitHub App. */
-export class GithubAppSettings {
+export class GithubAppSettings implements CheckedOptions {
   @Setting({ name: 'app_id', parse: asText, description: 'ID or client ID of the app' })
   @IsMatching(/^[A-Za-z0-9._-]{1,64}$/, 'the ID of an app, such as 12345, or its client ID')
   appId!: string;

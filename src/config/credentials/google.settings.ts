@@ -1,10 +1,11 @@
 import { IsOptional } from 'class-validator';
 import { AreRegistryHosts, IsText } from '../validation/rules.js';
 import { Setting } from '../validation/setting.decorator.js';
+import type { CheckedOptions } from './checked-options.js';
 import { AreScopes, IsMatching, type Mistake } from './cloud.rules.js';
 
 /** `google`: Artifact Registry and gcr.io, with the identity of the machine or pod, or with that of a file. */
-export class GoogleSettings {
+export class GoogleSettings implements CheckedOptions {
   @Setting({
     name: 'file',
     description:
@@ -36,7 +37,7 @@ export class GoogleSettings {
     name: 'registry_hosts',
     default: '[]',
     description:
-      'additional registry hosts that may receive the access token, host or host:port; *.pkg.dev, gcr.io and *.gcr.io always may',
+      'additional registry hosts that may receive the access token, host or host:port; `*.pkg.dev`, `gcr.io` and `*.gcr.io` always may',
   })
   @AreRegistryHosts()
   registryHosts: string[] = [];
@@ -45,7 +46,7 @@ export class GoogleSettings {
     name: 'token_hosts',
     default: '[]',
     description:
-      'additional hosts that the file may name for requesting tokens, host or host:port; *.googleapis.com and accounts.google.com always may',
+      'additional hosts that the file may name for requesting tokens, host or host:port; `*.googleapis.com` and `accounts.google.com` always may',
   })
   @AreRegistryHosts()
   tokenHosts: string[] = [];
