@@ -55,6 +55,9 @@ export class LocalLimitError extends UpstreamError {
   }
 }
 
+/** The source of the credentials gives none. What the upstream would respond is unknown. */
+export class CredentialsUnavailableError extends LocalLimitError {}
+
 /** No TLS connection can be established until a setting or a certificate changes. */
 export class TlsError extends UpstreamError {
   constructor(message: string, host: string) {

@@ -26,7 +26,8 @@ export async function* checkUpstreams(
 ): AsyncGenerator<CheckResult> {
   const agents = new Agents(new SystemResolver());
   const memory = new BodyMemory(2 ** 26);
-  const send: TokenFetcher = (u, url, headers) => session.send(u, url, headers, false);
+  const send: TokenFetcher = (u, url, headers, form) =>
+    session.send(u, url, headers, false, form === undefined ? 'GET' : 'POST', form);
   const tokens = new TokenService(send, new SystemClock(), memory);
   const session: RegistrySession = new RegistrySession(agents, tokens);
   const upstreams = settings.map((entry) => new Upstream(entry, true)).flatMap((u) => [u, ...u.fallbacks]);

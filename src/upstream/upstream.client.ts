@@ -70,7 +70,8 @@ export class UpstreamClient implements OnApplicationShutdown {
     @Inject(BodyMemory) private readonly memory: BodyMemory,
   ) {
     this.agents = new Agents(resolver);
-    const send: TokenFetcher = (upstream, url, headers) => this.session.send(upstream, url, headers, false);
+    const send: TokenFetcher = (upstream, url, headers, form) =>
+      this.session.send(upstream, url, headers, false, form === undefined ? 'GET' : 'POST', form);
     this.tokens = new TokenService(send, clock, memory);
     this.session = new RegistrySession(this.agents, this.tokens);
     this.dispatcher = new Dispatcher(this.session, clock);

@@ -1,7 +1,9 @@
 import { readFileSync } from 'node:fs';
+import { SystemClock, type Clock } from '../config/clock/clock.js';
 import { UpstreamSettings, type EndpointSettings } from '../config/upstream.settings.js';
 import { Namespace } from '../oci/namespace.js';
 import { UpstreamCounts } from './health/upstream.counts.js';
+import { RepositoryCredentials } from './credentials/repository.credentials.js';
 import { CredentialState } from './sign-in/credential-state.js';
 
 /** A mirrored registry: its address, its credentials and the hosts that it may refer to. */
@@ -11,8 +13,9 @@ export class Upstream {
   readonly base: URL;
   /** Private CAs to trust in addition to the public ones, PEM. */
   readonly certificateAuthorities: string | undefined;
-  /** Whether the registry refuses the configured credentials. */
-  readonly credentialState = new CredentialState();
+  readonly credentials: RepositoryCredentials;
+  /** Whether the registry refuses requests without credentials. */
+  private readonly anonymousState = new CredentialState();
   /** Whether the registry has responded since the start. */
   wasReached = false;
   private readonly trusted: ReadonlySet<string>;
@@ -24,12 +27,14 @@ export class Upstream {
    * @param isConfigured whether the configuration names it, so that it may be at a private address.
    * @param isFallback whether it is a fallback of another host of the same namespace.
    * @param counts shared by all unconfigured upstreams, so that their number does not matter.
+   * @param clock by which credentials expire.
    */
   constructor(
     readonly settings: Readonly<UpstreamSettings>,
     readonly isConfigured: boolean,
     readonly isFallback = false,
     readonly counts = new UpstreamCounts(),
+    clock: Clock = new SystemClock(),
   ) {
     this.namespace = Namespace.parse(settings.namespace);
     this.base = new URL(`${settings.tls ? 'https' : 'http'}://${settings.host}`);
@@ -37,8 +42,15 @@ export class Upstream {
     this.realms = new Set(settings.tokenRealms.map(canonicalHost));
     const trusted = [settings.host, ...settings.tokenRealms, ...settings.redirectHosts];
     this.trusted = new Set(isConfigured ? trusted.map(canonicalHost) : []);
+    this.credentials = new RepositoryCredentials(this.namespace, this.id, settings, {
+      host: settings.host,
+      base: this.base,
+      certificateAuthorities: this.certificateAuthorities,
+      acceptInvalidCerts: settings.acceptInvalidCerts,
+      clock,
+    });
     this.fallbacks = settings.fallbackHosts.map(
-      (fallback) => new Upstream(settingsOf(settings, fallback), true, true, counts),
+      (fallback) => new Upstream(settingsOf(settings, fallback), true, true, counts, clock),
     );
   }
 
@@ -54,6 +66,16 @@ export class Upstream {
    */
   get identity(): string {
     return `${this.namespace.toString()} ${this.base.origin}${this.path}`;
+  }
+
+  /** Whether requests about a repository are signed in, here or at a fallback. @param repository its name for clients */
+  takesCredentials(repository: string): boolean {
+    return [this, ...this.fallbacks].some(({ credentials }) => credentials.of(repository) !== undefined);
+  }
+
+  /** Whether the registry refuses what requests about a repository are signed in with. @param repository its name for clients */
+  credentialStateOf(repository: string): CredentialState {
+    return this.credentials.of(repository)?.state ?? this.anonymousState;
   }
 
   /** A repository's name at this registry. @param repository the name by which clients know it */

@@ -1,5 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
+import { Clock, SystemClock } from '../config/clock/clock.js';
 import { hostedSettings, upstreamSettings } from '../config/config.module.js';
 import type { HostedSettings } from '../config/hosted/hosted.settings.js';
 import { proxyOf } from '../config/proxy/proxy.js';
@@ -28,9 +29,10 @@ export class UpstreamsService {
     @Inject(upstreamSettings) settings: readonly UpstreamSettings[],
     private readonly server: ServerSettings,
     @Inject(hostedSettings) hosted: readonly HostedSettings[] = [],
+    @Inject(Clock) clock: Clock = new SystemClock(),
   ) {
     this.hosted = new Set(hosted.map(({ namespace }) => Namespace.parse(namespace).toString()));
-    const configured = settings.map((entry) => new Upstream(entry, true));
+    const configured = settings.map((entry) => new Upstream(entry, true, false, undefined, clock));
     this.configured = new Map([...this.builtIn(), ...configured].map((upstream) => [upstream.id, upstream]));
   }
 

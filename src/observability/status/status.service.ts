@@ -53,8 +53,8 @@ export class StatusService implements OnApplicationShutdown {
     private readonly access: AccessService,
     @Optional() repositories?: CachedRepositories,
   ) {
-    const isSignedIn = ({ credentials, fallbackHosts }: UpstreamSettings) =>
-      [credentials, ...fallbackHosts.map((host) => host.credentials)].some((each) => each !== undefined);
+    const isSignedIn = (upstream: UpstreamSettings) =>
+      [upstream, ...upstream.fallbackHosts].some(({ takesCredentials }) => takesCredentials);
     this.privateNamespaces = new Set(upstreams.filter(isSignedIn).map(namespaceOf));
     const onError = (error: unknown) => this.logger.warn(`stored repositories cannot be listed: ${String(error)}`);
     const hasCredentials = (namespace: string) => this.privateNamespaces.has(namespace);

@@ -62,7 +62,7 @@ export class RepositoryPattern {
   }
 
   /** Takes time linear in the lengths of the pattern and the name for each `**`. */
-  matches({ namespace, name }: RepositoryRef, fill: Filling = () => undefined): boolean {
+  matches({ namespace, name }: Pick<RepositoryRef, 'namespace' | 'name'>, fill: Filling = () => undefined): boolean {
     if (!this.mayBeIn(namespace)) return false;
     const filled = this.components.map((component) => fillComponent(component, fill));
     return filled.every((component) => component !== undefined) && matchesParts(filled, name.split('/'));

@@ -83,11 +83,9 @@ export class OriginService {
   }
 
   /** Identifies the accounts of the upstream and its fallbacks; undefined when they have none. */
-  private accountOf({ namespace }: RepositoryRef): string | undefined {
-    const { settings, fallbacks } = this.upstreams.get(namespace);
-    const names = [settings, ...fallbacks.map((fallback) => fallback.settings)].map(
-      ({ credentials }) => credentials?.username ?? null,
-    );
+  private accountOf({ namespace, name }: RepositoryRef): string | undefined {
+    const upstream = this.upstreams.get(namespace);
+    const names = [upstream, ...upstream.fallbacks].map(({ credentials }) => credentials.of(name)?.account ?? null);
     if (names.every((name) => name === null)) return undefined;
     return Digest.of(Buffer.from(JSON.stringify(names))).hex.slice(0, 32);
   }

@@ -32,7 +32,8 @@ beforeEach(() => {
   events = [];
   find = () => Promise.resolve(undefined);
   const client = { isSlow: () => isSlow, noteSlow: () => void (isSlow = true) } as unknown as UpstreamClient;
-  const upstreams = { get: () => ({ settings, fallbacks }) } as unknown as UpstreamsService;
+  const takesCredentials = () => [{ settings }, ...fallbacks].some((each) => each.settings.takesCredentials);
+  const upstreams = { get: () => ({ settings, takesCredentials }) } as unknown as UpstreamsService;
   permissions = new PermissionService(client, upstreams, clock);
 });
 afterEach(() => void vi.restoreAllMocks());

@@ -40,19 +40,17 @@ export class PermissionService {
    * The permission to record when the upstream has just served something to the repository, or confirmed it.
    * @param known of content that is stored: what was received with credentials stays private.
    */
-  permission({ namespace }: RepositoryRef, known?: { readonly isPrivate?: boolean | undefined }): Permission {
-    const { settings, fallbacks } = this.upstreams.get(namespace);
-    const takesCredentials = [settings, ...fallbacks.map((fallback) => fallback.settings)].some(
-      ({ credentials }) => credentials !== undefined,
-    );
+  permission({ namespace, name }: RepositoryRef, known?: { readonly isPrivate?: boolean | undefined }): Permission {
+    const takesCredentials = this.upstreams.get(namespace).takesCredentials(name);
     return { isPrivate: takesCredentials || known?.isPrivate === true, agreedAt: this.clock.now() };
   }
 
   /** Whether the upstream must be asked again. A record from the future is not trusted. */
-  isDue({ namespace }: RepositoryRef, { isPrivate, agreedAt }: Permission): boolean {
-    const { credentials, accessRecheckTime } = this.upstreams.get(namespace).settings;
+  isDue({ namespace, name }: RepositoryRef, { isPrivate, agreedAt }: Permission): boolean {
+    const upstream = this.upstreams.get(namespace);
+    const { accessRecheckTime } = upstream.settings;
     const age = this.clock.now() - agreedAt;
-    return (isPrivate || credentials !== undefined) && !(age >= 0 && age < accessRecheckTime);
+    return (isPrivate || upstream.takesCredentials(name)) && !(age >= 0 && age < accessRecheckTime);
   }
 
   /**

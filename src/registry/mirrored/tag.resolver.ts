@@ -1,7 +1,6 @@
 import { Inject, Injectable, Logger } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
 import { Clock } from '../../config/clock/clock.js';
-import type { UpstreamSettings } from '../../config/upstream.settings.js';
 import type { Digest } from '../../oci/digest.js';
 import type { Manifest } from '../../oci/manifest.js';
 import type { Reference, Tag } from '../../oci/reference.js';
@@ -12,6 +11,7 @@ import { ManifestStore } from '../../storage/stores/manifest.store.js';
 import { TagStore, type TagRecord } from '../../storage/stores/tag.store.js';
 import { UpstreamClient, type HeldManifest, type ManifestHead, type Sourced } from '../../upstream/upstream.client.js';
 import { UpstreamError } from '../../upstream/upstream-error.js';
+import type { Upstream } from '../../upstream/upstream.js';
 import { UpstreamsService } from '../../upstream/upstreams.service.js';
 import { ManifestWriter } from './manifest.writer.js';
 import { PermissionService } from './permission.service.js';
@@ -69,10 +69,10 @@ export class TagResolver {
    * @throws UpstreamError, StorageError
    */
   async resolve(repository: RepositoryRef, tag: Tag, method: 'GET' | 'HEAD'): Promise<ResolvedTag> {
-    const { settings } = this.upstreams.get(repository.namespace);
+    const upstream = this.upstreams.get(repository.namespace);
     const record = await this.tags.find(repository, tag);
-    const freshness = freshnessOf(record, policyOf(settings, tag, record), this.clock.now());
-    if (record && freshness === 'fresh') return this.hit(repository, tag, record, settings);
+    const freshness = freshnessOf(record, policyOf(upstream, repository, tag, record), this.clock.now());
+    if (record && freshness === 'fresh') return this.hit(repository, tag, record, upstream);
     const key = `${repository.toString()}:${tag.name}`;
     const asking = this.flights.run(key, () => this.ask(repository, tag, method, record, freshness));
     if (!record || freshness === 'expired') return asking;
@@ -131,10 +131,10 @@ export class TagResolver {
 
   /** Another replica may have sent the same request, or be about to. */
   private once(repository: RepositoryRef, tag: Tag, ask: () => Promise<ResolvedTag>): Promise<ResolvedTag> {
-    const { settings } = this.upstreams.get(repository.namespace);
+    const upstream = this.upstreams.get(repository.namespace);
     const find = async () => {
       const record = await this.tags.reread(repository, tag);
-      const isFresh = freshnessOf(record, policyOf(settings, tag, record), this.clock.now()) === 'fresh';
+      const isFresh = freshnessOf(record, policyOf(upstream, repository, tag, record), this.clock.now()) === 'fresh';
       return record && isFresh ? this.resultOf(record, 'HIT') : undefined;
     };
     return this.lock.run(keys.tagLeases(repository, tag), { ask, find });
@@ -301,9 +301,9 @@ export class TagResolver {
     }
   }
 
-  private hit(repository: RepositoryRef, tag: Tag, record: TagRecord, settings: UpstreamSettings): ResolvedTag {
+  private hit(repository: RepositoryRef, tag: Tag, record: TagRecord, upstream: Upstream): ResolvedTag {
     const isKept = this.tags.watch(repository, tag, record);
-    const policy = policyOf(settings, tag, record);
+    const policy = policyOf(upstream, repository, tag, record);
     const validity: ValidityCheck = () => {
       const now = this.clock.now();
       return isKept() && freshnessOf(record, policy, now) === 'fresh' ? { age: ageOf(record, now) } : undefined;
@@ -321,13 +321,20 @@ function isMissing(error: unknown): boolean {
 }
 
 /** Tags obtained with credentials are revalidated at least as often as permission is rechecked. */
-function policyOf(settings: UpstreamSettings, tag: Tag, record: TagRecord | undefined): FreshnessPolicy {
-  const { credentials, accessRecheckTime, maxStale } = settings;
+function policyOf(
+  upstream: Upstream,
+  repository: RepositoryRef,
+  tag: Tag,
+  record: TagRecord | undefined,
+): FreshnessPolicy {
+  const { settings } = upstream;
+  const { accessRecheckTime, maxStale } = settings;
   const rule = ttlOf(settings.tags, tag.name);
   const tagTtl = rule ?? settings.tagTtl;
   // `always` promises that the upstream is asked before the response, and not behind it.
   const staleWhileRevalidate = rule === 0 ? 0 : settings.staleWhileRevalidate;
-  if (!credentials && record?.isPrivate !== true) return { tagTtl, staleWhileRevalidate, maxStale };
+  if (!upstream.takesCredentials(repository.name) && record?.isPrivate !== true)
+    return { tagTtl, staleWhileRevalidate, maxStale };
   const time = Math.min(tagTtl, accessRecheckTime);
   return {
     tagTtl: time,

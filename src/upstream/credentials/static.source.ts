@@ -1,15 +1,41 @@
+import { parsePassword } from '../../config/files/password-file.js';
+import { markOf, readRegularFile } from '../../config/files/regular.file.js';
 import type { StaticSettings } from '../../config/credentials/static.settings.js';
-import type { CredentialSource, UpstreamCredentials } from './credential.source.js';
+import { Secret } from '../../config/values/secret.js';
+import { CredentialError, type CredentialSource, type UpstreamCredentials } from './credential.source.js';
 
-/** A user and a password of the upstream file. */
+/** A user and a password of the upstream file, or of a file that others write. */
 export class StaticSource implements CredentialSource {
   readonly kind = 'static';
 
-  constructor(private readonly settings: StaticSettings) {}
+  constructor(private readonly settings: Pick<StaticSettings, 'username' | 'password' | 'passwordFile'>) {}
 
-  fetch(): Promise<UpstreamCredentials | undefined> {
-    const { username, password } = this.settings;
-    if (password === undefined) return Promise.resolve(undefined);
-    return Promise.resolve({ username, password, kind: 'password', identity: `user ${username}` });
+  async fetch(): Promise<UpstreamCredentials | undefined> {
+    const { username, password, passwordFile } = this.settings;
+    const identity = `user ${username}`;
+    if (passwordFile !== undefined) {
+      return { username, password: await readPassword(passwordFile), kind: 'password', identity };
+    }
+    return password && { username, password, kind: 'password', identity };
+  }
+
+  mark(): Promise<string> {
+    const { passwordFile } = this.settings;
+    return passwordFile === undefined ? Promise.resolve('') : markOf(passwordFile);
+  }
+}
+
+async function readPassword(file: string): Promise<Secret> {
+  const password = parsePassword(await readText(file));
+  if (password === undefined) throw new CredentialError(`${file} must contain one line of text`);
+  return new Secret(password);
+}
+
+async function readText(file: string): Promise<string> {
+  try {
+    return await readRegularFile(file);
+  } catch (error) {
+    const reason = error instanceof Error && 'code' in error ? String(error.code) : String(error);
+    throw new CredentialError(`${file} cannot be read: ${reason}`);
   }
 }

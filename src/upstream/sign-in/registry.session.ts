@@ -7,6 +7,7 @@ import type { Agents } from '../transport/agents.js';
 import { discardBody } from '../transport/body.js';
 import { challengesOf, choose, errorsOf, isInvalidToken, type Authorization } from './challenges.js';
 import { basic, type TokenService } from './token.service.js';
+import { SignIn } from './sign-in.js';
 import { TokenUse } from './token.use.js';
 import { nextHop, redirectTarget, type Hop } from '../transport/redirect.js';
 import { exchange, headDeadline, toUpstreamError, type Exchange } from '../transport/transport.js';
@@ -66,14 +67,16 @@ export class RegistrySession {
     url: URL,
     headers: Record<string, string>,
     isFirstHop: boolean,
-    request?: UpstreamRequest,
+    method: 'GET' | 'HEAD' | 'POST' = 'GET',
+    content?: string,
   ): Promise<Exchange> {
     const { userAgent } = upstream.settings;
     try {
       const agent = await this.selectAgent(url, upstream);
       const response = await exchange({
-        method: request?.method ?? 'GET',
+        method,
         url,
+        content,
         agent,
         deadline: headDeadline,
         headers: {
@@ -126,14 +129,30 @@ export class RegistrySession {
     );
   }
 
+  /** Signs in with other credentials, once, when those that a source gave are refused. */
   private async sendSignedIn(request: UpstreamRequest, hop: Hop): Promise<Exchange> {
+    const { upstream, repository } = request;
+    const set = hop.isRegistry ? upstream.credentials.of(repository) : undefined;
+    const signIn = new SignIn(set, upstream.nameOf(repository));
+    try {
+      const response = await this.sendWith(request, hop, signIn);
+      if (!isRefusal(response.status) || !(await signIn.renew())) return response;
+      discardBody(response.body, response.headers['content-length']);
+    } catch (error) {
+      const isRefused = error instanceof UpstreamError && error.kind === 'unauthorized';
+      if (!isRefused || !(await signIn.renew())) throw error;
+    }
+    return this.sendWith(request, hop, signIn);
+  }
+
+  private async sendWith(request: UpstreamRequest, hop: Hop, signIn: SignIn): Promise<Exchange> {
     const key = `${request.upstream.id} ${hop.url.origin} ${request.repository}`;
     const known = this.authorizations.get(key);
-    const sent = await this.sendOnce(request, hop, known);
-    const renewed = await this.renewToken(request, hop, known, sent);
-    const first = await this.retryWithoutToken(request, hop, renewed);
+    const sent = await this.sendOnce(request, hop, known, signIn);
+    const renewed = await this.renewToken(request, hop, known, sent, signIn);
+    const first = await this.retryWithoutToken(request, hop, renewed, signIn);
     if (first.response.status !== 401) return first.response;
-    return this.answerChallenge(request, hop, key, first);
+    return this.answerChallenge(request, hop, key, first, signIn);
   }
 
   /** Sends the request again with a new token when the old one has worked before and is refused with 403 (upstreams.md). */
@@ -142,12 +161,13 @@ export class RegistrySession {
     hop: Hop,
     known: Authorization | undefined,
     sent: Sent,
+    signIn: SignIn,
   ): Promise<Sent> {
     const { token, response } = sent;
     if (token === undefined || response.status !== 403 || !this.use.mayHaveExpired(token, hop.url)) return sent;
     this.tokens.forget(token);
     discardBody(response.body, response.headers['content-length']);
-    const renewed = await this.sendOnce(request, hop, known);
+    const renewed = await this.sendOnce(request, hop, known, signIn);
     if (renewed.response.status === 403) this.use.noteDenied(hop.url);
     return renewed;
   }
@@ -156,20 +176,26 @@ export class RegistrySession {
    * Sends the request again without a token when its token was refused as invalid. The challenge of such a refusal may
    * name a realm of no use (nvcr.io, upstreams.md); only that of a request without a token counts.
    */
-  private async retryWithoutToken(request: UpstreamRequest, hop: Hop, sent: Sent): Promise<Sent> {
+  private async retryWithoutToken(request: UpstreamRequest, hop: Hop, sent: Sent, signIn: SignIn): Promise<Sent> {
     if (sent.token === undefined || !isInvalidToken(sent.response)) return sent;
     this.tokens.forget(sent.token);
     discardBody(sent.response.body, sent.response.headers['content-length']);
-    return this.sendOnce(request, hop, undefined);
+    return this.sendOnce(request, hop, undefined, signIn);
   }
 
   /** Signs in once. When the new token is refused as invalid, tries once without (nvcr.io, upstreams.md). */
-  private async answerChallenge(request: UpstreamRequest, hop: Hop, key: string, refused: Sent): Promise<Exchange> {
+  private async answerChallenge(
+    request: UpstreamRequest,
+    hop: Hop,
+    key: string,
+    refused: Sent,
+    signIn: SignIn,
+  ): Promise<Exchange> {
     if (refused.token !== undefined) this.tokens.forget(refused.token);
     const authorization = await this.readChallenges(request, hop, refused.response);
-    if (authorization === undefined || isUnusable(authorization, request.upstream, hop)) return refused.response;
+    if (authorization === undefined || (await isUnusable(authorization, hop, signIn))) return refused.response;
     discardBody(refused.response.body, refused.response.headers['content-length']);
-    const second = await this.sendOnce(request, hop, authorization);
+    const second = await this.sendOnce(request, hop, authorization, signIn);
     if (second.response.status !== 401) {
       this.authorizations.set(key, authorization);
       return second.response;
@@ -178,9 +204,9 @@ export class RegistrySession {
     this.authorizations.delete(key);
     if (isInvalidToken(second.response)) {
       discardBody(second.response.body, second.response.headers['content-length']);
-      return (await this.sendOnce(request, hop, undefined)).response;
+      return (await this.sendOnce(request, hop, undefined, signIn)).response;
     }
-    if (isPrivateOrAbsent(second.response, request.upstream)) {
+    if (isPrivateOrAbsent(second.response, signIn)) {
       second.response.body.destroy();
       // Docker Hub issues a token to anybody and then responds 401 for both private and nonexistent repositories.
       throw new UpstreamError('missing', `${second.response.host} has no such public repository`);
@@ -188,32 +214,36 @@ export class RegistrySession {
     return second.response;
   }
 
-  private async sendOnce(request: UpstreamRequest, hop: Hop, authorization: Authorization | undefined): Promise<Sent> {
-    const { upstream, headers } = request;
+  private async sendOnce(
+    request: UpstreamRequest,
+    hop: Hop,
+    authorization: Authorization | undefined,
+    signIn: SignIn,
+  ): Promise<Sent> {
+    const { upstream, headers, method } = request;
     const { url, isRegistry } = hop;
     const repository = upstream.nameOf(request.repository);
-    const credentials = upstream.settings.credentials;
-    if (authorization?.scheme === 'basic' && credentials && isRegistry) {
+    const credentials = isRegistry && authorization ? await signIn.credentials() : undefined;
+    if (authorization?.scheme === 'basic' && credentials?.kind === 'password') {
       const value = basic(credentials.username, credentials.password.reveal());
-      const response = await this.send(upstream, url, { ...headers, authorization: value }, isRegistry, request);
-      if (response.status === 401)
-        upstream.credentialState.noteRefused(repository, `${response.host} responded with 401`);
-      noteAccepted(upstream, response.status);
+      const response = await this.send(upstream, url, { ...headers, authorization: value }, isRegistry, method);
+      if (response.status === 401) signIn.state?.noteRefused(repository, `${response.host} responded with 401`);
+      noteAccepted(signIn, response.status);
       return { response };
     }
     if (authorization?.scheme !== 'bearer')
-      return { response: await this.send(upstream, url, { ...headers }, isRegistry, request) };
+      return { response: await this.send(upstream, url, { ...headers }, isRegistry, method) };
     const { challenge } = authorization;
-    const token = await this.tokens.get({ upstream, origin: url.origin, challenge, repository, isRegistry });
+    const token = await this.tokens.get({ upstream, origin: url.origin, challenge, repository, isRegistry, signIn });
     const response = await this.send(
       upstream,
       url,
       { ...headers, authorization: `Bearer ${token}` },
       isRegistry,
-      request,
+      method,
     );
     if (response.status !== 401 && response.status !== 403) this.use.noteAccepted(token);
-    if (credentials && isRegistry) noteAccepted(upstream, response.status);
+    if (credentials) noteAccepted(signIn, response.status);
     return { response, token };
   }
 
@@ -232,8 +262,8 @@ export class RegistrySession {
 }
 
 /** @param status of a response to the credentials, or to a token for them. */
-function noteAccepted({ credentialState }: Upstream, status: number): void {
-  if (status < 400 || status === 404) credentialState.noteAccepted();
+function noteAccepted({ state }: SignIn, status: number): void {
+  if (status < 400 || status === 404) state?.noteAccepted();
 }
 
 interface Sent {
@@ -241,10 +271,15 @@ interface Sent {
   readonly token?: string;
 }
 
-function isUnusable({ scheme }: Authorization, { settings }: Upstream, { isRegistry }: Hop): boolean {
-  return scheme === 'basic' && (!isRegistry || settings.credentials === undefined);
+/** @throws CredentialsUnavailableError */
+async function isUnusable({ scheme }: Authorization, { isRegistry }: Hop, signIn: SignIn): Promise<boolean> {
+  return scheme === 'basic' && (!isRegistry || (await signIn.credentials())?.kind !== 'password');
 }
 
-function isPrivateOrAbsent(response: Exchange, { settings }: Upstream): boolean {
-  return settings.credentials === undefined && errorsOf(response).includes('insufficient_scope');
+function isRefusal(status: number): boolean {
+  return status === 401 || status === 403;
+}
+
+function isPrivateOrAbsent(response: Exchange, { used }: SignIn): boolean {
+  return used === undefined && errorsOf(response).includes('insufficient_scope');
 }

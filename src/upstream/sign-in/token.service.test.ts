@@ -6,6 +6,7 @@ import { Secret } from '../../config/values/secret.js';
 import { BodyMemory } from '../../config/memory/body.memory.js';
 import { UpstreamSettings } from '../../config/upstream.settings.js';
 import { parseChallenges } from '../../oci/challenge.js';
+import { SignIn } from './sign-in.js';
 import { TokenService, type TokenRequest } from './token.service.js';
 import { Upstream } from '../upstream.js';
 
@@ -39,16 +40,17 @@ function make(
     clock,
     new BodyMemory(2 ** 24),
   );
-  const get = (request: Partial<TokenRequest> = {}) =>
+  const get = ({ upstream = anonymous, ...request }: Partial<TokenRequest> = {}) =>
     tokens.get({
-      upstream: upstream,
+      upstream,
+      signIn: new SignIn(upstream.credentials.of('team/app'), 'team/app'),
       origin: 'https://registry.example',
       challenge: challengeOf('realm="https://auth.registry.example/token",service="s"'),
       repository: 'team/app',
       isRegistry: true,
       ...request,
     });
-  const upstream = upstreamOf();
+  const anonymous = upstreamOf();
   return { clock, asked, tokens, get };
 }
 

@@ -7,7 +7,9 @@ import { receiveBody } from '../transport/body.js';
 import { parseRetryAfter } from '../../config/transport/retry-after.js';
 import type { Exchange } from '../transport/transport.js';
 import { errorOfStatus, UpstreamError } from '../upstream-error.js';
+import type { UpstreamCredentials } from '../credentials/credential.source.js';
 import type { Upstream } from '../upstream.js';
+import type { SignIn } from './sign-in.js';
 
 /** Maximum bytes of a token response. */
 const maxResponseBytes = 1024 * 1024;
@@ -33,8 +35,13 @@ interface Token {
   readonly expiresAt: number;
 }
 
-/** Sends a GET to a URL on behalf of an upstream; no redirects are followed. */
-export type TokenFetcher = (upstream: Upstream, url: URL, headers: Record<string, string>) => Promise<Exchange>;
+/** Sends a GET to a URL on behalf of an upstream, or a POST of a form; no redirects are followed. */
+export type TokenFetcher = (
+  upstream: Upstream,
+  url: URL,
+  headers: Record<string, string>,
+  form?: string,
+) => Promise<Exchange>;
 
 /** What a token is requested for. */
 export interface TokenRequest {
@@ -46,6 +53,7 @@ export interface TokenRequest {
   readonly repository: string;
   /** Whether the server is the upstream itself: only then are credentials used. */
   readonly isRegistry: boolean;
+  readonly signIn: SignIn;
 }
 
 /** Bearer tokens: at most one concurrent request per realm, service, scope and credentials, cached for 80 % of their lifetime. */
@@ -63,10 +71,12 @@ export class TokenService {
   /** @throws UpstreamError when no token can be obtained; `unauthorized` because of the credentials or their absence */
   async get(request: TokenRequest): Promise<string> {
     const url = tokenUrl(request);
-    const key = `${request.upstream.id} ${request.origin} ${request.isRegistry} ${url.href}`;
+    const { upstream, origin, isRegistry, signIn } = request;
+    const credentials = isRegistry ? await signIn.credentials() : undefined;
+    const key = `${upstream.id} ${isRegistry ? signIn.key : ''} ${origin} ${isRegistry} ${url.href}`;
     const known = this.tokens.get(key);
     if (known && known.expiresAt > this.clock.monotonic()) return known.value;
-    const running = this.running.get(key) ?? this.start(key, url, request);
+    const running = this.running.get(key) ?? this.start(key, url, request, credentials);
     return (await running).value;
   }
 
@@ -75,8 +85,13 @@ export class TokenService {
     for (const [key, token] of this.tokens.entries()) if (token.value === value) this.tokens.delete(key);
   }
 
-  private start(key: string, url: URL, request: TokenRequest): Promise<Token> {
-    const running = this.request(url, request)
+  private start(
+    key: string,
+    url: URL,
+    request: TokenRequest,
+    credentials: UpstreamCredentials | undefined,
+  ): Promise<Token> {
+    const running = this.request(url, request, credentials)
       .then(
         (token) => {
           this.counts.granted += 1;
@@ -94,8 +109,11 @@ export class TokenService {
     return running;
   }
 
-  private async request(url: URL, { upstream, isRegistry, repository }: TokenRequest): Promise<Token> {
-    const credentials = isRegistry ? upstream.settings.credentials : undefined;
+  private async request(
+    url: URL,
+    { upstream, repository, signIn }: TokenRequest,
+    credentials: UpstreamCredentials | undefined,
+  ): Promise<Token> {
     if (credentials && !(await mayReceiveCredentials(upstream, url))) {
       throw new UpstreamError(
         'wrong',
@@ -103,18 +121,41 @@ export class TokenService {
       );
     }
     const receivedAt = this.clock.monotonic();
-    const response = await this.fetch(upstream, url, {
-      accept: 'application/json',
-      ...(credentials && { authorization: basic(credentials.username, credentials.password.reveal()) }),
-    });
+    const response = await requestToken(this.fetch, upstream, url, credentials);
     const { status, headers, host } = response;
     const { content, hold } = await receiveBody(response, maxResponseBytes, this.memory, upstream.id);
     hold.handOver();
-    if (status === 401 && credentials) upstream.credentialState.noteRefused(repository, `${host} responded with 401`);
+    // OAuth 2 refuses a refresh token with 400 (RFC 6749 §5.2).
+    const isInvalidGrant = status === 400 && credentials?.kind === 'identity-token';
+    if (credentials && (status === 401 || isInvalidGrant))
+      signIn.state?.noteRefused(repository, `${host} responded with ${status}`);
+    if (isInvalidGrant) throw refusalOfToken(status, host);
     if (status !== 200) throw errorOfToken(status, host, parseRetryAfter(headers['retry-after'], this.clock.now()));
     const { value, lifetime } = parseToken(content, host);
     return { value, expiresAt: receivedAt + lifetime * 1000 * 0.8 };
   }
+}
+
+/** Requests a token with the credentials, or without. The caller has checked that the realm may have them. */
+export function requestToken(
+  fetch: TokenFetcher,
+  upstream: Upstream,
+  url: URL,
+  credentials: UpstreamCredentials | undefined,
+): Promise<Exchange> {
+  const accept = 'application/json';
+  if (!credentials) return fetch(upstream, url, { accept });
+  const { kind, username, password } = credentials;
+  if (kind === 'password') return fetch(upstream, url, { accept, authorization: basic(username, password.reveal()) });
+  const endpoint = new URL(url);
+  const form = new URLSearchParams({ grant_type: 'refresh_token', client_id: 'oci-registry' });
+  for (const name of ['service', 'scope']) {
+    const value = endpoint.searchParams.get(name);
+    if (value !== null) form.set(name, value);
+    endpoint.searchParams.delete(name);
+  }
+  form.set('refresh_token', password.reveal());
+  return fetch(upstream, endpoint, { accept, 'content-type': 'application/x-www-form-urlencoded' }, form.toString());
 }
 
 export function basic(username: string, password: string): string {
@@ -152,12 +193,12 @@ function scopeOf(sent: string | undefined, repository: string, isRegistry: boole
   return isLiteral ? sent : `repository:${repository}:pull`;
 }
 
+function refusalOfToken(status: number, host: string): UpstreamError {
+  return new UpstreamError('unauthorized', `${host} issues no token for this repository`, undefined, { host, status });
+}
+
 function errorOfToken(status: number, host: string, retryAfter: number | undefined): UpstreamError {
-  if (status === 401 || status === 403)
-    return new UpstreamError('unauthorized', `${host} issues no token for this repository`, undefined, {
-      host,
-      status,
-    });
+  if (status === 401 || status === 403) return refusalOfToken(status, host);
   // A missing token endpoint does not mean that the image is missing.
   if (status === 404 || status === 410)
     return new UpstreamError('wrong', `${host} responded with ${status} to a token request`, undefined, {

@@ -33,9 +33,11 @@ const localLimits: ReadonlySet<string> = new Set([
 ]);
 
 export interface ExchangeRequest {
-  readonly method: 'GET' | 'HEAD';
+  readonly method: 'GET' | 'HEAD' | 'POST';
   readonly url: URL;
   readonly headers: Readonly<Record<string, string>>;
+  /** Of a POST. */
+  readonly content?: string | undefined;
   readonly agent: http.Agent;
   /** Milliseconds until the status line must have arrived. */
   readonly deadline: number;
@@ -73,7 +75,7 @@ function take(attempted: Attempt): Exchange {
 }
 
 async function attempt(request: ExchangeRequest): Promise<Attempt> {
-  const { method, url, headers, agent, deadline, isDirect = false, signal } = request;
+  const { method, url, headers, content, agent, deadline, isDirect = false, signal } = request;
   const proxy = isDirect ? undefined : proxyOf(url);
   const host = proxy ? `${url.host} through the proxy ${proxy.host}` : url.host;
   const aborter = new AbortController();
@@ -96,6 +98,7 @@ async function attempt(request: ExchangeRequest): Promise<Attempt> {
       method,
       url: url.href,
       headers: { ...headers },
+      ...(content !== undefined && { data: content }),
       transport,
       httpAgent: agent,
       httpsAgent: agent,

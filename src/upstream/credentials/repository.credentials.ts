@@ -1,0 +1,53 @@
+import { comparePatterns, patternWithin } from '../../config/credentials/credential-entries.js';
+import type { CredentialSettings } from '../../config/credentials/credential.settings.js';
+import { StaticSettings } from '../../config/credentials/static.settings.js';
+import type { EndpointSettings } from '../../config/upstream.settings.js';
+import type { Namespace } from '../../oci/namespace.js';
+import type { RepositoryPattern } from '../../oci/patterns/repository-pattern.js';
+import type { SourceContext } from './credential.source.js';
+import { CredentialSet } from './credential.set.js';
+
+/** Which credentials an upstream takes for which repository. */
+export class RepositoryCredentials {
+  readonly sets: readonly CredentialSet[];
+  /** The most specific pattern first. */
+  private readonly patterns: readonly (readonly [RepositoryPattern, CredentialSet])[];
+  private readonly others: CredentialSet | undefined;
+
+  /** @param name of the upstream, for messages */
+  constructor(
+    private readonly namespace: Namespace,
+    name: string,
+    settings: Readonly<EndpointSettings>,
+    context: SourceContext,
+  ) {
+    this.sets = entriesOf(settings).map((entry, index) => new CredentialSet(name, index, entry, context));
+    this.patterns = this.sets
+      .flatMap((set) => set.settings.repositories.map((pattern) => [pattern, set] as const))
+      .sort(([a], [b]) => comparePatterns(a, b))
+      .map(([pattern, set]) => [patternWithin(namespace, pattern), set] as const);
+    this.others = this.sets.find((set) => set.settings.repositories.length === 0);
+  }
+
+  /** Undefined for anonymous access. @param repository its name for clients */
+  of(repository: string): CredentialSet | undefined {
+    if (this.patterns.length === 0) return this.others;
+    const ref = { namespace: this.namespace, name: repository };
+    return this.patterns.find(([pattern]) => pattern.matches(ref))?.[1] ?? this.others;
+  }
+
+  close(): void {
+    for (const set of this.sets) set.close();
+  }
+}
+
+/** A user and a password beside the other keys of the upstream are for all repositories that no entry is for. */
+function entriesOf(settings: Readonly<EndpointSettings>): readonly CredentialSettings[] {
+  const { username, password, passwordFile, credentialSources } = settings;
+  if (username === undefined || (password === undefined && passwordFile === undefined)) return credentialSources;
+  const options = new StaticSettings();
+  options.username = username;
+  if (passwordFile === undefined) options.password = password;
+  else options.passwordFile = passwordFile;
+  return [...credentialSources, { kind: 'static', options, repositories: [] }];
+}
