@@ -5,11 +5,12 @@ import { SystemClock } from '../config/clock/clock.js';
 import { BodyMemory } from '../config/memory/body.memory.js';
 import { proxyOf } from '../config/proxy/proxy.js';
 import type { UpstreamSettings } from '../config/upstream.settings.js';
+import { trySources, whatOf, type TriedSource } from './credentials/credentials.check.js';
 import { SystemResolver } from './transport/resolver.js';
 import { Agents } from './transport/agents.js';
 import { checkCertificate } from './transport/certificate.check.js';
 import { RegistrySession } from './sign-in/registry.session.js';
-import { checkRateLimit, checkSignIn, type SeenDate } from './sign-in/sign-in.check.js';
+import { checkRateLimit, checkSignIn, type PresentedCredentials, type SeenDate } from './sign-in/sign-in.check.js';
 import { TokenService, type TokenFetcher } from './sign-in/token.service.js';
 import { Upstream } from './upstream.js';
 
@@ -41,7 +42,12 @@ export async function* checkUpstreams(
   }
 }
 
-/** Runs the steps in order and stops at the first failure. */
+interface SignIn {
+  readonly what: string;
+  readonly credentials: PresentedCredentials | undefined;
+}
+
+/** Runs the steps in order and stops at the first failure; sources of credentials do not depend on the others. */
 async function check(
   upstream: Upstream,
   session: RegistrySession,
@@ -58,13 +64,20 @@ async function check(
         : ['connection', (signal) => checkConnection(base, signal)],
     );
   }
-  steps.push(['sign-in', () => checkSignIn(upstream, session, seen)]);
   const results: CheckResult[] = [];
+  const hasFailed = () => results.some(({ status }) => status === 'fail');
   for (const [what, run] of steps) {
-    const result = await runCheck({ name: `${upstream.id}: ${what}`, run });
-    results.push(result);
-    if (result.status === 'fail') return results;
+    if (!hasFailed()) results.push(await runCheck({ name: `${upstream.id}: ${what}`, run }));
   }
+  const isReachable = !hasFailed();
+  const tried = await trySources(upstream, new SystemClock());
+  results.push(...tried.map(({ result }) => result));
+  if (!isReachable) return results;
+  for (const { what, credentials } of signInsOf(upstream, tried)) {
+    const run = () => checkSignIn(upstream, session, seen, credentials);
+    results.push(await runCheck({ name: `${upstream.id}: ${what}`, run }));
+  }
+  if (hasFailed()) return results;
   if (settings.pathPrefix !== undefined) {
     const detail = `repositories are requested below ${base.host}/${settings.pathPrefix}`;
     results.push({ name: `${upstream.id}: path prefix`, status: 'ok', detail, duration: 0 });
@@ -72,6 +85,16 @@ async function check(
     results.push(await runCheck({ name: `${upstream.id}: pull limit`, run: () => checkRateLimit(upstream, session) }));
   }
   return results;
+}
+
+/** With the credentials of each source, and with those of the entry itself; without any where there are none. */
+function signInsOf(upstream: Upstream, tried: readonly TriedSource[]): SignIn[] {
+  const { credentials: user } = upstream.settings;
+  const own = user && { ...user, kind: 'password' as const };
+  const others = tried.flatMap(({ settings, credentials }) => {
+    return credentials === undefined ? [] : { what: `sign-in with ${whatOf(settings)}`, credentials };
+  });
+  return own !== undefined || others.length === 0 ? [...others, { what: 'sign-in', credentials: own }] : others;
 }
 
 async function checkAddress({ hostname }: URL): Promise<Finding> {

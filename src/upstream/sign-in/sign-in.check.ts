@@ -1,4 +1,5 @@
 import type { Finding } from '../../config/check.js';
+import type { UpstreamCredentials } from '../credentials/credential.source.js';
 import { parseChallenges, type Challenge } from '../../oci/challenge.js';
 import { discardBody, readBody } from '../transport/body.js';
 import { parseRateLimit } from '../health/rate-limit.js';
@@ -23,18 +24,21 @@ const fail = (detail: string): Finding => ({ status: 'fail', detail });
 const warn = (detail: string): Finding => ({ status: 'warn', detail });
 const ok = (detail: string): Finding => ({ status: 'ok', detail });
 
+/** What a registry is sent: a user and a password, or an identity token. */
+export type PresentedCredentials = Pick<UpstreamCredentials, 'username' | 'password' | 'kind'>;
+
 /** Signs in at `/v2/` (end-1), which tries the credentials without a repository. */
 export async function checkSignIn(
   upstream: Upstream,
   session: RegistrySession,
   seen: (date: SeenDate) => void,
+  credentials: PresentedCredentials | undefined,
 ): Promise<Finding> {
-  const { credentials } = upstream.settings;
   const ping = (headers: Record<string, string>) =>
     ask(session, upstream, new URL('/v2/', upstream.base), headers, true);
   const first = await ping({});
   noteDate(first, seen);
-  const present = ({ username, password }: NonNullable<typeof credentials>) =>
+  const present = ({ username, password }: PresentedCredentials) =>
     ping({ authorization: basic(username, password.reveal()) });
   if (first.status === 200) {
     if (!credentials) return ok('available');
@@ -51,7 +55,7 @@ export async function checkSignIn(
   if (first.status !== 401) return fail(`responds ${first.status} to /v2/: not a registry, or not working`);
   const challenges = parseChallenges(first.body.headersDistinct['www-authenticate'] ?? []);
   const bearer = challenges.find(({ scheme, parameters }) => scheme === 'bearer' && parameters.has('realm'));
-  if (bearer) return checkToken(upstream, session, bearer, ping);
+  if (bearer) return checkToken(upstream, session, bearer, ping, credentials);
   if (!challenges.some(({ scheme }) => scheme === 'basic'))
     return fail('requires an unsupported authentication scheme');
   if (!credentials) return warn('requires a user and password; none configured');
@@ -64,8 +68,9 @@ async function checkToken(
   session: RegistrySession,
   { parameters }: Challenge,
   ping: (headers: Record<string, string>) => Promise<Exchange>,
+  credentials: PresentedCredentials | undefined,
 ): Promise<Finding> {
-  const { credentials, tls } = upstream.settings;
+  const { tls } = upstream.settings;
   const realm = parameters.get('realm') ?? '';
   const url = URL.canParse(realm) ? new URL(realm) : undefined;
   if (!url || (tls && url.protocol !== 'https:')) return fail('names no usable token realm');
