@@ -66,9 +66,9 @@ export class AzureSource implements CredentialSource {
 
   /** An access token is for registries of Azure only. */
   private registry(): string {
-    const { host } = this.context;
+    const { host, base } = this.context;
     if (this.settings.registry !== undefined) return this.settings.registry;
-    if (loginServer.test(host)) return host;
+    if (loginServer.test(base.host)) return base.host;
     throw new CredentialError(
       `azure gives tokens to *.azurecr.io only: for a registry that has ${host} as another name, set registry to its login server`,
     );

@@ -144,7 +144,7 @@ describe('credentials of a GitHub App', () => {
   it('are for ghcr.io only when they are of github.com', async () => {
     const apiUrl = new GithubAppSettings().apiUrl;
     for (const host of ['ghcr.io.evil.example', 'registry.example', 'ghcr.io:8443']) {
-      expect((await failureOf(sourceOf({ apiUrl }, host))).message).toContain(`ghcr.io only, not to ${host}`);
+      expect((await failureOf(sourceOf({ apiUrl }, host))).message).toContain(`https://ghcr.io only, not to ${host}`);
     }
   });
 });

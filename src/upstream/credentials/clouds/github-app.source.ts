@@ -64,10 +64,10 @@ export class GithubAppSource implements CredentialSource {
 
   /** A token of github.com is worth nothing elsewhere, except to who receives it. */
   private checkHost(): void {
-    const { host } = this.context;
-    if (this.settings.apiUrl !== githubApi || host === 'ghcr.io' || host.endsWith('.pkg.github.com')) return;
+    const { host, base } = this.context;
+    if (this.settings.apiUrl !== githubApi || base.origin === 'https://ghcr.io') return;
     throw new CredentialError(
-      `github_app gives tokens of github.com to ghcr.io only, not to ${host}: set api_url for GitHub Enterprise`,
+      `github_app gives tokens of github.com to https://ghcr.io only, not to ${host}: set api_url for GitHub Enterprise`,
     );
   }
 

@@ -314,7 +314,14 @@ describe('an access token of Google', () => {
     },
   );
 
-  it.each(['gcr.io', 'eu.gcr.io', 'mirror.gcr.io', 'us-central1-docker.pkg.dev', 'registry.example:5000'])(
+  it('is not sent over plain http', async () => {
+    const base = new URL('http://gcr.io');
+    const context = { host: 'gcr.io', base, certificateAuthorities: undefined, acceptInvalidCerts: false, clock };
+    expect((await failureOf(new GoogleSource(new GoogleSettings(), context))).message).toContain('over https');
+    expect(cloud.requests).toEqual([]);
+  });
+
+  it.each(['gcr.io', 'EU.gcr.io:443', 'mirror.gcr.io', 'us-central1-docker.pkg.dev', 'registry.example:5000'])(
     'is requested for %s',
     async (host) => {
       await sourceOf({ registryHosts: ['registry.example:5000'] }, host).fetch(signal());

@@ -56,10 +56,11 @@ export class GoogleSource implements CredentialSource {
 
   /** An access token opens more than a registry. */
   private checkHost(): void {
-    const { host } = this.context;
-    if (registryHost.test(host) || this.settings.registryHosts.includes(host)) return;
+    const { host, base } = this.context;
+    const isGoogle = base.protocol === 'https:' && registryHost.test(base.host);
+    if (isGoogle || this.settings.registryHosts.some((name) => name === host || name === base.host)) return;
     throw new CredentialError(
-      `google gives access tokens to *.pkg.dev and gcr.io only: add ${host} to registry_hosts if it may receive them`,
+      `google gives access tokens to *.pkg.dev and gcr.io only, over https: add ${host} to registry_hosts if it may receive them`,
     );
   }
 }
