@@ -74,7 +74,10 @@ describe('a request to a cloud', () => {
 
   it('is given at most 256 KiB', async () => {
     const { host } = await serve((_, response) => {
-      const more = () => void (response.write('x'.repeat(65_536)) ? setImmediate(more) : response.once('drain', more));
+      const more = () => {
+        if (response.write('x'.repeat(65_536))) setImmediate(more);
+        else response.once('drain', more);
+      };
       response.on('close', () => response.removeAllListeners('drain'));
       more();
     });

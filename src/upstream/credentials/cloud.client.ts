@@ -7,6 +7,7 @@ import { proxyOf } from '../../config/proxy/proxy.js';
 import { ProxyingHttpAgent, ProxyingHttpsAgent } from '../../config/proxy/proxying.agents.js';
 import { explainTlsFailure, type TlsRemedies } from '../../config/transport/tls-failure.js';
 import { version } from '../../config/version.js';
+import { CredentialError } from './credential.source.js';
 import { toUpstreamError } from '../transport/transport.js';
 
 /** Milliseconds from the request to the end of its response, unless the request has a shorter deadline. */
@@ -42,9 +43,7 @@ export interface CloudResponse {
 }
 
 /** No complete response was received. The message names the host and the reason, and contains no secret. */
-export class CloudError extends Error {
-  override readonly name: string = 'CloudError';
-
+export class CloudError extends CredentialError {
   /** @param isTimeout whether nothing, or not everything, was received in time. */
   constructor(
     message: string,

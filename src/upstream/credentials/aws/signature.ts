@@ -1,0 +1,63 @@
+import { createHash, createHmac } from 'node:crypto';
+import type { AwsKeys } from './aws.keys.js';
+
+/** What a signature covers. The service is called at `/`, without a query. */
+export interface Signable {
+  readonly method: string;
+  readonly url: URL;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string;
+}
+
+export interface SigningScope {
+  readonly region: string;
+  /** Signing name of the service: `ecr`, `ecr-public`, `sts`. */
+  readonly service: string;
+  /** Milliseconds since 1970. */
+  readonly now: number;
+}
+
+const algorithm = 'AWS4-HMAC-SHA256';
+
+/**
+ * The headers of a request with its Signature Version 4. The three calls needed here take so little of it that the SDK's
+ * signer, which loads several MiB of `@smithy/core`, would be the largest part of the source.
+ *
+ * https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
+ */
+export function sign(request: Signable, keys: AwsKeys, scope: SigningScope): Record<string, string> {
+  const { method, url, body } = request;
+  const { region, service, now } = scope;
+  const stamp = new Date(now).toISOString().replaceAll(/[-:]|\.\d+/g, '');
+  const day = stamp.slice(0, 8);
+  const headers: Record<string, string> = {
+    ...request.headers,
+    'x-amz-date': stamp,
+    ...(keys.sessionToken && { 'x-amz-security-token': keys.sessionToken.reveal() }),
+  };
+  const signed = Object.entries({ ...headers, host: url.host })
+    .map(([name, value]) => [name.toLowerCase(), value.trim().replaceAll(/ +/g, ' ')] as const)
+    .sort(([one], [other]) => (one < other ? -1 : 1));
+  const names = signed.map(([name]) => name).join(';');
+  const lines = signed.map(([name, value]) => `${name}:${value}\n`).join('');
+  const canonical = [method, url.pathname, '', lines, names, sha256(body)].join('\n');
+  const credentialScope = [day, region, service, 'aws4_request'].join('/');
+  const key = [day, region, service, 'aws4_request'].reduce<Buffer | string>(
+    hmac,
+    `AWS4${keys.secretAccessKey.reveal()}`,
+  );
+  const signature = hmac(key, [algorithm, stamp, credentialScope, sha256(canonical)].join('\n')).toString('hex');
+  const credential = `${keys.accessKeyId}/${credentialScope}`;
+  return {
+    ...headers,
+    authorization: `${algorithm} Credential=${credential}, SignedHeaders=${names}, Signature=${signature}`,
+  };
+}
+
+function hmac(key: Buffer | string, text: string): Buffer {
+  return createHmac('sha256', key).update(text).digest();
+}
+
+function sha256(text: string): string {
+  return createHash('sha256').update(text).digest('hex');
+}
