@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
+import type { Environment } from './environment.js';
 import { parseSharedConfig, type Section } from './shared-config.js';
 
 /** A value and where it was found. */
@@ -15,8 +16,6 @@ export interface AwsDefaults {
   /** The endpoint of S3. */
   readonly host?: Sourced | undefined;
 }
-
-type Environment = Readonly<Record<string, string | undefined>>;
 
 /**
  * Region and endpoint from the variables and profile files of the AWS tools, in the order of the AWS CLI: a variable

@@ -44,10 +44,14 @@ export interface CloudResponse {
 
 /** No complete response was received. The message names the host and the reason, and contains no secret. */
 export class CloudError extends CredentialError {
-  /** @param isTimeout whether nothing, or not everything, was received in time. */
+  /**
+   * @param isTimeout whether nothing, or not everything, was received in time.
+   * @param mayPass whether the same request may succeed in a moment.
+   */
   constructor(
     message: string,
     readonly isTimeout = false,
+    readonly mayPass = !isTimeout,
   ) {
     super(message);
   }
@@ -119,7 +123,7 @@ async function read(response: IncomingMessage, host: string): Promise<string> {
   let size = 0;
   for await (const chunk of response as AsyncIterable<Buffer>) {
     size += chunk.length;
-    if (size > maxBytes) throw new CloudError(`the response of ${host} exceeds ${maxBytes} bytes`);
+    if (size > maxBytes) throw new CloudError(`the response of ${host} exceeds ${maxBytes} bytes`, false, false);
     chunks.push(chunk);
   }
   return Buffer.concat(chunks, size).toString('utf8');
@@ -130,7 +134,7 @@ function describe(error: unknown, host: string, isLate: boolean): CloudError {
   if (error instanceof CloudError) return error;
   if (isLate) return new CloudError(`${host} did not respond in time`, true);
   const tls = explainTlsFailure(error, remedies);
-  if (tls !== undefined) return new CloudError(`${host} cannot be reached: ${tls}`);
+  if (tls !== undefined) return new CloudError(`${host} cannot be reached: ${tls}`, false, false);
   const { kind, message } = toUpstreamError(error, host);
   return new CloudError(message, kind === 'timeout');
 }

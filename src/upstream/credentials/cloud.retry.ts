@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { CloudError, type CloudResponse } from './cloud.client.js';
 
 /** Milliseconds before the second and the third attempt, at most. */
-const pauses = [400, 1_600];
+const pauses = [200, 1_000];
 
 /**
  * Sends a request up to three times, while the failure may pass: no response, throttling, an error of the service.
@@ -30,8 +30,8 @@ async function attempt(send: () => Promise<CloudResponse>, signal: AbortSignal):
   try {
     return await send();
   } catch (error) {
-    // After a timeout there is no time left for another one.
-    if (!(error instanceof CloudError) || error.isTimeout || signal.aborted) throw error;
+    // After a timeout there is no time left for another attempt.
+    if (!(error instanceof CloudError) || !error.mayPass || signal.aborted) throw error;
     return undefined;
   }
 }

@@ -66,7 +66,10 @@ export abstract class ScriptedCloud implements AsyncDisposable {
     const step = this.next.shift() ?? this.always ?? this.reply(request);
     if (step === 'silence') return;
     if (step === 'close') return void response.destroy();
-    if (step === 'endless') return flood(response);
+    if (step === 'endless') {
+      flood(response);
+      return;
+    }
     if (step === 'half') return void response.writeHead(200, { 'content-length': 1_000 }).write('{"half":');
     const { status = 200, headers = {}, body = '' } = step;
     response.writeHead(status, headers).end(body);

@@ -1,3 +1,4 @@
+import type { Environment } from '../../../config/aws/environment.js';
 import type { Clock } from '../../../config/clock/clock.js';
 import { Secret } from '../../../config/values/secret.js';
 import type { CloudClient } from '../cloud.client.js';
@@ -11,8 +12,6 @@ export interface AwsKeys {
   /** Whose they are and where they come from, for messages: `the role arn:aws:iam::… (web identity)`. */
   readonly identity: string;
 }
-
-export type Environment = Readonly<Record<string, string | undefined>>;
 
 /** What the sources of keys work with. */
 export interface AwsContext {

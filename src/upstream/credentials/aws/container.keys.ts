@@ -1,7 +1,8 @@
 import { isIPv4 } from 'node:net';
+import type { Environment } from '../../../config/aws/environment.js';
 import { retrying } from '../cloud.retry.js';
 import { CredentialError } from '../credential.source.js';
-import { toKeys, variable, type AwsContext, type AwsKeys, type Environment } from './aws.keys.js';
+import { toKeys, variable, type AwsContext, type AwsKeys } from './aws.keys.js';
 import { readToken } from './token.file.js';
 import { readKeyDocument } from './key.document.js';
 
@@ -36,8 +37,8 @@ export async function containerKeys(context: AwsContext, signal: AbortSignal): P
     );
   if (status !== 200) throw new CredentialError(`${source} responded with ${status}`);
   const keys = readKeyDocument(text, source);
-  const role = /^arn:[a-z-]+:iam::\d{12}:role\/[\w+=,.@/-]{1,600}$/.exec(String(keys.roleArn))?.[0];
-  return toKeys(keys, `${role ?? 'the role of the container'} (container credentials)`, source, clock.now());
+  const role = /^arn:[a-z-]+:iam::\d{12}:role\/[\w+=,.@/-]{1,600}$/.exec(keys.roleArn)?.[0];
+  return toKeys(keys, `${role ?? 'role of the container'} (container credentials)`, source, clock.now());
 }
 
 function agentUrl(env: Environment): URL | undefined {

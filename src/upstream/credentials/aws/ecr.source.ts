@@ -1,4 +1,5 @@
 import { findAwsDefaults } from '../../../config/aws/aws-defaults.js';
+import { environment, type Environment } from '../../../config/aws/environment.js';
 import type { EcrSettings } from '../../../config/credentials/ecr.settings.js';
 import { markOf } from '../../../config/files/regular.file.js';
 import { CloudClient } from '../cloud.client.js';
@@ -10,7 +11,7 @@ import {
 } from '../credential.source.js';
 import { readAuthorizationToken } from './authorization.token.js';
 import { callAws, type AwsCall } from './aws.call.js';
-import type { AwsContext, AwsKeys, Environment } from './aws.keys.js';
+import type { AwsContext, AwsKeys } from './aws.keys.js';
 import {
   areOfOnePartition,
   chooseEndpoint,
@@ -36,7 +37,7 @@ export class EcrSource implements CredentialSource {
   constructor(
     private readonly settings: EcrSettings,
     { host, clock }: Pick<SourceContext, 'host' | 'clock'>,
-    private readonly env: Environment = process.env,
+    private readonly env: Environment = environment,
   ) {
     const known = parseRegistryHost(host);
     this.host = known ?? parseRegistryHost(endpointHostOf(settings));

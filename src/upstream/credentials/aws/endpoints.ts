@@ -1,5 +1,6 @@
+import type { Environment } from '../../../config/aws/environment.js';
 import { CredentialError } from '../credential.source.js';
-import { variable, type Environment } from './aws.keys.js';
+import { variable } from './aws.keys.js';
 
 /** A part of AWS with accounts of its own. */
 interface Partition {

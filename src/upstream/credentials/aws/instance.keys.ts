@@ -1,6 +1,7 @@
+import type { Environment } from '../../../config/aws/environment.js';
 import { CloudError, type CloudRequest, type CloudResponse } from '../cloud.client.js';
 import { CredentialError } from '../credential.source.js';
-import { toKeys, variable, type AwsContext, type AwsKeys, type Environment } from './aws.keys.js';
+import { toKeys, variable, type AwsContext, type AwsKeys } from './aws.keys.js';
 import { readKeyDocument } from './key.document.js';
 
 /** Milliseconds for one response. Outside EC2 nothing responds, and requests wait. */
@@ -24,12 +25,12 @@ export async function instanceKeys(context: AwsContext, signal: AbortSignal): Pr
   const source = `the instance metadata service at ${service.host}`;
   const keys = readKeyDocument(await service.get(rolePath + role, token), source);
   if (keys.code !== undefined && keys.code !== 'Success') {
-    const code = /^[A-Za-z]{1,64}$/.exec(String(keys.code))?.[0] ?? 'an error';
+    const code = (typeof keys.code === 'string' && /^[A-Za-z]{1,64}$/.exec(keys.code)?.[0]) || 'an error';
     throw new CredentialError(
       `${source} has no keys for the role ${role} (${code}): check the trust policy of the role`,
     );
   }
-  return toKeys(keys, `the role ${role} (instance metadata)`, source, clock.now());
+  return toKeys(keys, `role ${role} (instance metadata)`, source, clock.now());
 }
 
 class MetadataService {

@@ -55,6 +55,7 @@ export class KeyChain {
         return containerKeys(this.context, signal);
       case 'Ec2InstanceMetadata':
         return instanceKeys(this.context, signal);
+      case undefined:
       default:
         return Promise.resolve(undefined);
     }

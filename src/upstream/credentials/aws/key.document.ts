@@ -6,7 +6,8 @@ export interface KeyDocument {
   readonly secretAccessKey: unknown;
   readonly sessionToken: unknown;
   readonly expiration: unknown;
-  readonly roleArn: unknown;
+  /** Empty when it is not stated. */
+  readonly roleArn: string;
   /** `Success`, or why there are no keys; only from the metadata service. */
   readonly code: unknown;
 }
@@ -27,7 +28,7 @@ export function readKeyDocument(text: string, source: string): KeyDocument {
     // Both are always there: keys of a role without them would be refused later.
     sessionToken: fields.Token ?? '',
     expiration: fields.Expiration ?? '',
-    roleArn: fields.RoleArn,
+    roleArn: typeof fields.RoleArn === 'string' ? fields.RoleArn : '',
     code: fields.Code,
   };
 }

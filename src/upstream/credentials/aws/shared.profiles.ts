@@ -1,9 +1,10 @@
 import { homedir } from 'node:os';
 import { join } from 'node:path';
+import type { Environment } from '../../../config/aws/environment.js';
 import { parseSharedConfig, type Section } from '../../../config/aws/shared-config.js';
 import { readRegularFile } from '../../../config/files/regular.file.js';
 import { CredentialError } from '../credential.source.js';
-import { variable, type Environment } from './aws.keys.js';
+import { variable } from './aws.keys.js';
 import { reasonOf } from './token.file.js';
 
 /** The profiles of the two files of the AWS tools. */

@@ -90,7 +90,7 @@ describe("Signature Version 4 of AWS's test suite", () => {
       {
         method,
         url: new URL(`https://example.amazonaws.com${path}`),
-        headers: headers as Record<string, string>,
+        headers,
         body,
       },
       { ...keys, ...(token !== '' && { sessionToken: new Secret(token) }) },

@@ -35,19 +35,14 @@ export function readXml(text: string): ReadonlyMap<string, string> | undefined {
   return isComplete ? found : undefined;
 }
 
+const references = /&(#x[\da-fA-F]{1,4}|#\d{1,5}|lt|gt|amp|quot|apos);/g;
+
 function unescape(text: string): string | undefined {
-  let isKnown = true;
-  const value = text
-    .trim()
-    .replaceAll(/&(?:(#x[\da-fA-F]{1,4}|#\d{1,5}|[a-z]{1,4});)?/g, (_, reference: string = '') => {
-      const decoded = decode(reference);
-      isKnown &&= decoded !== undefined;
-      return decoded ?? '';
-    });
-  return isKnown ? value : undefined;
+  if (text.replaceAll(references, '').includes('&')) return undefined;
+  return text.trim().replaceAll(references, (_, name: string) => entities[name] ?? characterOf(name));
 }
 
-function decode(reference: string): string | undefined {
-  if (!reference.startsWith('#')) return entities[reference];
-  return String.fromCharCode(Number(`0${reference.slice(1)}`.replace(/^0(?=\d)/, '')));
+/** @param name `#65` or `#x41` */
+function characterOf(name: string): string {
+  return String.fromCharCode(name.startsWith('#x') ? parseInt(name.slice(2), 16) : Number(name.slice(1)));
 }
