@@ -1,19 +1,16 @@
 import { IsOptional } from 'class-validator';
-import { IsFlag, IsHttpUrl, IsText, rule } from '../validation/rules.js';
+import { IsFlag, IsText } from '../validation/rules.js';
 import { parseBoolean, Setting } from '../validation/setting.decorator.js';
-import type { CheckedOptions } from './credential.settings.js';
-
-const IsMatch = (name: string, message: string, pattern: RegExp) =>
-  rule(name, message, (value) => typeof value === 'string' && pattern.test(value));
+import { IsApiUrl, IsMatching, type Mistake } from './cloud.rules.js';
 
 /** `ecr`: Amazon ECR, private and public, with the AWS keys that the SDKs would find. */
-export class EcrSettings implements CheckedOptions {
+export class EcrSettings {
   @Setting({
     name: 'region',
     description: 'region of the private registry; by default that in the host, or else AWS_REGION',
   })
   @IsOptional()
-  @IsMatch('isRegion', 'must be a region of AWS such as eu-west-1', /^[a-z]{2,8}(-[a-z0-9]{1,16}){1,4}$/)
+  @IsMatching(/^[a-z]{2,8}(-[a-z0-9]{1,16}){1,4}$/, 'a region of AWS such as eu-west-1')
   region?: string;
 
   @Setting({
@@ -21,7 +18,7 @@ export class EcrSettings implements CheckedOptions {
     description: 'AWS account of the private registry; by default that in the host',
   })
   @IsOptional()
-  @IsMatch('isAccount', 'must be an AWS account: twelve digits, in quotes', /^\d{12}$/)
+  @IsMatching(/^\d{12}$/, 'an AWS account: twelve digits, in quotes')
   registryId?: string;
 
   @Setting({
@@ -43,16 +40,15 @@ export class EcrSettings implements CheckedOptions {
 
   @Setting({ name: 'role_arn', description: 'role to assume with the keys that were found' })
   @IsOptional()
-  @IsMatch(
-    'isRole',
-    'must be the ARN of a role such as arn:aws:iam::123456789012:role/pull',
+  @IsMatching(
     /^arn:[a-z-]{1,32}:iam::\d{12}:role\/[\w+=,.@/-]{1,576}$/,
+    'the ARN of a role such as arn:aws:iam::123456789012:role/pull',
   )
   roleArn?: string;
 
   @Setting({ name: 'external_id', description: 'external id that the trust policy of role_arn requires' })
   @IsOptional()
-  @IsMatch('isExternalId', 'must be 2 to 1224 letters, digits and _ + = , . @ : / -', /^[\w+=,.@:/-]{2,1224}$/)
+  @IsMatching(/^[\w+=,.@:/-]{2,1224}$/, '2 to 1224 letters, digits and _ + = , . @ : / -')
   externalId?: string;
 
   @Setting({
@@ -61,7 +57,7 @@ export class EcrSettings implements CheckedOptions {
       'URL of the API of ECR, for a VPC endpoint without private DNS; by default AWS_ENDPOINT_URL_ECR, or else that of the region',
   })
   @IsOptional()
-  @IsHttpUrl()
+  @IsApiUrl()
   endpoint?: string;
 
   @Setting({
@@ -70,11 +66,11 @@ export class EcrSettings implements CheckedOptions {
       'URL of STS, for a VPC endpoint without private DNS; by default AWS_ENDPOINT_URL_STS, or else that of the region in AWS_REGION',
   })
   @IsOptional()
-  @IsHttpUrl()
+  @IsApiUrl()
   stsEndpoint?: string;
 
-  mistakes(): ReturnType<CheckedOptions['mistakes']> {
-    const found = [];
+  mistakes(): readonly Mistake[] {
+    const found: Mistake[] = [];
     if (this.externalId !== undefined && this.roleArn === undefined)
       found.push({ name: 'external_id', kind: 'text', reason: 'must be set together with role_arn' });
     if (this.public && this.region !== undefined)

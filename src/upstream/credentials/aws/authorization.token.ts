@@ -1,6 +1,6 @@
 import { Secret } from '../../../config/values/secret.js';
 import { CredentialError } from '../credential.source.js';
-import { parseTimestamp } from './aws.keys.js';
+import { parseTimestamp } from './keys/aws.keys.js';
 
 /** A password for ECR's registries, whose user is always AWS. */
 export interface AuthorizationToken {

@@ -1,26 +1,10 @@
 import type { CloudResponse } from '../cloud.client.js';
 import { retrying } from '../cloud.retry.js';
 import { CredentialError } from '../credential.source.js';
-import { type AwsContext, type AwsKeys } from './aws.keys.js';
-import { explainFailure } from './aws.failures.js';
+import type { AwsContext } from './keys/aws.keys.js';
+import { explainFailure, type AwsCall } from './aws.failures.js';
 import { sign } from './signature.js';
 import { readXml } from './xml.js';
-
-/** A call of an operation of ECR or STS. */
-export interface AwsCall {
-  /** For messages: `ECR`, `STS`. */
-  readonly name: string;
-  readonly operation: string;
-  readonly url: URL;
-  readonly headers: Readonly<Record<string, string>>;
-  readonly body: string;
-  /** Undefined for operations that are not signed. */
-  readonly signing?: { readonly keys: AwsKeys; readonly region: string; readonly service: string };
-  /** Who calls, for messages. */
-  readonly caller: string;
-  /** What to do when AWS denies the call, in the imperative. */
-  readonly whenDenied: string;
-}
 
 /**
  * The body of the successful response. Throttling and errors of the service are retried for some seconds.

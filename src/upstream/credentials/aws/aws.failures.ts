@@ -1,5 +1,21 @@
 import type { CloudResponse } from '../cloud.client.js';
-import type { AwsCall } from './aws.call.js';
+import type { AwsKeys } from './keys/aws.keys.js';
+
+/** A call of an operation of ECR or STS. */
+export interface AwsCall {
+  /** For messages: `ECR`, `STS`. */
+  readonly name: string;
+  readonly operation: string;
+  readonly url: URL;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string;
+  /** Undefined for operations that are not signed. */
+  readonly signing?: { readonly keys: AwsKeys; readonly region: string; readonly service: string };
+  /** Who calls, for messages. */
+  readonly caller: string;
+  /** What to do when AWS denies the call, in the imperative. */
+  readonly whenDenied: string;
+}
 
 type Failure = CloudResponse & { readonly code: string | undefined };
 

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { HandClock } from '../../../../test/fakes/hand-clock.js';
 import { FakeAws } from '../../../../test/fakes/clouds/fake-aws.js';
 import { SystemClock } from '../../../config/clock/clock.js';
 import { EcrSettings } from '../../../config/credentials/ecr.settings.js';
@@ -154,7 +155,8 @@ describe('a response of ECR', () => {
   });
 
   it('that a slow clock brings about says so', async () => {
-    const clock = { now: () => Date.now() - 3_600_000, monotonic: () => performance.now() };
+    const clock = new HandClock();
+    clock.jump((Date.now() - clock.now()) / 1000 - 3_600);
     const source = new EcrSource(new EcrSettings(), { host: registry, clock }, aws.userEnv);
     const error = source.fetch(AbortSignal.timeout(30_000));
     await expect(error).rejects.toThrow('the clock of this machine is behind by 60 min: synchronize it');

@@ -10,8 +10,9 @@ import {
   type UpstreamCredentials,
 } from '../credential.source.js';
 import { readAuthorizationToken } from './authorization.token.js';
-import { callAws, type AwsCall } from './aws.call.js';
-import type { AwsContext, AwsKeys } from './aws.keys.js';
+import { callAws } from './aws.call.js';
+import type { AwsCall } from './aws.failures.js';
+import type { AwsContext, AwsKeys } from './keys/aws.keys.js';
 import {
   areOfOnePartition,
   chooseEndpoint,
@@ -23,8 +24,8 @@ import {
   type EndpointChoice,
   type RegistryHost,
 } from './endpoints.js';
-import { KeyChain } from './key.chain.js';
-import { sharedFiles } from './shared.profiles.js';
+import { KeyChain } from './keys/key.chain.js';
+import { sharedFiles } from './keys/shared.profiles.js';
 import { assumeRole, type Role } from './sts.js';
 
 /** Passwords of Amazon ECR, for keys that AWS gives this machine, pod or task. */

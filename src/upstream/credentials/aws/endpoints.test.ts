@@ -98,9 +98,12 @@ describe('the host of a registry of ECR', () => {
     const host = '123456789012.dkr.ecr.us-east-1.amazonaws.com';
     expect(endpointsOf(host, { AWS_USE_FIPS_ENDPOINT: 'true' })[0]).toBe('api.ecr-fips.us-east-1.amazonaws.com');
     expect(endpointsOf(host, { AWS_USE_DUALSTACK_ENDPOINT: 'true' })[0]).toBe('ecr.us-east-1.api.aws');
-    const env = { AWS_ENDPOINT_URL_ECR: 'http://ecr.test:81/x', AWS_ENDPOINT_URL_STS: 'https://sts.test' };
+    const env = { AWS_ENDPOINT_URL_ECR: 'https://ecr.test:81/x', AWS_ENDPOINT_URL_STS: 'https://sts.test' };
     expect(endpointsOf(host, env)).toEqual(['ecr.test:81', 'sts.test']);
     expect(endpointsOf(host, { AWS_ENDPOINT_URL: 'http://minio.test' })[0]).toBe('api.ecr.us-east-1.amazonaws.com');
-    expect(() => endpointsOf(host, { AWS_ENDPOINT_URL_ECR: 'ecr.test' })).toThrow('AWS_ENDPOINT_URL_ECR must be');
+    for (const url of ['ecr.test', 'http://ecr.test', 'https://a:b@ecr.test'])
+      expect(() => endpointsOf(host, { AWS_ENDPOINT_URL_ECR: url })).toThrow(
+        'AWS_ENDPOINT_URL_ECR must be an https URL',
+      );
   });
 });

@@ -1,6 +1,7 @@
 import type { Environment } from '../../../config/aws/environment.js';
+import { isApiUrl } from '../../../config/credentials/cloud.rules.js';
 import { CredentialError } from '../credential.source.js';
-import { variable } from './aws.keys.js';
+import { variable } from './keys/aws.keys.js';
 
 /** A part of AWS with accounts of its own. */
 interface Partition {
@@ -107,8 +108,7 @@ export function stsEndpoint({ region, isFips, isDualStack }: EndpointChoice, env
 function endpoint(env: Environment, name: string, given: string | undefined, usual: string): URL {
   const configured = given ?? variable(env, name);
   if (configured === undefined) return new URL(`https://${usual}/`);
-  const url = URL.canParse(configured) ? new URL(configured) : undefined;
-  if (!url || !['http:', 'https:'].includes(url.protocol))
-    throw new CredentialError(`${name} must be an http or https URL`);
-  return new URL('/', url);
+  // Session tokens and tokens of service accounts are sent there.
+  if (isApiUrl(configured)) return new URL('/', configured);
+  throw new CredentialError(`${name} must be an https URL`);
 }

@@ -1,5 +1,5 @@
 import { createHash, createHmac } from 'node:crypto';
-import type { AwsKeys } from './aws.keys.js';
+import type { AwsKeys } from './keys/aws.keys.js';
 
 /** What a signature covers. The service is called at `/`, without a query. */
 export interface Signable {

@@ -1,6 +1,6 @@
 import { CredentialError } from '../credential.source.js';
 import { callAws } from './aws.call.js';
-import { toKeys, type AwsContext, type AwsKeys } from './aws.keys.js';
+import { toKeys, type AwsContext, type AwsKeys } from './keys/aws.keys.js';
 import { readXml } from './xml.js';
 
 /** A role to assume at an endpoint of STS. */

@@ -1,11 +1,10 @@
 import { homedir } from 'node:os';
 import { join } from 'node:path';
-import type { Environment } from '../../../config/aws/environment.js';
-import { parseSharedConfig, type Section } from '../../../config/aws/shared-config.js';
-import { readRegularFile } from '../../../config/files/regular.file.js';
-import { CredentialError } from '../credential.source.js';
+import { readRegularFile } from '../../../../config/files/regular.file.js';
+import type { Environment } from '../../../../config/aws/environment.js';
+import { parseSharedConfig, type Section } from '../../../../config/aws/shared-config.js';
+import { CredentialError } from '../../credential.source.js';
 import { variable } from './aws.keys.js';
-import { reasonOf } from './token.file.js';
 
 /** The profiles of the two files of the AWS tools. */
 export class SharedProfiles {
@@ -47,8 +46,8 @@ async function readSections(path: string): Promise<ReadonlyMap<string, Section>>
   try {
     return parseSharedConfig(await readRegularFile(path));
   } catch (error) {
-    if (error instanceof Error && 'code' in error && (error.code === 'ENOENT' || error.code === 'ENOTDIR'))
-      return new Map();
-    throw new CredentialError(`${path} ${reasonOf(error)}`);
+    const code = error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
+    if (code === 'ENOENT' || code === 'ENOTDIR') return new Map();
+    throw new CredentialError(`${path} ${code === undefined ? (error as Error).message : `cannot be read (${code})`}`);
   }
 }

@@ -1,10 +1,10 @@
-import { CredentialError } from '../credential.source.js';
+import { readSecretFile } from '../../clouds/cloud.files.js';
+import { CredentialError } from '../../credential.source.js';
 import { shortId, toKeys, variable, type AwsContext, type AwsKeys } from './aws.keys.js';
 import { containerKeys } from './container.keys.js';
 import { instanceKeys } from './instance.keys.js';
 import { profileKeys } from './profile.keys.js';
-import { assumeRoleWithWebIdentity, type Role } from './sts.js';
-import { readToken } from './token.file.js';
+import { assumeRoleWithWebIdentity, type Role } from '../sts.js';
 
 /**
  * Finds the keys in the order of the SDK for JavaScript, which the S3 provider uses: the variables (unless a profile is
@@ -86,7 +86,7 @@ export class KeyChain {
     const file = variable(env, 'AWS_WEB_IDENTITY_TOKEN_FILE');
     const arn = variable(env, 'AWS_ROLE_ARN');
     if (file === undefined || arn === undefined) return undefined;
-    const token = await readToken(file, 'AWS_WEB_IDENTITY_TOKEN_FILE');
+    const token = await readSecretFile(file, 'AWS_WEB_IDENTITY_TOKEN_FILE');
     const role = { arn, sessionName: this.sessionName, sts: this.sts() };
     return assumeRoleWithWebIdentity(role, { token, file }, this.context, signal);
   }

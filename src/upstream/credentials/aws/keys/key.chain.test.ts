@@ -1,10 +1,10 @@
 import { rm } from 'node:fs/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { FakeAws } from '../../../../test/fakes/clouds/fake-aws.js';
-import type { Environment } from '../../../config/aws/environment.js';
-import { SystemClock } from '../../../config/clock/clock.js';
-import { EcrSettings } from '../../../config/credentials/ecr.settings.js';
-import { EcrSource } from './ecr.source.js';
+import { FakeAws } from '../../../../../test/fakes/clouds/fake-aws.js';
+import type { Environment } from '../../../../config/aws/environment.js';
+import { SystemClock } from '../../../../config/clock/clock.js';
+import { EcrSettings } from '../../../../config/credentials/ecr.settings.js';
+import { EcrSource } from '../ecr.source.js';
 
 let aws: FakeAws;
 beforeEach(async () => {
@@ -30,6 +30,9 @@ async function failure(env: Environment, settings?: Partial<EcrSettings>): Promi
   expect(JSON.stringify(error, Object.getOwnPropertyNames(error))).not.toMatch(/planted|AKIA|ASIA|Signature=/);
   return (error as Error).message;
 }
+
+/** Makes something of an account wrong. */
+type Spoil = (fake: FakeAws) => unknown;
 
 const userKeys = ['aws_access_key_id = AKIAIOSFODNN7EXAMPLE', 'aws_secret_access_key = planted-secret-key/of+a/user'];
 const role = 'arn:aws:iam::123456789012:role/pull';
@@ -159,7 +162,7 @@ describe('keys of a web identity', () => {
     ['garbled', (fake: FakeAws) => (fake.sts.always = { body: '<html>planted</html>' }), 'check the endpoint'],
     ['unavailable', (fake: FakeAws) => fake.sts.stop(), 'STS: 127.0.0.1:'],
     ['too large', (fake: FakeAws) => (fake.sts.always = 'endless'), 'exceeds 262144 bytes'],
-  ])('that are %s are explained', async (_, spoil, message) => {
+  ] as [string, Spoil, string][])('that are %s are explained', async (_, spoil, message) => {
     const env = await aws.webIdentityEnv();
     await spoil(aws);
     expect(await failure(env)).toContain(message);
@@ -168,13 +171,12 @@ describe('keys of a web identity', () => {
   it('need a file with one token', async () => {
     const env = await aws.webIdentityEnv();
     await aws.write('token', '\n');
-    expect(await failure(env)).toBe(
-      `${env.AWS_WEB_IDENTITY_TOKEN_FILE}, which AWS_WEB_IDENTITY_TOKEN_FILE names, is empty`,
-    );
+    const file = `AWS_WEB_IDENTITY_TOKEN_FILE ${env.AWS_WEB_IDENTITY_TOKEN_FILE}`;
+    expect(await failure(env)).toBe(`${file} is empty`);
     await aws.write('token', 'planted\r\nplanted');
-    expect(await failure(env)).toContain('is no token');
+    expect(await failure(env)).toContain('has more than one line');
     await rm(env.AWS_WEB_IDENTITY_TOKEN_FILE);
-    expect(await failure(env)).toContain('cannot be read (ENOENT)');
+    expect(await failure(env)).toContain('cannot be read: ENOENT');
   });
 
   it.each([
@@ -278,7 +280,7 @@ describe('keys of an instance', () => {
         fake.imds.next.push({ body: 's' }, { body: 'r' }, { body: '{"Code":"AssumeRoleUnauthorizedAccess"}' }),
       'has no keys for the role r (AssumeRoleUnauthorizedAccess)',
     ],
-  ])('are explained when there is %s', async (_, spoil, message) => {
+  ] as [string, Spoil, string][])('are explained when there is %s', async (_, spoil, message) => {
     await spoil(aws);
     const found = await failure(aws.env);
     expect(found.startsWith(others)).toBe(true);

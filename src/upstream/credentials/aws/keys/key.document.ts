@@ -1,4 +1,4 @@
-import { CredentialError } from '../credential.source.js';
+import { CredentialError } from '../../credential.source.js';
 
 /** Keys as the agents of containers and the metadata service of instances send them. */
 export interface KeyDocument {

@@ -1,8 +1,8 @@
-import type { Environment } from '../../../config/aws/environment.js';
-import type { Clock } from '../../../config/clock/clock.js';
-import { Secret } from '../../../config/values/secret.js';
-import type { CloudClient } from '../cloud.client.js';
-import { CredentialError } from '../credential.source.js';
+import type { Environment } from '../../../../config/aws/environment.js';
+import type { Clock } from '../../../../config/clock/clock.js';
+import { Secret } from '../../../../config/values/secret.js';
+import type { CloudClient } from '../../cloud.client.js';
+import { CredentialError } from '../../credential.source.js';
 
 /** Keys that sign requests to AWS. */
 export interface AwsKeys {

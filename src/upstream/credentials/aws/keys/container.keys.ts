@@ -1,9 +1,9 @@
 import { isIPv4 } from 'node:net';
-import type { Environment } from '../../../config/aws/environment.js';
-import { retrying } from '../cloud.retry.js';
-import { CredentialError } from '../credential.source.js';
+import type { Environment } from '../../../../config/aws/environment.js';
+import { retrying } from '../../cloud.retry.js';
+import { readSecretFile } from '../../clouds/cloud.files.js';
+import { CredentialError } from '../../credential.source.js';
 import { toKeys, variable, type AwsContext, type AwsKeys } from './aws.keys.js';
-import { readToken } from './token.file.js';
 import { readKeyDocument } from './key.document.js';
 
 /** Milliseconds for one response of an agent on this machine. */
@@ -65,7 +65,7 @@ function isAgent({ hostname }: URL): boolean {
 
 async function authorizationOf(env: Environment): Promise<string | undefined> {
   const file = variable(env, 'AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE');
-  if (file !== undefined) return readToken(file, 'AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE');
+  if (file !== undefined) return readSecretFile(file, 'AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE');
   const token = variable(env, 'AWS_CONTAINER_AUTHORIZATION_TOKEN');
   if (token === undefined || /^[\x20-\x7e]{1,16384}$/.test(token)) return token;
   throw new CredentialError('AWS_CONTAINER_AUTHORIZATION_TOKEN must be one line of text');

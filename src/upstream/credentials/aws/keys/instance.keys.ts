@@ -1,6 +1,6 @@
-import type { Environment } from '../../../config/aws/environment.js';
-import { CloudError, type CloudRequest, type CloudResponse } from '../cloud.client.js';
-import { CredentialError } from '../credential.source.js';
+import type { Environment } from '../../../../config/aws/environment.js';
+import { CloudError, type CloudRequest, type CloudResponse } from '../../cloud.client.js';
+import { CredentialError } from '../../credential.source.js';
 import { toKeys, variable, type AwsContext, type AwsKeys } from './aws.keys.js';
 import { readKeyDocument } from './key.document.js';
 

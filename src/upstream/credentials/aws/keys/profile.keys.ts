@@ -1,10 +1,9 @@
-import type { Section } from '../../../config/aws/shared-config.js';
-import { CredentialError } from '../credential.source.js';
-import { shortId, toKeys, type AwsKeys } from './aws.keys.js';
-import type { KeyChain } from './key.chain.js';
+import type { Section } from '../../../../config/aws/shared-config.js';
+import { readSecretFile } from '../../clouds/cloud.files.js';
+import { CredentialError } from '../../credential.source.js';
+import { shortId, toKeys, type AwsContext, type AwsKeys } from './aws.keys.js';
 import { SharedProfiles } from './shared.profiles.js';
-import { assumeRole, assumeRoleWithWebIdentity, type Role } from './sts.js';
-import { readToken } from './token.file.js';
+import { assumeRole, assumeRoleWithWebIdentity, type Role } from '../sts.js';
 
 /** Profiles that one after another assume a role with the keys of the next. */
 const longestPath = 5;
@@ -12,11 +11,25 @@ const longestPath = 5;
 /** Keys that the SDK gets from programs and browsers. */
 const unsupported = ['credential_process', 'sso_session', 'sso_start_url', 'login_session'];
 
+/** What a profile refers to. */
+interface ChainOfProfile {
+  readonly context: AwsContext;
+  readonly sessionName: string;
+  /** @param region of the profile */
+  sts(region?: string): Role['sts'];
+  /** Keys of a `credential_source`. @throws CredentialError */
+  named(source: string | undefined, profile: string, signal: AbortSignal): Promise<AwsKeys>;
+}
+
 /**
  * Keys of a profile: those in it, those of a role that it names, or those of a role for a web identity token.
  * @returns undefined when the profile does not exist or says nothing about keys. @throws CredentialError
  */
-export async function profileKeys(name: string, chain: KeyChain, signal: AbortSignal): Promise<AwsKeys | undefined> {
+export async function profileKeys(
+  name: string,
+  chain: ChainOfProfile,
+  signal: AbortSignal,
+): Promise<AwsKeys | undefined> {
   const profiles = await SharedProfiles.read(chain.context.env);
   return new ProfileReader(profiles, chain, signal).keysOf(name, []);
 }
@@ -24,7 +37,7 @@ export async function profileKeys(name: string, chain: KeyChain, signal: AbortSi
 class ProfileReader {
   constructor(
     private readonly profiles: SharedProfiles,
-    private readonly chain: KeyChain,
+    private readonly chain: ChainOfProfile,
     private readonly signal: AbortSignal,
   ) {}
 
@@ -80,7 +93,7 @@ class ProfileReader {
 
   private async webIdentity(name: string, profile: Section): Promise<AwsKeys> {
     const file = profile.web_identity_token_file ?? '';
-    const token = await readToken(file, `web_identity_token_file of the profile ${name}`);
+    const token = await readSecretFile(file, `web_identity_token_file of the profile ${name}`);
     return assumeRoleWithWebIdentity(this.roleOf(name, profile), { token, file }, this.chain.context, this.signal);
   }
 
