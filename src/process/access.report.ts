@@ -15,8 +15,8 @@ import { accessWarnings } from './access.warnings.js';
  * Prints the answer to a question about access, and what in the rules has no effect.
  * @returns 1 when it is denied. @throws StartError when the name of the repository is not valid
  */
-export function reportAccess(settings: Settings, question: AccessQuestion): number {
-  for (const warning of accessWarnings(settings)) process.stderr.write(`warning: ${warning}\n`);
+export async function reportAccess(settings: Settings, question: AccessQuestion): Promise<number> {
+  for (const warning of await accessWarnings(settings)) process.stderr.write(`warning: ${warning}\n`);
   const { lines, exitCode } = question.about
     ? checkAccess(settings, question, question.about)
     : listAccess(settings, question);

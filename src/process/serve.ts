@@ -41,15 +41,16 @@ export async function serve(settings: Settings, reload: Reload, context?: Worker
   const logger = new Logger('Server');
   logger.log(startLine(settings));
   // Once, not by every worker.
-  if (settings.server.runsJobs)
-    for (const warning of [...(settings.warnings ?? []).map(lineOf), ...accessWarnings(settings)]) logger.warn(warning);
+  if (settings.server.runsJobs) {
+    for (const warning of (settings.warnings ?? []).map(lineOf)) logger.warn(warning);
+    void warnOfAccess(settings, logger);
+  }
   const admin = adminServerOf(app);
   const stopped = context?.stopped ?? stopSignal();
   context?.sibling.forwardTo(app.getHttpServer());
   reload.perform(() => void readAgain(app, logger));
   app.get(AccessService).onChange((access) => {
-    if (!settings.server.runsJobs) return;
-    for (const warning of accessWarnings({ ...settings, access })) logger.warn(warning);
+    if (settings.server.runsJobs) void warnOfAccess({ ...settings, access }, logger);
   });
   try {
     await listenForAdmins(admin, settings, logger);
@@ -77,6 +78,11 @@ async function readAgain(app: NestFastifyApplication, logger: Logger): Promise<v
   const access = app.get(AccessService);
   logger.log(`SIGHUP: ${app.get(CertificateService).look()}`);
   if (access.isEnabled) logger.log(`SIGHUP: ${await access.look()}`);
+}
+
+/** Never throws. It reads files, which nothing waits for. */
+async function warnOfAccess(settings: Settings, logger: Logger): Promise<void> {
+  for (const warning of await accessWarnings(settings)) logger.warn(warning);
 }
 
 function startLine({ storage, upstreams, hosted }: Settings): string {

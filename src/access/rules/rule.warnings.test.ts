@@ -5,8 +5,9 @@ import { warningsOf } from './rule.warnings.js';
 const namespaces = { hosted: ['local'], mirrored: ['docker.io', 'ghcr.io'], mirrorsUnknown: true };
 const known =
   "users_file: /u\nrobots_file: /r\ngroups: { team: [anna] }\nissuers: [{ issuer: 'https://i.example', audience: a, identity: 'ci:{sub}' }]\n";
+const names = { users: new Set(['anna']), robots: new Set(['ci']) };
 const warnings = (rule: string, head = known, places = namespaces) =>
-  warningsOf(readAccess(`${head}rules: [${rule}]`), places);
+  warningsOf(readAccess(`${head}rules: [${rule}]`), places, names);
 
 describe('a rule that can never have an effect is a warning', () => {
   it.each([
@@ -48,4 +49,57 @@ describe('a rule that can never have an effect is a warning', () => {
     "{ repositories: ['*.io/**', 'local/{user}/*'], who: ['user:anna', 'ci:x'], may: [push, admin] }",
     "{ repositories: ['local/{claim:project}'], who: ['ci:*', 'robot:*', 'group:*'], may: [delete] }",
   ])('and others are not: %s', (rule) => expect(warnings(rule)).toEqual([]));
+});
+
+describe('a name that nobody can sign in with is a warning', () => {
+  const rule = "{ repositories: ['local/**'], who: [anonymous], may: [pull] }";
+  const ldap = "ldap: { url: 'ldaps://ldap.test', user_dn: 'uid={user},dc=test' }\n";
+  const certificates = (identity: string) => `client_certificates: { ca_file: /ca, identity: '${identity}' }\n`;
+
+  it.each([
+    [
+      'in a group',
+      'users_file: /u\ngroups: { team: [anna, bert] }\n',
+      'access.groups.team: bert can be nobody: not in /u',
+    ],
+    [
+      'in a group, with certificates of others',
+      `users_file: /u\ngroups: { team: [bert] }\n${certificates('host:{cn}')}`,
+      'access.groups.team: bert can be nobody: not in /u',
+    ],
+    [
+      'in a group without a users_file',
+      'groups: { team: [anna] }\n',
+      'access.groups.team: anna can be nobody: there is no',
+    ],
+    [
+      'in a group of many',
+      'users_file: /u\ngroups: { team: [a, b, c, d, e, f, g, anna] }\n',
+      'access.groups.team: a, b, c, d, e and 2 more can be nobody: not in /u',
+    ],
+  ])('%s', (_, head, warning) => expect(warnings(rule, head)).toEqual([expect.stringContaining(warning)]));
+
+  it.each([
+    ['user:bert', 'access.rules[0].who: user:bert is nobody: not in /u'],
+    ['robot:cd', 'access.rules[0].who: robot:cd is nobody: not in /r'],
+  ])('in a rule: %s', (who, warning) =>
+    expect(warnings(`{ repositories: ['local/**'], who: ['${who}'], may: [pull] }`)).toEqual([warning]),
+  );
+
+  it('in a limit', () =>
+    expect(warnings(rule, `${known}limits: [{ who: ['user:bert'], pulls: 5/1h, per: identity }]\n`)).toEqual([
+      'access.limits[0].who: user:bert is nobody: not in /u',
+    ]));
+
+  it.each([
+    ['a directory has users', `users_file: /u\ngroups: { team: [bert] }\n${ldap}`],
+    ['certificates are of users', `users_file: /u\ngroups: { team: [bert] }\n${certificates('user:{cn}')}`],
+  ])('unless %s', (_, head) => expect(warnings(rule, head)).toEqual([]));
+
+  it('unless the files cannot be read', () => {
+    const access = readAccess(
+      `users_file: /u\nrobots_file: /r\ngroups: { team: [bert] }\nrules: [{ repositories: ['local/**'], who: ['user:bert', 'robot:cd'], may: [pull] }]`,
+    );
+    expect(warningsOf(access, namespaces, { users: undefined, robots: undefined })).toEqual([]);
+  });
 });

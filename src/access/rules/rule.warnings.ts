@@ -11,10 +11,19 @@ export interface KnownNamespaces {
   readonly mirrorsUnknown: boolean;
 }
 
+/** Who can sign in by a file; undefined where it could not be read. */
+export interface KnownNames {
+  readonly users: ReadonlySet<string> | undefined;
+  readonly robots: ReadonlySet<string> | undefined;
+}
+
+/** Names in a warning about a group. */
+const shown = 5;
+
 /** What in the rules can never have an effect: most likely a mistake. Each names its place in the access file. */
-export function warningsOf(access: AccessSettings, namespaces: KnownNamespaces): string[] {
+export function warningsOf(access: AccessSettings, namespaces: KnownNamespaces, names: KnownNames): string[] {
   const ofLimits = access.limits.flatMap(({ who }, index) =>
-    who.flatMap((each) => ofIdentity(each, access)).map((text) => `access.limits[${index}].who: ${text}`),
+    who.flatMap((each) => ofIdentity(each, access, names)).map((text) => `access.limits[${index}].who: ${text}`),
   );
   const ofRules = access.rules.flatMap((rule, index) => {
     const at = `access.rules[${index}]`;
@@ -22,11 +31,11 @@ export function warningsOf(access: AccessSettings, namespaces: KnownNamespaces):
     return [
       ...patterns.flatMap((pattern) => ofPattern(pattern, namespaces)).map((text) => `${at}.repositories: ${text}`),
       ...ofPlaceholders(patterns, rule, access).map((text) => `${at}.repositories: ${text}`),
-      ...rule.who.flatMap((who) => ofIdentity(who, access)).map((text) => `${at}.who: ${text}`),
+      ...rule.who.flatMap((who) => ofIdentity(who, access, names)).map((text) => `${at}.who: ${text}`),
       ...ofPush(patterns, rule, namespaces).map((text) => `${at}.may: ${text}`),
     ];
   });
-  return [...ofRules, ...ofLimits];
+  return [...ofGroups(access, names), ...ofRules, ...ofLimits];
 }
 
 function ofPattern(pattern: RepositoryPattern, namespaces: KnownNamespaces): string[] {
@@ -62,18 +71,39 @@ function ofPlaceholders(
   return hasClaims && issuers.length === 0 ? [...warnings, 'claims are never filled: there is no issuer'] : warnings;
 }
 
-function ofIdentity(
-  who: string,
-  { usersFile, robotsFile, groups, issuers, ldap, clientCertificates: certificates }: AccessSettings,
-): string[] {
+/** A directory and certificates say themselves who is a user. */
+function hasOtherUsers({ ldap, clientCertificates }: AccessSettings): boolean {
+  return ldap !== undefined || clientCertificates?.identity.startsWith('user:') === true;
+}
+
+function ofGroups(access: AccessSettings, { users }: KnownNames): string[] {
+  const { groups, usersFile } = access;
+  const isUnknown = (name: string) => usersFile === undefined || users?.has(name) === false;
+  const reason = usersFile === undefined ? 'there is no users_file, and no ldap' : `not in ${usersFile}`;
+  return Object.entries(groups).flatMap(([group, members]) => {
+    const unknown = hasOtherUsers(access) ? [] : members.filter(isUnknown);
+    if (unknown.length === 0) return [];
+    const more = unknown.length > shown ? ` and ${unknown.length - shown} more` : '';
+    return [`access.groups.${group}: ${unknown.slice(0, shown).join(', ')}${more} can be nobody: ${reason}`];
+  });
+}
+
+function ofIdentity(who: string, access: AccessSettings, names: KnownNames): string[] {
+  const { usersFile, robotsFile, groups, issuers, ldap, clientCertificates: certificates } = access;
   if ((everybody as readonly string[]).includes(who)) return [];
   const kind = who.slice(0, who.indexOf(':'));
   const name = who.slice(kind.length + 1);
   const isNobody = (reason: string) => [`${who} is nobody: ${reason}`];
-  const isCertified = certificates?.identity.startsWith('user:') === true;
-  if (kind === 'user')
-    return usersFile === undefined && !ldap && !isCertified ? isNobody('there is no users_file, and no ldap') : [];
-  if (kind === 'robot') return robotsFile === undefined ? isNobody('there is no robots_file') : [];
+  const isMissing = (known: ReadonlySet<string> | undefined) => !name.includes('*') && known?.has(name) === false;
+  if (kind === 'user') {
+    if (hasOtherUsers(access)) return [];
+    if (usersFile === undefined) return isNobody('there is no users_file, and no ldap');
+    return isMissing(names.users) ? isNobody(`not in ${usersFile}`) : [];
+  }
+  if (kind === 'robot') {
+    if (robotsFile === undefined) return isNobody('there is no robots_file');
+    return isMissing(names.robots) ? isNobody(`not in ${robotsFile}`) : [];
+  }
   if (kind === 'group') {
     const isOfOthers = ldap !== undefined || issuers.some(({ groupsClaim }) => groupsClaim);
     const isGiven = name.includes('*') || Object.hasOwn(groups, name) || isOfOthers;

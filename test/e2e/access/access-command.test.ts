@@ -3,6 +3,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { Folder } from '../support/folder.js';
 import { build, Program } from '../support/program.js';
+import { until } from '../support/until.js';
 
 beforeAll(build, 180_000);
 
@@ -38,6 +39,26 @@ describe('oci-registry access', { concurrent: true, timeout: 60_000 }, () => {
       stdout: expect.stringContaining(line) as string,
     });
     expect(result.stderr).toBe('warning: access.rules[1].who: github:acme/* is nobody: no issuer gives github:\n');
+  });
+
+  it('warns of those whom the files do not have', async () => {
+    await using folder = await Folder.make();
+    const users = folder.file('htpasswd');
+    await writeFile(users, `anna:$2y$04$${'a'.repeat(53)}\n`);
+    const access = folder.file('access.yaml');
+    await writeFile(
+      access,
+      `users_file: ${users}\ngroups: { team: [anna, bert] }\nrules: [{ repositories: ['**'], who: ['user:anna', 'user:carl'], may: [pull] }]`,
+    );
+    const warnings = [
+      `access.groups.team: bert can be nobody: not in ${users}`,
+      `access.rules[0].who: user:carl is nobody: not in ${users}`,
+    ];
+    const listed = await Program.run(['--access-file', access, 'access', 'list']);
+    expect(listed.stderr).toBe(warnings.map((text) => `warning: ${text}\n`).join(''));
+    const args = ['--listen', '127.0.0.1:0', '--admin-listen', 'off', 'filesystem', '--root', folder.file('root')];
+    await using server = await Program.start(['--access-file', access, ...args]);
+    for (const text of warnings) await until(`the log has ${text}`, () => server.stdout.includes(text));
   });
 
   it.each([
