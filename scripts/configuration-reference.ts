@@ -67,7 +67,7 @@ ${Object.entries(storageClasses)
 ## The upstream file
 
 A YAML list with an entry for each registry. [example.yaml](../example.yaml) shows all keys. Only \`namespace\` and \`host\` are
-required.
+required. Changes count [without a restart](operating.md#changes-without-a-restart).
 
 ${keys(own)}
 

@@ -21,6 +21,7 @@ import { requestId } from './observability/logging/request.id.js';
 import { followTraces } from './observability/logging/trace.context.js';
 import { openTracing } from './observability/logging/tracing.js';
 import { HostedNamespaces } from './registry/hosted/hosted-namespaces.js';
+import { followFiles } from './process/reload/followers.js';
 import { requestsPlugin, statusPagePlugin } from './observability/observability.plugin.js';
 
 export interface AppOptions extends Replacements {
@@ -67,6 +68,7 @@ export async function createApp(settings: Settings, options: AppOptions = {}): P
   for (const plugin of plugins) await adapter.getInstance().register(unencapsulated(plugin));
   await app.init();
   addHosted(rules, app.get(HostedNamespaces).formerNames);
+  followFiles(app, settings, rules);
   await adapter.getInstance().ready();
   return app;
 }

@@ -2,6 +2,7 @@ import { type DynamicModule, Module } from '@nestjs/common';
 import { AdminGuard } from './admin.guard.js';
 import { GarbageController } from './garbage.controller.js';
 import { MaintenanceController } from './maintenance.controller.js';
+import { ReloadController } from './reload.controller.js';
 import { RemovalController } from './removal.controller.js';
 import { UsageController } from './usage.controller.js';
 import { WarmController } from './warming/warm.controller.js';
@@ -14,7 +15,14 @@ export class AdminModule {
     return {
       module: AdminModule,
       imports: [registry],
-      controllers: [GarbageController, MaintenanceController, RemovalController, UsageController, WarmController],
+      controllers: [
+        GarbageController,
+        MaintenanceController,
+        ReloadController,
+        RemovalController,
+        UsageController,
+        WarmController,
+      ],
       providers: [AdminGuard, WarmService],
       exports: [WarmService],
     };

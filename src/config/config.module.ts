@@ -2,6 +2,7 @@ import { type DynamicModule, Module } from '@nestjs/common';
 import { ConfigModule as NestConfigModule, ConfigService } from '@nestjs/config';
 import { Clock, SystemClock } from './clock/clock.js';
 import { BodyMemory } from './memory/body.memory.js';
+import { Reloads } from './reload/reloads.js';
 import { ServerSettings } from './server.settings.js';
 import type { Settings } from './settings.js';
 
@@ -49,8 +50,8 @@ export class ConfigModule {
       module: ConfigModule,
       global: true,
       imports: [source],
-      providers: [...providers, memory, { provide: Clock, useValue: clock }],
-      exports: [...providers.map((p) => p.provide), BodyMemory, Clock],
+      providers: [...providers, memory, Reloads, { provide: Clock, useValue: clock }],
+      exports: [...providers.map((p) => p.provide), BodyMemory, Clock, Reloads],
     };
   }
 }

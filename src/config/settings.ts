@@ -8,13 +8,11 @@ import { checkProxies, uselessExemptions } from './proxy/proxy.js';
 import { ServerSettings } from './server.settings.js';
 import { storageClasses, type StorageName, type StorageSettings } from './storage.settings.js';
 import { readSettingFile } from './files/setting-file.js';
-import { isEmptyYaml, readNamespaces } from './upstream-file.js';
+import { collect, readNamespaceFiles, readWebhookFile } from './reload/followed.files.js';
+import { SettingFiles, type FileMarks } from './reload/setting.files.js';
 import type { UpstreamSettings } from './upstream.settings.js';
-import { isRegistryHost } from './validation/rules.js';
 import { validateSettings } from './validation/validation.js';
-import { YamlLines } from './validation/yaml.lines.js';
 import type { WebhookSettings } from './webhooks/webhook.settings.js';
-import { readWebhooks } from './webhooks/webhooks-file.js';
 
 /** All validated settings of a server. */
 export interface Settings {
@@ -29,6 +27,8 @@ export interface Settings {
   readonly webhooks?: readonly WebhookSettings[];
   /** Names of the server settings that were set explicitly. */
   readonly given?: ReadonlySet<string>;
+  /** The versions of the files that are followed while the server runs. */
+  readonly files?: FileMarks;
   /** What is valid and yet probably a mistake. */
   readonly warnings?: readonly Problem[];
 }
@@ -67,21 +67,13 @@ export function loadSettings(text: SettingsText): Settings {
     if (files) checkKeyPair(readKeyPair(files), Date.now());
   });
   collect(problems, checkProxies);
-  const file = server.value.upstreamConfigFile;
-  const yaml =
-    file === undefined ? undefined : collect(problems, () => readSettingFile(file, '--upstream-config-file'));
-  // Names that are not valid have been reported.
-  const names = server.value.hostedNamespaces.filter((name) => isRegistryHost(name));
-  const namespaces = collect(problems, () => readNamespaces(yaml, readCredentials(server.value), names));
+  const files = new SettingFiles();
+  const { namespaces, empty } = files.record(() => readNamespaceFiles(server.value, problems));
   const { accessFile } = server.value;
   const accessYaml =
     accessFile === undefined ? undefined : collect(problems, () => readSettingFile(accessFile, '--access-file'));
   const access = accessYaml === undefined ? undefined : collect(problems, () => readAccess(accessYaml));
-  const { webhooksFile } = server.value;
-  const webhooksYaml =
-    webhooksFile === undefined ? undefined : collect(problems, () => readSettingFile(webhooksFile, '--webhooks-file'));
-  const webhooks =
-    webhooksYaml === undefined ? undefined : collect(problems, () => readWebhooks(webhooksYaml, readSettingFile));
+  const { webhooks } = files.record(() => readWebhookFile(server.value, problems));
   // Without a key anybody could claim to be a replica, for which no rule decides.
   const { advertiseUrl, clusterKey } = server.value;
   if (access && advertiseUrl !== undefined && clusterKey === undefined)
@@ -91,16 +83,9 @@ export function loadSettings(text: SettingsText): Settings {
       reason: 'is required with --access-file and --advertise-url',
     });
   const named = (problem: Problem) => withOrigin(problem, text, server.value);
-  if (problems.length > 0 || namespaces === undefined)
-    throw new ConfigurationError(
-      withLines(withLines(problems, 'upstreams', yaml, file), 'webhooks', webhooksYaml, webhooksFile).map(named),
-    );
+  if (problems.length > 0 || namespaces === undefined) throw new ConfigurationError(problems.map(named));
   const idle = server.value.allowAnonymousPush && namespaces.hosted.length === 0 ? [idlePush] : [];
-  const warnings = [
-    ...(text.warnings ?? []),
-    ...[...emptyFile(yaml, file), ...idle].map(named),
-    ...uselessExemptions(),
-  ];
+  const warnings = [...(text.warnings ?? []), ...[...empty, ...idle].map(named), ...uselessExemptions()];
   return {
     server: server.value,
     storage: storage.value,
@@ -108,6 +93,7 @@ export function loadSettings(text: SettingsText): Settings {
     ...(access && { access }),
     ...(webhooks && { webhooks }),
     given: new Set(Object.keys(text.server)),
+    files: files.marks,
     warnings,
   };
 }
@@ -118,50 +104,10 @@ const idlePush: Problem = {
   reason: 'has no effect without a hosted namespace: add --hosted-namespace',
 };
 
-/** The file and the lines of what a file with a list has wrong. @param root of the paths in it */
-function withLines(
-  problems: readonly Problem[],
-  root: string,
-  yaml: string | undefined,
-  file: string | undefined,
-): readonly Problem[] {
-  const isInFile = ({ path }: Problem) => path === root || path.startsWith(`${root}[`);
-  if (yaml === undefined || !problems.some(isInFile)) return problems;
-  const isValid = problems.some(({ path }) => path.startsWith(`${root}[`));
-  const lines = isValid ? new YamlLines(yaml) : undefined;
-  return problems.map((problem) => {
-    if (!isInFile(problem)) return problem;
-    return { ...problem, file, line: problem.line ?? lines?.lineOf(problem.path.slice(root.length)) };
-  });
-}
-
 /** Names what held the value: the environment variable if it was one, for the credentials the option or the file. */
 function withOrigin(problem: Problem, { variables }: SettingsText, server: ServerSettings): Problem {
   const source = `--upstream-credentials${server.upstreamCredentialsFile === undefined ? '' : '-file'}`;
   const path = problem.path.replace(/^UPSTREAM_CREDENTIALS(?=$|\[)/, source);
   const [, option = path, rest = ''] = /^([^[]*)(\[.*)?$/s.exec(path) ?? [];
   return { ...problem, path: `${variables?.get(option) ?? option}${rest}` };
-}
-
-/** An empty list is meant; a file without any is probably the wrong one, or was not written to its end. */
-function emptyFile(yaml: string | undefined, file: string | undefined): Problem[] {
-  if (yaml === undefined || !isEmptyYaml(yaml)) return [];
-  return [{ path: '--upstream-config-file', kind: 'a file', reason: 'is empty: it configures no registry', file }];
-}
-
-function collect<T>(problems: Problem[], read: () => T): T | undefined {
-  try {
-    return read();
-  } catch (error) {
-    if (!(error instanceof ConfigurationError)) throw error;
-    problems.push(...error.problems);
-    return undefined;
-  }
-}
-
-function readCredentials({ upstreamCredentials, upstreamCredentialsFile: file }: ServerSettings): string | undefined {
-  if (file === undefined) return upstreamCredentials?.reveal();
-  if (upstreamCredentials === undefined) return readSettingFile(file, '--upstream-credentials-file');
-  const reason = 'cannot be combined with --upstream-credentials';
-  throw new ConfigurationError([{ path: '--upstream-credentials-file', kind: 'text', reason }]);
 }

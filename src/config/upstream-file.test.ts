@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { makeCertificate } from '../../test/fixtures/certificate.js';
 import { ConfigurationError } from './configuration-error.js';
 import { readSettingFile } from './files/setting-file.js';
 import { readNamespaces } from './upstream-file.js';
@@ -151,11 +152,13 @@ describe('the upstream file', () => {
 
   it('has a certificate file checked', () => {
     const [good, bad] = [join(folder, 'ca.pem'), join(folder, 'not.pem')];
-    writeFileSync(good, '-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n');
+    writeFileSync(good, makeCertificate().cert);
     writeFileSync(bad, 'text');
     const entry = (file: string) => `- {namespace: a.b, host: a.b, ca_file: "${file}"}`;
     expect(mistakes(entry(good))).toEqual([]);
     expect(mistakes(entry(bad))).toEqual(['upstreams[0].ca_file: a file: contains no PEM certificate']);
+    writeFileSync(bad, makeCertificate().cert.slice(0, -40));
+    expect(mistakes(entry(bad))).toEqual(['upstreams[0].ca_file: a file: contains a damaged certificate']);
     expect(mistakes(entry(join(folder, 'absent')))).toEqual([
       `upstreams[0].ca_file: a file: cannot be read: ENOENT: no such file or directory: ${join(folder, 'absent')}`,
     ]);

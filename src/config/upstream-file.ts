@@ -11,6 +11,7 @@ import { EndpointSettings, UpstreamSettings } from './upstream.settings.js';
 import { TagRuleSettings } from './tag-rule.settings.js';
 import { yamlProblem } from './validation/yaml-problem.js';
 import { validateSettings, type Values } from './validation/validation.js';
+import { reasonAgainstCertificates } from './values/certificates.js';
 
 const areMaps = (value: unknown): value is Values[] => Array.isArray(value) && value.every(isMap);
 const isMap = (value: unknown): value is Values => typeof value === 'object' && value !== null && !Array.isArray(value);
@@ -180,7 +181,7 @@ function finishEndpoint(
   problems: Problem[],
 ): void {
   problems.push(...readPassword(settings, path), ...credentialProblems(settings, path));
-  checkCaFile(settings, path, problems);
+  readCaFile(settings, path, problems);
   settings.credentialSources = readCredentials(credentials, namespace, `${path}.credentials`, problems);
   const others = settings.credentialSources.findIndex(({ repositories }) => repositories.length === 0);
   if (others === -1 || settings.username === undefined) return;
@@ -223,11 +224,14 @@ function credentialProblems({ username, password, passwordFile }: EndpointSettin
   return [{ path: `${path}.${missing}`, kind: 'missing', reason: 'username and password must be set together' }];
 }
 
-function checkCaFile({ caFile }: EndpointSettings, path: string, problems: Problem[]): void {
-  if (typeof caFile !== 'string') return;
+/** Sets the CAs to the content of their file. */
+function readCaFile(settings: EndpointSettings, path: string, problems: Problem[]): void {
+  if (typeof settings.caFile !== 'string') return;
+  const at = `${path}.ca_file`;
   try {
-    if (readSettingFile(caFile, `${path}.ca_file`).includes('-----BEGIN CERTIFICATE-----')) return;
-    problems.push({ path: `${path}.ca_file`, kind: 'a file', reason: 'contains no PEM certificate' });
+    settings.certificateAuthorities = readSettingFile(settings.caFile, at);
+    const reason = reasonAgainstCertificates(settings.certificateAuthorities);
+    if (reason !== undefined) problems.push({ path: at, kind: 'a file', reason });
   } catch (error) {
     if (!(error instanceof ConfigurationError)) throw error;
     problems.push(...error.problems);

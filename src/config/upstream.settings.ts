@@ -64,6 +64,9 @@ export class EndpointSettings {
   @IsText('the path of a PEM file', 4096)
   caFile?: string;
 
+  /** The content of that file, once it has been read. */
+  certificateAuthorities?: string;
+
   @Setting({ name: 'user_agent', description: 'User-Agent header of requests to this registry' })
   @IsOptional()
   @IsText('text without control characters')

@@ -25,9 +25,10 @@ const forgotten = 7 * 86_400_000;
 @Injectable()
 export class EventsService implements OnApplicationBootstrap, OnApplicationShutdown {
   private readonly logger = new Logger('Webhooks');
-  private readonly webhooks: ReadonlyMap<string, Webhook>;
+  private webhooks: ReadonlyMap<string, Webhook>;
   private readonly folders: ProcessFolders;
   private readonly source: EventSource;
+  private isOpen = false;
   private complaint: string | undefined;
 
   constructor(
@@ -41,8 +42,7 @@ export class EventsService implements OnApplicationBootstrap, OnApplicationShutd
       onAdopt: (folder) => this.adopt(folder),
       onFailure: (error) => this.complain(reasonOf(error)),
     });
-    const folder = () => this.folders.current;
-    this.webhooks = new Map((settings ?? []).map((webhook) => [webhook.name, new Webhook(webhook, folder, clock)]));
+    this.webhooks = new Map((settings ?? []).map((webhook) => [webhook.name, this.open(webhook)]));
     this.source = { addr: addressOf(server), instanceID: randomUUID() };
   }
 
@@ -55,11 +55,37 @@ export class EventsService implements OnApplicationBootstrap, OnApplicationShutd
   }
 
   async onApplicationBootstrap(): Promise<void> {
-    if (this.isEnabled) await this.folders.open();
+    if (this.isEnabled) await this.openFolders();
+  }
+
+  /**
+   * Follows the webhooks file. What waits for a webhook goes to its new URL; what waits for one that is removed is kept for
+   * a week, in case that it comes back. Never rejects.
+   */
+  async replace(settings: readonly WebhookSettings[]): Promise<void> {
+    const before = this.webhooks;
+    if (settings.length > 0) await this.openFolders();
+    const next = settings.map((entry) => before.get(entry.name) ?? this.open(entry));
+    for (const webhook of next)
+      if (!before.has(webhook.name)) for (const folder of this.folders.all) await webhook.load(folder);
+    for (const entry of settings) before.get(entry.name)?.change(entry);
+    this.webhooks = new Map(next.map((webhook) => [webhook.name, webhook]));
+    const removed = [...before.values()].filter((webhook) => !this.webhooks.has(webhook.name));
+    await Promise.all(removed.map((webhook) => webhook.stop()));
+  }
+
+  private open(settings: WebhookSettings): Webhook {
+    return new Webhook(settings, () => this.folders.current, this.clock);
+  }
+
+  private async openFolders(): Promise<void> {
+    if (this.isOpen) return;
+    this.isOpen = true;
+    await this.folders.open();
   }
 
   async onApplicationShutdown(): Promise<void> {
-    if (!this.isEnabled) return;
+    if (!this.isOpen) return;
     await Promise.all([...this.webhooks.values()].map((webhook) => webhook.stop()));
     await this.folders.release();
   }

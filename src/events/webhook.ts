@@ -1,6 +1,7 @@
 import { Logger } from '@nestjs/common';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Clock } from '../config/clock/clock.js';
+import { areEqual } from '../config/reload/changes.js';
 import type { EventAction, WebhookSettings } from '../config/webhooks/webhook.settings.js';
 import { RepositoryPattern } from '../oci/patterns/repository-pattern.js';
 import type { RepositoryRef } from '../oci/repository.js';
@@ -21,17 +22,17 @@ const minor: ReadonlySet<EventAction> = new Set<EventAction>(['pull', 'evict']);
 /** One endpoint: what it wants to know, what waits for it, and its connections. */
 export class Webhook {
   private readonly counts = new WebhookCounts();
-  private readonly patterns: readonly RepositoryPattern[];
+  private patterns: readonly RepositoryPattern[];
   private readonly queue: EventQueue;
   private readonly deliveries: Deliveries;
 
   constructor(
-    private readonly settings: WebhookSettings,
+    private settings: WebhookSettings,
     folder: () => string | undefined,
     clock: Clock,
   ) {
     const log = new WebhookLog(new Logger('Webhooks'), settings.name, () => clock.monotonic());
-    this.patterns = settings.repositories.map((pattern) => RepositoryPattern.parse(pattern));
+    this.patterns = patternsOf(settings);
     this.queue = new EventQueue(settings, this.counts, {
       folder,
       now: () => clock.now(),
@@ -47,6 +48,23 @@ export class Webhook {
       clock,
       concurrency,
     });
+  }
+
+  /** Follows the webhooks file: what waits is sent to the new URL, with the new credentials. @param settings of the same name */
+  change(settings: WebhookSettings): void {
+    if (areEqual(this.settings, settings)) return;
+    const poster = new Poster(settings, concurrency);
+    this.patterns = patternsOf(settings);
+    this.settings = settings;
+    this.queue.change(settings);
+    this.deliveries.change(settings, poster);
+    // What the old URL refused need not wait for its time.
+    this.queue.lanes.wake();
+    this.deliveries.proceed();
+  }
+
+  get name(): string {
+    return this.settings.name;
   }
 
   get statistics(): WebhookStatistics {
@@ -75,4 +93,8 @@ export class Webhook {
     await Promise.race([this.queue.settled(), sleep(stopTime, undefined, { ref: false })]);
     await this.deliveries.stop();
   }
+}
+
+function patternsOf({ repositories }: WebhookSettings): readonly RepositoryPattern[] {
+  return repositories.map((pattern) => RepositoryPattern.parse(pattern));
 }

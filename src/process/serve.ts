@@ -11,11 +11,11 @@ import { clearSocketFile } from '../cli/socket-file.js';
 import { StartError } from '../cli/start-error.js';
 import { parseListenAddress, type ListenAddress } from '../config/values/listen-address.js';
 import { lineOf } from '../config/configuration-error.js';
+import { linesOf, Reloads } from '../config/reload/reloads.js';
 import type { ServerSettings } from '../config/server.settings.js';
 import type { Settings } from '../config/settings.js';
 import { CustomSettings, FilesystemSettings, S3Settings, type StorageSettings } from '../config/storage.settings.js';
 import { version } from '../config/version.js';
-import { CertificateService } from '../distribution/server/certificate.service.js';
 import { DrainService } from '../distribution/server/drain.service.js';
 import { DownloadsService } from '../registry/mirrored/downloads/downloads.service.js';
 import { ReadinessService } from '../registry/readiness.service.js';
@@ -25,6 +25,7 @@ import { allAddresses } from './all-addresses.js';
 import { listenError } from './listen-error.js';
 import { accessWarnings } from './access.warnings.js';
 import type { Reload } from './reload.js';
+import type { WorkerReloads } from './reload/worker.reloads.js';
 import type { SiblingServer } from './sibling.server.js';
 
 /** What distinguishes a worker from a process that serves alone. */
@@ -33,6 +34,8 @@ export interface WorkerContext {
   readonly sibling: SiblingServer;
   /** Replaces signals. Resolves with the name of one. */
   readonly stopped: Promise<string>;
+  /** Through which workers have each other read their files. */
+  readonly reloads: WorkerReloads;
 }
 
 /** Serves until SIGTERM or SIGINT, then drains. @throws StartError */
@@ -49,9 +52,9 @@ export async function serve(settings: Settings, reload: Reload, context?: Worker
   const stopped = context?.stopped ?? stopSignal();
   context?.sibling.forwardTo(app.getHttpServer());
   reload.perform(() => void readAgain(app, logger));
-  app.get(AccessService).onChange((access) => {
-    if (settings.server.runsJobs) void warnOfAccess({ ...settings, access }, logger);
-  });
+  warnOfChanges(app, settings, logger);
+  context?.reloads.perform(() => app.get(Reloads).reloadHere());
+  if (context) app.get(Reloads).passOn(() => context.reloads.reloadOthers());
   try {
     await listenForAdmins(admin, settings, logger);
     logger.log(`listening on ${await listen(app, settings.server)}`);
@@ -73,11 +76,21 @@ export async function serve(settings: Settings, reload: Reload, context?: Worker
   }
 }
 
-/** What SIGHUP does. Neither throws. */
+/** What SIGHUP does. Never rejects. */
 async function readAgain(app: NestFastifyApplication, logger: Logger): Promise<void> {
-  const access = app.get(AccessService);
-  logger.log(`SIGHUP: ${app.get(CertificateService).look()}`);
-  if (access.isEnabled) logger.log(`SIGHUP: ${await access.look()}`);
+  for (const line of linesOf(await app.get(Reloads).reloadHere())) logger.log(`SIGHUP: ${line}`);
+}
+
+/** Of rules without an effect, when the access file or the namespaces are different. Once, not by every worker. */
+function warnOfChanges(app: NestFastifyApplication, settings: Settings, logger: Logger): void {
+  if (!settings.server.runsJobs) return;
+  let current = settings;
+  const warn = (changed: Partial<Settings>) => {
+    current = { ...current, ...changed };
+    void warnOfAccess(current, logger);
+  };
+  app.get(AccessService).onChange((access) => warn({ access }));
+  app.get(Reloads).onChange(({ upstreams, hosted }) => warn({ upstreams, hosted }));
 }
 
 /** Never throws. It reads files, which nothing waits for. */

@@ -8,7 +8,8 @@ import type { Settings } from '../config/settings.js';
 import { JsonLogger } from '../observability/logging/json.logger.js';
 import { logDestination } from '../observability/logging/log.destination.js';
 import type { Reload } from './reload.js';
-import type { WorkerMessage } from './worker.messages.js';
+import { ReloadRounds } from './reload/reload.rounds.js';
+import type { readyMessage, WorkerMessage, WorkerRequest } from './worker.messages.js';
 
 /** Deaths of one worker within so many milliseconds after which the supervisor gives up. */
 const maxDeaths = 5;
@@ -38,6 +39,7 @@ class Supervisor {
   private readonly pauses = new Map<number, NodeJS.Timeout>();
   /** Recent deaths of each worker, on the monotonic clock. */
   private readonly deaths = new Map<number, readonly number[]>();
+  private readonly rounds = new ReloadRounds();
   private hasStarted = false;
   /** The exit code, set as soon as the supervisor stops, and the signal that it passes on then. */
   private exitCode: number | undefined;
@@ -89,11 +91,13 @@ class Supervisor {
     // A message to a worker that has just died; its exit event covers it.
     worker.on('error', (error) => this.report('debug', `worker ${place}: ${error.message}`));
     // A worker that is starting gets the signal as soon as it can.
-    worker.on('message', () => {
-      if (this.stopping && worker.isConnected()) worker.send(this.stopping);
+    worker.on('message', (message: WorkerRequest | typeof readyMessage) => {
+      if (!('isReady' in message)) this.rounds.receive(message, worker, [...this.workers.values()]);
+      else if (this.stopping && worker.isConnected()) worker.send(this.stopping);
     });
     worker.once('exit', (code: number | null, signal: string | null) => {
       this.workers.delete(place);
+      this.rounds.leave(worker);
       this.exited(place, code, signal);
     });
     return worker;

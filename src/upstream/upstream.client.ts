@@ -148,21 +148,25 @@ export class UpstreamClient implements OnApplicationShutdown {
     }
   }
 
-  /** @param from where to resume, and the entity tag of the bytes before; `last` is the last byte that is wanted. */
+  /**
+   * @param from where to resume, and the entity tag of the bytes before; `last` is the last byte that is wanted.
+   * @param upstream that the download began with.
+   */
   async openBlob(
     repository: RepositoryRef,
     digest: Digest,
     from?: { offset: number; last?: number; entityTag?: string | undefined },
+    upstream = this.upstreams.get(repository.namespace),
   ): Promise<BlobBody> {
     const headers: Record<string, string> = {};
     if (from) headers.range = `bytes=${from.offset}-${from.last ?? ''}`;
     if (from?.entityTag !== undefined) headers['if-range'] = from.entityTag;
     const path = `blobs/${digest.toString()}`;
-    const response = await this.request('blob', repository, path, headers);
-    this.noteFetched('blobs', repository, path, response);
+    const response = await this.request('blob', repository, path, headers, upstream);
+    this.noteFetched('blobs', repository, path, response, upstream);
     const body = findBlobBody(response, from?.offset);
     if (!body) throw this.refuse(response);
-    const { counts } = this.upstreams.get(repository.namespace);
+    const { counts } = upstream;
     return { ...body, counts, entityTag: entityTagOf(response.headers) };
   }
 
@@ -178,10 +182,11 @@ export class UpstreamClient implements OnApplicationShutdown {
     entityTag?: string,
   ): Promise<RangeBody | undefined> {
     const headers = { range, ...(entityTag !== undefined && { 'if-range': entityTag }) };
-    const response = await this.request('blob', repository, `blobs/${digest.toString()}`, headers);
+    const upstream = this.upstreams.get(repository.namespace);
+    const response = await this.request('blob', repository, `blobs/${digest.toString()}`, headers, upstream);
     const { status, body, host } = response;
     const found = findRange(response, range);
-    const { counts } = this.upstreams.get(repository.namespace);
+    const { counts } = upstream;
     if (found) return { ...found, body, host, counts, entityTag: entityTagOf(response.headers) };
     if (status >= 400 && status !== 416) throw this.refuse(response);
     discardBody(body, response.headers['content-length']);
@@ -241,19 +246,34 @@ export class UpstreamClient implements OnApplicationShutdown {
     this.agents.close();
   }
 
+  /** The upstream that a download begins with, and ends with when its settings change meanwhile. @throws UpstreamError */
+  upstreamOf({ namespace }: RepositoryRef): Upstream {
+    return this.upstreams.get(namespace);
+  }
+
+  /** Closes what upstreams have open that are out of use, except for what runs. */
+  retire(upstreams: readonly Upstream[]): void {
+    for (const each of upstreams.flatMap((upstream) => [upstream, ...upstream.fallbacks])) {
+      this.agents.retire(each);
+      each.credentials.close();
+    }
+  }
+
   /** Whether downloads wait for one of the connections that the upstream may have. */
-  hasBlobsWaiting(repository: RepositoryRef): boolean {
-    return this.dispatcher.healthOf(this.upstreams.get(repository.namespace)).waitingBlobs > 0;
+  hasBlobsWaiting(upstream: Upstream): boolean {
+    return this.dispatcher.healthOf(upstream).waitingBlobs > 0;
   }
 
   /** Whether a request recently waited too long, so that those with a cached response need not wait. */
   isSlow(repository: RepositoryRef): boolean {
-    return this.dispatcher.healthOf(this.upstreams.get(repository.namespace)).isSlow;
+    const upstream = this.upstreams.find(repository.namespace);
+    return upstream !== undefined && this.dispatcher.healthOf(upstream).isSlow;
   }
 
   /** Records that a request has waited too long. */
   noteSlow(repository: RepositoryRef): void {
-    this.dispatcher.healthOf(this.upstreams.get(repository.namespace)).noteSlow();
+    const upstream = this.upstreams.find(repository.namespace);
+    if (upstream) this.dispatcher.healthOf(upstream).noteSlow();
   }
 
   /** Whether the pull limit is known to be exhausted and there is no fallback, so that only uncounted requests are useful. */
@@ -313,9 +333,9 @@ export class UpstreamClient implements OnApplicationShutdown {
     repository: RepositoryRef,
     path: string,
     { status, fallback }: DispatchedResponse,
+    upstream = this.upstreams.find(repository.namespace),
   ): void {
-    if (fallback !== undefined) return;
-    const upstream = this.upstreams.get(repository.namespace);
+    if (fallback !== undefined || !upstream) return;
     this.heads.noteFetched(upstream, target, `${repository.name}/${path}`, status < 300);
   }
 
@@ -324,9 +344,10 @@ export class UpstreamClient implements OnApplicationShutdown {
     repository: RepositoryRef,
     path: string,
     headers: Record<string, string>,
+    upstream = this.upstreams.get(repository.namespace),
   ): Promise<DispatchedResponse> {
     return this.dispatcher.send(kind, {
-      upstream: this.upstreams.get(repository.namespace),
+      upstream,
       repository: repository.name,
       method: kind === 'manifest-head' || kind === 'blob-head' ? 'HEAD' : 'GET',
       path,

@@ -6,6 +6,9 @@ import { UpstreamCounts } from './health/upstream.counts.js';
 import { RepositoryCredentials } from './credentials/repository.credentials.js';
 import { CredentialState } from './sign-in/credential-state.js';
 
+/** Configured upstreams since the start. */
+let made = 0;
+
 /** A mirrored registry: its address, its credentials and the hosts that it may refer to. */
 export class Upstream {
   readonly namespace: Namespace;
@@ -16,6 +19,8 @@ export class Upstream {
   readonly credentials: RepositoryCredentials;
   /** Whether the registry refuses requests without credentials. */
   private readonly anonymousState = new CredentialState();
+  /** Distinguishes what was learned with these settings from what was learned with earlier ones of the same name. */
+  readonly key: string;
   /** Whether the registry has responded since the start. */
   wasReached = false;
   private readonly trusted: ReadonlySet<string>;
@@ -37,8 +42,9 @@ export class Upstream {
     clock: Clock = new SystemClock(),
   ) {
     this.namespace = Namespace.parse(settings.namespace);
+    this.key = isConfigured ? `${(made += 1)}` : this.namespace.toString();
     this.base = new URL(`${settings.tls ? 'https' : 'http'}://${settings.host}`);
-    this.certificateAuthorities = settings.caFile === undefined ? undefined : readFileSync(settings.caFile, 'utf8');
+    this.certificateAuthorities = settings.certificateAuthorities ?? readOptional(settings.caFile);
     this.realms = new Set(settings.tokenRealms.map(canonicalHost));
     const trusted = [settings.host, ...settings.tokenRealms, ...settings.redirectHosts];
     this.trusted = new Set(isConfigured ? trusted.map(canonicalHost) : []);
@@ -54,7 +60,7 @@ export class Upstream {
     );
   }
 
-  /** Unique among upstreams; part of every cache key that depends on credentials. */
+  /** Unique among upstreams that are in use, for people. `key` is for caches of what depends on credentials. */
   get id(): string {
     const name = this.namespace.toString();
     return this.isFallback ? `${name} at ${this.base.host}${this.path}` : name;
@@ -107,6 +113,10 @@ export class Upstream {
 function settingsOf(main: UpstreamSettings, fallback: EndpointSettings): UpstreamSettings {
   const { namespace, tagTtl, maxConnections } = main;
   return Object.assign(new UpstreamSettings(), fallback, { namespace, tagTtl, maxConnections });
+}
+
+function readOptional(file: string | undefined): string | undefined {
+  return file === undefined ? undefined : readFileSync(file, 'utf8');
 }
 
 function hostnameOf(host: string): string {

@@ -4,6 +4,7 @@ import { Clock, SystemClock } from '../config/clock/clock.js';
 import { hostedSettings, upstreamSettings } from '../config/config.module.js';
 import type { HostedSettings } from '../config/hosted/hosted.settings.js';
 import { proxyOf } from '../config/proxy/proxy.js';
+import { meanSame } from '../config/reload/changes.js';
 import { ServerSettings } from '../config/server.settings.js';
 import { defaultUpstream } from '../config/upstream-file.js';
 import type { UpstreamSettings } from '../config/upstream.settings.js';
@@ -18,22 +19,64 @@ const maxUnconfigured = 1000;
 /** Maps namespaces to upstreams. */
 @Injectable()
 export class UpstreamsService {
-  private readonly configured: ReadonlyMap<string, Upstream>;
+  private configured: ReadonlyMap<string, Upstream>;
   /** Requests to all unconfigured upstreams together. */
   readonly unconfiguredCounts = new UpstreamCounts();
   /** Canonical names of namespaces that content is pushed to. */
-  private readonly hosted: ReadonlySet<string>;
+  private hosted: ReadonlySet<string>;
   private readonly unconfigured = new LRUCache<string, Upstream>({ max: maxUnconfigured });
+  /** Bytes received from upstreams that are not configured any more. */
+  private received = 0;
+  /** Namespaces that requests were sent to with credentials. */
+  private readonly tookCredentials = new Set<string>();
 
   constructor(
     @Inject(upstreamSettings) settings: readonly UpstreamSettings[],
     private readonly server: ServerSettings,
     @Inject(hostedSettings) hosted: readonly HostedSettings[] = [],
-    @Inject(Clock) clock: Clock = new SystemClock(),
+    @Inject(Clock) private readonly clock: Clock = new SystemClock(),
   ) {
-    this.hosted = new Set(hosted.map(({ namespace }) => Namespace.parse(namespace).toString()));
-    const configured = settings.map((entry) => new Upstream(entry, true, false, undefined, clock));
-    this.configured = new Map([...this.builtIn(), ...configured].map((upstream) => [upstream.id, upstream]));
+    this.hosted = namesOf(hosted);
+    this.configured = this.upstreamsOf(settings, this.hosted);
+  }
+
+  /**
+   * Follows the upstream file. Upstreams that stay the same keep their state; all others are new, and what runs ends
+   * with the ones that it began with.
+   * @returns those that are out of use
+   */
+  replace(settings: readonly UpstreamSettings[], hosted: readonly HostedSettings[]): Upstream[] {
+    const before = [...this.configured.values()];
+    const next = this.upstreamsOf(settings, namesOf(hosted), this.configured);
+    for (const { id, settings: old, fallbacks } of before)
+      if ([old, ...fallbacks.map((each) => each.settings)].some((each) => each.takesCredentials))
+        this.tookCredentials.add(id);
+    this.hosted = namesOf(hosted);
+    this.configured = next;
+    for (const name of next.keys()) this.unconfigured.delete(name);
+    for (const { id, counts } of before) if (!next.has(id)) this.received += counts.received;
+    const kept = new Set(next.values());
+    return before.filter((upstream) => !kept.has(upstream));
+  }
+
+  /** As `get`; undefined when the namespace is not mirrored here any more. */
+  find(namespace: Namespace): Upstream | undefined {
+    try {
+      return this.get(namespace);
+    } catch (error) {
+      if (error instanceof UpstreamError) return undefined;
+      throw error;
+    }
+  }
+
+  /** Bytes received so far from upstreams that are out of use. */
+  get receivedBefore(): number {
+    return this.received;
+  }
+
+  /** Whether something of the namespace may have been received with credentials since the start. */
+  mayHaveSignedIn(namespace: Namespace): boolean {
+    return this.tookCredentials.has(namespace.toString());
   }
 
   /** @throws UpstreamError `refused` when the namespace is not mirrored here. */
@@ -41,7 +84,7 @@ export class UpstreamsService {
     return this.configured.get(namespace.toString()) ?? this.getUnconfigured(namespace);
   }
 
-  /** The configured upstreams, including Docker Hub and the default namespace. Their number never changes. */
+  /** The configured upstreams, including Docker Hub and the default namespace. */
   get all(): Iterable<Upstream> {
     return this.configured.values();
   }
@@ -74,17 +117,37 @@ export class UpstreamsService {
   }
 
   /** Docker Hub and the default namespace are always mirrored, unless they are hosted. */
-  private builtIn(): Upstream[] {
+  private builtIn(hosted: ReadonlySet<string>): UpstreamSettings[] {
     return ['docker.io', this.server.defaultNamespace]
       .map((name) => Namespace.parse(name))
-      .filter((namespace) => !this.hosted.has(namespace.toString()))
-      .map((namespace) => new Upstream(defaultUpstream(namespace), true));
+      .filter((namespace) => !hosted.has(namespace.toString()))
+      .map(defaultUpstream);
+  }
+
+  /** @param known upstreams to keep where nothing has changed; others of their names keep the counts */
+  private upstreamsOf(
+    settings: readonly UpstreamSettings[],
+    hosted: ReadonlySet<string>,
+    known?: ReadonlyMap<string, Upstream>,
+  ): ReadonlyMap<string, Upstream> {
+    // A configured one takes the place of a built-in one.
+    const entries = new Map([...this.builtIn(hosted), ...settings].map((entry) => [canonical(entry.namespace), entry]));
+    const upstreams = [...entries].map(([name, entry]): [string, Upstream] => {
+      const old = known?.get(name);
+      if (old && meanSame(old.settings, entry)) return [name, old];
+      return [name, new Upstream(entry, true, false, old?.counts, this.clock)];
+    });
+    return new Map(upstreams);
   }
 }
+
+const canonical = (name: string) => Namespace.parse(name).toString();
+const namesOf = (entries: readonly { readonly namespace: string }[]): ReadonlySet<string> =>
+  new Set(entries.map(({ namespace }) => canonical(namespace)));
 
 /** `*` matches every name, `*.example.com` every subdomain, anything else only itself in canonical form. */
 function matches(pattern: string, name: string): boolean {
   if (pattern === '*') return true;
-  const canonical = Namespace.parse(pattern.replace('*', 'x')).toString();
-  return pattern.startsWith('*.') ? name.endsWith(canonical.slice(1)) : canonical === name;
+  const pure = canonical(pattern.replace('*', 'x'));
+  return pattern.startsWith('*.') ? name.endsWith(pure.slice(1)) : pure === name;
 }

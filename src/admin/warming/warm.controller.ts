@@ -15,15 +15,24 @@ import { WarmService } from './warm.service.js';
 @Controller('_admin/warm')
 @UseGuards(AdminGuard)
 export class WarmController {
-  private readonly rules: ImageRules;
+  private rules: ImageRules;
 
   constructor(
     private readonly warming: WarmService,
-    server: ServerSettings,
+    private readonly server: ServerSettings,
     @Inject(upstreamSettings) upstreams: readonly UpstreamSettings[],
   ) {
+    this.rules = this.rulesOf(upstreams);
+  }
+
+  /** Follows the upstream file. */
+  replace(upstreams: readonly UpstreamSettings[]): void {
+    this.rules = this.rulesOf(upstreams);
+  }
+
+  private rulesOf(upstreams: readonly UpstreamSettings[]): ImageRules {
     const configured = new Set(upstreams.map(({ namespace }) => Namespace.parse(namespace).toString()));
-    this.rules = { defaultNamespace: server.defaultNamespace, configured };
+    return { defaultNamespace: this.server.defaultNamespace, configured };
   }
 
   /** Sends one event per line as it happens; stops when the client leaves. */

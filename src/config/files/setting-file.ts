@@ -1,11 +1,13 @@
 import { readFileSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { ConfigurationError } from '../configuration-error.js';
+import { SettingFiles } from '../reload/setting.files.js';
 
 const maxFileBytes = 4 * 1024 * 1024;
 
 /** @param setting path of the setting in messages. @throws ConfigurationError when the file cannot be read */
 export function readSettingFile(file: string, setting: string): string {
+  SettingFiles.note(file, setting);
   try {
     // It is read again whenever it changes; a FIFO could keep the process waiting for ever.
     if (setting === '--access-file' && !statSync(file).isFile()) throw new Error('it is not a regular file');

@@ -31,7 +31,13 @@ export class Deliveries {
   private pausedUntil = -Infinity;
   private timer: NodeJS.Timeout | undefined;
 
-  constructor(private readonly place: DeliveriesPlace) {}
+  constructor(private place: DeliveriesPlace) {}
+
+  /** Sends with other settings from the next request on. */
+  change(settings: WebhookSettings, poster: Poster): void {
+    this.place.poster.retire();
+    this.place = { ...this.place, settings, poster };
+  }
 
   /** Sends as much as may be sent now. */
   proceed(): void {

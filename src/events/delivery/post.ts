@@ -70,6 +70,12 @@ export class Poster {
     this.agent.destroy();
   }
 
+  /** Closes idle connections, and those in use when their requests have ended. */
+  retire(): void {
+    this.agent.maxFreeSockets = 0;
+    for (const socket of Object.values(this.agent.freeSockets).flat()) socket?.destroy();
+  }
+
   private async send(contentType: string, body: Buffer, signal: AbortSignal): Promise<http.IncomingMessage> {
     const { agent, headers, url } = this;
     const request = (url.protocol === 'https:' ? https : http).request(url, {

@@ -29,10 +29,15 @@ export class EventQueue {
   private writing: Promise<void> = Promise.resolve();
 
   constructor(
-    private readonly limits: Limits,
+    private limits: Limits,
     private readonly counts: WebhookCounts,
     private readonly place: QueuePlace,
   ) {}
+
+  /** Keeps to other limits from the next event on. */
+  change(limits: Limits): void {
+    this.limits = limits;
+  }
 
   /** Milliseconds since the oldest event was queued. */
   get oldest(): number {

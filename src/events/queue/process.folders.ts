@@ -46,6 +46,11 @@ export class ProcessFolders {
     return this.name === undefined ? undefined : join(this.root, this.name);
   }
 
+  /** Every folder of this process, with what it has taken over. */
+  get all(): string[] {
+    return [...this.own].map((name) => join(this.root, name));
+  }
+
   /** Never rejects: what cannot be made or read now is tried again later. */
   async open(): Promise<void> {
     await this.look();

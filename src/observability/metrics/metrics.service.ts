@@ -3,6 +3,7 @@ import { monitorEventLoopDelay } from 'node:perf_hooks';
 import type { Metric as PromMetric, Registry } from 'prom-client';
 import { AccessService } from '../../access/access.service.js';
 import { BodyMemory } from '../../config/memory/body.memory.js';
+import { Reloads } from '../../config/reload/reloads.js';
 import { EventsService } from '../../events/events.service.js';
 import { RegistryStatistics } from '../../registry/statistics/registry.statistics.js';
 import { RequestMeter } from '../logging/request.meter.js';
@@ -10,6 +11,7 @@ import { accessMetrics } from './access.metrics.js';
 import { cacheMetrics } from './cache.metrics.js';
 import { familyOf, type AnyMetric } from './metric.js';
 import { processMetrics } from './process.metrics.js';
+import { reloadMetrics } from './reload.metrics.js';
 import { requestMetrics } from './request.metrics.js';
 import { storageMetrics } from './storage.metrics.js';
 import { upstreamMetrics } from './upstream.metrics.js';
@@ -23,6 +25,7 @@ export const allMetrics: readonly Pick<AnyMetric<never>, 'name' | 'type' | 'help
   ...webhookMetrics,
   ...requestMetrics,
   ...accessMetrics,
+  ...reloadMetrics,
   ...processMetrics,
 ];
 
@@ -37,6 +40,7 @@ export class MetricsService implements OnApplicationShutdown {
     private readonly requests: RequestMeter,
     private readonly access: AccessService,
     private readonly events: EventsService,
+    private readonly reloads: Reloads,
     @Inject(BodyMemory) private readonly bodies: BodyMemory,
   ) {}
 
@@ -60,6 +64,7 @@ export class MetricsService implements OnApplicationShutdown {
     add(registry, webhookMetrics, () => this.events);
     add(registry, requestMetrics, () => this.requests);
     add(registry, accessMetrics, () => this.access);
+    add(registry, reloadMetrics, () => this.reloads);
     add(registry, processMetrics, () => ({
       memory: process.memoryUsage(),
       cpu: process.cpuUsage(),

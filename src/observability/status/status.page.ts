@@ -2,6 +2,7 @@ import { Html, html, type Piece } from './html.js';
 import { clientSections } from './client.sections.js';
 import {
   accessSection,
+  configurationLine,
   downloadsSection,
   registriesSection,
   repositoriesSection,
@@ -92,7 +93,7 @@ function section(id: string, title: string, content: Piece): Html {
   </section> `;
 }
 
-function overview({ totals, uptime, history, at, reader }: StatusView): Html {
+function overview({ totals, uptime, history, at, reader, configuration }: StatusView): Html {
   const { hits, misses, sent, saved } = totals;
   const figures: [string, string][] = [
     ['Hit ratio', ratioText(hits, hits + misses)],
@@ -109,6 +110,7 @@ function overview({ totals, uptime, history, at, reader }: StatusView): Html {
           </div>`,
       )}
     </dl>
+    ${configuration === undefined ? '' : configurationLine(configuration)}
     ${
       reader
         ? ''

@@ -2,6 +2,7 @@ import { html, type Html, type Piece } from './html.js';
 import type {
   AccessFileView,
   Condition,
+  ConfigurationView,
   DownloadView,
   RegistryState,
   RegistryView,
@@ -58,6 +59,17 @@ function stateText({ condition, reason, since }: RegistryState): Html {
 function stateCell({ state, fallbacks }: Pick<RegistryView, 'state' | 'fallbacks'>): Html {
   if (state === undefined) return html`–`;
   return html`${stateText(state)}${fallbacks.map((each) => html`<br />Fallback ${each.host}: ${stateText(each.state)}`)}`;
+}
+
+/** At most some of the mistakes: the log has them all. */
+export function configurationLine({ readAt, rejected }: ConfigurationView): Html {
+  if (!rejected) return html`<p>Configuration: <span class="good">in use</span>, read ${timeText(readAt)}.</p>`;
+  const { problems, since } = rejected;
+  const more = problems.length > 5 ? `, and ${problems.length - 5} more` : '';
+  return html`<p>
+    Configuration: <span class="bad">not in use</span>: ${problems.slice(0, 5).join('; ')}${more}. Since
+    ${timeText(since)}; what was read before stays.
+  </p>`;
 }
 
 export function accessSection(files: readonly AccessFileView[], auditLinesDropped = 0): Html {

@@ -3,6 +3,7 @@ import { AccessService } from '../../access/access.service.js';
 import type { Reader } from '../../access/reader.js';
 import { Clock } from '../../config/clock/clock.js';
 import { upstreamSettings } from '../../config/config.module.js';
+import { Reloads } from '../../config/reload/reloads.js';
 import { ServerSettings } from '../../config/server.settings.js';
 import type { UpstreamSettings } from '../../config/upstream.settings.js';
 import { Namespace } from '../../oci/namespace.js';
@@ -15,6 +16,7 @@ import { CachedRepositories } from './cached.repositories.js';
 import { RepositoryListing } from './repository.listing.js';
 import type {
   Condition,
+  ConfigurationView,
   DownloadView,
   RegistryState,
   RegistryView,
@@ -42,23 +44,28 @@ const conditions: Record<UpstreamState['outcome']['condition'], Condition> = {
 export class StatusService implements OnApplicationShutdown {
   private readonly logger = new Logger(StatusService.name);
   private readonly listing: RepositoryListing | undefined;
-  private readonly privateNamespaces: ReadonlySet<string>;
+  private readonly privateNamespaces = new Set<string>();
 
   constructor(
     private readonly statistics: RegistryStatistics,
     private readonly traffic: TrafficHistory,
     private readonly server: ServerSettings,
-    @Inject(upstreamSettings) private readonly upstreams: readonly UpstreamSettings[],
+    @Inject(upstreamSettings) private upstreams: readonly UpstreamSettings[],
     @Inject(Clock) private readonly clock: Clock,
     private readonly access: AccessService,
+    private readonly reloads: Reloads,
     @Optional() repositories?: CachedRepositories,
   ) {
-    const isSignedIn = (upstream: UpstreamSettings) =>
-      [upstream, ...upstream.fallbackHosts].some(({ takesCredentials }) => takesCredentials);
-    this.privateNamespaces = new Set(upstreams.filter(isSignedIn).map(namespaceOf));
+    this.replace(upstreams);
     const onError = (error: unknown) => this.logger.warn(`stored repositories cannot be listed: ${String(error)}`);
     const hasCredentials = (namespace: string) => this.privateNamespaces.has(namespace);
     this.listing = repositories && new RepositoryListing(repositories, hasCredentials, () => clock.now(), onError);
+  }
+
+  /** Follows the upstream file. What was private stays so. */
+  replace(upstreams: readonly UpstreamSettings[]): void {
+    this.upstreams = upstreams;
+    for (const entry of upstreams.filter(isSignedIn)) this.privateNamespaces.add(namespaceOf(entry));
   }
 
   /** Registries in a client's configuration. */
@@ -91,11 +98,17 @@ export class StatusService implements OnApplicationShutdown {
         .map((each) => (reader ? each : this.download(each))),
       waitingDownloads: reader ? 0 : this.statistics.downloadGauges.waiting,
       storage: reader ? undefined : this.storage,
+      configuration: reader ? undefined : this.configuration,
       accessFiles: reader ? [] : this.access.files.slice(0, longest),
       auditLinesDropped: reader ? undefined : this.access.statistics.auditLinesDropped,
       repositories: this.listing && (this.repositoriesFor(this.listing, reader) ?? 'counting'),
       ...(reader && { reader: { name: reader.name } }),
     };
+  }
+
+  private get configuration(): ConfigurationView | undefined {
+    const { readAt, rejected } = this.reloads;
+    return readAt === undefined ? undefined : { readAt, rejected };
   }
 
   private get storage(): StorageView {
@@ -152,6 +165,10 @@ function visibleTo(reader: Reader, mirror: MirrorAddress): MirrorAddress | undef
 /** What is not configured is not named one by one: only who sees everything sees its sum. */
 function mayKnow(reader: Reader, namespace: string): boolean {
   return namespace !== 'other' && reader.mayKnow(Namespace.parse(namespace));
+}
+
+function isSignedIn(entry: UpstreamSettings): boolean {
+  return [entry, ...entry.fallbackHosts].some(({ takesCredentials }) => takesCredentials);
 }
 
 function namespaceOf({ namespace }: UpstreamSettings): string {

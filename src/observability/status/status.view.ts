@@ -18,6 +18,8 @@ export interface StatusView {
   readonly waitingDownloads: number;
   /** Undefined when it is none of the reader's business. */
   readonly storage: StorageView | undefined;
+  /** The files that the server follows; undefined without any, or when they are none of the reader's business. */
+  readonly configuration?: ConfigurationView | undefined;
   /** The access file and those that it names. */
   readonly accessFiles: readonly AccessFileView[];
   /** Undefined when it is none of the reader's business. */
@@ -98,6 +100,14 @@ export interface HostedQuotaView {
   /** Undefined until it has been counted. */
   readonly used: number | undefined;
   readonly limit: number;
+}
+
+/** The upstream file, the webhooks file, and those that they name. */
+export interface ConfigurationView {
+  /** When the content in use was read. */
+  readonly readAt: number;
+  /** Why newer content is not in use. */
+  readonly rejected?: { readonly problems: readonly string[]; readonly since: number } | undefined;
 }
 
 export interface AccessFileView {

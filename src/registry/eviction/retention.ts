@@ -13,7 +13,7 @@ export const useGranularity = 3_600_000;
 @Injectable()
 export class Retention {
   private readonly logger = new Logger(Retention.name);
-  private readonly settings: ReadonlyMap<string, UpstreamSettings>;
+  private settings: ReadonlyMap<string, UpstreamSettings>;
   private readonly defaults = new UpstreamSettings();
   private readonly jumps: ClockJumps;
 
@@ -21,10 +21,15 @@ export class Retention {
     @Inject(upstreamSettings) settings: readonly UpstreamSettings[],
     @Inject(Clock) private readonly clock: Clock,
   ) {
-    this.settings = new Map(settings.map((entry) => [Namespace.parse(entry.namespace).toString(), entry]));
+    this.settings = settingsByName(settings);
     this.jumps = new ClockJumps(clock, () =>
       this.logger.warn('the system clock has jumped; nothing is removed because of its age for a day'),
     );
+  }
+
+  /** Follows the upstream file. */
+  replace(settings: readonly UpstreamSettings[]): void {
+    this.settings = settingsByName(settings);
   }
 
   /** The wall clock, for `ageOf` and `isOver`. A sweep reads it once, so that ages stay comparable during the sweep. */
@@ -50,4 +55,8 @@ export class Retention {
   areAgesTrusted(): boolean {
     return this.jumps.areAgesTrusted();
   }
+}
+
+function settingsByName(settings: readonly UpstreamSettings[]): ReadonlyMap<string, UpstreamSettings> {
+  return new Map(settings.map((entry) => [Namespace.parse(entry.namespace).toString(), entry]));
 }

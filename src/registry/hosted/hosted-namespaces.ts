@@ -2,6 +2,7 @@ import { Inject, Injectable, Logger, type OnApplicationBootstrap } from '@nestjs
 import { hostedSettings, upstreamSettings } from '../../config/config.module.js';
 import { HostedSettings } from '../../config/hosted/hosted.settings.js';
 import type { UpstreamSettings } from '../../config/upstream.settings.js';
+import { OciError } from '../../oci/error.js';
 import { Namespace } from '../../oci/namespace.js';
 import { CatalogStore, storedNamespace } from '../../storage/stores/hosted/catalog.store.js';
 import { reasonOf } from '../response-error.js';
@@ -10,30 +11,59 @@ import { reasonOf } from '../response-error.js';
 @Injectable()
 export class HostedNamespaces implements OnApplicationBootstrap {
   private readonly logger = new Logger('Hosted');
-  private readonly settings: ReadonlyMap<string, HostedSettings>;
-  private readonly upstreams: ReadonlySet<string>;
+  private settings: ReadonlyMap<string, HostedSettings>;
+  private upstreams: ReadonlySet<string>;
   /** Namespaces with pushed content that nothing is configured for, as in `StoredRecord`: it is served, nothing is added. */
   private former: ReadonlySet<string> = new Set();
+  /** Those that the log has. */
+  private warned: ReadonlySet<string> = new Set();
 
   constructor(
     @Inject(hostedSettings) settings: readonly HostedSettings[],
     @Inject(upstreamSettings) upstreams: readonly UpstreamSettings[],
     private readonly catalog: CatalogStore,
   ) {
-    this.settings = new Map(settings.map((entry) => [Namespace.parse(entry.namespace).toString(), entry]));
-    this.upstreams = new Set(upstreams.map(({ namespace }) => storedNamespace(Namespace.parse(namespace))));
+    this.settings = settingsByName(settings);
+    this.upstreams = storedNames(upstreams);
   }
 
   /** Content that was pushed under a name is never looked for upstream because a setting was forgotten. */
   async onApplicationBootstrap(): Promise<void> {
+    await this.findFormer();
+  }
+
+  /** Follows the upstream file. One that goes is read-only at once, and stays so until `findFormer` finds it empty. */
+  replace(settings: readonly HostedSettings[], upstreams: readonly UpstreamSettings[]): void {
+    const before = [...this.former, ...this.configured];
+    this.settings = settingsByName(settings);
+    this.upstreams = storedNames(upstreams);
+    const known = this.known;
+    this.former = new Set(before.filter((name) => !known.has(name)));
+  }
+
+  /** Looks in the storage for namespaces with pushed content that are not configured. Never rejects. */
+  async findFormer(): Promise<void> {
     try {
-      const known = new Set([...this.names.map((name) => storedNamespace(Namespace.parse(name))), ...this.upstreams]);
-      this.former = new Set([...(await this.catalog.namespaces())].filter((name) => !known.has(name)));
+      const stored = await this.catalog.namespaces();
+      const known = this.known;
+      this.former = new Set([...stored].filter((name) => !known.has(name)));
     } catch (error) {
       this.logger.warn(`could not list hosted repositories: ${reasonOf(error)}`);
     }
-    for (const name of this.former)
+    for (const name of this.former) {
+      if (this.warned.has(name)) continue;
       this.logger.warn(`${name} has pushed content and is not configured as hosted: it is served read-only`);
+    }
+    this.warned = this.former;
+  }
+
+  private get known(): ReadonlySet<string> {
+    return new Set([...this.configured, ...this.upstreams]);
+  }
+
+  /** As in `StoredRecord`. */
+  private get configured(): string[] {
+    return this.names.map((name) => storedNamespace(Namespace.parse(name)));
   }
 
   /** Canonical names of those that can be pushed to, in the order of the configuration. */
@@ -55,10 +85,10 @@ export class HostedNamespaces implements OnApplicationBootstrap {
     return this.former.size > 0 && this.former.has(storedNamespace(namespace));
   }
 
-  /** @throws Error for a namespace that is not hosted */
+  /** @throws OciError for a namespace that is not hosted any more */
   settingsOf(namespace: Namespace): HostedSettings {
     const settings = this.settings.get(namespace.toString());
-    if (!settings) throw new Error(`${namespace.toString()} is not hosted`);
+    if (!settings) throw new OciError('UNSUPPORTED', `${namespace.toString()} is not hosted any more`);
     return settings;
   }
 
@@ -69,7 +99,14 @@ export class HostedNamespaces implements OnApplicationBootstrap {
 
   /** Every namespace with pushed content, and every one that is configured, as in `StoredRecord`. @throws StorageError */
   async stored(): Promise<ReadonlySet<string>> {
-    const configured = this.names.map((name) => storedNamespace(Namespace.parse(name)));
-    return new Set([...configured, ...(await this.catalog.namespaces())]);
+    return new Set([...this.configured, ...(await this.catalog.namespaces())]);
   }
+}
+
+function settingsByName(settings: readonly HostedSettings[]): ReadonlyMap<string, HostedSettings> {
+  return new Map(settings.map((entry) => [Namespace.parse(entry.namespace).toString(), entry]));
+}
+
+function storedNames(entries: readonly { readonly namespace: string }[]): ReadonlySet<string> {
+  return new Set(entries.map(({ namespace }) => storedNamespace(Namespace.parse(namespace))));
 }

@@ -3,6 +3,7 @@ import { LRUCache } from 'lru-cache';
 import { Digest } from '../../oci/digest.js';
 import type { RepositoryRef } from '../../oci/repository.js';
 import { OriginStore, type Origin } from '../../storage/stores/origin.store.js';
+import type { Upstream } from '../../upstream/upstream.js';
 import { UpstreamsService } from '../../upstream/upstreams.service.js';
 import { reasonOf } from '../response-error.js';
 import { PermissionService } from './permission.service.js';
@@ -61,16 +62,21 @@ export class OriginService {
   /** Whether the repository's upstream was the last to send the content, to the account that is configured now. */
   async isSentToSame(repository: RepositoryRef, digest: Digest): Promise<boolean> {
     const origin = await this.find(digest);
-    if (!origin || !this.isFrom(repository, origin) || origin.account !== this.accountOf(repository)) return false;
+    if (!origin || !this.isFrom(repository, origin)) return false;
+    if (origin.account !== accountOf(this.upstreams.get(repository.namespace), repository)) return false;
     // An earlier version did not record the account.
     return origin.account !== undefined || !origin.isPrivate;
   }
 
   /** Records that the repository's upstream has just sent the content. Without the record it is downloaded again later. */
-  async record(repository: RepositoryRef, digest: Digest, size: number): Promise<void> {
-    const { isPrivate } = this.permissions.permission(repository);
-    const account = this.accountOf(repository);
-    const origin = { upstream: this.identityOf(repository), isPrivate, account, size };
+  async record(
+    repository: RepositoryRef,
+    digest: Digest,
+    size: number,
+    upstream = this.upstreams.get(repository.namespace),
+  ): Promise<void> {
+    const { isPrivate } = this.permissions.permission(repository, undefined, upstream);
+    const origin = { upstream: upstream.identity, isPrivate, account: accountOf(upstream, repository), size };
     this.unwritten.delete(digest.toString());
     await this.store.put(digest, origin).catch((error: unknown) => {
       this.unwritten.set(digest.toString(), origin);
@@ -82,15 +88,14 @@ export class OriginService {
     return this.unwritten.get(digest.toString()) ?? this.store.find(digest);
   }
 
-  /** Identifies the accounts of the upstream and its fallbacks; undefined when they have none. */
-  private accountOf({ namespace, name }: RepositoryRef): string | undefined {
-    const upstream = this.upstreams.get(namespace);
-    const names = [upstream, ...upstream.fallbacks].map(({ credentials }) => credentials.of(name)?.account ?? null);
-    if (names.every((name) => name === null)) return undefined;
-    return Digest.of(Buffer.from(JSON.stringify(names))).hex.slice(0, 32);
-  }
-
   private isFrom(repository: RepositoryRef, { upstream }: Origin): boolean {
     return upstream === this.identityOf(repository);
   }
+}
+
+/** Identifies the accounts of an upstream and its fallbacks; undefined when they have none. @param name for clients */
+function accountOf(upstream: Upstream, { name }: RepositoryRef): string | undefined {
+  const names = [upstream, ...upstream.fallbacks].map(({ credentials }) => credentials.of(name)?.account ?? null);
+  if (names.every((name) => name === null)) return undefined;
+  return Digest.of(Buffer.from(JSON.stringify(names))).hex.slice(0, 32);
 }

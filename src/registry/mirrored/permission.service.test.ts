@@ -33,7 +33,8 @@ beforeEach(() => {
   find = () => Promise.resolve(undefined);
   const client = { isSlow: () => isSlow, noteSlow: () => void (isSlow = true) } as unknown as UpstreamClient;
   const takesCredentials = () => [{ settings }, ...fallbacks].some((each) => each.settings.takesCredentials);
-  const upstreams = { get: () => ({ settings, takesCredentials }) } as unknown as UpstreamsService;
+  const own = { get: () => ({ settings, takesCredentials }), mayHaveSignedIn: () => false };
+  const upstreams = own as unknown as UpstreamsService;
   permissions = new PermissionService(client, upstreams, clock);
 });
 afterEach(() => void vi.restoreAllMocks());

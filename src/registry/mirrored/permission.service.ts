@@ -39,10 +39,17 @@ export class PermissionService {
   /**
    * The permission to record when the upstream has just served something to the repository, or confirmed it.
    * @param known of content that is stored: what was received with credentials stays private.
+   * @param upstream that was asked, if it may be out of use by now.
    */
-  permission({ namespace, name }: RepositoryRef, known?: { readonly isPrivate?: boolean | undefined }): Permission {
-    const takesCredentials = this.upstreams.get(namespace).takesCredentials(name);
-    return { isPrivate: takesCredentials || known?.isPrivate === true, agreedAt: this.clock.now() };
+  permission(
+    { namespace, name }: RepositoryRef,
+    known?: { readonly isPrivate?: boolean | undefined },
+    upstream = this.upstreams.get(namespace),
+  ): Permission {
+    const takesCredentials = upstream.takesCredentials(name);
+    // The request may have been sent before the credentials were removed.
+    const isPrivate = takesCredentials || known?.isPrivate === true || this.upstreams.mayHaveSignedIn(namespace);
+    return { isPrivate, agreedAt: this.clock.now() };
   }
 
   /** Whether the upstream must be asked again. A record from the future is not trusted. */

@@ -10,13 +10,18 @@ import { reasonOf } from '../response-error.js';
 @Injectable()
 export class MountSources {
   private readonly logger = new Logger('Mounts');
-  private readonly isUsed: boolean;
+  private isUsed: boolean;
   private hasFailed = false;
 
   constructor(
     private readonly store: MountSourceStore,
     @Inject(hostedSettings) settings: readonly HostedSettings[],
   ) {
+    this.isUsed = settings.length > 0;
+  }
+
+  /** Follows the upstream file. */
+  replace(settings: readonly HostedSettings[]): void {
     this.isUsed = settings.length > 0;
   }
 

@@ -55,7 +55,7 @@ export class RegistryStatistics {
     return this.quotas.all;
   }
 
-  /** By namespace, `other` last. The namespaces never change. */
+  /** By namespace, `other` last. */
   get namespaces(): NamespaceStatistics[] {
     const counts = new Map([...this.upstreams.all].map(({ id, counts: own }) => [id, own]));
     counts.set(otherNamespaces, this.upstreams.unconfiguredCounts);
@@ -74,6 +74,12 @@ export class RegistryStatistics {
       totals.hits += hitsOf(traffic.manifests) + hitsOf(traffic.blobs);
       totals.misses += traffic.manifests.MISS + traffic.blobs.MISS;
     }
+    for (const { sent, manifests, blobs } of this.traffic.past) {
+      totals.sent += sent;
+      totals.hits += hitsOf(manifests) + hitsOf(blobs);
+      totals.misses += manifests.MISS + blobs.MISS;
+    }
+    totals.received += this.upstreams.receivedBefore;
     return totals;
   }
 

@@ -59,6 +59,6 @@ export class HeadSupport {
   }
 }
 
-function keyOf({ id }: Upstream, target: HeadTarget): string {
-  return `${id} ${target}`;
+function keyOf({ key }: Upstream, target: HeadTarget): string {
+  return `${key} ${target}`;
 }

@@ -146,7 +146,7 @@ export class RegistrySession {
   }
 
   private async sendWith(request: UpstreamRequest, hop: Hop, signIn: SignIn): Promise<Exchange> {
-    const key = `${request.upstream.id} ${hop.url.origin} ${request.repository}`;
+    const key = `${request.upstream.key} ${hop.url.origin} ${request.repository}`;
     const known = this.authorizations.get(key);
     const sent = await this.sendOnce(request, hop, known, signIn);
     const renewed = await this.renewToken(request, hop, known, sent, signIn);

@@ -73,7 +73,7 @@ export class TokenService {
     const url = tokenUrl(request);
     const { upstream, origin, isRegistry, signIn } = request;
     const credentials = isRegistry ? await signIn.credentials() : undefined;
-    const key = `${upstream.id} ${isRegistry ? signIn.key : ''} ${origin} ${isRegistry} ${url.href}`;
+    const key = `${upstream.key} ${isRegistry ? signIn.key : ''} ${origin} ${isRegistry} ${url.href}`;
     const known = this.tokens.get(key);
     if (known && known.expiresAt > this.clock.monotonic()) return known.value;
     const running = this.running.get(key) ?? this.start(key, url, request, credentials);

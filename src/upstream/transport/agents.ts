@@ -54,6 +54,8 @@ export class Agents {
   /** For connections to the operator's proxy, which may be at a private address. */
   private readonly proxied: Pools;
   private readonly trusted = new Map<Upstream, Pools>();
+  /** Of upstreams that are out of use: what runs may still need them. */
+  private readonly retired = new WeakSet<Upstream>();
 
   private readonly guarded: LookupFunction;
 
@@ -67,6 +69,18 @@ export class Agents {
   async select(url: URL, upstream: Upstream): Promise<http.Agent> {
     const selected = await this.poolsFor(url, upstream);
     return url.protocol === 'https:' ? selected.https : selected.http;
+  }
+
+  /**
+   * Closes the idle connections of an upstream that is out of use, and those in use when they become idle. What was begun
+   * with it may still open others.
+   */
+  retire(upstream: Upstream): void {
+    this.retired.add(upstream);
+    const pair = this.trusted.get(upstream);
+    if (pair) retirePools(pair);
+    for (const [other, { http: plain, https: secure }] of this.trusted)
+      if (this.retired.has(other) && [plain, secure].every(isUnused)) this.trusted.delete(other);
   }
 
   close(): void {
@@ -106,7 +120,19 @@ export class Agents {
     const ca = certificateAuthorities === undefined ? {} : { ca: [...rootCertificates, certificateAuthorities] };
     const rejectUnauthorized = !settings.acceptInvalidCerts;
     const made = pools({ lookup: this.resolver.lookup, rejectUnauthorized, ...ca }, proxyOf);
+    if (this.retired.has(upstream)) retirePools(made);
     this.trusted.set(upstream, made);
     return made;
   }
+}
+
+function retirePools({ http: plain, https: secure }: Pools): void {
+  for (const agent of [plain, secure]) {
+    agent.maxFreeSockets = 0;
+    for (const socket of Object.values(agent.freeSockets).flat()) socket?.destroy();
+  }
+}
+
+function isUnused({ sockets, requests }: http.Agent): boolean {
+  return [...Object.values(sockets), ...Object.values(requests)].every((list) => (list?.length ?? 0) === 0);
 }

@@ -9,7 +9,10 @@ import supertest from 'supertest';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { createApp, type AppOptions } from '../../../src/app.factory.js';
 import { readAccess } from '../../../src/config/access/access-file.js';
+import { ConfigurationError, type Problem } from '../../../src/config/configuration-error.js';
 import { HostedSettings } from '../../../src/config/hosted/hosted.settings.js';
+import { readNamespaceFiles, readWebhookFile } from '../../../src/config/reload/followed.files.js';
+import { SettingFiles } from '../../../src/config/reload/setting.files.js';
 import { ServerSettings } from '../../../src/config/server.settings.js';
 import { FilesystemSettings } from '../../../src/config/storage.settings.js';
 import type { Secret } from '../../../src/config/values/secret.js';
@@ -36,6 +39,18 @@ export interface MirrorOptions extends AppOptions {
   readonly root?: string;
   /** Where to listen; a free port unless it has to be known before. */
   readonly port?: number;
+}
+
+/** What the files say that the server follows, as the command line reads them. */
+function readFollowed(server: ServerSettings) {
+  const { upstreamConfigFile, upstreamCredentialsFile, webhooksFile } = server;
+  if ([upstreamConfigFile, upstreamCredentialsFile, webhooksFile].every((file) => file === undefined)) return {};
+  const files = new SettingFiles();
+  const problems: Problem[] = [];
+  const { namespaces } = files.record(() => readNamespaceFiles(server, problems));
+  const { webhooks } = files.record(() => readWebhookFile(server, problems));
+  if (problems.length > 0) throw new ConfigurationError(problems);
+  return { ...namespaces, ...(webhooks && { webhooks }), files: files.marks };
 }
 
 /** The server on a real socket and a real folder, as `main` runs it, with its checks for what must hold after every test. */
@@ -74,6 +89,7 @@ export class Mirror implements AsyncDisposable {
       hosted: hosted.map((entry) => Object.assign(new HostedSettings(), entry)),
       ...(access !== undefined && { access: readAccess(access) }),
       ...(webhooks !== undefined && { webhooks: readWebhooks(webhooks, readSettingFile) }),
+      ...(server && readFollowed(Object.assign(new ServerSettings(), server))),
     };
     const app = await createApp(settings, { log, ...options });
     await app.listen(wanted, '127.0.0.1');

@@ -45,6 +45,14 @@ export class NamespaceQuota {
     return this.namespace.toString();
   }
 
+  /** Takes the limits of other counts. @returns false when they are about other repositories, and nothing was changed */
+  adopt(others: readonly QuotaCount[]): boolean {
+    const names = (counts: readonly QuotaCount[]) => counts.map(({ repositories }) => repositories).join('\n');
+    if (names(others) !== names(this.counts)) return false;
+    for (const [index, count] of this.counts.entries()) count.limit = others[index]?.limit ?? count.limit;
+    return true;
+  }
+
   /** Until no count is running. */
   async settled(): Promise<void> {
     await this.counting;

@@ -18,7 +18,7 @@ export class QuotaCount {
   constructor(
     readonly pattern: RepositoryPattern,
     readonly repositories: string,
-    readonly limit: number,
+    public limit: number,
   ) {}
 
   /** In bytes, with what is being recorded. */

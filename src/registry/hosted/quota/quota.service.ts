@@ -42,26 +42,48 @@ export class QuotaExceeded extends OciError {
 export class QuotaService implements OnApplicationBootstrap, OnApplicationShutdown {
   private readonly logger = new Logger('Quota');
   private readonly stopped = new AbortController();
-  private readonly quotas = new Map<string, NamespaceQuota>();
+  private quotas: ReadonlyMap<string, NamespaceQuota>;
+  private readonly sweeps: () => number;
 
   constructor(
     @Inject(hostedSettings) settings: readonly HostedSettings[],
     private readonly store: HostedStore,
-    objects: StoredObjects,
+    private readonly objects: StoredObjects,
     { sweeps }: MaintenanceCounts,
-    @Inject(Clock) clock: Clock,
+    @Inject(Clock) private readonly clock: Clock,
   ) {
-    for (const entry of settings) {
-      const counts = countsOf(entry);
-      if (counts.length === 0) continue;
-      const namespace = Namespace.parse(entry.namespace);
-      const name = namespace.toString();
-      const report = (error: unknown) => {
-        if (!this.stopped.signal.aborted) this.logger.warn(`could not count what ${name} holds: ${reasonOf(error)}`);
-      };
-      const { signal } = this.stopped;
-      this.quotas.set(name, new NamespaceQuota(namespace, counts, objects, clock, () => sweeps.done, report, signal));
-    }
+    this.sweeps = () => sweeps.done;
+    this.quotas = this.quotasOf(settings);
+  }
+
+  /** Follows the upstream file. Where only limits differ, what has been counted stays. */
+  replace(settings: readonly HostedSettings[]): void {
+    const before = this.quotas;
+    this.quotas = this.quotasOf(settings, before);
+    for (const [name, quota] of this.quotas) if (before.get(name) !== quota) void quota.recount();
+  }
+
+  private quotasOf(
+    settings: readonly HostedSettings[],
+    known?: ReadonlyMap<string, NamespaceQuota>,
+  ): ReadonlyMap<string, NamespaceQuota> {
+    const limited = settings.filter((entry) => countsOf(entry).length > 0);
+    return new Map(
+      limited.map((entry) => {
+        const namespace = Namespace.parse(entry.namespace);
+        const counts = countsOf(entry);
+        const quota = known?.get(namespace.toString());
+        return [namespace.toString(), quota?.adopt(counts) === true ? quota : this.open(namespace, counts)];
+      }),
+    );
+  }
+
+  private open(namespace: Namespace, counts: readonly QuotaCount[]): NamespaceQuota {
+    const report = (error: unknown) => {
+      if (this.stopped.signal.aborted) return;
+      this.logger.warn(`could not count what ${namespace.toString()} holds: ${reasonOf(error)}`);
+    };
+    return new NamespaceQuota(namespace, counts, this.objects, this.clock, this.sweeps, report, this.stopped.signal);
   }
 
   onApplicationBootstrap(): void {

@@ -8,6 +8,7 @@ import { ContentStore } from '../../../storage/stores/content.store.js';
 import { UpstreamClient } from '../../../upstream/upstream.client.js';
 import type { BlobBody } from '../../../upstream/transport/blob.body.js';
 import { UpstreamError } from '../../../upstream/upstream-error.js';
+import type { Upstream } from '../../../upstream/upstream.js';
 import { OriginService } from '../origin.service.js';
 import { PermissionService } from '../permission.service.js';
 import { MountSources } from '../../reading/mount.sources.js';
@@ -117,7 +118,8 @@ export class DownloadsService implements OnApplicationShutdown {
     if (queued >= this.limit || (queued > 0 && this.slots.waiting >= this.limit * maxFullQueues)) {
       throw new OciError('UNAVAILABLE', 'too many downloads are waiting', { retryAfter: 5 });
     }
-    const upstream: BlobSource = (from) => this.openAtUpstream(repository, digest, origin, from);
+    const own = this.upstream.upstreamOf(repository);
+    const upstream: BlobSource = (from) => this.openAtUpstream(repository, digest, own, from);
     const shared = this.replicas.isActive
       ? new ReplicatedSource(this.replicas, this.content, {
           ...{ origin, repository, digest, upstream, requester },
@@ -133,7 +135,7 @@ export class DownloadsService implements OnApplicationShutdown {
     const download = new Download(digest, repository, source, createIngest, this.maxSize);
     if (shared) this.sources.set(download, shared);
     this.downloads.add(origin, download);
-    const running = this.execute(download, origin).finally(() => this.running.delete(running));
+    const running = this.execute(download, own).finally(() => this.running.delete(running));
     this.running.add(running);
     return download;
   }
@@ -154,24 +156,25 @@ export class DownloadsService implements OnApplicationShutdown {
   private async openAtUpstream(
     repository: RepositoryRef,
     digest: Digest,
-    origin: string,
+    upstream: Upstream,
     from: Parameters<BlobSource>[0],
   ): Promise<BlobBody> {
     const timer = setInterval(() => {
-      if (this.upstream.hasBlobsWaiting(repository)) this.slots.yieldSlow(origin);
+      if (this.upstream.hasBlobsWaiting(upstream)) this.slots.yieldSlow(upstream.identity);
     }, lookInterval);
     try {
-      return await this.upstream.openBlob(repository, digest, from);
+      return await this.upstream.openBlob(repository, digest, from, upstream);
     } finally {
       clearInterval(timer);
     }
   }
 
-  private async execute(download: Download, origin: string): Promise<void> {
+  private async execute(download: Download, upstream: Upstream): Promise<void> {
     const { digest } = download;
+    const origin = upstream.identity;
     try {
       await this.slots.run(occupantOf(download, origin), () => download.run());
-      const isKept = await this.keep(download);
+      const isKept = await this.keep(download, upstream);
       this.counts[isKept ? 'kept' : 'passed'] += 1;
     } catch (error) {
       this.counts.failed += 1;
@@ -191,7 +194,7 @@ export class DownloadsService implements OnApplicationShutdown {
    * Commits the content, then writes the records of the admitted repositories; more may be admitted meanwhile.
    * @returns whether it was stored.
    */
-  private async keep(download: Download): Promise<boolean> {
+  private async keep(download: Download, upstream: Upstream): Promise<boolean> {
     const { digest, verified, received, storageFailure } = download;
     const isStored = await this.isStored(download, this.sources.get(download));
     if (!isStored && verified === undefined) {
@@ -201,13 +204,16 @@ export class DownloadsService implements OnApplicationShutdown {
       return false;
     }
     if (!isStored && verified) await this.content.commit(verified, digest);
-    await Promise.all([this.origins.record(download.repository, digest, received), this.link(download)]);
+    // With the settings that it began with: what required credentials stays private.
+    const recorded = this.origins.record(download.repository, digest, received, upstream);
+    await Promise.all([recorded, this.link(download, upstream)]);
     return true;
   }
 
-  private async link({ digest, received, admitted }: Download): Promise<void> {
+  private async link({ digest, received, admitted }: Download, upstream: Upstream): Promise<void> {
     for (const repository of admitted) {
-      await this.content.link(repository, digest, { size: received, ...this.permissions.permission(repository) });
+      const permission = this.permissions.permission(repository, undefined, upstream);
+      await this.content.link(repository, digest, { size: received, ...permission });
       await this.mounts.note(repository, digest);
     }
   }

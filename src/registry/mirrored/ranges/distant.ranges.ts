@@ -96,10 +96,11 @@ export class DistantRanges {
 
   /** Clients that read slowly must not take the connections of downloads. */
   private enter({ repository }: RangeRequest): (() => void) | undefined {
-    const { identity, settings } = this.upstreams.get(repository.namespace);
+    const upstream = this.upstreams.get(repository.namespace);
+    const { identity, settings } = upstream;
     const own = this.relays.get(identity) ?? 0;
     const isFull = own >= Math.floor(settings.maxConnections / connectionsPerRelay) || this.running >= maxRelays;
-    if (isFull || this.upstream.hasBlobsWaiting(repository)) return undefined;
+    if (isFull || this.upstream.hasBlobsWaiting(upstream)) return undefined;
     this.running += 1;
     this.relays.set(identity, own + 1);
     return () => this.leave(identity);
