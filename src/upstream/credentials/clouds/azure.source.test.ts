@@ -10,6 +10,9 @@ import { AzureSettings } from '../../../config/credentials/azure.settings.js';
 import { CloudClient, type CloudRequest } from '../cloud.client.js';
 import { AzureSource } from './azure.source.js';
 
+// The pauses between attempts take no time.
+vi.mock('node:timers/promises', async (load) => ({ ...(await load<object>()), setTimeout: () => Promise.resolve() }));
+
 const clock = new HandClock();
 const signal = () => AbortSignal.timeout(20_000);
 const zeros = '00000000-0000-0000-0000-000000000000';

@@ -2,6 +2,7 @@ import type { IncomingHttpHeaders } from 'node:http';
 import type { Clock } from '../../../config/clock/clock.js';
 import { JsonError, readJson, type JsonShape } from '../../../oci/json/json.js';
 import { type CloudClient, CloudError, type CloudRequest, type CloudResponse } from '../cloud.client.js';
+import { retrying } from '../cloud.retry.js';
 import { CredentialError } from '../credential.source.js';
 
 /** One request of a recipe. */
@@ -61,7 +62,7 @@ export class CloudSteps {
 
   private async send({ name, fields: _, advise, ...request }: Step, signal: AbortSignal): Promise<CloudResponse> {
     try {
-      return await this.client.send({ ...request, signal });
+      return await retrying(() => this.client.send({ ...request, signal }), signal);
     } catch (error) {
       if (!(error instanceof CloudError)) throw error;
       throw new CredentialError(join(`${name} failed: ${error.message}`, advise?.(undefined, '')));

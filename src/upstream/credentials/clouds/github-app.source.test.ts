@@ -2,12 +2,15 @@ import { generateKeyPairSync } from 'node:crypto';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { GithubCloud } from '../../../../test/fakes/clouds/github-cloud.js';
 import { expectFailures, failureOf } from '../../../../test/fakes/clouds/lies.js';
 import { HandClock } from '../../../../test/fakes/hand-clock.js';
 import { GithubAppSettings } from '../../../config/credentials/github-app.settings.js';
 import { GithubAppSource } from './github-app.source.js';
+
+// The pauses between attempts take no time.
+vi.mock('node:timers/promises', async (load) => ({ ...(await load<object>()), setTimeout: () => Promise.resolve() }));
 
 const clock = new HandClock();
 const signal = () => AbortSignal.timeout(20_000);

@@ -10,6 +10,9 @@ import { GoogleSettings } from '../../../config/credentials/google.settings.js';
 import { GoogleFile } from './google.file.js';
 import { GoogleSource } from './google.source.js';
 
+// The pauses between attempts take no time.
+vi.mock('node:timers/promises', async (load) => ({ ...(await load<object>()), setTimeout: () => Promise.resolve() }));
+
 const clock = new HandClock();
 const cloudPlatform = 'https://www.googleapis.com/auth/cloud-platform';
 const signal = () => AbortSignal.timeout(20_000);
@@ -90,6 +93,20 @@ describe('credentials from the metadata server of Google', () => {
     );
     vi.stubEnv('GCE_METADATA_HOST', 'http://169.254.169.254/');
     expect((await failureOf(sourceOf())).message).toContain('GCE_METADATA_HOST must be');
+  });
+
+  it.each([429, 500, 503])('come after a moment of status %d', async (status) => {
+    let failures = 2;
+    cloud.lie = {
+      at: '/token',
+      send: (_, response) => {
+        failures -= 1;
+        if (failures === 0) cloud.lie = undefined;
+        response.writeHead(status).end();
+      },
+    };
+    expect((await sourceOf().fetch(signal())).password.reveal()).toBe(cloud.lastToken);
+    expect(paths().filter((path) => path.endsWith('/token'))).toHaveLength(3);
   });
 
   it('survive no lie', () => expectFailures(sourceOf(), cloud, '/token'));
