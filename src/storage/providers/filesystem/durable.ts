@@ -59,28 +59,21 @@ async function flushFolder(files: FileSystem, folder: string): Promise<void> {
   }
 }
 
-const pendingFolders = new Set<Promise<void>>();
+/** Flushes of the parents of folders that this process has just created, by file system and path. */
+const parentFlushes = new WeakMap<FileSystem, Map<string, Promise<void>>>();
 
-/** Creates a folder and its parents durably. @param permissions of created folders */
+/**
+ * Creates a folder and its parents. It does not wait until they are durable: that is for commits below them, which need
+ * it at their end, and not for what a power failure may lose.
+ * @param permissions of created folders
+ */
 export async function makeFolder(files: FileSystem, folder: string, permissions: Permissions): Promise<void> {
-  const made = makeAndSync(files, folder, permissions);
-  // A folder that is removed again because it is empty does not matter to other commits.
-  const settling = made.catch((error: unknown) => {
-    if (errorCode(error) !== 'ENOENT') throw error;
-  });
-  pendingFolders.add(settling);
-  await settling.catch(() => undefined);
-  pendingFolders.delete(settling);
-  await made;
-}
-
-/** Level by level, since Node's recursive mkdir never ends where no folder can be created, as in /proc. */
-async function makeAndSync(files: FileSystem, folder: string, permissions: Permissions): Promise<void> {
   try {
     await makeOne(files, folder, permissions);
   } catch (error) {
+    // Level by level, since Node's recursive mkdir never ends where no folder can be created, as in /proc.
     if (errorCode(error) !== 'ENOENT' || dirname(folder) === folder) throw error;
-    await makeAndSync(files, dirname(folder), permissions);
+    await makeFolder(files, dirname(folder), permissions);
     await makeOne(files, folder, permissions);
   }
 }
@@ -95,7 +88,34 @@ async function makeOne(files: FileSystem, folder: string, permissions: Permissio
     if (status.isDirectory() || status.isSymbolicLink()) return;
     throw error;
   }
-  await syncFolder(files, dirname(folder));
+  flushParent(files, folder);
+}
+
+function flushParent(files: FileSystem, folder: string): void {
+  const running = parentFlushes.get(files) ?? new Map<string, Promise<void>>();
+  parentFlushes.set(files, running);
+  const flush = syncFolder(files, dirname(folder)).catch((error: unknown) => {
+    // A folder that is removed again because it is empty does not matter to commits.
+    if (errorCode(error) !== 'ENOENT') throw error;
+  });
+  running.set(folder, flush);
+  const end = () => {
+    if (running.get(folder) === flush) running.delete(folder);
+  };
+  // Commits below the folder receive the error.
+  flush.then(end, end);
+}
+
+/** Waits until the folders above a path that this process has created are durable. */
+export async function flushFoldersAbove(files: FileSystem, path: string): Promise<void> {
+  const running = parentFlushes.get(files);
+  if (!running || running.size === 0) return;
+  const waits: Promise<void>[] = [];
+  for (let folder = dirname(path); dirname(folder) !== folder; folder = dirname(folder)) {
+    const flush = running.get(folder);
+    if (flush) waits.push(flush);
+  }
+  await Promise.all(waits);
 }
 
 /**
@@ -142,9 +162,7 @@ async function placeInto(prepare: Prepare, place: () => Promise<void>): Promise<
 
 async function settle(files: FileSystem, to: string): Promise<void> {
   try {
-    await syncFolder(files, dirname(to));
-    // A concurrent commit may have created one of these folders and not have synced its parent yet.
-    await Promise.all(pendingFolders);
+    await Promise.all([syncFolder(files, dirname(to)), flushFoldersAbove(files, to)]);
   } catch (error) {
     await files.unlink(to).catch(() => undefined);
     throw error;

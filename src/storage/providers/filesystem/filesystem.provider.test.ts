@@ -175,7 +175,29 @@ describe('a commit to FilesystemProvider', () => {
   it('syncs every folder that it made and the parent of the first', async () => {
     await provider.write(key, sample(10));
     const synced = watched.calls.filter((call) => call.startsWith('sync ')).map((call) => call.slice('sync '.length));
-    expect(synced).toEqual(['ingest/<id>', '', 'blobs', 'blobs/sha256', 'blobs/sha256/ab']);
+    expect(synced[0]).toBe('ingest/<id>');
+    expect(synced.slice(1).sort()).toEqual(['', 'blobs', 'blobs/sha256', 'blobs/sha256/ab']);
+  });
+
+  it('waits neither for folders of others nor, when it need not be durable, for its own', async () => {
+    await provider.write('warm/up', sample(1));
+    let release: () => void = () => undefined;
+    const held = new Promise<void>((resolve) => (release = resolve));
+    watched.intercept = (call, at) => (call === 'sync' && at === root ? held : undefined);
+    await provider.write('quick/one', sample(1), { isDurable: false });
+    await provider.write('warm/two', sample(2));
+    const durable = provider.write('quick/two', sample(2));
+    await expect(Promise.race([durable, delay(50).then(() => 'waits')])).resolves.toBe('waits');
+    release();
+    await durable;
+  });
+
+  it('fails when a folder that it made cannot be made durable', async () => {
+    watched.intercept = (call, at) => {
+      if (call === 'sync' && at === root) throw Object.assign(new Error('EIO'), { code: 'EIO' });
+    };
+    await expect(provider.write('broken/one', sample(1))).rejects.toMatchObject({ kind: expect.any(String) as string });
+    await expect(provider.read('broken/one', 1)).rejects.toMatchObject({ kind: expect.any(String) as string });
   });
 
   it('flushes a folder once for all commits that wait for it', async () => {

@@ -12,7 +12,7 @@ import {
   type StoredObject,
   type WriteOptions,
 } from '../../storage.provider.js';
-import { makeFolder, moveInto, syncFolder } from './durable.js';
+import { flushFoldersAbove, makeFolder, moveInto, syncFolder } from './durable.js';
 import { errorCode, nodeFileSystem, type FileSystem } from './file-system.js';
 import { FolderNames } from './names/folder-names.js';
 import { Folders } from './folders.js';
@@ -86,7 +86,7 @@ export class FilesystemProvider extends StorageProvider {
   /** A disk that is full or read-only can still be read, so it is reported and used. */
   async initialize(): Promise<void> {
     try {
-      await makeFolder(this.files, this.ingestFolder, this.permissions).catch((error: unknown) => {
+      await this.makeIngestFolder().catch((error: unknown) => {
         if (toWriteError(error, '').kind !== 'full') throw error;
       });
       // Only the root itself may be a symbolic link.
@@ -102,6 +102,11 @@ export class FilesystemProvider extends StorageProvider {
       const owner = errorCode(error) === 'EACCES' ? await this.describeOwner() : '';
       throw new StorageError('failed', `cannot write to ${this.root} (${reason})${owner}`, error);
     }
+  }
+
+  private async makeIngestFolder(): Promise<void> {
+    await makeFolder(this.files, this.ingestFolder, this.permissions);
+    await flushFoldersAbove(this.files, join(this.ingestFolder, 'any'));
   }
 
   /** Why access is denied, when the root belongs to another user, as after a change of the user or of --umask. */
