@@ -39,7 +39,7 @@ export class AwsAccount {
   }
 
   /** Whose request it is, or why it is refused: the signature is made again of what arrived. */
-  verify({ method, headers, body }: CloudRequestSeen, service: string, region: string): AccountKeys | Refusal {
+  verify({ method, path, headers, body }: CloudRequestSeen, service: string, region: string): AccountKeys | Refusal {
     const { authorization = '', host = '', 'x-amz-date': stamp } = headers;
     const parsed = /Credential=(\w+)\/\d{8}\/([\w-]+)\/([\w-]+)\/aws4_request, SignedHeaders=([\w;-]+), /.exec(
       authorization,
@@ -55,7 +55,7 @@ export class AwsAccount {
     const again = sign(
       {
         method,
-        url: new URL(`http://${host}/`),
+        url: new URL(path, `http://${host}`),
         headers: Object.fromEntries(signed.map((name) => [name, String(headers[name])])),
         body,
       },

@@ -103,3 +103,28 @@ describe("Signature Version 4 of AWS's test suite", () => {
     expect(signed['x-amz-date']).toBe('20150830T123600Z');
   });
 });
+
+/** Vectors of Google's libraries, for the request that federation with AWS signs, and of AWS's test suite. */
+describe('the signature of a query', () => {
+  it('is that of GetCallerIdentity', () => {
+    const signer = {
+      accessKeyId: 'ASIARD4OQDT6A77FR3CL',
+      secretAccessKey: new Secret('Y8AfSaucF37G4PpvfguKZ3/l7Id4uocLXxX0+VTx'),
+      identity: '',
+    };
+    const url = new URL('https://sts.us-east-2.amazonaws.com?Action=GetCallerIdentity&Version=2011-06-15');
+    const now = Date.parse('2020-08-11T06:55:22Z');
+    const request = { method: 'POST', url, headers: {}, body: '' };
+    const { authorization } = sign(request, signer, { region: 'us-east-2', service: 'sts', now });
+    expect(authorization).toContain('Signature=d095ba304919cd0d5570ba8a3787884ee78b860f268ed040ba23831d55536d56');
+  });
+
+  it.each([
+    ['Param1=value1', 'a67d582fa61cc504c4bae71f336f98b97f1ea3c7a6bfe1b6e45aec72011b9aeb'],
+    ['Param2=value2&Param1=value1', 'b97d918cfa904a5beff61c982a1b6f458b799221646efd99d3219ec94cdf2500'],
+  ])('is that of the test suite: %s', (query, signature) => {
+    const url = new URL(`https://example.amazonaws.com/?${query}`);
+    const { authorization } = sign({ method: 'GET', url, headers: {}, body: '' }, keys, scope);
+    expect(authorization).toContain(`Signature=${signature}`);
+  });
+});

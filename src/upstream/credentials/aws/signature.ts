@@ -1,7 +1,7 @@
 import { createHash, createHmac } from 'node:crypto';
 import type { AwsKeys } from './keys/aws.keys.js';
 
-/** What a signature covers. The service is called at `/`, without a query. */
+/** What a signature covers. The path is short and needs no encoding. */
 export interface Signable {
   readonly method: string;
   readonly url: URL;
@@ -40,7 +40,7 @@ export function sign(request: Signable, keys: AwsKeys, scope: SigningScope): Rec
     .sort(([one], [other]) => (one < other ? -1 : 1));
   const names = signed.map(([name]) => name).join(';');
   const lines = signed.map(([name, value]) => `${name}:${value}\n`).join('');
-  const canonical = [method, url.pathname, '', lines, names, sha256(body)].join('\n');
+  const canonical = [method, url.pathname, canonicalQuery(url), lines, names, sha256(body)].join('\n');
   const credentialScope = [day, region, service, 'aws4_request'].join('/');
   const key = [day, region, service, 'aws4_request'].reduce<Buffer | string>(
     hmac,
@@ -52,6 +52,16 @@ export function sign(request: Signable, keys: AwsKeys, scope: SigningScope): Rec
     ...headers,
     authorization: `${algorithm} Credential=${credential}, SignedHeaders=${names}, Signature=${signature}`,
   };
+}
+
+function canonicalQuery({ searchParams }: URL): string {
+  const encode = (text: string) =>
+    encodeURIComponent(text).replaceAll(/[!'()*]/g, (char) => `%${char.charCodeAt(0).toString(16).toUpperCase()}`);
+  return [...searchParams]
+    .map(([name, value]) => [encode(name), encode(value)] as const)
+    .sort(([a, b], [c, d]) => (a < c || (a === c && b < d) ? -1 : 1))
+    .map(([name, value]) => `${name}=${value}`)
+    .join('&');
 }
 
 function hmac(key: Buffer | string, text: string): Buffer {
