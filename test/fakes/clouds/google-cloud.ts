@@ -1,5 +1,6 @@
 import { generateKeyPairSync } from 'node:crypto';
 import { jwtVerify } from 'jose';
+import { AwsAccount } from './aws-account.js';
 import { type CloudReply, planted, type ReceivedRequest, ClockedCloud } from './clocked-cloud.js';
 
 const keys = generateKeyPairSync('rsa', { modulusLength: 2048 });
@@ -65,6 +66,9 @@ export class GoogleCloud extends ClockedCloud {
     });
   }
 
+  /** The AWS account that the provider trusts. */
+  readonly aws = new AwsAccount();
+
   protected reply(request: ReceivedRequest): CloudReply | Promise<CloudReply> {
     const { method, url } = request;
     const { pathname: path } = url;
@@ -122,6 +126,9 @@ export class GoogleCloud extends ClockedCloud {
 
   #exchange({ body }: ReceivedRequest): CloudReply {
     const { scope, ...form } = Object.fromEntries(new URLSearchParams(body));
+    if (form.subject_token_type === 'urn:ietf:params:aws:token-type:aws4_request') {
+      return this.#isAws(form.subject_token ?? '') ? this.#grant() : invalid('GetCallerIdentity failed');
+    }
     const wanted = {
       grant_type: 'urn:ietf:params:oauth:grant-type:token-exchange',
       audience: this.audience,
@@ -132,6 +139,24 @@ export class GoogleCloud extends ClockedCloud {
     if (scope === undefined || JSON.stringify(form) !== JSON.stringify(wanted))
       return invalid('The given credential is rejected by the attribute condition.');
     return this.#grant();
+  }
+
+  /** As AWS sees the request that the token is. */
+  #isAws(token: string): boolean {
+    const { url, method, headers } = JSON.parse(decodeURIComponent(token)) as {
+      url: string;
+      method: string;
+      headers: { key: string; value: string }[];
+    };
+    const sent = Object.fromEntries(headers.map(({ key, value }) => [key.toLowerCase(), value]));
+    const path = url.replace(/^https:\/\/sts\.eu-central-1\.amazonaws\.com/, '/');
+    const isRight =
+      path === '/?Action=GetCallerIdentity&Version=2011-06-15' &&
+      method === 'POST' &&
+      sent['x-goog-cloud-target-resource'] === this.audience &&
+      sent.host === 'sts.eu-central-1.amazonaws.com';
+    const found = this.aws.verify({ method, path, headers: sent, body: '' }, 'sts', 'eu-central-1');
+    return isRight && typeof found === 'object';
   }
 
   #impersonate({ headers, body }: ReceivedRequest): CloudReply {

@@ -9,8 +9,8 @@ import { defaultScope, scopesOf, type GoogleRequest, type GoogleToken } from './
 /** Seconds for which a token of a service account is requested, the most without a change of policy. */
 const lifetime = 3600;
 const impersonationUrl = 'service_account_impersonation_url';
-/** Sources of subject tokens that would need more than a file or a request. */
-const unsupported = ['environment_id', 'executable', 'certificate'];
+/** Sources of subject tokens that would need a program, or a connection with a certificate of the client. */
+const unsupported = ['executable', 'certificate'];
 
 /**
  * A token for a token of another identity provider (workload identity federation): the security token service exchanges it
@@ -88,6 +88,10 @@ async function subjectToken(file: GoogleFile, request: GoogleRequest): Promise<s
     throw new CredentialError(
       `credential_source.${unusable} of ${file.path} is not supported: use a file or a url with a token, or the helper source with docker-credential-gcr`,
     );
+  }
+  if (source.has('environment_id')) {
+    const { awsSubjectToken } = await import('./google.aws.js');
+    return awsSubjectToken(source, file.get('audience'), request);
   }
   const path = source.find('file');
   if (path !== undefined) return extract(await readCredentialFile(path, 'the subject token file'), format, path);

@@ -6,7 +6,9 @@ import { GoogleCloud } from '../../../../test/fakes/clouds/google-cloud.js';
 import { expectFailures, failureOf } from '../../../../test/fakes/clouds/lies.js';
 import { planted } from '../../../../test/fakes/clouds/clocked-cloud.js';
 import { HandClock } from '../../../../test/fakes/hand-clock.js';
+import { SystemClock } from '../../../config/clock/clock.js';
 import { GoogleSettings } from '../../../config/credentials/google.settings.js';
+import type { SourceContext } from '../credential.source.js';
 import { GoogleFile } from './google.file.js';
 import { GoogleSource } from './google.source.js';
 
@@ -32,20 +34,31 @@ afterEach(async () => {
 });
 
 function sourceOf(settings: Partial<GoogleSettings> = {}, host = 'europe-docker.pkg.dev'): GoogleSource {
-  const context = {
-    host,
-    base: new URL(`https://${host}`),
-    certificateAuthorities: undefined,
-    acceptInvalidCerts: false,
-  };
   const given = { tokenHosts: [cloud.host], ...settings };
-  return new GoogleSource(Object.assign(new GoogleSettings(), given), { ...context, clock });
+  return new GoogleSource(Object.assign(new GoogleSettings(), given), contextOf(host));
+}
+
+function contextOf(host: string): SourceContext {
+  const base = new URL(`https://${host}`);
+  return { host, base, certificateAuthorities: undefined, acceptInvalidCerts: false, clock };
 }
 
 async function fileOf(text: string, name = 'credentials.json'): Promise<string> {
   const file = join(folder, name);
   await writeFile(file, text);
   return file;
+}
+
+function stubAws(
+  id = 'AKIAIOSFODNN7EXAMPLE',
+  secret = cloud.aws.keys.get(id)?.secret,
+  token: string | undefined = undefined,
+): void {
+  vi.stubEnv('AWS_REGION', 'eu-central-1');
+  vi.stubEnv('AWS_PROFILE', undefined);
+  vi.stubEnv('AWS_ACCESS_KEY_ID', id);
+  vi.stubEnv('AWS_SECRET_ACCESS_KEY', secret);
+  vi.stubEnv('AWS_SESSION_TOKEN', token);
 }
 
 const paths = () => cloud.requests.map(({ url }) => url.pathname);
@@ -274,12 +287,9 @@ describe('credentials of workload identity federation at Google', () => {
   });
 
   it.each([
-    [
-      { environment_id: 'aws1', url: 'http://127.0.0.1:9/' },
-      /credential_source\.environment_id of .* is not supported/,
-    ],
     [{ executable: { command: 'x' } }, /credential_source\.executable of .* is not supported/],
     [{ certificate: {} }, /credential_source\.certificate of .* is not supported/],
+    [{ environment_id: 'aws2' }, /credential_source\.environment_id of .* must be aws1/],
     [{}, /must have a file or a url/],
     [{ url: 'http://example.com/token' }, /credential_source\.url of .* must be an https URL/],
     [{ url: 'http://10.0.0.1/token' }, /credential_source\.url of .* must be an https URL/],
@@ -301,6 +311,38 @@ describe('credentials of workload identity federation at Google', () => {
     const file = await fileOf(cloud.federationFile(await token(), changes));
     expect((await failureOf(sourceOf({ file }))).message).toMatch(message);
     expect(cloud.requests).toEqual([]);
+  });
+
+  describe('with AWS', () => {
+    const source = {
+      environment_id: 'aws1',
+      region_url: 'http://127.0.0.1:9/latest/meta-data/placement/availability-zone',
+      url: 'http://127.0.0.1:9/latest/meta-data/iam/security-credentials',
+      regional_cred_verification_url: 'https://evil.example?Action=DeleteUser',
+    };
+    const type = { subject_token_type: 'urn:ietf:params:aws:token-type:aws4_request' };
+    // The signature is checked with the time of day.
+    const sourceNow = async () => {
+      const file = await fileOf(cloud.federationFile(source, type));
+      const settings = Object.assign(new GoogleSettings(), { file, tokenHosts: [cloud.host] });
+      return new GoogleSource(settings, { ...contextOf('gcr.io'), clock: new SystemClock() });
+    };
+
+    it('prove who AWS says that the workload is', async () => {
+      stubAws();
+      expect((await (await sourceNow()).fetch(signal())).identity).toBe(`service account ${cloud.email}`);
+      const { token, ...keys } = cloud.aws.issue('arn:aws:sts::123456789012:assumed-role/mirror/x');
+      stubAws(keys.accessKeyId, keys.secret, token);
+      await (await sourceNow()).fetch(signal());
+    });
+
+    it('are none for keys that AWS does not know, or with no region', async () => {
+      stubAws(undefined, 'planted-cloud-secret/other');
+      const { message } = await failureOf(await sourceNow());
+      expect(message).toContain('invalid_grant); check audience');
+      vi.stubEnv('AWS_REGION', 'evil.example/');
+      expect((await failureOf(await sourceNow())).message).toContain('region of AWS must be');
+    });
   });
 
   it('name the right that is missing', async () => {
@@ -332,8 +374,7 @@ describe('an access token of Google', () => {
   );
 
   it('is not sent over plain http', async () => {
-    const base = new URL('http://gcr.io');
-    const context = { host: 'gcr.io', base, certificateAuthorities: undefined, acceptInvalidCerts: false, clock };
+    const context = { ...contextOf('gcr.io'), base: new URL('http://gcr.io') };
     expect((await failureOf(new GoogleSource(new GoogleSettings(), context))).message).toContain('over https');
     expect(cloud.requests).toEqual([]);
   });
