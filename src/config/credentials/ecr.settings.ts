@@ -7,7 +7,7 @@ import { IsApiUrl, IsMatching, type Mistake } from './cloud.rules.js';
 export class EcrSettings {
   @Setting({
     name: 'region',
-    description: 'region of the private registry; by default that in the host, or else AWS_REGION',
+    description: 'region of the private registry; by default that in the host',
   })
   @IsOptional()
   @IsMatching(/^[a-z]{2,8}(-[a-z0-9]{1,16}){1,4}$/, 'a region of AWS such as eu-west-1')

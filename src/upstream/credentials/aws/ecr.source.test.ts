@@ -53,9 +53,17 @@ describe('a password of ECR', () => {
     const settings = { region: 'eu-central-1', registryId: '210987654321' };
     await fetch(aws.userEnv, { host: 'mirror.example.com', settings });
     expect(JSON.parse(aws.ecr.requests[0]!.body)).toEqual({ registryIds: ['210987654321'] });
-    await fetch({ ...aws.userEnv, AWS_REGION: 'eu-central-1' }, { host: 'mirror.example.com' });
+    await fetch(aws.userEnv, { host: 'mirror.example.com', settings: { region: 'eu-central-1' } });
     expect(JSON.parse(aws.ecr.requests[1]!.body)).toEqual({});
-    expect(await failure(aws.userEnv, { host: 'mirror.example.com' })).toContain('set region of ecr');
+  });
+
+  it('is not asked for without a sign that the registry is one of ECR', async () => {
+    const env = { ...aws.userEnv, AWS_REGION: 'eu-central-1' };
+    const message = await failure(env, { host: 'registry.example.com' });
+    expect(message).toBe(
+      'registry.example.com is no host of ECR: if it leads to a registry of ECR, set region or public of ecr',
+    );
+    expect(aws.requests).toHaveLength(0);
   });
 
   it('is had at the endpoint of the settings', async () => {

@@ -37,9 +37,10 @@ export class EcrSource implements CredentialSource {
   /** @param env replaced in tests */
   constructor(
     private readonly settings: EcrSettings,
-    { host, clock }: Pick<SourceContext, 'host' | 'clock'>,
+    private readonly context: Pick<SourceContext, 'host' | 'clock'>,
     private readonly env: Environment = environment,
   ) {
+    const { host, clock } = context;
     const known = parseRegistryHost(host);
     this.host = known ?? parseRegistryHost(endpointHostOf(settings));
     this.aws = { env, clock, client: new CloudClient() };
@@ -63,13 +64,14 @@ export class EcrSource implements CredentialSource {
     return this.settings.public || this.host?.isPublic === true;
   }
 
-  /** @throws CredentialError when there is no region */
+  /** @throws CredentialError when neither the host nor a setting says that it is a registry of ECR */
   private choose(): EndpointChoice {
-    const region = this.isPublic
-      ? publicRegion
-      : (this.settings.region ?? this.host?.region ?? findAwsDefaults(this.env).region?.value);
+    const region = this.isPublic ? publicRegion : (this.settings.region ?? this.host?.region);
     if (region !== undefined) return chooseEndpoint(region, this.host, this.env);
-    throw new CredentialError('the host names no region of ECR: set region of ecr, or AWS_REGION');
+    // Passwords of ECR are for no other registry.
+    throw new CredentialError(
+      `${this.context.host} is no host of ECR: if it leads to a registry of ECR, set region or public of ecr`,
+    );
   }
 
   private async keys(choice: EndpointChoice, signal: AbortSignal): Promise<AwsKeys> {

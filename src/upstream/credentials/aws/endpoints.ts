@@ -26,8 +26,13 @@ const partitions: readonly Partition[] = [
 
 const partitionOf = (region: string) => partitions.find(({ regions }) => regions.test(region)) ?? standard;
 
-/** Whether keys for one region are valid in the other. */
-export const areOfOnePartition = (one: string, other: string) => partitionOf(one) === partitionOf(other);
+/** The environment may name the region of another S3 server, such as `garage` or `auto`. */
+const region = /^[a-z]{2,5}(-[a-z]{1,16}){1,2}-\d{1,2}$/;
+
+/** Whether keys for one region of AWS are valid in the other. */
+export function areOfOnePartition(one: string, other: string): boolean {
+  return region.test(one) && partitionOf(one) === partitionOf(other);
+}
 
 /** What the host name of an ECR registry says. */
 export interface RegistryHost {

@@ -20,8 +20,8 @@ export interface SigningScope {
 const algorithm = 'AWS4-HMAC-SHA256';
 
 /**
- * The headers of a request with its Signature Version 4. The three calls needed here take so little of it that the SDK's
- * signer, which loads several MiB of `@smithy/core`, would be the largest part of the source.
+ * The headers of a request with its Signature Version 4. Three calls need it, with headers and a body only.
+ * The SDK's signer (`@smithy/signature-v4`) would take 11 MiB and 100 ms to load; the whole source takes 0.3 MiB.
  *
  * https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
  */

@@ -182,6 +182,10 @@ describe('keys of a web identity', () => {
   it.each([
     ['us-east-1', 'sts.us-east-1'],
     ['cn-north-1', 'sts.eu-central-1'],
+    ['us-gov-west-1', 'sts.eu-central-1'],
+    ['garage', 'sts.eu-central-1'],
+    ['aws-global', 'sts.eu-central-1'],
+    ['x y', 'sts.eu-central-1'],
   ])(
     'are had in the region of this machine, if its partition is that of the registry: %s',
     async (region, expected) => {
