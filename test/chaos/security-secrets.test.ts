@@ -1,4 +1,4 @@
-import { readFile, writeFile } from 'node:fs/promises';
+import { chmod, readFile, writeFile } from 'node:fs/promises';
 import { format, inspect } from 'node:util';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
@@ -33,6 +33,8 @@ const secrets = {
   password: 'planted-password',
   filePassword: 'planted-file-password',
   mapPassword: 'planted-map-password',
+  dockerPassword: 'planted-docker-password',
+  helperPassword: 'planted-helper-password',
   token: 'planted-token',
   refreshToken: 'planted-refresh-token',
   realmQuery: 'planted-realm-query',
@@ -63,7 +65,7 @@ class Place implements AsyncDisposable {
   ) {}
 
   /**
-   * @param hosts of the namespaces `registry.test`, `file.test` and `map.test`.
+   * @param hosts of the namespaces `registry.test`, `file.test`, `map.test`, `docker.test` and `helper.test`.
    * @param otherPorts where they have tokens and content besides.
    */
   static async start(
@@ -73,9 +75,16 @@ class Place implements AsyncDisposable {
   ): Promise<Place> {
     const folder = await Folder.make();
     await writeFile(folder.file('password'), `${secrets.filePassword}\n`);
+    const auth = Buffer.from(`user:${secrets.dockerPassword}`).toString('base64');
+    await writeFile(folder.file('config.json'), JSON.stringify({ auths: { [hosts['docker.test'] ?? '']: { auth } } }));
+    const output = JSON.stringify({ Username: 'user', Secret: secrets.helperPassword });
+    await writeFile(folder.file('helper'), `#!/bin/sh\necho ${secrets.helperPassword} >&2\necho '${output}'\n`);
+    await chmod(folder.file('helper'), 0o755);
     const lines: Record<string, string> = {
       'registry.test': `, username: user, password: ${secrets.password}`,
       'file.test': `, username: user, password_file: '${folder.file('password')}'`,
+      'docker.test': `, credentials: {docker_config: {file: '${folder.file('config.json')}'}}`,
+      'helper.test': `, credentials: {helper: {name: '${folder.file('helper')}'}}`,
     };
     const others = JSON.stringify(otherPorts);
     const entries = Object.entries(hosts).map(
@@ -160,6 +169,8 @@ describe.concurrent('a secret', () => {
       'registry.test': secrets.password,
       'file.test': secrets.filePassword,
       'map.test': secrets.mapPassword,
+      'docker.test': secrets.dockerPassword,
+      'helper.test': secrets.helperPassword,
     };
     const registries = await Promise.all(
       Object.entries(passwords).map(async ([name, password]) => ({
