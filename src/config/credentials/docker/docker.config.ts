@@ -82,12 +82,19 @@ export class RegistryAuths {
   /** The entry with the longest path that the repository is below. @param repository its name at the registry */
   find(repository: string): FoundAuth | undefined {
     for (let path = repository; ; path = path.slice(0, Math.max(0, path.lastIndexOf('/')))) {
-      if (this.byPath.has(path)) {
-        const value = this.byPath.get(path);
-        return { path, read: () => parseAuth(value) };
-      }
+      if (this.byPath.has(path)) return this.at(path);
       if (path === '') return undefined;
     }
+  }
+
+  /** That for the whole registry, or else the first one for a path of it. */
+  get first(): FoundAuth | undefined {
+    const [path] = this.byPath.keys();
+    return this.find('') ?? (path === undefined ? undefined : this.at(path));
+  }
+
+  private at(path: string): FoundAuth {
+    return { path, read: () => parseAuth(this.byPath.get(path)) };
   }
 }
 

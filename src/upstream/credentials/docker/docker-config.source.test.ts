@@ -76,6 +76,12 @@ describe('a docker config as a source of credentials', () => {
     expect((await source.fetch(never, 'gone/since'))?.username).toBe('host');
   });
 
+  it('says whose they are when they are for a path only', async () => {
+    const file = await put('path.json', authsOf('team', 'host.test/team'));
+    expect((await sourceOf(file).fetch(never))?.identity).toBe(`user team of ${file}, for host.test/team`);
+    expect(await sourceOf(file).fetch(never, '')).toBeUndefined();
+  });
+
   it('never shows a token in place of a user', async () => {
     const token = `ghp_${'aB3'.repeat(12)}`;
     const file = await put(

@@ -29,7 +29,8 @@ export class DockerConfigSource implements CredentialSource {
     this.host = canonicalHost(host) ?? host;
   }
 
-  async fetch(signal: AbortSignal, part = ''): Promise<UpstreamCredentials | undefined> {
+  /** @param part without one, any credentials for the registry: `doctor` asks so */
+  async fetch(signal: AbortSignal, part?: string): Promise<UpstreamCredentials | undefined> {
     let isThere = false;
     for (const reader of this.readers) {
       const config = await reader.read(signal);
@@ -58,14 +59,15 @@ export class DockerConfigSource implements CredentialSource {
   private async find(
     config: DockerConfig,
     place: ConfigPlace,
-    part: string,
+    part: string | undefined,
     signal: AbortSignal,
   ): Promise<UpstreamCredentials | undefined> {
     const name = this.read(place, () => config.helperFor(this.host));
     // What the helper does not have may be in the file, where other programs have written it.
     const helped = name === undefined ? undefined : await new Helper(name).get(serverOf(this.host), signal);
     if (helped) return { ...helped, identity: `${helped.identity} (${place.name})` };
-    const found = this.authsOf(config).find(part);
+    const auths = this.authsOf(config);
+    const found = part === undefined ? auths.first : auths.find(part);
     return found && this.credentialsOf(found, place);
   }
 
