@@ -66,7 +66,7 @@ function claimsOf(token: string): Record<string, unknown> {
 }
 
 function endOf(seconds: number, { name, url }: Step, now: number): number {
-  if (seconds > 0) return now + Math.min(seconds, longestLifetime) * 1000;
+  if (seconds >= 1) return now + Math.min(seconds, longestLifetime) * 1000;
   throw new CredentialError(`${name} failed: the token of ${url.host} has already expired; compare the clocks`);
 }
 
