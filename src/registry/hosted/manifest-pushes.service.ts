@@ -94,14 +94,15 @@ export class ManifestPushesService {
   }
 
   /**
-   * A deletion at the same time removes the record and then looks for tags and the entry among referrers; the push has
-   * written those and then looks for the record. So either the deletion is taken back, or everything is written again here.
+   * A deletion at the same time removes tags and the record and then looks for tags and the entry among referrers; the push
+   * has written those and then looks for the record. So either the deletion is taken back, or everything is written again
+   * here. The record may be that of another push that came after the deletion, hence the look at the tags.
    */
   private async outlive(repository: RepositoryRef, document: PushedDocument, body: Buffer, tags: Tag[]): Promise<void> {
     const { digest } = document;
     const manifest = recordOf(document, body);
     for (let attempt = 0; attempt < attempts; attempt += 1) {
-      if (await this.store.findManifest(repository, digest)) return;
+      if (await this.isWritten(repository, digest, tags)) return;
       try {
         await this.record(repository, document, body);
       } catch (error) {
@@ -111,6 +112,13 @@ export class ManifestPushesService {
       for (const tag of tags) await this.tags.restore(repository, tag, digest, manifest);
     }
     throw new OciError('UNAVAILABLE', 'the manifest is being deleted', { retryAfter: 1 });
+  }
+
+  /** A tag that names another manifest by now was moved by another push. */
+  private async isWritten(repository: RepositoryRef, digest: Digest, tags: readonly Tag[]): Promise<boolean> {
+    if (!(await this.store.findManifest(repository, digest))) return false;
+    for (const tag of tags) if (!(await this.store.findTag(repository, tag))) return false;
+    return true;
   }
 
   private async checkManifest(repository: RepositoryRef, digest: Digest, pushed: PushedManifest): Promise<void> {

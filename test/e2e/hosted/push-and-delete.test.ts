@@ -88,6 +88,32 @@ describe.each([
     expect(await refusal(other.blobs.delete(app, digestOf('layer')))).toBe('405 DENIED');
   });
 
+  it('leave all tags of two pushes of which the second comes right after the deletion', async () => {
+    await using scene = await start(replicas);
+    const { storage, one, other } = scene;
+    // The first finds the record of the second; its own tag went with the record before.
+    before(storage, 'write', tagKey('more'), async () => {
+      await other.manifests.delete(app, digest);
+      await other.put('second', body);
+    });
+    await one.put('new', body, { tags: [tag('more')] });
+    expect(await found(scene, 'old', 'new', 'more', 'second', digest)).toEqual([false, true, true, true, true]);
+  });
+
+  it('leave a tag of the push where another push has moved it', async () => {
+    await using scene = await start(replicas);
+    const { storage, one, other } = scene;
+    const moved = image([]);
+    await one.pushBlob(empty);
+    before(storage, 'write', tagKey('more'), async () => {
+      await other.manifests.delete(app, digest);
+      await other.put('new', moved);
+    });
+    await one.put('new', body, { tags: [tag('more')] });
+    expect(await found(scene, 'new', 'more', digest)).toEqual([true, true, true]);
+    expect((await one.get('new')).digest.toString()).toBe(digestOf(moved).toString());
+  });
+
   it('refuse the push when its content was deleted, too', async () => {
     await using scene = await start(replicas);
     const { storage, one, other } = scene;
