@@ -14,10 +14,11 @@ import { processMetrics } from './process.metrics.js';
 import { reloadMetrics } from './reload.metrics.js';
 import { requestMetrics } from './request.metrics.js';
 import { storageMetrics } from './storage.metrics.js';
+import { credentialMetrics } from './credential.metrics.js';
 import { upstreamMetrics } from './upstream.metrics.js';
 import { webhookMetrics } from './webhook.metrics.js';
 
-const registryMetrics = [...cacheMetrics, ...upstreamMetrics, ...storageMetrics];
+const registryMetrics = [...cacheMetrics, ...upstreamMetrics, ...credentialMetrics, ...storageMetrics];
 
 /** Every metric, in the order of `/metrics`. */
 export const allMetrics: readonly Pick<AnyMetric<never>, 'name' | 'type' | 'help' | 'labels'>[] = [

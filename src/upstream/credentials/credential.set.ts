@@ -74,6 +74,12 @@ export class CredentialSet {
     return kind === 'static' ? options.username : `${kind} ${JSON.stringify(options)}`;
   }
 
+  /** A user and a password of the upstream file. */
+  get isConstant(): boolean {
+    const { kind, options } = this.settings;
+    return kind === 'static' && options.passwordFile === undefined;
+  }
+
   /** Whether the source is known to have no credentials for the registry. */
   get isEmpty(): boolean {
     const parts = [...this.parts.values()];

@@ -5,7 +5,7 @@ import type { EndpointSettings } from '../../config/upstream.settings.js';
 import type { Namespace } from '../../oci/namespace.js';
 import type { RepositoryPattern } from '../../oci/patterns/repository-pattern.js';
 import type { SourceContext } from './credential.source.js';
-import { CredentialSet } from './credential.set.js';
+import { CredentialSet, type CredentialSetState } from './credential.set.js';
 
 /** Which credentials an upstream takes for which repository. */
 export class RepositoryCredentials {
@@ -34,6 +34,11 @@ export class RepositoryCredentials {
     if (this.patterns.length === 0) return this.others;
     const ref = { namespace: this.namespace, name: repository };
     return this.patterns.find(([pattern]) => pattern.matches(ref))?.[1] ?? this.others;
+  }
+
+  /** Of sources whose credentials change, in the order of the settings. */
+  get states(): CredentialSetState[] {
+    return this.sets.filter(({ isConstant }) => !isConstant).map(({ status }) => status);
   }
 
   close(): void {

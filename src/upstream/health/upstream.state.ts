@@ -1,3 +1,4 @@
+import type { CredentialSetState } from '../credentials/credential.set.js';
 import type { CircuitState } from './circuit.js';
 import type { RateLimit } from './rate-limit.js';
 import type { UpstreamCounts } from './upstream.counts.js';
@@ -24,6 +25,8 @@ export interface UpstreamState {
   /** Requests that wait for a connection. */
   readonly waiting: number;
   readonly counts: UpstreamCounts;
+  /** Sources of credentials, those of fallbacks included. */
+  readonly credentials: readonly CredentialSetState[];
 }
 
 export function stateOf(
@@ -45,5 +48,6 @@ export function stateOf(
     rateLimit,
     waiting,
     counts,
+    credentials: [upstream, ...fallbacks].flatMap((each) => each.credentials.states),
   };
 }
