@@ -10,6 +10,10 @@ const GiB = 1024 * MiB;
 export const sizes = {
   /** Requests of nonsense that one process is sent. */
   fuzzedRequests: size(20_000, 100_000, 1_000_000),
+  /** How often a password changes while images are pulled, once a second. */
+  rotations: size(3, 3, 300),
+  /** Requests at the moment at which credentials end. */
+  requestsAtExpiry: size(100, 200, 1_000),
   /** Forged tokens, headers and scopes of each kind. */
   forgedTokens: size(1_000, 1_000, 200_000),
   /**

@@ -1,5 +1,6 @@
 import http, { type IncomingMessage, type RequestListener, type ServerResponse } from 'node:http';
 import https from 'node:https';
+import { text } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { FixtureCertificate } from '../fixtures/certificate.js';
 import type { FixtureBlob, FixtureContent, FixtureManifest } from '../fixtures/images.js';
@@ -178,8 +179,9 @@ export class FakeRegistry implements AsyncDisposable {
 
   async #serve(origin: Origin, message: IncomingMessage, response: ServerResponse, signal: AbortSignal): Promise<void> {
     const { method = '', url = '/', headers } = message;
+    const content = method === 'POST' ? { content: await text(message) } : {};
     message.resume();
-    const request = this.#log.record({ ...this.#route(origin, url), method, url, headers });
+    const request = this.#log.record({ ...this.#route(origin, url), method, url, headers, ...content });
     await this.behaviour.before?.(request, response);
     if (response.headersSent || response.destroyed) return;
     const { delayHeaders, slowKinds } = this.behaviour;

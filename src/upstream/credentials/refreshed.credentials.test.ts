@@ -140,7 +140,8 @@ describe('credentials that a source gave', () => {
   });
 
   it('without a known end are fetched again in the background now and then', async () => {
-    X = undefined;
+    const { get, seen, clock, control } = make();
+    control.life = undefined;
     await get();
     pass(clock, 700_000);
     expect(await get()).toBe('password-1');

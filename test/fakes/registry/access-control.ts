@@ -23,7 +23,7 @@ export class AccessControl {
     if (auth === 'none') return this.#mayRead(repository, true) ? undefined : this.#denied(request);
     const [scheme = '', credentials = ''] = (headers.authorization ?? '').split(' ');
     if (/^basic$/i.test(scheme) && (auth === 'basic' || this.behaviour.challenge.layout !== 'bearer')) {
-      if (!this.realm.isCaller(credentials)) return this.#unauthorized(request);
+      if (!this.realm.isCaller(credentials, repository)) return this.#unauthorized(request);
       return this.#mayRead(repository, true) ? undefined : this.#denied(request);
     }
     if (auth === 'basic') {

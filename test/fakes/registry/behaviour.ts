@@ -87,6 +87,10 @@ export interface Behaviour {
   auth: 'none' | 'basic' | 'bearer';
   username: string;
   password: string;
+  /** In place of the user and the password: whether an account may sign in, and read a repository. */
+  accepts: ((username: string, password: string, repository: string | undefined) => boolean) | undefined;
+  /** Identity tokens that the realm takes by POST, and the account of each. */
+  identityTokens: Record<string, string>;
   /** Whether the realm gives tokens to callers without credentials; if so, repositories are public unless `access` differs. */
   anonymous: boolean;
   access: Record<string, Permission>;
@@ -153,6 +157,8 @@ export function makeBehaviour(options: BehaviourOptions = {}): Behaviour {
     auth: 'none',
     username: 'user',
     password: 'planted-password',
+    accepts: undefined,
+    identityTokens: {},
     anonymous: true,
     access: {},
     deniedStatus: 401,

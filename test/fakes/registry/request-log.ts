@@ -6,6 +6,8 @@ export interface RecordedRequest extends Route {
   /** Path and query. */
   readonly url: string;
   readonly headers: IncomingHttpHeaders;
+  /** Of a POST. */
+  readonly content?: string;
   /** Milliseconds since the epoch. */
   readonly at: number;
   /** Absent until the answer begins. */

@@ -25,9 +25,11 @@ export class TokenRealm {
   }
 
   /** @param credentials base64 of `username:password`. */
-  isCaller(credentials: string): boolean {
-    const { username, password } = this.behaviour;
-    return Buffer.from(credentials, 'base64').toString() === `${username}:${password}`;
+  isCaller(credentials: string, repository?: string): boolean {
+    const { username, password, accepts } = this.behaviour;
+    const sent = Buffer.from(credentials, 'base64').toString();
+    const [user = '', secret = ''] = sent.split(/:(.*)/s);
+    return accepts ? accepts(user, secret, repository) : sent === `${username}:${password}`;
   }
 
   mayRead(repository: string, authenticated: boolean): boolean {
@@ -41,6 +43,9 @@ export class TokenRealm {
     if (token.redirectTo !== undefined) {
       return { status: 302, headers: { location: token.redirectTo }, body: Buffer.alloc(0) };
     }
+    if (request.method === 'POST' && Object.keys(this.behaviour.identityTokens).length > 0) {
+      return this.#exchange(new URLSearchParams(request.content ?? ''));
+    }
     if (request.method !== 'GET') return errorResponse(404, 'UNSUPPORTED', 'tokens are had with GET');
     const [scheme = '', credentials = ''] = (request.headers.authorization ?? '').split(' ');
     const authenticated = scheme !== '';
@@ -50,16 +55,28 @@ export class TokenRealm {
     if (challenge.service !== undefined && query.get('service') !== challenge.service) {
       return errorResponse(400, 'UNKNOWN', 'another service');
     }
-    return this.#grant(query.getAll('scope').join(' ').split(' ').filter(Boolean), authenticated);
+    const { accepts } = this.behaviour;
+    const isOwn = accepts && authenticated ? (name: string) => this.isCaller(credentials, name) : () => true;
+    return this.#grant(query.getAll('scope').join(' ').split(' ').filter(Boolean), authenticated, isOwn);
   }
 
-  #grant(scopes: readonly string[], authenticated: boolean): HttpResponse {
+  /** OAuth 2 (the distribution project's specification of it). */
+  #exchange(form: URLSearchParams): HttpResponse {
+    const { identityTokens, accepts } = this.behaviour;
+    const account = identityTokens[form.get('refresh_token') ?? ''];
+    const isComplete = form.get('grant_type') === 'refresh_token' && form.has('client_id') && form.has('service');
+    if (!isComplete || account === undefined) return errorResponse(400, 'UNAUTHORIZED', 'invalid_grant');
+    const isOwn = (name: string) => accepts?.(account, '', name) ?? true;
+    return this.#grant((form.get('scope') ?? '').split(' ').filter(Boolean), true, isOwn);
+  }
+
+  #grant(scopes: readonly string[], authenticated: boolean, isOwn: (name: string) => boolean): HttpResponse {
     const { token, challenge } = this.behaviour;
     const wanted = scopes.map((scope) => /^repository:(?<name>[^ ]+):(?<actions>[^:]*)$/.exec(scope)?.groups);
     if (wanted.some((scope) => scope?.actions?.includes('push'))) return errorResponse(403, 'DENIED', 'pull only');
     const literal = typeof challenge.scope === 'object' ? challenge.scope.literal : undefined;
     const names = wanted.flatMap((scope) => scope?.name ?? []);
-    const readable = new Set(names.filter((name) => this.mayRead(name, authenticated)));
+    const readable = new Set(names.filter((name) => this.mayRead(name, authenticated) && isOwn(name)));
     if (token.refusal !== 'token' && literal === undefined && names.some((name) => !readable.has(name))) {
       return errorResponse(token.refusal, token.refusal === 401 ? 'UNAUTHORIZED' : 'DENIED');
     }
