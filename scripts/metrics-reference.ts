@@ -20,6 +20,8 @@ const notes = `
   that were received but not sent, for example to a client that disconnected, count against it.
 - \`oci_registry_upstream_rate_limit*\` exist while a registry reports its limit, as Docker Hub does;
   \`oci_registry_storage_used_bytes\` and \`_quota_bytes\` exist once they are known.
+- \`oci_registry_upstream_credential_*\` exist for [sources of credentials](credentials/README.md) that may give others later, and for
+  \`password_file\`; \`source\` is the key of the source in the upstream file.
 - \`endpoint\` is \`base\`, \`manifests\`, \`blobs\`, \`tags\`, \`referrers\` or \`other\`; \`method\` is \`GET\`, \`HEAD\` or \`other\`;
   \`status\` is the class (\`2xx\`), or \`aborted\` if the connection closed before the response was complete.
 

@@ -7,7 +7,7 @@ type CredentialState = UpstreamState['credentials'][number];
 /** Credentials of upstreams whose source may give others later. */
 export const credentialMetrics: readonly Metric<RegistryStatistics>[] = [
   {
-    name: 'oci_registry_credential_fetches_total',
+    name: 'oci_registry_upstream_credential_fetches_total',
     type: 'counter',
     help: 'Requests for credentials of upstreams to their sources, by result',
     labels: ['namespace', 'source', 'result'],
@@ -20,7 +20,7 @@ export const credentialMetrics: readonly Metric<RegistryStatistics>[] = [
       ),
   },
   {
-    name: 'oci_registry_credential_expiry_timestamp_seconds',
+    name: 'oci_registry_upstream_credential_expiry_timestamp_seconds',
     type: 'gauge',
     help: 'When the first of the credentials in use ends, in seconds since 1970; 0 when no end is known',
     labels: ['namespace', 'source'],

@@ -46,7 +46,7 @@ describe('a source of credentials that fails', () => {
     expect((await stage.pull('team/app/manifests/1')).status).toBe(200);
     const scrape = await Scrape.of(stage.mirror.url);
     const labels = 'namespace="registry.test",source="docker_config"';
-    expect(scrape.series).toContain(`oci_registry_credential_fetches_total{${labels},result="ok"}`);
+    expect(scrape.series).toContain(`oci_registry_upstream_credential_fetches_total{${labels},result="ok"}`);
   });
 
   it('leaves what is cached available', async () => {

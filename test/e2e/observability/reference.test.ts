@@ -2,15 +2,19 @@ import { readFile } from 'node:fs/promises';
 import { format, resolveConfig } from 'prettier';
 import { describe, expect, it } from 'vitest';
 import { metricsReference } from '../../../scripts/metrics-reference.js';
+import { DockerConfigSettings } from '../../../src/config/credentials/docker-config.settings.js';
 import { makeImage } from '../../fixtures/images.js';
 import { Scrape } from '../support/metrics.js';
 import { Stage } from '../support/stage.js';
 
 /** A scrape of a mirror that has something to say of every metric. */
 async function fullScrape(): Promise<Scrape> {
+  // Credentials that may change.
+  const source = { kind: 'docker_config', options: new DockerConfigSettings(), repositories: [] } as const;
   await using stage = await Stage.start({
     registry: { rateLimit: { limit: 100, remaining: 76, window: 21_600 } },
     server: { maxSize: 1e9 },
+    upstream: { credentialSources: [source] },
     hosted: [{ namespace: 'local', maxSize: 1e9 }],
     access: "rules: [{ repositories: ['**'], who: [anonymous], may: [pull] }]",
     // Nobody is there to take its events.
