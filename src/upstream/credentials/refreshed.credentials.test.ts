@@ -7,13 +7,13 @@ import { RefreshedCredentials } from './refreshed.credentials.js';
 const hour = 3_600_000;
 
 /** A source that gives `password-1`, `password-2` and so on, and what came of it. */
-function make({ life = hour as number | undefined, watched = false } = {}) {
+function make({ life = hour, watched = false } = {}) {
   const clock = new HandClock();
   const seen = { fetches: 0, failures: [] as string[], replaced: [] as boolean[] };
   const control = {
     fail: undefined as Error | undefined,
     mark: 'a',
-    life,
+    life: life as number | undefined,
     user: 'user' as string | undefined,
     /** What a fetch waits for. */
     gate: Promise.resolve(),

@@ -24,7 +24,7 @@ export class CredentialStage implements AsyncDisposable {
   }
 
   pull(path: string): Promise<{ status: number; text: string; headers: Record<string, string> }> {
-    return this.mirror.request.get(`/v2/registry.test/${path}`).buffer(true) as never;
+    return this.mirror.request.get(`/v2/registry.test/${path}`).buffer(true);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
