@@ -12,7 +12,7 @@ import type { Settings } from './config/settings.js';
 import { accessPlugin } from './distribution/access/access.plugin.js';
 import { connectionsPlugin, type Certificate } from './distribution/distribution.plugin.js';
 import { addHosted, namespaceRules } from './distribution/namespace.rules.js';
-import { serveCachedResponses } from './distribution/responses/cached.responses.js';
+import { serveCachedResponses, type CachedResponses } from './distribution/responses/cached.responses.js';
 import { refuseWithoutHost } from './distribution/server/client.error.js';
 import { serverOptions } from './distribution/server/server.options.js';
 import { JsonLogger } from './observability/logging/json.logger.js';
@@ -68,7 +68,10 @@ export async function createApp(settings: Settings, options: AppOptions = {}): P
   for (const plugin of plugins) await adapter.getInstance().register(unencapsulated(plugin));
   await app.init();
   addHosted(rules, app.get(HostedNamespaces).formerNames);
-  followFiles(app, settings, rules);
+  followFiles(app, settings, {
+    rules,
+    forgetResponses: () => adapter.getInstance().getDecorator<CachedResponses>('cachedResponses').clear(),
+  });
   await adapter.getInstance().ready();
   return app;
 }

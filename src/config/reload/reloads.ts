@@ -41,6 +41,8 @@ export interface FullReport extends ReloadReport {
 /** The server, as far as it follows the files. */
 export interface ReloadTarget {
   readonly read: () => Reading;
+  /** What the server cannot change to while it runs. @throws Error when that cannot be told */
+  readonly check: (settings: FollowedSettings) => Promise<readonly string[]>;
   /** Changes the server to settings that are valid. @returns what has changed */
   readonly apply: (settings: FollowedSettings) => Promise<readonly string[]>;
   /** Read files that are followed on their own. They say what came of it, and never reject. */
@@ -175,6 +177,8 @@ export class Reloads implements OnApplicationShutdown {
       const { settings, problems, marks } = target.read();
       this.marks = marks;
       if (!settings) return this.reject(problems.map(lineOf));
+      const reasons = await target.check(settings);
+      if (reasons.length > 0) return this.reject(reasons);
       const changes = await target.apply(settings);
       if (changes.length > 0) for (const listener of this.listeners) listener(settings);
       return this.accept(changes);

@@ -36,9 +36,18 @@ export class CachedResponses {
     HEAD: new LRUCache<string, CachedResponse>({ maxSize: budget / 8, ttl: lifetime }),
   };
 
-  /** Caches a response if it can be sent again. */
-  set(request: FastifyRequest, { status, headers, body, validity, served }: HttpResponse): void {
+  private clearedAt = -Infinity;
+
+  /** Forgets everything, what is being made now, too: the namespaces are other ones. */
+  clear(): void {
+    this.clearedAt = performance.now();
+    for (const responses of Object.values(this.responses)) responses.clear();
+  }
+
+  /** Caches a response if it can be sent again. @param elapsed milliseconds since its request arrived */
+  set(request: FastifyRequest, { status, headers, body, validity, served }: HttpResponse, elapsed: number): void {
     const responses = this.of(request);
+    if (performance.now() - elapsed <= this.clearedAt) return;
     if (!responses || !validity || status !== 200 || !isPlain(request) || targetOf(request).length > longestTarget)
       return;
     const isHead = request.method === 'HEAD';

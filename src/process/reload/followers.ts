@@ -12,27 +12,39 @@ import { StatusService } from '../../observability/status/status.service.js';
 import { Retention } from '../../registry/eviction/retention.js';
 import { HostedNamespaces } from '../../registry/hosted/hosted-namespaces.js';
 import { QuotaService } from '../../registry/hosted/quota/quota.service.js';
+import { NegativeCache } from '../../registry/mirrored/freshness/negative.cache.js';
 import { MountSources } from '../../registry/reading/mount.sources.js';
 import { TrafficCounts } from '../../registry/statistics/traffic.counts.js';
 import { UpstreamClient } from '../../upstream/upstream.client.js';
 import { UpstreamsService } from '../../upstream/upstreams.service.js';
 
-/** Lets a server follow the files that its settings were read from. @param rules that resolve the names of requests */
-export function followFiles(app: INestApplicationContext, settings: Settings, rules: GrowingRules): void {
+/** What depends on namespaces besides services. */
+export interface NamespacePlace {
+  /** Resolve the names of requests. */
+  readonly rules: GrowingRules;
+  readonly forgetResponses: () => void;
+}
+
+/** Lets a server follow the files that its settings were read from. */
+export function followFiles(app: INestApplicationContext, settings: Settings, place: NamespacePlace): void {
   let current: FollowedSettings = settings;
   const access = app.get(AccessService);
   const others = [() => app.get(CertificateService).look()];
   app.get(Reloads).follow(
     {
       read: () => readAgain(settings.server),
+      check: async ({ upstreams }) => {
+        const names = await app.get(HostedNamespaces).withContent(upstreams);
+        return names.map((name) => `${name} has pushed content: it becomes an upstream at the next start only`);
+      },
       apply: async (next) => {
         const changes = changesBetween(current, next);
         if (changes.length === 0) return [];
-        replaceNamespaces(app, next, rules);
+        replaceNamespaces(app, next, place);
         current = next;
         if (next.webhooks) await app.get(EventsService).replace(next.webhooks);
         await app.get(HostedNamespaces).findFormer();
-        replaceNames(rules, next, app.get(HostedNamespaces).formerNames);
+        replaceNames(place.rules, next, app.get(HostedNamespaces).formerNames);
         return changes;
       },
       others: access.isEnabled ? [...others, () => access.look()] : others,
@@ -42,7 +54,7 @@ export function followFiles(app: INestApplicationContext, settings: Settings, ru
 }
 
 /** Without a wait, so that no request sees a part of it. The first step makes what could fail before it changes anything. */
-function replaceNamespaces(app: INestApplicationContext, next: FollowedSettings, rules: GrowingRules): void {
+function replaceNamespaces(app: INestApplicationContext, next: FollowedSettings, place: NamespacePlace): void {
   const { upstreams, hosted } = next;
   const retired = app.get(UpstreamsService).replace(upstreams, hosted);
   app.get(HostedNamespaces).replace(hosted, upstreams);
@@ -52,6 +64,8 @@ function replaceNamespaces(app: INestApplicationContext, next: FollowedSettings,
   app.get(TrafficCounts).replace();
   app.get(StatusService).replace(upstreams);
   app.get(WarmController).replace(upstreams);
-  replaceNames(rules, next, app.get(HostedNamespaces).formerNames);
+  replaceNames(place.rules, next, app.get(HostedNamespaces).formerNames);
+  place.forgetResponses();
+  app.get(NegativeCache).clear();
   app.get(UpstreamClient).retire(retired);
 }

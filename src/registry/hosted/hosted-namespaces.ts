@@ -41,6 +41,17 @@ export class HostedNamespaces implements OnApplicationBootstrap {
     this.former = new Set(before.filter((name) => !known.has(name)));
   }
 
+  /**
+   * Those of the upstreams that have pushed content, which what is pulled would replace in part. At the start it is meant.
+   * @throws StorageError
+   */
+  async withContent(upstreams: readonly UpstreamSettings[]): Promise<string[]> {
+    const own = upstreams.map(({ namespace }) => Namespace.parse(namespace)).filter((namespace) => this.has(namespace));
+    if (own.length === 0) return [];
+    const stored = await this.catalog.namespaces();
+    return own.filter((namespace) => stored.has(storedNamespace(namespace))).map((namespace) => namespace.toString());
+  }
+
   /** Looks in the storage for namespaces with pushed content that are not configured. Never rejects. */
   async findFormer(): Promise<void> {
     try {

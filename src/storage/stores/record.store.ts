@@ -40,7 +40,7 @@ export class RecordStore {
     sizeOf: (record: T) => number = () => 0,
   ): Promise<T | undefined> {
     return this.hot.getOrRead(
-      key,
+      hotKey(key, this.isHosted),
       () => this.readRecord(key, read),
       (record) => recordCost + sizeOf(record),
     );
@@ -51,7 +51,7 @@ export class RecordStore {
     key: string,
     read: (fields: RecordFields) => T | undefined,
   ): Promise<T | undefined> {
-    this.hot.forget(key);
+    this.forget(key);
     return this.find(key, read);
   }
 
@@ -92,8 +92,12 @@ export class RecordStore {
   }
 
   private async replacing(key: string, write: () => Promise<void>): Promise<void> {
-    this.hot.forget(key);
-    await write().finally(() => this.hot.forget(key));
+    this.forget(key);
+    await write().finally(() => this.forget(key));
+  }
+
+  private forget(key: string): void {
+    for (const isHosted of [false, true]) this.hot.forget(hotKey(key, isHosted));
   }
 
   private async readRecord<T>(key: string, read: (fields: RecordFields) => T | undefined): Promise<T | undefined> {
@@ -122,6 +126,11 @@ export class RecordStore {
     }
     await this.provider.delete(key);
   }
+}
+
+/** Under which a record is in memory: a namespace may change from one kind to the other while the server runs. */
+export function hotKey(key: string, isHosted: boolean): string {
+  return isHosted ? `${key} hosted` : key;
 }
 
 /** The fields, and the body behind them if there is one: JSON.stringify writes no newline. Undefined when damaged. */

@@ -19,6 +19,11 @@ export class NegativeCache {
 
   constructor(@Inject(Clock) private readonly clock: Clock) {}
 
+  /** What was refused may be granted with other settings. */
+  clear(): void {
+    this.refusals.clear();
+  }
+
   /** @param lasts false asks always. @throws the cached refusal, or what `ask` throws. */
   async guard<T>(key: string, ask: () => Promise<T>, lasts = true): Promise<T> {
     const refusal = lasts ? this.refusals.get(key) : undefined;

@@ -7,7 +7,7 @@ import { parseOrderedTag } from '../../key-components.js';
 import type { SpaceLedger } from '../../space/space.ledger.js';
 import type { StorageProvider } from '../../storage.provider.js';
 import { HotCache } from '../hot.cache.js';
-import { RecordStore, sizeOf, type RecordFields } from '../record.store.js';
+import { hotKey, type RecordFields, RecordStore, sizeOf } from '../record.store.js';
 
 /** Names listed together: a file system reads the whole folder for each of these lists if it has just changed. */
 const namesAtATime = 10_000;
@@ -139,19 +139,19 @@ export class HostedStore {
   /** Returns a check, without I/O, whether the memory cache still holds this tag. */
   watchTag(repository: RepositoryRef, tag: Tag, record: HostedTag): () => boolean {
     const key = keys.hostedTag(repository, tag);
-    return () => this.hot.holds(key, record);
+    return () => this.hot.holds(hotKey(key, true), record);
   }
 
   /** As `watchTag`, for a manifest. */
   watchManifest(repository: RepositoryRef, digest: Digest, record: HostedManifest): () => boolean {
     const key = keys.manifest(repository, digest);
-    return () => this.hot.holds(key, record);
+    return () => this.hot.holds(hotKey(key, true), record);
   }
 
   /** As `watchTag`, for a blob. */
   watchBlob(repository: RepositoryRef, digest: Digest, record: HostedBlob): () => boolean {
     const key = keys.blob(repository, digest);
-    return () => this.hot.holds(key, record);
+    return () => this.hot.holds(hotKey(key, true), record);
   }
 
   private async put(key: string, fields: RecordFields): Promise<void> {
