@@ -85,7 +85,8 @@ export class CloudClient {
       this.checkProxy(request, status, headers);
       return { status, headers, text };
     } catch (error) {
-      throw describe(error, url.host, signal.aborted);
+      // Also keeps both signals from being collected, after which they would never abort.
+      throw describe(error, url.host, limit.aborted || request.signal.aborted);
     }
   }
 
