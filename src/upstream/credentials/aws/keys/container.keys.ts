@@ -1,5 +1,6 @@
 import { isIPv4 } from 'node:net';
 import type { Environment } from '../../../../config/aws/environment.js';
+import { CloudError } from '../../cloud.client.js';
 import { retrying } from '../../cloud.retry.js';
 import { readSecretFile } from '../../clouds/cloud.files.js';
 import { CredentialError } from '../../credential.source.js';
@@ -30,7 +31,11 @@ export async function containerKeys(context: AwsContext, signal: AbortSignal): P
       signal,
     });
   const source = `the credentials endpoint of the container at ${url.host}`;
-  const { status, text } = await retrying(send, signal);
+  const { status, text } = await retrying(send, signal).catch((error: unknown) => {
+    if (error instanceof CloudError)
+      throw new CredentialError(`the credentials endpoint of the container: ${error.message}`);
+    throw error;
+  });
   if (status === 400 || status === 401 || status === 403)
     throw new CredentialError(
       `${source} responded with ${status}: check that the pod or task has a role (Pod Identity association, task role) and its token is current`,

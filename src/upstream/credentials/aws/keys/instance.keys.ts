@@ -49,17 +49,12 @@ class MetadataService {
 
   async startSession(): Promise<string> {
     const headers = { 'x-aws-ec2-metadata-token-ttl-seconds': sessionSeconds };
-    try {
-      const { status, text } = await this.send('PUT', '/latest/api/token', headers);
-      if (status === 403)
-        throw this.error('is disabled for this instance (403): enable it, or give AWS keys another way');
-      if (status !== 200) throw this.error(`responded with ${status} to the request for a session token`);
-      if (!/^[\x21-\x7e]{1,1024}$/.test(text)) throw this.error('sends no session token');
-      return text;
-    } catch (error) {
-      if (error instanceof CloudError && error.isTimeout) throw this.error(`did not respond: ${hopLimit}`);
-      throw error;
-    }
+    const { status, text } = await this.send('PUT', '/latest/api/token', headers);
+    if (status === 403)
+      throw this.error('is disabled for this instance (403): enable it, or give AWS keys another way');
+    if (status !== 200) throw this.error(`responded with ${status} to the request for a session token`);
+    if (!/^[\x21-\x7e]{1,1024}$/.test(text)) throw this.error('sends no session token');
+    return text;
   }
 
   /** The name of the instance's role. */
@@ -76,9 +71,21 @@ class MetadataService {
     throw this.error(`responded with ${status}`);
   }
 
-  private send(method: CloudRequest['method'], path: string, headers: Record<string, string>): Promise<CloudResponse> {
+  private async send(
+    method: CloudRequest['method'],
+    path: string,
+    headers: Record<string, string>,
+  ): Promise<CloudResponse> {
     const url = new URL(path, this.base);
-    return this.context.client.send({ method, url, headers, signal: this.signal, deadline, isMetadata: true });
+    const { client } = this.context;
+    try {
+      return await client.send({ method, url, headers, signal: this.signal, deadline, isMetadata: true });
+    } catch (error) {
+      if (!(error instanceof CloudError)) throw error;
+      // The response to PUT ends at the first hop, unless the instance allows more.
+      if (error.isTimeout && method === 'PUT') throw this.error(`did not respond: ${hopLimit}`);
+      throw new CredentialError(`the instance metadata service: ${error.message}`);
+    }
   }
 
   private error(text: string): CredentialError {
