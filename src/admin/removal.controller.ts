@@ -7,7 +7,7 @@ import { RepositoryRef } from '../oci/repository.js';
 import { RemovalService } from '../registry/eviction/removal.service.js';
 import { AdminGuard } from './admin.guard.js';
 import { sendJson } from './json.response.js';
-import { DigestOf, ReferenceOf, Repository } from './parameters.js';
+import { ActorOf, DigestOf, ReferenceOf, Repository } from './parameters.js';
 
 /** Removes stored content, which the next pull fetches again. */
 @Controller('_admin/:repository')
@@ -19,9 +19,10 @@ export class RemovalController {
   async removeManifest(
     @Repository() repository: RepositoryRef,
     @ReferenceOf() reference: Reference,
+    @ActorOf() actor: string | undefined,
     @Res() reply: FastifyReply,
   ): Promise<void> {
-    if (!(await this.removal.removeManifest(repository, reference))) throw new OciError('MANIFEST_UNKNOWN');
+    if (!(await this.removal.removeManifest(repository, reference, actor))) throw new OciError('MANIFEST_UNKNOWN');
     sendJson(reply, 200, {
       removed: `${repository.toString()}${reference instanceof Digest ? '@' : ':'}${reference.toString()}`,
     });
@@ -31,9 +32,10 @@ export class RemovalController {
   async removeBlob(
     @Repository() repository: RepositoryRef,
     @DigestOf() digest: Digest,
+    @ActorOf() actor: string | undefined,
     @Res() reply: FastifyReply,
   ): Promise<void> {
-    if (!(await this.removal.removeBlob(repository, digest))) throw new OciError('BLOB_UNKNOWN');
+    if (!(await this.removal.removeBlob(repository, digest, actor))) throw new OciError('BLOB_UNKNOWN');
     sendJson(reply, 200, { removed: `${repository.toString()}@${digest.toString()}` });
   }
 }

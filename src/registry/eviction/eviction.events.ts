@@ -5,7 +5,7 @@ import { RepositoryRef } from '../../oci/repository.js';
 import type { RecordKey } from '../../storage/keys.js';
 import type { Garbage } from '../hosted/garbage/repository.garbage.js';
 
-/** Tells webhooks what sweeps remove. */
+/** Tells webhooks what sweeps and operators remove. */
 @Injectable()
 export class EvictionEvents {
   constructor(private readonly events: EventsService) {}
@@ -21,6 +21,11 @@ export class EvictionEvents {
 
   async collected({ repository, kind, digest, tag }: Garbage): Promise<void> {
     if (this.events.isEnabled) await this.evicted(repository, { kind, digest, ...(tag !== undefined && { tag }) });
+  }
+
+  /** For what an operator has removed from a mirrored repository. @param actor the identity that did, if it has one */
+  removed(repository: RepositoryRef, target: EventTarget, actor: string | undefined): Promise<void> {
+    return this.events.emit({ action: 'evict', repository, target, actor });
   }
 
   private async evicted(text: string, target: EventTarget): Promise<void> {
