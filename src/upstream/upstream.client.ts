@@ -243,6 +243,8 @@ export class UpstreamClient implements OnApplicationShutdown {
   }
 
   onApplicationShutdown(): void {
+    for (const { credentials, fallbacks } of this.upstreams.all)
+      for (const each of [credentials, ...fallbacks.map((fallback) => fallback.credentials)]) each.stop();
     this.agents.close();
   }
 

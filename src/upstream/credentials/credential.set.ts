@@ -127,6 +127,12 @@ export class CredentialSet {
     };
   }
 
+  /** Ends the wait for the source when the server ends: a program or a cloud would keep the process. */
+  stop(): void {
+    for (const part of this.parts.values()) part.stop();
+    this.close();
+  }
+
   /** Closes what the source has open. */
   close(): void {
     void this.source?.then(

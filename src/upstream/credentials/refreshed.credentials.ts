@@ -56,6 +56,7 @@ export class RefreshedCredentials {
   private mark: string | undefined;
   private lookedAt = -Infinity;
   private forcedAt = -Infinity;
+  private readonly stopping = new AbortController();
 
   /** @param open the source, made when it is first needed. @param part of what the source has, as its `partOf` says */
   constructor(
@@ -77,6 +78,11 @@ export class RefreshedCredentials {
   /** Why the last attempt failed. */
   get problem(): string | undefined {
     return this.failure?.message;
+  }
+
+  /** Ends the wait for the source, for good. */
+  stop(): void {
+    this.stopping.abort();
   }
 
   /** Valid credentials; undefined when the source has none. @throws CredentialError when there is nothing to use */
@@ -160,14 +166,18 @@ export class RefreshedCredentials {
       // Before the content: a change in between is then seen at the next look.
       this.mark = await this.readMark();
       this.lookedAt = this.clock.monotonic();
-      const credentials = await within(fetchDeadline, (signal) => source.fetch(signal, this.part));
+      const credentials = await within(
+        fetchDeadline,
+        (signal) => source.fetch(signal, this.part),
+        this.stopping.signal,
+      );
       const isOther = this.held !== undefined && accountOf(this.held.credentials) !== accountOf(credentials);
       this.held = this.hold(credentials);
       this.failure = undefined;
       this.events.fetched();
       if (isOther) this.events.replaced(true);
     } catch (error) {
-      this.fail(messageOf(error));
+      if (!this.stopping.signal.aborted) this.fail(messageOf(error));
     }
   }
 

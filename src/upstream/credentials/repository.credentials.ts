@@ -41,6 +41,11 @@ export class RepositoryCredentials {
     return this.sets.filter(({ isConstant }) => !isConstant).map(({ status }) => status);
   }
 
+  /** When the server ends. */
+  stop(): void {
+    for (const set of this.sets) set.stop();
+  }
+
   close(): void {
     for (const set of this.sets) set.close();
   }
