@@ -20,7 +20,7 @@ export async function federatedToken(file: GoogleFile, request: GoogleRequest): 
   const { steps, signal, clock, tokenHosts } = request;
   // All of the file is checked before anything of it is sent.
   const impersonation = file.has(impersonationUrl) ? file.endpoint(impersonationUrl, undefined, tokenHosts) : undefined;
-  const audience = file.get('audience');
+  const audience = file.label('audience');
   const url = file.endpoint('token_url', undefined, tokenHosts);
   const subject = await subjectToken(file, request);
   const form = formOf({

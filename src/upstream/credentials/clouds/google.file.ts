@@ -37,6 +37,13 @@ export class GoogleFile {
     throw new CredentialError(`${this.prefix}${name} is missing in ${this.path}`);
   }
 
+  /** A name that messages show. @throws CredentialError as above, or when it could not be shown */
+  label(name: string): string {
+    const value = this.get(name);
+    if (/^[\x20-\x7e]{1,512}$/.test(value)) return value;
+    throw new CredentialError(`${this.prefix}${name} of ${this.path} must be short text in one line`);
+  }
+
   has(name: string): boolean {
     return (this.values[name] ?? undefined) !== undefined;
   }

@@ -46,6 +46,8 @@ describe('credentials for a service account key of Google', () => {
     ],
     ['no key', () => ({ private_key: undefined }), /private_key is missing in/],
     ['a broken key', () => ({ private_key: `-----BEGIN PRIVATE KEY-----\n${planted}\n` }), /no private key in PEM/],
+    ['an email of two lines', () => ({ client_email: `${planted}\nx` }), /client_email of .* must be short text/],
+    ['an endless email', () => ({ client_email: 'x'.repeat(600) }), /client_email of .* must be short text/],
     ['a number for text', () => ({ client_email: 5 }), /client_email of .* must be text/],
     ['another type', () => ({ type: 'impersonated_service_account' }), /type of .* must be service_account/],
   ])('are none with %s', async (_, changes, message) => {

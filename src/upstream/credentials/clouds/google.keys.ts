@@ -12,7 +12,7 @@ const lifetime = 3600;
 
 /** A token for a service account key (RFC 7523; developers.google.com, "Using OAuth 2.0 for Server to Server Applications"). */
 export async function serviceAccountToken(file: GoogleFile, request: GoogleRequest): Promise<GoogleToken> {
-  const email = file.get('client_email');
+  const email = file.label('client_email');
   const url = file.endpoint('token_uri', tokenUri, request.tokenHosts);
   const now = Math.floor(request.clock.now() / 1000);
   const kid = file.find('private_key_id');
@@ -49,7 +49,7 @@ export async function userToken(file: GoogleFile, request: GoogleRequest): Promi
     advise: (_, code) =>
       code === 'invalid_grant' ? 'sign in again with gcloud auth application-default login' : undefined,
   };
-  return toToken(step, `user ${file.find('account') ?? `of ${file.path}`}`, request);
+  return toToken(step, `user ${file.has('account') ? file.label('account') : `of ${file.path}`}`, request);
 }
 
 async function toToken(step: Step, identity: string, { steps, signal, clock }: GoogleRequest): Promise<GoogleToken> {
