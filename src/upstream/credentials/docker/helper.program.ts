@@ -1,7 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import type { Readable } from 'node:stream';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { Semaphore } from '../../../config/concurrency/semaphore.js';
 import { untilAborted } from './until.aborted.js';
 
@@ -10,7 +9,7 @@ export const maxOutput = 64 * 1024;
 /** Milliseconds that a program may take, the wait for its turn included. */
 export const timeLimit = 30_000;
 /** Milliseconds to wait for the end of the output after the program has ended. */
-const outputGrace = 1_000;
+const outputGrace = 2_000;
 /** Programs that run at the same time in a process. */
 const turns = new Semaphore(4);
 
@@ -56,7 +55,6 @@ export async function runProgram(
 
 async function runOnce(program: string, input: string, signal: AbortSignal): Promise<Ended> {
   const child = start(program);
-  const over = new AbortController();
   const chunks: Buffer[] = [];
   try {
     // A program that does not read its input has its own reasons: how it ends says what came of it.
@@ -66,10 +64,9 @@ async function runOnce(program: string, input: string, signal: AbortSignal): Pro
     const [code, by] = await Promise.race([ended, read.then(() => ended)]);
     // What it has started may keep the output open.
     killGroup(child);
-    await Promise.race([read, sleep(outputGrace, undefined, { signal: over.signal })]);
+    await atMost(outputGrace, read);
     return { code, signal: by, output: Buffer.concat(chunks).toString('utf8') };
   } finally {
-    over.abort();
     killGroup(child);
     child.stdout?.destroy();
     child.stdin?.destroy();
@@ -105,6 +102,15 @@ async function readBounded(stream: Readable | null, chunks: Buffer[]): Promise<v
     if (size > maxOutput) throw new ProgramError('too-long');
     chunks.push(chunk);
   }
+}
+
+/** Waits for work, but no longer than a time in milliseconds. */
+function atMost(time: number, work: Promise<void>): Promise<void> {
+  return new Promise((resolve, reject) => {
+    // A process that was held up has not read yet what is there.
+    const timer = setTimeout(() => setImmediate(resolve), time);
+    void work.then(resolve, reject).finally(() => clearTimeout(timer));
+  });
 }
 
 function killGroup({ pid }: ChildProcess): void {
