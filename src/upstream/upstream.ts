@@ -27,6 +27,8 @@ export class Upstream {
   private readonly realms: ReadonlySet<string>;
   /** Hosts to try in this order while this one is unavailable. */
   readonly fallbacks: readonly Upstream[];
+  /** Whether there are any credentials: most upstreams have none, and are asked about that for each hit. */
+  private readonly hasSources: boolean;
 
   /**
    * @param isConfigured whether the configuration names it, so that it may be at a private address.
@@ -58,6 +60,7 @@ export class Upstream {
     this.fallbacks = settings.fallbackHosts.map(
       (fallback) => new Upstream(settingsOf(settings, fallback), true, true, counts, clock),
     );
+    this.hasSources = [this, ...this.fallbacks].some(({ credentials }) => credentials.sets.length > 0);
   }
 
   /** Unique among upstreams that are in use, for people. `key` is for caches of what depends on credentials. */
@@ -76,6 +79,7 @@ export class Upstream {
 
   /** Whether requests about a repository are signed in, here or at a fallback. @param repository its name for clients */
   takesCredentials(repository: string): boolean {
+    if (!this.hasSources) return false;
     return [this, ...this.fallbacks].some(({ credentials }) => credentials.of(repository) !== undefined);
   }
 
