@@ -5,12 +5,13 @@ import { SystemClock } from '../config/clock/clock.js';
 import { BodyMemory } from '../config/memory/body.memory.js';
 import { proxyOf } from '../config/proxy/proxy.js';
 import type { UpstreamSettings } from '../config/upstream.settings.js';
+import type { UpstreamCredentials } from './credentials/credential.source.js';
 import { trySources, whatOf, type TriedSource } from './credentials/credentials.check.js';
 import { SystemResolver } from './transport/resolver.js';
 import { Agents } from './transport/agents.js';
 import { checkCertificate } from './transport/certificate.check.js';
 import { RegistrySession } from './sign-in/registry.session.js';
-import { checkRateLimit, checkSignIn, type PresentedCredentials, type SeenDate } from './sign-in/sign-in.check.js';
+import { checkRateLimit, checkSignIn, type SeenDate } from './sign-in/sign-in.check.js';
 import { TokenService, type TokenFetcher } from './sign-in/token.service.js';
 import { Upstream } from './upstream.js';
 
@@ -44,7 +45,7 @@ export async function* checkUpstreams(
 
 interface SignIn {
   readonly what: string;
-  readonly credentials: PresentedCredentials | undefined;
+  readonly credentials: UpstreamCredentials | undefined;
 }
 
 /** Runs the steps in order and stops at the first failure; sources of credentials do not depend on the others. */
@@ -90,7 +91,7 @@ async function check(
 /** With the credentials of each source, and with those of the entry itself; without any where there are none. */
 function signInsOf(upstream: Upstream, tried: readonly TriedSource[]): SignIn[] {
   const { credentials: user } = upstream.settings;
-  const own = user && { ...user, kind: 'password' as const };
+  const own = user && { ...user, kind: 'password' as const, identity: `user ${user.username}` };
   const others = tried.flatMap(({ settings, credentials }) => {
     return credentials === undefined ? [] : { what: `sign-in with ${whatOf(settings)}`, credentials };
   });

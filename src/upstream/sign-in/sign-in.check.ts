@@ -5,7 +5,7 @@ import { discardBody, readBody } from '../transport/body.js';
 import { parseRateLimit } from '../health/rate-limit.js';
 import { mayReceiveCredentials } from './realm.js';
 import type { RegistrySession } from './registry.session.js';
-import { basic, parseToken } from './token.service.js';
+import { basic, parseToken, requestToken, type TokenFetcher } from './token.service.js';
 import { tlsHint } from '../transport/tls-remedies.js';
 import type { Exchange } from '../transport/transport.js';
 import type { Upstream } from '../upstream.js';
@@ -24,24 +24,22 @@ const fail = (detail: string): Finding => ({ status: 'fail', detail });
 const warn = (detail: string): Finding => ({ status: 'warn', detail });
 const ok = (detail: string): Finding => ({ status: 'ok', detail });
 
-/** What a registry is sent: a user and a password, or an identity token. */
-export type PresentedCredentials = Pick<UpstreamCredentials, 'username' | 'password' | 'kind'>;
-
 /** Signs in at `/v2/` (end-1), which tries the credentials without a repository. */
 export async function checkSignIn(
   upstream: Upstream,
   session: RegistrySession,
   seen: (date: SeenDate) => void,
-  credentials: PresentedCredentials | undefined,
+  credentials: UpstreamCredentials | undefined,
 ): Promise<Finding> {
   const ping = (headers: Record<string, string>) =>
     ask(session, upstream, new URL('/v2/', upstream.base), headers, true);
   const first = await ping({});
   noteDate(first, seen);
-  const present = ({ username, password }: PresentedCredentials) =>
+  const present = ({ username, password }: UpstreamCredentials) =>
     ping({ authorization: basic(username, password.reveal()) });
   if (first.status === 200) {
     if (!credentials) return ok('available');
+    if (credentials.kind === 'identity-token') return ok('available, requires no credentials');
     // A registry with public content may still know that these are wrong.
     const { status } = await present(credentials);
     const isRejected = status === 401 || status === 403;
@@ -59,6 +57,7 @@ export async function checkSignIn(
   if (!challenges.some(({ scheme }) => scheme === 'basic'))
     return fail('requires an unsupported authentication scheme');
   if (!credentials) return warn('requires a user and password; none configured');
+  if (credentials.kind === 'identity-token') return fail('requires a user and password, and there is an identity token');
   const { status } = await present(credentials);
   return status === 200 ? ok('signed in') : fail(`rejects the user or password (${status})`);
 }
@@ -68,7 +67,7 @@ async function checkToken(
   session: RegistrySession,
   { parameters }: Challenge,
   ping: (headers: Record<string, string>) => Promise<Exchange>,
-  credentials: PresentedCredentials | undefined,
+  credentials: UpstreamCredentials | undefined,
 ): Promise<Finding> {
   const { tls } = upstream.settings;
   const realm = parameters.get('realm') ?? '';
@@ -81,11 +80,14 @@ async function checkToken(
   if (service !== undefined) url.searchParams.set('service', service);
   const scope = parameters.get('scope') ?? '';
   if (scope !== '' && !scope.startsWith('repository:')) url.searchParams.set('scope', scope);
-  const authorization = credentials && basic(credentials.username, credentials.password.reveal());
-  const response = await session.send(upstream, url, { ...(authorization !== undefined && { authorization }) }, false);
+  const send: TokenFetcher = (of, at, headers, form) =>
+    session.send(of, at, headers, false, form === undefined ? 'GET' : 'POST', form);
+  const response = await requestToken(send, upstream, url, credentials);
   const body = await readBody(response.body, maxResponseBytes, response.host);
-  if (response.status === 401 || response.status === 403) {
-    if (credentials) return fail(`${response.host} rejects the user or password (${response.status})`);
+  const isInvalidGrant = response.status === 400 && credentials?.kind === 'identity-token';
+  if (response.status === 401 || response.status === 403 || isInvalidGrant) {
+    const what = credentials?.kind === 'identity-token' ? 'identity token' : 'user or password';
+    if (credentials) return fail(`${response.host} rejects the ${what} (${response.status})`);
     return warn(`${response.host} issues no token without credentials (${response.status})`);
   }
   if (response.status === 429) return warn(`${response.host} is rate-limiting (429)`);
