@@ -4,6 +4,7 @@ import { GarbageController } from './garbage.controller.js';
 import { MaintenanceController } from './maintenance.controller.js';
 import { ReloadController } from './reload.controller.js';
 import { RemovalController } from './removal.controller.js';
+import { StatusController } from './status.controller.js';
 import { UsageController } from './usage.controller.js';
 import { WarmController } from './warming/warm.controller.js';
 import { WarmService } from './warming/warm.service.js';
@@ -20,6 +21,7 @@ export class AdminModule {
         MaintenanceController,
         ReloadController,
         RemovalController,
+        StatusController,
         UsageController,
         WarmController,
       ],

@@ -10,6 +10,7 @@ import { defaultUpstream } from '../config/upstream-file.js';
 import type { UpstreamSettings } from '../config/upstream.settings.js';
 import { Namespace } from '../oci/namespace.js';
 import { Upstream } from './upstream.js';
+import type { UpstreamCredentialState } from './credentials/credential.set.js';
 import { UpstreamCounts } from './health/upstream.counts.js';
 import { UpstreamError } from './upstream-error.js';
 
@@ -87,6 +88,15 @@ export class UpstreamsService {
   /** The configured upstreams, including Docker Hub and the default namespace. */
   get all(): Iterable<Upstream> {
     return this.configured.values();
+  }
+
+  /** Of the configured upstreams and their fallbacks. */
+  get credentialStates(): UpstreamCredentialState[] {
+    return [...this.all].flatMap((upstream) =>
+      [upstream, ...upstream.fallbacks].flatMap(({ namespace, base: { host }, isFallback, credentials }) =>
+        credentials.states.map((state) => ({ namespace: namespace.toString(), host, isFallback, ...state })),
+      ),
+    );
   }
 
   private getUnconfigured(namespace: Namespace): Upstream {

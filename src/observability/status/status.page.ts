@@ -1,5 +1,6 @@
 import { Html, html, type Piece } from './html.js';
 import { clientSections } from './client.sections.js';
+import { credentialSection } from './credential.section.js';
 import {
   accessSection,
   configurationLine,
@@ -70,10 +71,13 @@ interface Section {
 }
 
 function sectionsOf(view: StatusView): Section[] {
-  const { repositories, accessFiles, auditLinesDropped, storage } = view;
+  const { repositories, accessFiles, auditLinesDropped, storage, credentials = [] } = view;
   return [
     { id: 'overview', title: 'Overview', content: overview(view) },
     { id: 'registries', title: 'Registries', content: registriesSection(view.registries) },
+    ...(credentials.length === 0
+      ? []
+      : [{ id: 'credentials', title: 'Credentials', content: credentialSection(credentials, view.at) }]),
     { id: 'downloads', title: 'Downloads', content: downloadsSection(view.downloads, view.waitingDownloads) },
     ...(storage === undefined ? [] : [{ id: 'storage', title: 'Storage', content: storageSection(storage) }]),
     ...(repositories === undefined

@@ -17,7 +17,12 @@ interface Column {
 }
 
 /** A table in a region that scrolls when it is too wide, by keyboard too. The first cell of a row is its header. */
-function table(id: string, caption: string, columns: readonly Column[], rows: readonly (readonly Piece[])[]): Html {
+export function table(
+  id: string,
+  caption: string,
+  columns: readonly Column[],
+  rows: readonly (readonly Piece[])[],
+): Html {
   const style = (index: number) => (columns[index]?.isNumber === true ? 'number' : '');
   return html`<div class="scroll" role="region" aria-labelledby="${id}" tabindex="0">
     <table>

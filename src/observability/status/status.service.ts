@@ -17,6 +17,7 @@ import { RepositoryListing } from './repository.listing.js';
 import type {
   Condition,
   ConfigurationView,
+  CredentialView,
   DownloadView,
   RegistryState,
   RegistryView,
@@ -30,6 +31,7 @@ const wellKnown = ['docker.io', 'ghcr.io', 'quay.io', 'registry.k8s.io'];
 /** Most rows of a table, and entries of a configuration. */
 const longest = 50;
 
+type UpstreamCredentialState = RegistryStatistics['upstreamCredentials'][number];
 type UpstreamState = RegistryStatistics['upstreamStates'][number];
 
 const conditions: Record<UpstreamState['outcome']['condition'], Condition> = {
@@ -99,6 +101,7 @@ export class StatusService implements OnApplicationShutdown {
       waitingDownloads: reader ? 0 : this.statistics.downloadGauges.waiting,
       storage: reader ? undefined : this.storage,
       configuration: reader ? undefined : this.configuration,
+      credentials: reader ? undefined : this.statistics.upstreamCredentials.slice(0, longest).map(credentialView),
       accessFiles: reader ? [] : this.access.files.slice(0, longest),
       auditLinesDropped: reader ? undefined : this.access.statistics.auditLinesDropped,
       repositories: this.listing && (this.repositoriesFor(this.listing, reader) ?? 'counting'),
@@ -182,6 +185,10 @@ function stateOf({ host, outcome, limited, isSlow }: UpstreamState): RegistrySta
     return { condition: 'degraded', reason: `${host} is rate-limiting ${paused.join(' and ')} requests` };
   if (outcome.condition === 'up' && isSlow) return { condition: 'degraded', reason: `${host} responds slowly` };
   return viewOf(outcome);
+}
+
+function credentialView({ namespace, host, isFallback, counts: _, ...state }: UpstreamCredentialState): CredentialView {
+  return { registry: isFallback ? `${namespace} at ${host}` : namespace, ...state };
 }
 
 function viewOf({ condition, reason, since }: UpstreamState['outcome']): RegistryState {

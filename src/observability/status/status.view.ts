@@ -20,6 +20,8 @@ export interface StatusView {
   readonly storage: StorageView | undefined;
   /** The files that the server follows; undefined without any, or when they are none of the reader's business. */
   readonly configuration?: ConfigurationView | undefined;
+  /** Undefined when it is none of the reader's business. */
+  readonly credentials?: readonly CredentialView[] | undefined;
   /** The access file and those that it names. */
   readonly accessFiles: readonly AccessFileView[];
   /** Undefined when it is none of the reader's business. */
@@ -75,6 +77,21 @@ export interface RegistryView {
   readonly saved: number;
   /** Bytes received from clients that push; undefined when there are none. */
   readonly pushed?: number;
+}
+
+/** Whose credentials a registry is sent. */
+export interface CredentialView {
+  /** Its namespace, and the host if that is a fallback. */
+  readonly registry: string;
+  readonly source: string;
+  /** Patterns; empty for all repositories that no other source is for. */
+  readonly repositories: readonly string[];
+  /** Empty until some have been fetched. */
+  readonly identities: readonly string[];
+  /** Undefined when no end is known. */
+  readonly expiresAt: number | undefined;
+  /** Why the last attempt to fetch them failed. */
+  readonly problem: string | undefined;
 }
 
 export interface DownloadView {

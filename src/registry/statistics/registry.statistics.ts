@@ -5,6 +5,7 @@ import { StorageCounts } from '../../storage/space/storage.counts.js';
 import type { TokenCounts } from '../../upstream/sign-in/token.service.js';
 import { UpstreamClient } from '../../upstream/upstream.client.js';
 import { UpstreamCounts } from '../../upstream/health/upstream.counts.js';
+import type { UpstreamCredentialState } from '../../upstream/credentials/credential.set.js';
 import type { UpstreamState } from '../../upstream/health/upstream.state.js';
 import { UpstreamsService } from '../../upstream/upstreams.service.js';
 import { QuotaService, type QuotaUsage } from '../hosted/quota/quota.service.js';
@@ -86,6 +87,11 @@ export class RegistryStatistics {
   /** Configured upstreams only. */
   get upstreamStates(): UpstreamState[] {
     return this.upstream.states;
+  }
+
+  /** Of configured upstreams and their fallbacks, a state for each source of credentials. */
+  get upstreamCredentials(): UpstreamCredentialState[] {
+    return this.upstreams.credentialStates;
   }
 
   get tokenCounts(): Readonly<TokenCounts> {

@@ -45,6 +45,13 @@ export interface CredentialSetState {
   readonly problem: string | undefined;
 }
 
+/** The state of a set, and the host that it is for. */
+export interface UpstreamCredentialState extends CredentialSetState {
+  readonly namespace: string;
+  readonly host: string;
+  readonly isFallback: boolean;
+}
+
 /** The credentials of one entry of an upstream's settings. */
 export class CredentialSet {
   private readonly logger = new Logger('Credentials');

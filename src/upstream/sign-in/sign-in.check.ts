@@ -57,7 +57,8 @@ export async function checkSignIn(
   if (!challenges.some(({ scheme }) => scheme === 'basic'))
     return fail('requires an unsupported authentication scheme');
   if (!credentials) return warn('requires a user and password; none configured');
-  if (credentials.kind === 'identity-token') return fail('requires a user and password, and there is an identity token');
+  if (credentials.kind === 'identity-token')
+    return fail('requires a user and password, and there is an identity token');
   const { status } = await present(credentials);
   return status === 200 ? ok('signed in') : fail(`rejects the user or password (${status})`);
 }

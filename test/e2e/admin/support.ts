@@ -14,7 +14,7 @@ export class AdminAddress implements AsyncDisposable {
     readonly url: string,
   ) {}
 
-  static async open({ mirror }: Stage): Promise<AdminAddress> {
+  static async open({ mirror }: Pick<Stage, 'mirror'>): Promise<AdminAddress> {
     const server = adminServerOf(mirror.app).listen(0, '127.0.0.1');
     await once(server, 'listening');
     return new AdminAddress(server, `http://127.0.0.1:${(server.address() as AddressInfo).port}`);

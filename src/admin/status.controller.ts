@@ -1,0 +1,32 @@
+import { Controller, Get, Res, UseGuards } from '@nestjs/common';
+import type { FastifyReply } from 'fastify';
+import { RegistryStatistics } from '../registry/statistics/registry.statistics.js';
+import { AdminGuard } from './admin.guard.js';
+import { sendJson } from './json.response.js';
+
+/** How this process gets on with its upstreams. */
+@Controller('_admin/status')
+@UseGuards(AdminGuard)
+export class StatusController {
+  constructor(private readonly statistics: RegistryStatistics) {}
+
+  @Get()
+  status(@Res() reply: FastifyReply): void {
+    const upstreams = this.statistics.upstreamStates.map(
+      ({ namespace, host, outcome, fallbacks, circuit, rateLimit }) => {
+        return {
+          namespace,
+          host,
+          ...outcome,
+          fallbacks: fallbacks.map((each) => ({ host: each.host, ...each.outcome })),
+          circuit,
+          rateLimit,
+        };
+      },
+    );
+    const credentials = this.statistics.upstreamCredentials.map(({ expiresAt, ...state }) => {
+      return { ...state, ...(expiresAt !== undefined && { expiresAt: new Date(expiresAt).toISOString() }) };
+    });
+    sendJson(reply, 200, { upstreams, credentials });
+  }
+}
