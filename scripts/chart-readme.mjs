@@ -12,7 +12,7 @@ const schema = JSON.parse(read(`${chart}/values.schema.json`));
 
 /** Settings of the program that the chart leaves to `extraEnv`, each with its reason. */
 const leftOut = new Map([
-  ['UPSTREAM_CREDENTIALS_FILE', 'the map comes from the secret as UPSTREAM_CREDENTIALS'],
+  ['UPSTREAM_CREDENTIALS', 'the map is in a mounted file, which is read again when the secret changes'],
   ['DRAIN_DELAY', 'preStopSeconds holds the signal itself back'],
   ['WEBHOOKS_QUEUE', 'needs a volume of your own; the default is on the volume for content'],
   ['WORKERS', 'replicas do that on Kubernetes, each with metrics and limits of its own'],

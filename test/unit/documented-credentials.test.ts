@@ -63,8 +63,10 @@ describe('the examples of docs/credentials', () => {
 
   it.each(examples)('are accepted: $title', async ({ text }) => {
     const document: unknown = load(text);
-    if (Array.isArray(document)) {
-      const { upstreams } = readNamespaces(await withFiles(text), undefined);
+    const isPart = isMap(document) && 'credentials' in document;
+    const entries = isPart ? [{ namespace: 'a.example', host: 'a.example', ...document }] : document;
+    if (Array.isArray(entries)) {
+      const { upstreams } = readNamespaces(await withFiles(JSON.stringify(entries)), undefined);
       expect(upstreams.length).toBeGreaterThan(0);
       expect(upstreams.every((upstream) => upstream.takesCredentials)).toBe(true);
       return;

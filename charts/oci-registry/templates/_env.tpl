@@ -35,7 +35,8 @@
   (list "ADMIN_LISTEN" $values.admin.listen)
   (list "PEER_NETWORKS" (join "," $values.advertise.peerNetworks))
   (list "MAX_SIZE" (include "oci-registry.maxSize" .)) -}}
-{{- if include "oci-registry.upstreamsVolume" . }}{{- $settings = append $settings (list "UPSTREAM_CONFIG_FILE" "/etc/oci-registry/upstream.yaml") }}{{- end -}}
+{{- if include "oci-registry.upstreamsVolume" . }}{{- $settings = append $settings (list "UPSTREAM_CONFIG_FILE" "/etc/oci-registry/upstreams/upstream.yaml") }}{{- end -}}
+{{- if $values.upstreams.credentials.existingSecret }}{{- $settings = append $settings (list "UPSTREAM_CREDENTIALS_FILE" (printf "/etc/oci-registry/credentials/%s" $values.upstreams.credentials.key)) }}{{- end -}}
 {{- if $values.access.existingSecret }}{{- $settings = append $settings (list "ACCESS_FILE" "/etc/oci-registry/access/access.yaml") }}{{- end -}}
 {{- if $values.webhooks.existingSecret }}{{- $settings = append $settings (list "WEBHOOKS_FILE" "/etc/oci-registry/webhooks/webhooks.yaml") }}{{- end -}}
 {{- if $values.tls.existingSecret -}}
@@ -64,7 +65,6 @@
 {{- if $text }}{{- $env = append $env (dict "name" (index $setting 0) "value" $text) }}{{- end -}}
 {{- end -}}
 {{- $secrets := list
-  (list "UPSTREAM_CREDENTIALS" $values.upstreams.credentials.existingSecret $values.upstreams.credentials.key)
   (list "ADMIN_TOKEN" $values.admin.existingSecret $values.admin.key)
   (list "CLUSTER_KEY" $values.advertise.clusterKey.existingSecret $values.advertise.clusterKey.key) -}}
 {{- if eq $values.storage.mode "s3" -}}

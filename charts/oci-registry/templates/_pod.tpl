@@ -6,11 +6,7 @@
 metadata:
   labels:
     {{- merge (include "oci-registry.selectorLabels" . | fromYaml) $values.podLabels (include "oci-registry.labels" . | fromYaml) | toYaml | nindent 4 }}
-  {{- $annotations := dict }}
-  {{- if $values.upstreams.config }}
-  {{- $_ := set $annotations "checksum/upstreams" ($values.upstreams.config | toJson | sha256sum) }}
-  {{- end }}
-  {{- with merge $annotations $values.podAnnotations }}
+  {{- with $values.podAnnotations }}
   annotations:
     {{- toYaml . | nindent 4 }}
   {{- end }}
@@ -109,9 +105,14 @@ spec:
           mountPath: {{ $file.path }}
         {{- end }}
         {{- if include "oci-registry.upstreamsVolume" . }}
+        {{- /* The kubelet never updates a subPath, so this is a directory. */}}
         - name: upstreams
-          mountPath: /etc/oci-registry/upstream.yaml
-          subPath: upstream.yaml
+          mountPath: /etc/oci-registry/upstreams
+          readOnly: true
+        {{- end }}
+        {{- if $values.upstreams.credentials.existingSecret }}
+        - name: credentials
+          mountPath: /etc/oci-registry/credentials
           readOnly: true
         {{- end }}
         {{- if $values.upstreams.pullSecrets }}
@@ -165,6 +166,15 @@ spec:
     - name: upstreams
       {{- . | nindent 6 }}
     {{- end }}
+    {{- with $values.upstreams.credentials }}{{ if .existingSecret }}
+    - name: credentials
+      secret:
+        secretName: {{ .existingSecret }}
+        defaultMode: 0440
+        items:
+          - key: {{ .key }}
+            path: {{ .key }}
+    {{- end }}{{ end }}
     {{- with $values.upstreams.pullSecrets }}
     - name: pull-secrets
       projected:
