@@ -1,10 +1,12 @@
-import { describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { HandClock } from '../../../test/fakes/hand-clock.js';
 import { Secret } from '../../config/values/secret.js';
 import { CredentialError, type CredentialSource, type UpstreamCredentials } from './credential.source.js';
 import { RefreshedCredentials } from './refreshed.credentials.js';
 
 const hour = 3_600_000;
+
+afterEach(() => void vi.useRealTimers());
 
 /** A source that gives `password-1`, `password-2` and so on, and what came of it. */
 function make({ life = hour, watched = false } = {}) {
@@ -18,6 +20,8 @@ function make({ life = hour, watched = false } = {}) {
     /** What a fetch waits for. */
     gate: Promise.resolve(),
     isStuck: false,
+    /** What a look at files waits for. */
+    looking: undefined as Promise<string> | undefined,
   };
   const source: CredentialSource = {
     kind: 'ecr',
@@ -38,7 +42,7 @@ function make({ life = hour, watched = false } = {}) {
         ...expiresAt,
       };
     },
-    ...(watched && { mark: () => Promise.resolve(control.mark) }),
+    ...(watched && { mark: () => control.looking ?? Promise.resolve(control.mark) }),
   };
   const refreshed = new RefreshedCredentials(() => Promise.resolve(source), '', clock, {
     fetched: () => undefined,
@@ -116,6 +120,15 @@ describe('credentials that a source gave', () => {
     expect(await get()).toBe('password-2');
   });
 
+  it('are not waited for longer than 30 s, whatever the source does', async () => {
+    const { get, control } = make();
+    control.isStuck = true;
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    const failed = expect(get()).rejects.toThrow('did not respond within 30 s');
+    await vi.advanceTimersByTimeAsync(30_000);
+    await failed;
+  });
+
   it('have failures that show nothing of an unexpected error', async () => {
     const { get, control } = make();
     control.fail = Object.assign(new Error('planted secret'), { code: 'ECONNRESET' });
@@ -175,6 +188,23 @@ describe('a file that a source reads', () => {
     pass(clock, 1_000);
     expect(await get()).toBe('password-2');
     expect(seen.fetches).toBe(2);
+  });
+
+  it('on a file system that does not respond keeps nobody waiting for long', async () => {
+    const { get, clock, control } = make({ watched: true });
+    await get();
+    let respond = (_: string) => {};
+    control.looking = new Promise((resolve) => (respond = resolve));
+    pass(clock, 1_000);
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    const waiting = get();
+    await vi.advanceTimersByTimeAsync(2_000);
+    expect(await waiting).toBe('password-1');
+    expect(await get()).toBe('password-1');
+    vi.useRealTimers();
+    control.looking = undefined;
+    respond('b');
+    await vi.waitFor(async () => expect(await get()).toBe('password-2'));
   });
 
   it('with a mistake changes nothing, and counts as soon as it is corrected', async () => {

@@ -6,6 +6,8 @@ import { within } from './time-limit.js';
 const fetchDeadline = 30_000;
 /** Milliseconds that a look at files may take: they may be on a network. */
 const lookDeadline = 10_000;
+/** Milliseconds that a request with valid credentials waits for a look, and for what has changed. */
+const patience = 2_000;
 /** Milliseconds between looks at what a source reads, and between fetches that refusals cause. */
 const lookInterval = 1_000;
 const forcedInterval = 10_000;
@@ -53,6 +55,9 @@ export class RefreshedCredentials {
   private failure: Failure | undefined;
   private fetching: Promise<void> | undefined;
   private looking: Promise<boolean> | undefined;
+  private following: Promise<void> | undefined;
+  /** The source has kept somebody waiting for its files. */
+  private isLate = false;
   private mark: string | undefined;
   private lookedAt = -Infinity;
   private forcedAt = -Infinity;
@@ -87,7 +92,7 @@ export class RefreshedCredentials {
 
   /** Valid credentials; undefined when the source has none. @throws CredentialError when there is nothing to use */
   async get(): Promise<UpstreamCredentials | undefined> {
-    if (this.held && (await this.hasChanged(lookInterval))) await this.fetch();
+    if (this.held) await this.follow(this.isValid(this.held));
     if (this.held && this.isValid(this.held)) {
       const isDue = this.failure !== undefined || this.clock.monotonic() >= this.held.refreshAt;
       if (isDue && this.mayTry) void this.fetch();
@@ -117,6 +122,26 @@ export class RefreshedCredentials {
     if (this.isSame(refused)) return false;
     if (isFirst) this.events.replaced(false);
     return true;
+  }
+
+  /** Fetches again when what the source reads has changed. With valid credentials nobody waits long for that. */
+  private async follow(hasValid: boolean): Promise<void> {
+    if (!this.following && this.clock.monotonic() - this.lookedAt < lookInterval) return;
+    this.following ??= this.fetchChanged().finally(() => {
+      this.following = undefined;
+      this.isLate = false;
+    });
+    if (!hasValid) return this.following;
+    if (this.isLate) return;
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<void>((resolve) => {
+      timer = setTimeout(() => resolve(void (this.isLate = true)), patience);
+    });
+    return Promise.race([this.following, late]).finally(() => clearTimeout(timer));
+  }
+
+  private async fetchChanged(): Promise<void> {
+    if (await this.hasChanged(lookInterval)) await this.fetch();
   }
 
   private isSame(credentials: UpstreamCredentials | undefined): boolean {
