@@ -4,6 +4,7 @@ import { Setting } from '../validation/setting.decorator.js';
 import { toSecret, type Secret } from '../values/secret.js';
 import type { CheckedOptions } from './checked-options.js';
 import { IsApiUrl, IsMatching, type Mistake } from './cloud.rules.js';
+import { variable } from './cloud.variable.js';
 
 /** `azure`: Azure Container Registry, with a workload identity, a managed identity or a client secret. */
 export class AzureSettings implements CheckedOptions {
@@ -105,13 +106,12 @@ export interface AzureEnvironment {
 }
 
 export function azureEnvironment(): AzureEnvironment {
-  const { env } = process;
   return {
-    clientId: env.AZURE_CLIENT_ID || undefined,
-    tenantId: env.AZURE_TENANT_ID || undefined,
-    clientSecret: toSecret(env.AZURE_CLIENT_SECRET || undefined),
-    tokenFile: env.AZURE_FEDERATED_TOKEN_FILE || undefined,
-    authorityHost: env.AZURE_AUTHORITY_HOST || undefined,
-    metadata: env.AZURE_POD_IDENTITY_AUTHORITY_HOST || 'http://169.254.169.254',
+    clientId: variable('AZURE_CLIENT_ID'),
+    tenantId: variable('AZURE_TENANT_ID'),
+    clientSecret: toSecret(variable('AZURE_CLIENT_SECRET')),
+    tokenFile: variable('AZURE_FEDERATED_TOKEN_FILE'),
+    authorityHost: variable('AZURE_AUTHORITY_HOST'),
+    metadata: variable('AZURE_POD_IDENTITY_AUTHORITY_HOST') ?? 'http://169.254.169.254',
   };
 }

@@ -3,6 +3,7 @@ import { AreRegistryHosts, IsText } from '../validation/rules.js';
 import { Setting } from '../validation/setting.decorator.js';
 import type { CheckedOptions } from './checked-options.js';
 import { AreScopes, IsMatching, type Mistake } from './cloud.rules.js';
+import { variable } from './cloud.variable.js';
 
 /** `google`: Artifact Registry and gcr.io, with the identity of the machine or pod, or with that of a file. */
 export class GoogleSettings implements CheckedOptions {
@@ -66,6 +67,8 @@ export interface GoogleEnvironment {
 }
 
 export function googleEnvironment(): GoogleEnvironment {
-  const { GOOGLE_APPLICATION_CREDENTIALS: file, GCE_METADATA_HOST: host } = process.env;
-  return { file: file || undefined, metadataHost: host || 'metadata.google.internal' };
+  return {
+    file: variable('GOOGLE_APPLICATION_CREDENTIALS'),
+    metadataHost: variable('GCE_METADATA_HOST') ?? 'metadata.google.internal',
+  };
 }

@@ -1,9 +1,9 @@
-import { chmod, readdir, readFile, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { chmod, writeFile } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
 import { makeImage } from '../../fixtures/images.js';
 import { Folder } from '../support/folder.js';
 import { CredentialStage, type UpstreamEntry } from './stage.js';
+import { visible } from './visible.js';
 
 const image = makeImage({ layers: [1_000] });
 const planted = 'planted-k3y';
@@ -34,25 +34,6 @@ const sources: Record<string, (folder: Folder, host: string) => Promise<Upstream
     return { credentials: { helper: { name: program } } };
   },
 };
-
-/** Everything that others than the registry may see. */
-async function visible({ mirror, registry }: CredentialStage, texts: readonly string[]): Promise<string> {
-  const pages = ['/', '/metrics', '/_admin/status', '/healthz', '/v2/'].map((path) => mirror.request.get(path));
-  const responses = await Promise.all(pages);
-  await mirror.settled();
-  const files = await readdir(mirror.root, { recursive: true, withFileTypes: true });
-  const stored = files
-    .filter((file) => file.isFile())
-    .map((file) => readFile(join(file.parentPath, file.name), 'latin1'));
-  // What is sent to the registry itself, and to its token server, may have it.
-  const foreign = registry.requests.filter(({ kind }) => kind === 'cdn').map((request) => JSON.stringify(request));
-  const urls = registry.requests.map(({ url }) => url);
-  return [
-    ...[mirror.log, ...texts, ...urls, ...foreign],
-    ...responses.map(({ text, headers }) => `${text} ${JSON.stringify(headers)}`),
-    ...(await Promise.all(stored)),
-  ].join('\n');
-}
 
 const forms = [planted, Buffer.from(planted).toString('base64'), basicOf(planted), encodeURIComponent(planted)];
 const expectNothing = (text: string) => {

@@ -24,6 +24,7 @@ const lies: Readonly<Record<string, Lie>> = {
   'cut JSON': text(200, `{"access_token":"${planted}"`),
   'an array': text(200, `["${planted}"]`),
   'an empty object': text(200, '{}'),
+  null: text(200, 'null'),
   'fields of other kinds': text(
     200,
     JSON.stringify(
@@ -42,6 +43,12 @@ const lies: Readonly<Record<string, Lie>> = {
   ),
   'a redirect': (_, response) => response.writeHead(302, { location: 'http://127.0.0.1:1/' }).end(),
   'status 400 with a secret as its error': text(400, JSON.stringify({ error: planted, error_description: planted })),
+  'status 400 with null': text(400, 'null'),
+  'status 400 with a list': text(400, JSON.stringify([planted])),
+  'status 400 with errors of other kinds': text(
+    400,
+    JSON.stringify({ error: [planted], errors: planted, error_codes: {} }),
+  ),
   'status 401': text(401, JSON.stringify({ errors: [{ code: 'UNAUTHORIZED', message: planted }] })),
   'status 403 of a proxy': text(403, `<html>${planted}</html>`, 'text/html'),
   'status 404': text(404, JSON.stringify({ message: planted })),

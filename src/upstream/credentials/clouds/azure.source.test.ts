@@ -163,7 +163,7 @@ describe('credentials for a client secret at Azure', () => {
     await fileOf(`${planted}-new`, 'secret');
     expect(await source.mark()).not.toBe(before);
     expect((await failureOf(source)).message).toContain('401 (invalid_client, AADSTS7000215)');
-    vi.stubEnv('AZURE_CLIENT_SECRET', clientSecret);
+    vi.stubEnv('AZURE_CLIENT_SECRET', `${clientSecret}\n`);
     await sourceOf(others).fetch(signal());
   });
 });

@@ -97,7 +97,7 @@ function codeOf(text: string): string {
     if (error instanceof JsonError) return '';
     throw error;
   }
-  const { error, error_codes: numbers, errors } = body as Record<string, unknown>;
+  const { error, error_codes: numbers, errors } = (body ?? {}) as Record<string, unknown>;
   const code = isCode(error) ? error : (fieldOf(error, 'status') ?? fieldOf(firstOf(errors), 'code'));
   const number = firstOf(numbers);
   const entra = typeof number === 'number' && Number.isInteger(number) ? `AADSTS${number}` : undefined;
