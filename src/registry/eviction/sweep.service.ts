@@ -14,7 +14,8 @@ import { DownloadsService } from '../mirrored/downloads/downloads.service.js';
 import type { Garbage } from '../hosted/garbage/repository.garbage.js';
 import { EvictionEvents } from './eviction.events.js';
 import { Retention, useGranularity } from './retention.js';
-import { Sweep, unguarded, type SweepCounts, type SweepPhase } from './sweep.js';
+import { Sweep } from './sweep.js';
+import { unguarded, type SweepCounts, type SweepPhase } from './sweep.place.js';
 import { Timer } from './timer.js';
 import { UsesService } from './uses.service.js';
 

@@ -1,12 +1,13 @@
 import { Digest } from '../../oci/digest.js';
-import { parseContentKey, type RecordKey } from '../../storage/keys.js';
-import { spaceOf, type SpaceLedger } from '../../storage/space/space.ledger.js';
+import { parseContentKey } from '../../storage/keys.js';
+import { spaceOf } from '../../storage/space/space.ledger.js';
 import type { ObjectEntry } from '../../storage/storage.provider.js';
-import type { StoredContent, StoredObjects, StoredRecord } from '../../storage/stores/stored.objects.js';
+import type { StoredContent, StoredRecord } from '../../storage/stores/stored.objects.js';
 import { AgeHistogram, type EvictionCutoff } from './age.histogram.js';
 import { BloomFilter } from './bloom.filter.js';
 import { Pacer } from './pacer.js';
-import type { Retention } from './retention.js';
+import type { SweepCounts, SweepPlace, SweepPlan } from './sweep.place.js';
+import { spaceWithOrigin, SweepRemovals } from './sweep.removals.js';
 
 /** Milliseconds that damaged objects are kept for inspection. */
 const damagedRetention = 7 * 86_400_000;
@@ -17,77 +18,12 @@ const defaultObjects = 2_000_000;
 /** Repositories that a filter tells apart well; with more of them, some that are gone stay in the catalog. */
 const manyRepositories = 100_000;
 
-/** Bytes of the record of where a content came from, which goes with the content. */
-const originBytes = spaceOf(1);
-
-export type SweepPhase = 'idle' | 'garbage' | 'records' | 'content' | 'eviction' | 'dangling' | 'damaged';
-
-/** Counts of a running or finished sweep. */
-export interface SweepCounts {
-  /** Objects examined; some are examined twice. */
-  seen: number;
-  removedRecords: number;
-  removedContents: number;
-  removedBytes: number;
-  /** Objects that could not be removed. */
-  failed: number;
-}
-
-/** Keeps content from being removed while somebody takes it into use. */
-export interface RemovalGuard {
-  /** @param action looks at the content once more, and removes it while there is time. @returns its result */
-  run(digest: Digest, action: (hasTime: () => boolean) => Promise<boolean>): Promise<boolean>;
-  /** To be called between two pieces: others may be waiting. @returns what to wait for, if anything */
-  yield(): Promise<void> | undefined;
-  /** To be called at the end. */
-  release(): Promise<void>;
-}
-
-/** For content that can be fetched again. */
-export const unguarded: RemovalGuard = {
-  run: (_digest, action) => action(() => true),
-  yield: () => undefined,
-  release: () => Promise.resolve(),
-};
-
-/** What a sweep depends on. */
-export interface SweepPlace {
-  readonly objects: StoredObjects;
-  readonly space: SpaceLedger;
-  readonly retention: Retention;
-  /** Whether a namespace, as in `StoredRecord`, has pushed content, which is never removed here. */
-  readonly isHosted: (namespace: string) => boolean;
-  /** Whether any has. */
-  readonly hasHosted: boolean;
-  /** Whether the catalog has mirrored repositories. */
-  readonly isCataloged: boolean;
-  /** Whether this process reads or downloads it, or expects a pull of it. */
-  readonly isHeld: (digest: Digest) => boolean;
-  readonly guard: RemovalGuard;
-  readonly enter: (phase: SweepPhase) => void;
-  /** Called when a record of a mirrored repository was removed. */
-  readonly onRemoved?: ((record: RecordKey) => Promise<void>) | undefined;
-  /** Called for the first object that cannot be removed. */
-  readonly onFailure: (error: unknown) => void;
-}
-
-export interface SweepPlan {
-  /** Milliseconds that content without a record is kept: the record may be about to be written. */
-  readonly grace: number;
-  /** Evict down to the low-water mark even if the high-water mark has not been reached. */
-  readonly isShort: boolean;
-  /** A write failed because the disk is full: evict a part of what is stored, even if that is less than the quota. */
-  readonly isDiskFull: boolean;
-  /** Look for records without content even if nothing is evicted: an earlier process may have been interrupted. */
-  readonly isFirst: boolean;
-}
-
 /**
  * One walk over the storage that removes expired records and orphaned content, and evicts content beyond the quota. Its
  * memory is constant: two filters of digests and a histogram of ages.
  */
 export class Sweep {
-  readonly counts: SweepCounts = { seen: 0, removedRecords: 0, removedContents: 0, removedBytes: 0, failed: 0 };
+  private readonly removals: SweepRemovals;
   private readonly pacer: Pacer;
   private readonly areAgesTrusted: boolean;
   private readonly now: number;
@@ -113,6 +49,7 @@ export class Sweep {
     private readonly plan: SweepPlan,
     signal: AbortSignal,
   ) {
+    this.removals = new SweepRemovals(place);
     this.pacer = new Pacer(signal, plan.isShort);
     this.now = place.retention.now;
     this.areAgesTrusted = place.retention.areAgesTrusted();
@@ -120,6 +57,10 @@ export class Sweep {
     this.present = this.emptyFilter();
     this.hosted = place.hasHosted ? this.emptyFilter() : undefined;
     this.repositories = place.isCataloged || plan.isFirst ? new BloomFilter(manyRepositories) : undefined;
+  }
+
+  get counts(): SweepCounts {
+    return this.removals.counts;
   }
 
   /** @throws StorageError when the storage cannot be listed; objects that were not examined are kept. */
@@ -166,7 +107,7 @@ export class Sweep {
         !isInUse &&
         this.areAgesTrusted &&
         retention.isOver(record, this.now) &&
-        (await this.removeRecord(record, record))
+        (await this.removals.record(record, record))
       )
         continue;
       this.bytes += spaceOf(record.size);
@@ -187,7 +128,7 @@ export class Sweep {
       const age = retention.ageOf(content, this.now);
       const isOrphan =
         this.areRecordsComplete && !this.live.has(content.digest) && age > this.plan.grace && !isHeld(content.digest);
-      if (isOrphan && this.areAgesTrusted && (await this.removeContent(content))) continue;
+      if (isOrphan && this.areAgesTrusted && (await this.removals.content(content))) continue;
       this.bytes += spaceWithOrigin(content);
       this.contents += 1;
       if (!this.isPushed(content)) this.ages.add(age, spaceWithOrigin(content));
@@ -206,7 +147,7 @@ export class Sweep {
       const space = spaceWithOrigin(content);
       const isKept = isHeld(content.digest) || this.isPushed(content);
       const isTaken = !isKept && this.cut.takes(retention.ageOf(content, this.now), space);
-      if (isTaken && (await this.removeContent(content))) {
+      if (isTaken && (await this.removals.content(content))) {
         this.bytes -= space;
         this.contents -= 1;
       } else this.present.add(content.digest);
@@ -222,11 +163,11 @@ export class Sweep {
       const isDangling = record.digest
         ? await this.isAbsent(record.digest)
         : this.cut?.isBefore(retention.ageOf(record, this.now)) === true;
-      if (isDangling && (await this.removeRecord(record, record))) this.bytes -= spaceOf(record.size);
+      if (isDangling && (await this.removals.record(record, record))) this.bytes -= spaceOf(record.size);
     }
     for await (const origin of objects.origins()) {
       await this.next();
-      if (await this.isAbsent(origin.digest)) await this.removeRecord(origin);
+      if (await this.isAbsent(origin.digest)) await this.removals.record(origin);
     }
   }
 
@@ -234,7 +175,7 @@ export class Sweep {
   private async sweepMountSources(): Promise<void> {
     for await (const source of this.place.objects.mountSources()) {
       await this.next();
-      if ((await this.isAbsent(source.digest)) && (await this.remove(source))) continue;
+      if ((await this.isAbsent(source.digest)) && (await this.removals.object(source))) continue;
       this.bytes += spaceOf(source.size);
     }
   }
@@ -253,7 +194,7 @@ export class Sweep {
       await this.next();
       const isNew = entry.usedAt.getTime() > this.now - pushGrace;
       const isGone = this.areRecordsComplete && !repositories.has(Digest.of(Buffer.from(entry.repository)));
-      if (isGone && !isNew && this.areAgesTrusted && (await this.remove(entry))) continue;
+      if (isGone && !isNew && this.areAgesTrusted && (await this.removals.object(entry))) continue;
       this.bytes += spaceOf(entry.size);
     }
   }
@@ -276,7 +217,7 @@ export class Sweep {
       await this.next();
       const isOver =
         this.areAgesTrusted && retention.ageOf(entry, this.now) > damagedRetention && !this.isLastCopy(entry);
-      if (isOver && (await this.remove(entry))) continue;
+      if (isOver && (await this.removals.object(entry))) continue;
       this.bytes += spaceOf(entry.size);
       this.damaged += 1;
     }
@@ -301,58 +242,9 @@ export class Sweep {
     await this.pacer.step();
   }
 
-  /** @param about undefined for the origin of content, which is of no repository */
-  private async removeRecord(record: ObjectEntry, about?: RecordKey): Promise<boolean> {
-    const isRemoved = await this.remove(record);
-    if (isRemoved) this.counts.removedRecords += 1;
-    if (isRemoved && about) await this.place.onRemoved?.(about);
-    return isRemoved;
-  }
-
-  /** Keeps content that was used since it was listed, for example by another replica. */
-  private async removeContent(content: StoredContent): Promise<boolean> {
-    const { objects, isHeld, guard } = this.place;
-    const isRemoved = await this.attempt(() =>
-      guard.run(content.digest, async (hasTime) => {
-        const now = await objects.lastUse(content.key);
-        // Another process has removed it, and a push may be about to bring it back.
-        if (!now || now.usedAt > content.usedAt) return false;
-        // A read may have begun meanwhile.
-        if (isHeld(content.digest) || !hasTime()) return false;
-        await objects.removeContent(content);
-        return true;
-      }),
-    );
-    if (!isRemoved) return false;
-    this.counts.removedContents += 1;
-    this.counts.removedBytes += spaceWithOrigin(content);
-    return true;
-  }
-
-  private async remove(entry: ObjectEntry): Promise<boolean> {
-    const isRemoved = await this.attempt(() => this.place.objects.remove(entry).then(() => true));
-    if (isRemoved) this.counts.removedBytes += spaceOf(entry.size);
-    return isRemoved;
-  }
-
-  /** An object that cannot be removed does not stop the sweep. */
-  private async attempt(removal: () => Promise<boolean>): Promise<boolean> {
-    try {
-      return await removal();
-    } catch (error) {
-      if (this.counts.failed === 0) this.place.onFailure(error);
-      this.counts.failed += 1;
-      return false;
-    }
-  }
-
   private emptyFilter(): BloomFilter {
     const { isMeasured, objects } = this.place.space;
     // A filter that is too small only keeps some objects until the next sweep, which knows their number.
     return new BloomFilter(isMeasured ? objects * 1.5 : defaultObjects);
   }
-}
-
-function spaceWithOrigin({ size }: StoredContent): number {
-  return spaceOf(size) + originBytes;
 }
