@@ -1,11 +1,10 @@
 import { Injectable } from '@nestjs/common';
-import { ServerSettings } from '../../config/server.settings.js';
 import type { Digest, DigestAlgorithm } from '../../oci/digest.js';
 import { OciError } from '../../oci/error.js';
 import type { RepositoryRef } from '../../oci/repository.js';
 import { StorageError } from '../../storage/storage-error.js';
 import { ContentStore } from '../../storage/stores/content.store.js';
-import { UploadLost, UploadStore, type UploadRecord, type UploadSession } from '../../storage/stores/upload.store.js';
+import { UploadStore, type UploadRecord, type UploadSession } from '../../storage/stores/upload.store.js';
 import { UsesService } from '../eviction/uses.service.js';
 import { RangeRefused, type ChunkRange, type PushBody, type UploadPlace } from '../push.js';
 import { toResponseError } from '../response-error.js';
@@ -13,13 +12,10 @@ import { HostedBlobsService } from './hosted-blobs.service.js';
 import { OpenSessions, SessionEnded } from './open.sessions.js';
 import { ContentLock } from './locks/content.lock.js';
 import { QuotaService } from './quota/quota.service.js';
-import { receiveBody } from './receive-body.js';
 import { RefusedSessions } from './refused.sessions.js';
 import { AcknowledgedUploads } from './uploads/acknowledged.uploads.js';
+import { UploadBodies } from './uploads/upload.bodies.js';
 import { isOwn, type SessionOwner } from './session.owner.js';
-
-/** Bytes after which a session records where it stands. */
-const checkpointBytes = 64 * 1024 * 1024;
 
 /** Takes blobs that clients push to hosted repositories. */
 @Injectable()
@@ -34,7 +30,7 @@ export class HostedUploadsService {
     private readonly acknowledged: AcknowledgedUploads,
     private readonly contents: ContentLock,
     private readonly uses: UsesService,
-    private readonly settings: ServerSettings,
+    private readonly bodies: UploadBodies,
   ) {}
 
   begin(
@@ -60,7 +56,7 @@ export class HostedUploadsService {
     return this.inSession(owner, id, epoch, async (session, signal) => {
       await this.assertStart(session, range);
       const admit = (size: number) => this.quota.check(owner.repository, size);
-      await this.refused.watch(session, () => this.receive(session, range, body, admit, signal));
+      await this.refused.watch(session, () => this.bodies.receive(session, range, body, admit, signal));
       return { result: this.placeOf(session), goesOn: true };
     });
   }
@@ -80,8 +76,8 @@ export class HostedUploadsService {
       const whole = session.size === 0;
       const size = await this.refused.watch(session, () =>
         whole
-          ? this.receiveWhole(repository, digest, range, body, signal)
-          : this.receiveRest(repository, session, digest, range, body, signal),
+          ? this.bodies.receiveWhole(repository, digest, range, body, signal)
+          : this.bodies.receiveRest(repository, session, digest, range, body, signal),
       );
       if (size === undefined && whole) await session.assertHeld();
       if (whole) await session.abort();
@@ -101,7 +97,7 @@ export class HostedUploadsService {
   single(repository: RepositoryRef, digest: Digest, body: PushBody): Promise<void> {
     return this.responding(async () => {
       const signal = new AbortController().signal;
-      const size = await this.receiveWhole(repository, digest, undefined, body, signal);
+      const size = await this.bodies.receiveWhole(repository, digest, undefined, body, signal);
       if (size === undefined) throw wrongDigest(digest);
     });
   }
@@ -149,7 +145,8 @@ export class HostedUploadsService {
       const added = await this.quota.within(repository, digest, size, async () => {
         await this.contents.take(digest);
         if ((await this.content.findSize(digest)) !== size) return undefined;
-        return this.add(repository, digest, size);
+        await this.blobs.add(repository, digest, size);
+        return size;
       });
       if (added !== undefined) this.uses.blob(repository, digest);
       return added !== undefined;
@@ -169,11 +166,6 @@ export class HostedUploadsService {
     });
   }
 
-  private async add(repository: RepositoryRef, digest: Digest, size: number): Promise<number> {
-    await this.blobs.add(repository, digest, size);
-    return size;
-  }
-
   private placeOf({ id, size, epoch }: UploadRecord): UploadPlace {
     const { minChunk } = this.uploads;
     return { id, size, epoch, ...(minChunk !== undefined && { minChunk }) };
@@ -183,93 +175,6 @@ export class HostedUploadsService {
     if (!range || range.start === session.size) return;
     await this.sessions.assertNewest(session);
     throw new RangeRefused(this.placeOf(session));
-  }
-
-  /** What a client has sent before it left stays, so that it can go on there. */
-  private async receive(
-    session: UploadSession,
-    range: ChunkRange | undefined,
-    body: PushBody,
-    admit: (size: number) => Promise<void>,
-    signal: AbortSignal,
-  ): Promise<void> {
-    let unsaved = 0;
-    if (body.length !== 0) await this.sessions.assertNewest(session, () => session.prepare());
-    await admit(session.size + (body.length ?? 0));
-    const limits = { range, before: session.size, most: this.settings.maxBlobSize };
-    const take = async (chunk: Uint8Array) => {
-      await admit(session.size + chunk.length);
-      await session.append(chunk);
-      unsaved += chunk.length;
-      if (unsaved < checkpointBytes) return;
-      unsaved = 0;
-      await session.checkpoint();
-    };
-    try {
-      await receiveBody(body, limits, take, signal);
-    } catch (error) {
-      if (!(error instanceof UploadLost) && !(error instanceof StorageError)) await session.checkpoint();
-      throw error;
-    }
-    await session.checkpoint();
-  }
-
-  /** @returns undefined when the digest does not match. The session has ended then. */
-  private async receiveRest(
-    repository: RepositoryRef,
-    session: UploadSession,
-    digest: Digest,
-    range: ChunkRange | undefined,
-    body: PushBody,
-    signal: AbortSignal,
-  ): Promise<number | undefined> {
-    const admit = (size: number) => this.quota.check(repository, size, digest);
-    // Its bytes have the digest already: an earlier request that did not end has sent this body.
-    if (session.committing === digest.toString()) await this.acknowledged.discard(body, session.size);
-    else if (body.length !== 0) await this.receive(session, range, body, admit, signal);
-    return this.quota.within(repository, digest, session.size, async () => {
-      // The session goes on when this fails.
-      await this.contents.take(digest);
-      try {
-        return await session.commit(digest, (size) => this.add(repository, digest, size));
-      } catch (error) {
-        throw error instanceof UploadLost ? error : ended(error);
-      }
-    });
-  }
-
-  /** @returns undefined when the digest does not match */
-  private async receiveWhole(
-    repository: RepositoryRef,
-    digest: Digest,
-    range: ChunkRange | undefined,
-    body: PushBody,
-    signal: AbortSignal,
-  ): Promise<number | undefined> {
-    await this.quota.check(repository, body.length ?? 0, digest);
-    const ingest = await this.content.createIngest(digest, { size: body.length });
-    const hash = digest.hasher();
-    try {
-      const limits = { range, before: 0, most: this.settings.maxBlobSize };
-      let received = 0;
-      const take = async (chunk: Uint8Array) => {
-        received += chunk.length;
-        await this.quota.check(repository, received, digest);
-        hash.update(chunk);
-        await ingest.append(chunk);
-      };
-      const size = await receiveBody(body, limits, take, signal);
-      if (!digest.matches(hash)) return undefined;
-      return await this.quota.within(repository, digest, size, async () => {
-        await this.contents.take(digest);
-        await this.content.commit(ingest, digest);
-        return this.add(repository, digest, size);
-      });
-    } finally {
-      // Does nothing after a commit.
-      await ingest.abort();
-      await ingest.close();
-    }
   }
 
   private async responding<T>(action: () => Promise<T>): Promise<T> {
@@ -283,10 +188,4 @@ export class HostedUploadsService {
 
 function wrongDigest(digest: Digest): OciError {
   return new OciError('DIGEST_INVALID', `the content does not have the digest ${digest.toString()}`);
-}
-
-/** The error of a session that has ended with it. */
-function ended(error: unknown): unknown {
-  const response = toResponseError(error, 'BLOB_UNKNOWN');
-  return response instanceof OciError ? new SessionEnded(response) : error;
 }

@@ -20,6 +20,7 @@ import { GarbageLock } from './locks/garbage.lock.js';
 import { LeaseLock } from './locks/lease.lock.js';
 import { TagLock } from './locks/tag.lock.js';
 import { AcknowledgedUploads } from './uploads/acknowledged.uploads.js';
+import { UploadBodies } from './uploads/upload.bodies.js';
 import { TagWriter } from './tag-writer.js';
 
 /** What serves hosted repositories. */
@@ -46,4 +47,5 @@ export const hostedProviders: Provider[] = [
   RenewalsService,
   TagLock,
   TagWriter,
+  UploadBodies,
 ];
