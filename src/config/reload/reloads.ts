@@ -63,6 +63,7 @@ export class Reloads implements OnApplicationShutdown {
   private report: ReloadReport | undefined;
   private usedSince: number | undefined;
   private timer: NodeJS.Timeout | undefined;
+  private finding: Promise<FileMarks> | undefined;
   private isLooking = false;
   private readonly listeners: ((settings: FollowedSettings) => void)[] = [];
   /** Has the other workers read their files; resolves with how many did. */
@@ -163,7 +164,9 @@ export class Reloads implements OnApplicationShutdown {
   private async find(): Promise<FileMarks | undefined> {
     const stopped = new AbortController();
     const late = sleep(lookTimeout, undefined, { ref: false, signal: stopped.signal }).catch(() => undefined);
-    const found = await Promise.race([marksOf(this.marks.keys()), late]);
+    // One at a time: a look at a file system that hangs occupies a thread.
+    this.finding ??= marksOf(this.marks.keys()).finally(() => (this.finding = undefined));
+    const found = await Promise.race([this.finding, late]);
     stopped.abort();
     return found ?? undefined;
   }

@@ -10,6 +10,8 @@ const routes = [
   ['GET', '/_admin/sweep'],
   ['POST', '/_admin/sweep'],
   ['POST', '/_admin/gc'],
+  ['GET', '/_admin/reload'],
+  ['POST', '/_admin/reload'],
   ['POST', '/_admin/gc?dry_run'],
   ['GET', '/_admin/scrub'],
   ['POST', '/_admin/scrub'],

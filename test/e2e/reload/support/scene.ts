@@ -1,4 +1,4 @@
-import { rename, writeFile } from 'node:fs/promises';
+import { readFile, rename, writeFile } from 'node:fs/promises';
 import { Reloads } from '../../../../src/config/reload/reloads.js';
 import { FakeRegistry, type FakeRegistryOptions } from '../../../fakes/fake-registry.js';
 import { makeImage } from '../../../fixtures/images.js';
@@ -46,6 +46,10 @@ export class Scene implements AsyncDisposable {
   async replace(name: string, text: string): Promise<void> {
     await writeFile(this.folder.file(`${name}.new`), text);
     await rename(this.folder.file(`${name}.new`), this.folder.file(name));
+  }
+
+  read(name: string): Promise<string> {
+    return readFile(this.folder.file(name), 'utf8');
   }
 
   async start(yaml: string, { server, ...options }: MirrorOptions = {}): Promise<Mirror> {
