@@ -17,9 +17,21 @@ interface Result {
 const password = 'planted-password';
 const auth = (user: string, secret = password) => Buffer.from(`${user}:${secret}`).toString('base64');
 
+/** The check, and the host if that is a fallback. */
+function labelOf(name: string): string {
+  const [, at = '', what = ''] = /^registry[.]test( at \S+)?: (.*)$/.exec(name) ?? [];
+  return `${what}${at}`;
+}
+
 /** Runs it for registry.test with these credentials. @returns status and detail by the name of a check */
-async function examine(folder: Folder, host: string, credentials: unknown, env: Record<string, string> = {}) {
-  const upstreams = [{ namespace: 'registry.test', host, tls: false, credentials }];
+async function examine(
+  folder: Folder,
+  host: string,
+  credentials: unknown,
+  env: Record<string, string> = {},
+  fallbacks: readonly unknown[] = [],
+) {
+  const upstreams = [{ namespace: 'registry.test', host, tls: false, credentials, fallback_hosts: fallbacks }];
   await writeFile(folder.file('upstreams.yaml'), JSON.stringify(upstreams));
   const program = await Program.run(
     ['--upstream-config-file', 'upstreams.yaml', '--default-namespace', 'registry.test', 'doctor', '--json'].concat([
@@ -35,10 +47,10 @@ async function examine(folder: Folder, host: string, credentials: unknown, env: 
     .trimEnd()
     .split('\n')
     .map((line) => JSON.parse(line) as Result)
-    .filter(({ name }) => name.startsWith('registry.test: '));
+    .filter(({ name }) => name.startsWith('registry.test'));
   return {
     code: program.code,
-    checks: Object.fromEntries(results.map(({ name, status, detail }) => [name.slice(15), `${status}: ${detail}`])),
+    checks: Object.fromEntries(results.map(({ name, status, detail }) => [labelOf(name), `${status}: ${detail}`])),
   };
 }
 
@@ -117,6 +129,24 @@ describe('doctor tries each source of credentials', { concurrent: true, timeout:
     const failed = await run();
     expect(failed.code).toBe(1);
     expect(failed.checks.google).toMatch(/^fail: the token request to the metadata server failed/);
+  });
+
+  it('with an identity token as pulls use it, at a fallback too', async () => {
+    await using folder = await Folder.make();
+    await using registry = await FakeRegistry.start({ auth: 'bearer', anonymous: false, username: 'anna', password });
+    registry.behaviour.identityTokens = { 'planted-identity': 'anna' };
+    const { host } = registry;
+    const config = async (name: string, token: string) => {
+      const auths = { [host]: { auth: auth('00000000-0000-0000-0000-000000000000', ''), identitytoken: token } };
+      await writeFile(folder.file(`${name}.json`), JSON.stringify({ auths }));
+      return { docker_config: { file: folder.file(`${name}.json`) } };
+    };
+    const { code, checks } = await examine(folder, host, await config('main', 'planted-identity'), {}, [
+      { host, path_prefix: 'standby', tls: false, credentials: await config('standby', 'planted-and-revoked') },
+    ]);
+    expect(checks['sign-in with docker_config']).toMatch(/^ok: token obtained from /);
+    expect(checks[`sign-in with docker_config at ${host}/standby`]).toMatch(/^fail: \S+ rejects the identity token/);
+    expect(code).toBe(1);
   });
 
   it('warns of one that has none for the registry, and tries sources where the registry cannot be reached', async () => {
