@@ -72,7 +72,8 @@ describe('a password file that others rotate', () => {
       expect(statuses.get(200)).toBeGreaterThan(sizes.rotations);
       const sent = stage.registry.requests.map(({ headers }) => headers.authorization ?? '');
       const passwords = new Set(sent.filter((value) => value.startsWith('Basic ')));
-      expect(passwords.size).toBeGreaterThanOrEqual(sizes.rotations - 1);
+      // Each of them was accepted during two rotations.
+      expect(passwords.size).toBeGreaterThanOrEqual(sizes.rotations / 2);
     },
     sizes.rotations * 3_000 + 30_000,
   );
