@@ -174,6 +174,7 @@ const foreign: ReadonlySet<string> = new Set([
     'shrink',
     'seconds',
   ],
+  ...['authfile', 'init'],
   ...['semi-space-growth-factor', 'heap-growing-percent', 'cascade', 'write', 'registry3', 'only'],
 ]);
 /** Flags of commands for a running mirror, which docs/configuration.md does not list. */
