@@ -59,6 +59,7 @@ describe('reloads', { timeout: 600_000 }, () => {
     for (let index = 0; index < 50; index += 1) one.addImage('team/app', makeImage({ seed: index }), [`t${index}`]);
     const hash = await bcrypt('secret', 4);
     const at = (name: string) => scene.folder.file(name);
+    const authority = makeCertificate();
     let round = 0;
     const ca = () => (round % 2 === 0 ? pair.cert : pair.cert + makeCertificate().cert);
     const passwords: string[] = [];
@@ -73,6 +74,9 @@ describe('reloads', { timeout: 600_000 }, () => {
       passwords.push(password);
       await scene.replace('password', `${password}\n`);
       await scene.replace('ca.pem', ca());
+      const own = makeCertificate(undefined, undefined, authority);
+      await scene.replace('tls.crt', own.cert);
+      await scene.replace('tls.key', own.key);
       await scene.replace('htpasswd', `anna:${hash}\nr${round}:${hash}\n`);
       const rule = `{ repositories: ['**'], who: [anonymous, 'user:anna'], may: [pull, push] }`;
       await scene.replace('access.yaml', `users_file: ${at('htpasswd')}\nrules: [${rule}]\n# ${round}\n`);
@@ -86,8 +90,9 @@ describe('reloads', { timeout: 600_000 }, () => {
     };
     await write();
     const files = { upstreamCredentialsFile: at('credentials.json'), webhooksFile: at('webhooks.yaml') };
+    const tls = { tlsCert: at('tls.crt'), tlsKey: at('tls.key') };
     const text = await scene.read('upstreams.yaml');
-    const mirror = await scene.start(text, { server: { ...files, accessFile: at('access.yaml') } });
+    const mirror = await scene.start(text, { server: { ...files, ...tls, accessFile: at('access.yaml') } });
     const failures: string[] = [];
     let pulls = 0;
     const stopped = new AbortController();
@@ -100,7 +105,7 @@ describe('reloads', { timeout: 600_000 }, () => {
           `/v2/two.test/team/app/blobs/${blob.digest}`,
         ];
         for (const path of paths) {
-          const { status, body } = await request(`${mirror.url}${path}`);
+          const { status, body } = await request(`${mirror.url}${path}`, { ca: authority.cert });
           pulls += 1;
           const isWhole = path.includes('/manifests/') || body.equals(blob.body);
           if (status !== 200 || !isWhole) failures.push(`${path}: ${status} ${body.toString().slice(0, 200)}`);

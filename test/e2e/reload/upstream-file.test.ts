@@ -39,6 +39,7 @@ describe('the upstream file', () => {
     await pulling;
     expect([...statuses]).toEqual([200]);
     const scrape = await Scrape.of(scene.mirror.url);
+    expect(scrape.series.filter((series) => series.includes('two.test'))).toEqual([]);
     expect([scrape.get(applied), scrape.get(rejected), scrape.get(isRejected)]).toEqual([3, 0, 0]);
     expect(scene.mirror.log).not.toContain(two.host);
   });
