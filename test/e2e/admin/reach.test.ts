@@ -7,6 +7,7 @@ import { AdminAddress, token } from './support.js';
 const routes = [
   ['GET', '/_admin/usage'],
   ['GET', '/_admin/repositories'],
+  ['GET', '/_admin/status'],
   ['GET', '/_admin/sweep'],
   ['POST', '/_admin/sweep'],
   ['POST', '/_admin/gc'],
