@@ -1,4 +1,5 @@
-import { readdir, rename, rm, symlink, truncate, writeFile } from 'node:fs/promises';
+import { appendFileSync, truncateSync } from 'node:fs';
+import { readdir, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { UpstreamClient } from '../../../src/upstream/upstream.client.js';
@@ -130,9 +131,10 @@ describe('the upstream file', () => {
     const parts = [entry('one.test', one), entry('two.test', two), entry('three.test', two)];
     await scene.start(parts.join(''));
     // In place, slower than the interval of looks, faster than the time in which it has to rest.
-    await truncate(scene.upstreamFile);
+    truncateSync(scene.upstreamFile);
     for (const part of [...parts, '# the end\n']) {
-      await writeFile(scene.upstreamFile, part, { flag: 'a' });
+      // At once, so that a machine that stalls does not look before it writes.
+      appendFileSync(scene.upstreamFile, part);
       await sleep(80);
     }
     await sleep(1_500);
