@@ -12,18 +12,22 @@ const maxEntries = 20_000;
 /** Pairs of a network and a user name whose last success is remembered, and for how many milliseconds. */
 const successes = { max: 4096, ttl: 7 * 86_400_000 };
 
+/** Who compares a password: this server, or a directory, which may hang. */
+export type Comparer = 'server' | 'directory';
+
 interface Failures {
   count: number;
   /** When the last one was, monotonic in milliseconds. */
   at: number;
-  /** Attempts whose outcome is not known yet. */
-  pending: number;
+  /** Attempts whose outcome is not known yet. Those of one comparer do not delay the others. */
+  readonly pending: Record<Comparer, number>;
 }
 
 /** An attempt that has begun. Exactly one of its methods is called, once. */
 export interface Attempt {
   succeed(): void;
-  fail(): void;
+  /** @param of `user`: it does not count for others of the network */
+  fail(of?: 'network' | 'user'): void;
   /** The password has not been compared. */
   cancel(): void;
 }
@@ -51,14 +55,15 @@ export class Attempts {
    * Until its end an attempt counts as a failure, so that concurrent ones are not all let through.
    * @throws TooManyFailures while the network has to wait
    */
-  begin(address: string, username: string): Attempt {
-    this.assert(address, username);
+  begin(address: string, username: string, by: Comparer = 'server'): Attempt {
+    this.assert(address, username, by);
     const entries = keysOf(address, username).map(({ key }) => ({ key, failures: this.entryOf(key) }));
-    for (const { failures } of entries) failures.pending += 1;
+    for (const { failures } of entries) failures.pending[by] += 1;
     const end = () => {
       for (const { key, failures } of entries) {
-        failures.pending -= 1;
-        const isUnused = failures.pending === 0 && failures.count === 0;
+        const { pending } = failures;
+        pending[by] -= 1;
+        const isUnused = pending.server + pending.directory + failures.count === 0;
         if (isUnused && this.failures.peek(key) === failures) this.failures.delete(key);
       }
     };
@@ -67,23 +72,26 @@ export class Attempts {
         end();
         this.succeed(address, username);
       },
-      fail: () => {
+      fail: (of) => {
         end();
-        this.fail(address, username);
+        this.fail(address, username, of);
       },
       cancel: end,
     };
   }
 
   /** @throws TooManyFailures while the network has to wait */
-  assert(address: string, username: string): void {
-    const waits = keysOf(address, username).map(({ key, allowed }) => this.waitFor(this.failures.get(key), allowed));
+  assert(address: string, username: string, by: Comparer = 'server'): void {
+    const waits = keysOf(address, username).map(({ key, allowed }) =>
+      this.waitFor(this.failures.get(key), allowed, by),
+    );
     const wait = Math.max(...waits);
     if (wait > 0) throw new TooManyFailures(Math.ceil(wait / 1000));
   }
 
-  fail(address: string, username: string): void {
-    for (const { key } of keysOf(address, username)) {
+  fail(address: string, username: string, of: 'network' | 'user' = 'network'): void {
+    const [pair, network] = keysOf(address, username);
+    for (const { key } of of === 'user' ? [pair] : [pair, network]) {
       const failures = this.entryOf(key);
       failures.count += 1;
       failures.at = this.now();
@@ -103,19 +111,20 @@ export class Attempts {
   }
 
   private entryOf(key: string): Failures {
-    const failures = this.failures.get(key) ?? { count: 0, at: -Infinity, pending: 0 };
+    const failures = this.failures.get(key) ?? { count: 0, at: -Infinity, pending: { server: 0, directory: 0 } };
     if (this.now() - failures.at >= memory) failures.count = 0;
     this.failures.set(key, failures);
     return failures;
   }
 
   /** In milliseconds; what is pending may be a failure of right now. */
-  private waitFor(failures: Failures | undefined, allowed: number): number {
+  private waitFor(failures: Failures | undefined, allowed: number, by: Comparer): number {
     if (!failures) return 0;
     const elapsed = this.now() - failures.at;
-    const count = (elapsed >= memory ? 0 : failures.count) + failures.pending;
+    const pending = failures.pending[by];
+    const count = (elapsed >= memory ? 0 : failures.count) + pending;
     const wait = count < allowed ? 0 : Math.min(longest, 1000 * 2 ** Math.min(count - allowed, 10));
-    return failures.pending > 0 ? wait : wait - elapsed;
+    return pending > 0 ? wait : wait - elapsed;
   }
 }
 
@@ -124,7 +133,7 @@ function keysOf(address: string, username: string) {
   return [
     { key: pairOf(network, username), allowed: free.pair },
     { key: network, allowed: free.network },
-  ];
+  ] as const;
 }
 
 /** User names are cut: they are the client's. */

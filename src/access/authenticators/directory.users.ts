@@ -61,7 +61,9 @@ export class DirectoryUsers {
       const key = `${networkOf(address)} ${this.directory.markOf(name, password)}`;
       let outcome = this.pending.get(key);
       if (!outcome) {
-        outcome = this.ask(name, password, attempts.begin(address, name)).finally(() => this.pending.delete(key));
+        outcome = this.ask(name, password, attempts.begin(address, name, 'directory')).finally(() =>
+          this.pending.delete(key),
+        );
         this.pending.set(key, outcome);
       }
       groups = await outcome;

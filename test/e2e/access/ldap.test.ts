@@ -320,6 +320,24 @@ describe('a directory that is down', () => {
 });
 
 describe('users of the file', () => {
+  it('at an address do not wait for those of a directory that hangs', async () => {
+    await using folder = await Folder.make();
+    await writeFile(folder.file('htpasswd'), `local:${await bcrypt('secret', 4)}\n`);
+    const more = `users_file: ${folder.file('htpasswd')}\n`;
+    await using scene = await setUp(`${byDn}, timeout: 30s`, { more });
+    const { mirror, directory, statusOf } = scene;
+    directory.script = () => 'nothing';
+    const waiting = Promise.all(Array.from({ length: 60 }, (_, index) => statusOf(`user-${index}`)));
+    const busy = async () =>
+      (await Scrape.of(mirror.url)).get('oci_registry_sign_ins_total{method="ldap",result="busy"}');
+    // Those beyond the 50 of an address that may be in progress.
+    await until('all have come', async () => (await busy()) === 10);
+    expect(await statusOf('local')).toBe(200);
+    directory.script = (_request, usual) => usual;
+    await directory.goDown();
+    await waiting;
+  });
+
   it('come first, and their passwords are not sent to the directory', async () => {
     await using folder = await Folder.make();
     await writeFile(folder.file('htpasswd'), `anna:${await bcrypt('local', 4)}\n`);
