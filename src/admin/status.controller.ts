@@ -1,14 +1,18 @@
 import { Controller, Get, Res, UseGuards } from '@nestjs/common';
 import type { FastifyReply } from 'fastify';
+import { Reloads } from '../config/reload/reloads.js';
 import { RegistryStatistics } from '../registry/statistics/registry.statistics.js';
 import { AdminGuard } from './admin.guard.js';
 import { sendJson } from './json.response.js';
 
-/** How this process gets on with its upstreams. */
+/** How this process gets on with its upstreams and its files. */
 @Controller('_admin/status')
 @UseGuards(AdminGuard)
 export class StatusController {
-  constructor(private readonly statistics: RegistryStatistics) {}
+  constructor(
+    private readonly statistics: RegistryStatistics,
+    private readonly reloads: Reloads,
+  ) {}
 
   @Get()
   status(@Res() reply: FastifyReply): void {
@@ -27,6 +31,6 @@ export class StatusController {
     const credentials = this.statistics.upstreamCredentials.map(({ expiresAt, ...state }) => {
       return { ...state, ...(expiresAt !== undefined && { expiresAt: new Date(expiresAt).toISOString() }) };
     });
-    sendJson(reply, 200, { upstreams, credentials });
+    sendJson(reply, 200, { upstreams, credentials, configuration: this.reloads.status });
   }
 }

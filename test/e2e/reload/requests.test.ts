@@ -55,6 +55,10 @@ describe('POST /_admin/reload', () => {
     const last = Object.fromEntries(Object.entries(second.report).filter(([key]) => key !== 'others'));
     const { status, report } = await reload(mirror.url, 'GET');
     expect([status, report]).toMatchObject([200, { rejected: { problems: second.report.problems }, last }]);
+    const { body } = await request(`${mirror.url}/_admin/status`, { headers });
+    expect(JSON.parse(body.toString())).toMatchObject({
+      configuration: { rejected: { problems: second.report.problems } },
+    });
     expect(JSON.stringify(report) + mirror.log).not.toContain('planted!');
     expect(await scene.statusOf(manifestPath('two.test'))).toBe(200);
   });
