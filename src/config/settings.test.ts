@@ -100,9 +100,9 @@ describe('loadSettings', () => {
         storage: { name: 'filesystem', text: { root: '', size: '1' } },
       }),
     ).toEqual([
-      '--listen: must be host:port, with a port up to 65535, or unix:/path',
       '--max-downloads: must be a whole number from 1 to 10000',
       '--drain-timeout: must be a duration such as 30s, 1h 30m or 14d',
+      '--listen: must be host:port, with a port up to 65535, or unix:/path',
       '--colour: is not a known setting',
       'filesystem --root: empty text: must be the path of a directory',
       'filesystem --size: is not a known setting',
