@@ -10,7 +10,7 @@ import { networkOf } from '../limits/network.of.js';
 import type { Attempt, Attempts } from './attempts.js';
 import type { Guess } from './password.verifier.js';
 
-/** Longest list of groups in characters: it has to fit into a token. */
+/** Longest list of groups in bytes: it has to fit into a token, and to leave room for scopes. */
 const maxGroups = 3_000;
 
 /** Signs in users of a directory (LDAP). Their groups are those of the directory and those of the access file. */
@@ -104,7 +104,7 @@ export class DirectoryUsers {
     let length = 0;
     return groups.filter((group) => {
       if (!this.wanted.some((pattern) => matchesPattern(pattern, group))) return false;
-      length += JSON.stringify(group).length + 1;
+      length += Buffer.byteLength(JSON.stringify(group)) + 1;
       return length <= maxGroups;
     });
   }
