@@ -9,6 +9,9 @@ export class MalformedMessage extends Error {
   override readonly name = 'MalformedMessage';
 }
 
+/** An entry or a list that is longer than anybody needs. */
+export class TooLong extends MalformedMessage {}
+
 export const octetString = 0x04;
 export const sequence = 0x30;
 const integerTag = 0x02;
@@ -79,7 +82,7 @@ export function elementsOf(contents: Buffer): Element[] {
     if (!header || size === undefined || size > rest.length)
       throw new MalformedMessage('an element longer than what it is in');
     elements.push({ tag: rest[0] ?? 0, contents: rest.subarray(header.start, size) });
-    if (elements.length > maxElements) throw new MalformedMessage(`more than ${maxElements} elements`);
+    if (elements.length > maxElements) throw new TooLong(`more than ${maxElements} elements`);
     at += size;
   }
   return elements;

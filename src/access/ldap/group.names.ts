@@ -1,6 +1,5 @@
 import type { LdapSettings } from '../../config/access/ldap.settings.js';
 import { isBelow, parseDn, type Rdn } from './dn.js';
-import type { Entry } from './messages.js';
 
 const maxLength = 256;
 
@@ -23,11 +22,6 @@ export class GroupNames {
       if (!parts || first?.type !== this.type || (this.base && !isBelow(parts, this.base))) return [];
       return isName(first.value) ? [first.value] : [];
     });
-  }
-
-  /** Of groups that were found by a search. */
-  ofEntries(entries: readonly Entry[]): string[] {
-    return entries.flatMap(({ attributes }) => attributes.get(this.type) ?? []).filter(isName);
   }
 }
 

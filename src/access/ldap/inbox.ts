@@ -1,7 +1,9 @@
-import { MalformedMessage, maxHeader, sizeOf } from './ber.js';
+import { MalformedMessage, maxHeader, sizeOf, TooLong } from './ber.js';
 
 /** Longest message, and most bytes of a connection: groups of a user are some kilobytes. */
 const maxBytes = 1024 * 1024;
+/** Longest message that may still be the entry of somebody in many groups. */
+const maxEntry = 16 * maxBytes;
 
 /** Takes messages from bytes that come in pieces of any size. */
 export class Inbox {
@@ -29,7 +31,10 @@ export class Inbox {
       const bytes = this.pieces.length === 1 && this.pieces[0] ? this.pieces[0] : Buffer.concat(this.pieces);
       this.pieces = [bytes];
       const size = sizeOf(bytes);
-      if (size !== undefined && size > maxBytes) throw new MalformedMessage(`a message of ${size} bytes`);
+      if (size !== undefined && size > maxBytes) {
+        const reason = `a message of ${size} bytes`;
+        throw size > maxEntry ? new MalformedMessage(reason) : new TooLong(reason);
+      }
       if (size !== undefined && size <= bytes.length) {
         this.pieces = [bytes.subarray(size)];
         this.length -= size;

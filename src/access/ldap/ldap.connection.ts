@@ -29,15 +29,17 @@ export interface DirectoryAddress {
 }
 
 /** Results that are about the directory or this server's configuration, and say nothing of a password. */
-const failures: ReadonlySet<number> = new Set([1, 2, 3, 8, 11, 13, 14, 51, 52, 80]);
-/** Results of a search that found what there is. */
-const ends: ReadonlySet<number> = new Set([
-  resultCodes.success,
-  resultCodes.sizeLimitExceeded,
-  resultCodes.noSuchObject,
-  // Referrals are not followed: they would send passwords to servers that nobody configured.
-  resultCodes.referral,
-]);
+const failures: ReadonlySet<number> = new Set([1, 2, 3, 7, 8, 11, 12, 13, 14, 17, 18, 51, 52, 80]);
+/** Results that are about the form of a DN: of `user_dn`, or of a name that its attribute cannot have. */
+const malformedDn: ReadonlySet<number> = new Set([21, 34]);
+/** A name that every attribute for names can have. */
+const plainName = /^[a-z0-9.-]+$/;
+
+export interface SearchResult {
+  readonly entries: readonly Entry[];
+  /** What the search ended with: with another one than success, entries may be missing. */
+  readonly code: number;
+}
 
 /** A connection to a directory (LDAP version 3) for one request at a time. Its deadline ends all that waits for it. */
 export class LdapConnection {
@@ -75,16 +77,18 @@ export class LdapConnection {
    * Whether the directory accepts a password.
    * @throws Error for an empty DN or password: that would be an unauthenticated bind, which succeeds (RFC 4513 §5.1.2);
    * also when the directory cannot tell
+   * @param name what has been put into the DN
    */
-  async bind(dn: string, password: string): Promise<boolean> {
+  async bind(dn: string, password: string, name = ''): Promise<boolean> {
     if (dn === '' || password === '') throw new Error('a bind without a name or a password proves nothing');
     const code = resultOf(await this.request(bindRequest(dn, password)), operations.bindResponse);
-    if (failures.has(code)) throw new Error(`a bind ended with the result ${code}`);
+    if (failures.has(code) || (malformedDn.has(code) && plainName.test(name)))
+      throw new Error(`a bind ended with the result ${code}`);
     return code === resultCodes.success;
   }
 
-  /** The entries that were found, at most as many as wanted and one more. @throws Error */
-  async search(search: Search): Promise<Entry[]> {
+  /** The entries that were found, at most as many as wanted, and the result. @throws Error */
+  async search(search: Search): Promise<SearchResult> {
     const entries: Entry[] = [];
     let operation = await this.request(searchRequest(search));
     while (operation.tag === operations.searchEntry || operation.tag === operations.searchReference) {
@@ -92,9 +96,7 @@ export class LdapConnection {
       if (entries.length > search.maxEntries) throw new MalformedMessage('more entries than wanted');
       operation = await this.receive();
     }
-    const code = resultOf(operation, operations.searchDone);
-    if (!ends.has(code)) throw new Error(`a search ended with the result ${code}`);
-    return entries;
+    return { entries, code: resultOf(operation, operations.searchDone) };
   }
 
   /** Says goodbye, and waits for nothing. */

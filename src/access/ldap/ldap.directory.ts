@@ -1,6 +1,5 @@
 import { Logger } from '@nestjs/common';
 import { randomBytes } from 'node:crypto';
-import { parseFilter, type LdapFilter } from '../../config/access/ldap-filter.js';
 import { hostOf, type LdapSettings } from '../../config/access/ldap.settings.js';
 import { Secret } from '../../config/values/secret.js';
 import { parseAuthorities } from '../authenticators/issuer.keys.js';
@@ -10,25 +9,18 @@ import { watch } from '../files/reuse.js';
 import type { FileContext, WatchedFile } from '../files/watched.file.js';
 import { SignInRefused } from '../sign-in.js';
 import { fillDn } from './dn.js';
-import { encodeFilter, everyEntry } from './filter.js';
-import { GroupNames } from './group.names.js';
+import { DirectorySearch, timeLimitOf, UserRefused } from './directory.search.js';
+import { everyEntry } from './filter.js';
 import { LdapConnection, type DirectoryAddress } from './ldap.connection.js';
-import type { Entry } from './messages.js';
+import { resultCodes } from './messages.js';
 
 /** Names of groups, or undefined when the password is not accepted. */
 type Found = readonly string[] | undefined;
 
-/** A user of the directory. */
-interface Account {
-  readonly name: string;
-  readonly dn: string;
-  /** Undefined where nothing has been read of it. */
-  readonly entry?: Entry | undefined;
-}
-
 /** Sign-ins that may wait for a connection. */
 const maxWaiting = 64;
-const maxGroups = 1_000;
+/** Milliseconds between lines about users who are refused, of all users together. */
+const refusalInterval = 60_000;
 /** Seconds after which a client may try again when the directory does not respond. */
 const retryAfter = 5;
 
@@ -42,25 +34,22 @@ export class LdapDirectory {
   private readonly verified: VerifiedPasswords<readonly string[]>;
   private readonly authorities: WatchedFile<string> | undefined;
   private readonly bindPassword: WatchedFile<Secret> | undefined;
-  private readonly userFilter: LdapFilter | undefined;
-  private readonly groupFilter: LdapFilter | undefined;
-  private readonly groupNames: GroupNames;
+  private readonly searches: DirectorySearch;
   /** Bound when nobody was found, so that an unknown user costs what a known one does. */
   private readonly nobody: string;
   private isFailing = false;
+  private toldRefusalAt = -Infinity;
 
   constructor(
     readonly settings: LdapSettings,
-    context: FileContext,
+    private readonly context: FileContext,
   ) {
-    const { caFile, bindPasswordFile, maxConnections, cache, userFilter, groupFilter, searchBase = '' } = settings;
+    const { caFile, bindPasswordFile, maxConnections, cache, searchBase = '' } = settings;
     this.authorities = watch('ldap_ca', caFile, parseAuthorities, context, undefined);
     this.bindPassword = watch('ldap_password', bindPasswordFile, parsePassword, context, undefined);
     this.slots = new Slots(maxConnections, maxWaiting);
     this.verified = new VerifiedPasswords(Math.max(cache, 1), () => context.clock.monotonic());
-    this.userFilter = userFilter === undefined ? undefined : parseFilter(userFilter);
-    this.groupFilter = groupFilter === undefined ? undefined : parseFilter(groupFilter);
-    this.groupNames = new GroupNames(settings);
+    this.searches = new DirectorySearch(settings);
     this.nobody = `cn=${randomBytes(8).toString('hex')},${searchBase}`;
   }
 
@@ -103,8 +92,10 @@ export class LdapDirectory {
       if (base === undefined) return 'accepts connections; passwords were not tried';
       await this.bindForSearch(connection);
       const search = { base, scope: 'base', filter: everyEntry, attributes: ['1.1'], maxEntries: 1 } as const;
-      const found = await connection.search({ ...search, timeLimit: this.timeLimit });
-      if (found.length === 0) throw new Error('has no entry that search_base names, or does not show it');
+      const { entries, code } = await connection.search({ ...search, timeLimit: timeLimitOf(this.settings) });
+      const { success, noSuchObject } = resultCodes;
+      if (code !== success && code !== noSuchObject) throw new Error(`a search ended with the result ${code}`);
+      if (entries.length === 0) throw new Error('has no entry that search_base names, or does not show it');
       return `accepts ${bindDn === undefined ? 'anonymous searches' : 'bind_dn'}, and has search_base`;
     } finally {
       connection.close();
@@ -126,60 +117,41 @@ export class LdapDirectory {
     }
   }
 
-  /** A directory that is down is logged once, not for each of its users. */
+  /** A directory that fails is logged once, not for each of its users. */
   private fail(reason: string): void {
     if (!this.isFailing) this.logger.error(`${this.settings.url}: ${reason}; its users cannot sign in`);
     this.isFailing = true;
   }
 
+  /** Logs at most one user a minute, so that nobody can fill the log. */
+  private tellRefusal(name: string, reason: string): void {
+    const now = this.context.clock.monotonic();
+    if (now - this.toldRefusalAt < refusalInterval) return;
+    this.toldRefusalAt = now;
+    this.logger.warn(`${this.settings.url}: user:${JSON.stringify(name).slice(1, -1)} cannot sign in: ${reason}`);
+  }
+
   private async askNow(name: string, password: string, deadline: AbortSignal): Promise<Found> {
     const connection = await LdapConnection.open(this.address(), deadline);
     try {
-      const { userDn } = this.settings;
-      const account = userDn === undefined ? await this.find(connection, name) : { name, dn: fillDn(userDn, name) };
-      const isAccepted = await connection.bind(account?.dn ?? this.nobody, password);
-      return isAccepted && account ? await this.groupsOf(connection, account) : undefined;
+      const { userDn, bindDn } = this.settings;
+      if (userDn === undefined) await this.bindForSearch(connection);
+      const account =
+        userDn === undefined
+          ? await this.searches.findUser(connection, name)
+          : { name, dn: fillDn(userDn, name), entry: undefined };
+      const filled = userDn === undefined ? undefined : name;
+      const isAccepted = await connection.bind(account?.dn ?? this.nobody, password, filled);
+      if (!isAccepted || !account) return undefined;
+      if (this.searches.hasGroupFilter) await this.bindForSearch(connection);
+      return await this.searches.groupsOf(connection, account, bindDn === undefined);
+    } catch (error) {
+      if (!(error instanceof UserRefused)) throw error;
+      this.tellRefusal(name, error.message);
+      return undefined;
     } finally {
       connection.close();
     }
-  }
-
-  /** Undefined when the filter finds nobody, or several, of whom none can be meant. */
-  private async find(connection: LdapConnection, name: string): Promise<Account | undefined> {
-    const { searchBase, memberOf } = this.settings;
-    if (!this.userFilter || searchBase === undefined) throw new Error('there is no search for users');
-    await this.bindForSearch(connection);
-    const filter = encodeFilter(this.userFilter, { user: name });
-    const [entry, ...others] = await connection.search({
-      base: searchBase,
-      scope: 'below',
-      filter,
-      attributes: [memberOf],
-      maxEntries: 2,
-      timeLimit: this.timeLimit,
-    });
-    return entry && entry.dn !== '' && others.length === 0 ? { name, dn: entry.dn, entry } : undefined;
-  }
-
-  /** Searches for groups as `bind_dn`, or as the user where there is none. */
-  private async groupsOf(connection: LdapConnection, { name, dn, entry }: Account): Promise<readonly string[]> {
-    const { memberOf, groupBase, groupName } = this.settings;
-    const search = { scope: 'base', filter: everyEntry, maxEntries: 1, timeLimit: this.timeLimit } as const;
-    if (!this.groupFilter || groupBase === undefined) {
-      const own = entry ? [entry] : await connection.search({ ...search, base: dn, attributes: [memberOf] });
-      return this.groupNames.ofDns(own.flatMap(({ attributes }) => attributes.get(memberOf.toLowerCase()) ?? []));
-    }
-    await this.bindForSearch(connection);
-    const filter = encodeFilter(this.groupFilter, { user: name, dn });
-    const groups = await connection.search({
-      ...search,
-      base: groupBase,
-      scope: 'below',
-      filter,
-      attributes: [groupName],
-      maxEntries: maxGroups,
-    });
-    return this.groupNames.ofEntries(groups);
   }
 
   private async bindForSearch(connection: LdapConnection): Promise<void> {
@@ -200,11 +172,6 @@ export class LdapDirectory {
       security: isTls ? 'tls' : startTls ? 'start-tls' : 'none',
       authorities: this.authorities?.peek(),
     };
-  }
-
-  /** Seconds; 0 would be none. */
-  private get timeLimit(): number {
-    return Math.max(1, Math.ceil(this.settings.timeout / 1000));
   }
 }
 

@@ -11,6 +11,7 @@ import {
   octetString,
   sequence,
   textOf,
+  TooLong,
   type Element,
 } from './ber.js';
 
@@ -24,7 +25,13 @@ export const operations = {
 } as const;
 
 /** Result codes that have a meaning here (RFC 4511 appendix A). */
-export const resultCodes = { success: 0, sizeLimitExceeded: 4, referral: 10, noSuchObject: 32 } as const;
+export const resultCodes = {
+  success: 0,
+  sizeLimitExceeded: 4,
+  referral: 10,
+  noSuchObject: 32,
+  insufficientAccessRights: 50,
+} as const;
 
 const protocolVersion = 3;
 const startTlsName = '1.3.6.1.4.1.1466.20037';
@@ -111,9 +118,11 @@ export function parseEntry({ contents }: Element, wanted: readonly string[]): En
   const attributes = new Map<string, readonly string[]>();
   for (const attribute of elementsOf(expectTag(list, sequence).contents)) {
     const [type, values] = elementsOf(expectTag(attribute, sequence).contents);
-    // Options follow a semicolon, such as the range of a long list in Active Directory.
-    const [name = ''] = textOf(type).toLowerCase().split(';');
-    if (!names.has(name)) continue;
+    const [name = '', ...options] = textOf(type).toLowerCase().split(';');
+    // With an option, such as a language, it is another attribute.
+    if (!names.has(name) || !options.every((option) => option.startsWith('range='))) continue;
+    // Active Directory sends the first values of a long list only.
+    if (options.some((option) => !option.endsWith('-*'))) throw new TooLong(`a part of ${name}`);
     const texts = elementsOf(expectTag(values, set).contents).filter(({ contents: value }) => isUtf8(value));
     attributes.set(name, [...(attributes.get(name) ?? []), ...texts.map(textOf)]);
   }
