@@ -120,7 +120,42 @@ describe('the section of a directory', () => {
     `url: 'ldaps://ldap.test', ${bySearch}`,
     `url: 'ldaps://ldap.test', ${bySearch}, bind_dn: 'cn=a', bind_password_file: /p`,
     `url: 'ldaps://ldap.test', ${byDn}, group_base: 'ou=g', group_filter: '(|(member={dn})(memberUid={user}))'`,
+    `url: 'ldaps://ldap.test', user_dn: 'uid={user}+l=x,OU=a\\, b, dc=test', group_base: 'OU=my groups, dc=test'`,
+    `url: 'ldaps://ldap.test', user_dn: '2.5.4.3=#x{user}@test,ou=\\67\\ ,ou=a b'`,
   ])('is valid: %s', (keys) => expect(problemsOf(section(keys))).toEqual([]));
+
+  it.each([
+    'uid={user},,dc=ex',
+    'uid=x,dc={user},garbage',
+    'uid={user},',
+    '{user}=x',
+    '{user}@ex.com',
+    'uid={user};dc=x',
+  ])('has a user_dn that is a DN, not %s', (dn) => {
+    const problem = expect.stringContaining('access.ldap.user_dn: text: must be a DN with {user} in a value') as string;
+    expect(problemsOf(section(`url: 'ldaps://l', user_dn: '${dn}'`))).toEqual([problem]);
+  });
+
+  it.each([
+    'ou=groups ,dc=ex',
+    'ou = groups,dc=ex',
+    'ou=groups,dc=ex ',
+    ' ou=groups',
+    'ou="groups",dc=ex',
+    'ou=a\\',
+    'ou=,dc=ex',
+  ])('has bases that are DNs, not %s', (dn) => {
+    const of = (name: string) =>
+      expect.stringContaining(`access.ldap.${name}: text: must be a DN such as ou=`) as string;
+    expect(problemsOf(section(`url: 'ldaps://l', ${byDn}, group_base: '${dn}'`))).toEqual([of('group_base')]);
+    const search = `search_base: '${dn}', user_filter: '(uid={user})'`;
+    expect(problemsOf(section(`url: 'ldaps://l', ${search}`))).toEqual([of('search_base')]);
+  });
+
+  it.each(['2.5.4.11=groups,dc=ex', 'ou=a+l=b,dc=ex'])('has a group_base that groups can be below, not %s', (dn) => {
+    const problem = expect.stringContaining('group_base: text: must be a DN such as ou=groups') as string;
+    expect(problemsOf(section(`url: 'ldaps://l', ${byDn}, group_base: '${dn}'`))).toEqual([problem]);
+  });
 
   it('has defaults', () => {
     expect(readAccess(section(`url: 'ldaps://ldap.test', ${byDn}, timeout: 2s`)).ldap).toMatchObject({

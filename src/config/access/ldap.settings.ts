@@ -3,11 +3,11 @@ import { parseDuration } from '../values/duration.js';
 import { Networks } from '../values/networks.js';
 import { IsCount, IsFlag, IsText, rule } from '../validation/rules.js';
 import { parseBoolean, parseInteger, Setting } from '../validation/setting.decorator.js';
+import { IsDn, IsGroupBase, IsUserDn } from './ldap-dn.js';
 import { IsFilter, IsTextOf } from './validation.js';
 
 const loopback = new Networks(['127.0.0.0/8', '::1']);
 
-const IsDn = () => IsTextOf('a DN such as ou=people,dc=example,dc=com', (text) => /^[A-Za-z0-9.-]+=/.test(text));
 const IsAttribute = () => IsTextOf('the name of an attribute', (text) => /^[A-Za-z0-9.-]{1,128}$/.test(text));
 const IsBetween = (least: number, most: number, what: string) =>
   rule('isBetween', `must be ${what}`, (value) => typeof value === 'number' && value >= least && value <= most);
@@ -37,7 +37,7 @@ export class LdapSettings {
     description: 'DN of a user, such as uid={user},ou=people,dc=example,dc=com; instead of a search',
   })
   @IsOptional()
-  @IsTextOf('a DN with {user} in a value', (text) => /^[A-Za-z0-9.-]+=/.test(text) && /=[^,]*\{user\}/.test(text))
+  @IsUserDn()
   userDn?: string;
 
   @Setting({ name: 'bind_dn', description: 'account that searches; without it, searches are anonymous' })
@@ -73,19 +73,18 @@ export class LdapSettings {
 
   @Setting({ name: 'group_base', description: 'DN below which groups count; all of them unless set' })
   @IsOptional()
-  @IsDn()
+  @IsGroupBase()
   groupBase?: string;
 
   @Setting({
     name: 'group_filter',
-    description:
-      'filter that finds the groups of a user below `group_base`, such as (member={dn}) or (memberUid={user})',
+    description: 'filter that finds the groups of a user below `group_base`, such as (member={dn})',
   })
   @IsOptional()
   @IsFilter(['user', 'dn'])
   groupFilter?: string;
 
-  @Setting({ name: 'group_name', default: 'cn', description: 'attribute with the name of a group' })
+  @Setting({ name: 'group_name', default: 'cn', description: 'attribute in the DN of a group that has its name' })
   @IsAttribute()
   groupName = 'cn';
 
