@@ -96,6 +96,30 @@ describe('a name that nobody can sign in with is a warning', () => {
     ['certificates are of users', `users_file: /u\ngroups: { team: [bert] }\n${certificates('user:{cn}')}`],
   ])('unless %s', (_, head) => expect(warnings(rule, head)).toEqual([]));
 
+  it.each([
+    ['without a users_file', ''],
+    ['not in it', 'users_file: /u\n'],
+    ['with certificates of others', certificates('host:{cn}')],
+  ])('of a directory with capitals: %s', (_, head) => {
+    const access = `${head}${ldap}groups: { team: [anna, Anna] }\nlimits: [{ who: ['user:Bert'], pulls: 5/1h, per: identity }]\n`;
+    const who = "{ repositories: ['local/**'], who: ['user:bert', 'user:BERT', 'user:bert ', 'user:B*'], may: [pull] }";
+    expect(warnings(who, access)).toEqual([
+      expect.stringMatching(/^access\.groups\.team: Anna can be nobody: .*lower case/),
+      expect.stringMatching(/^access\.rules\[0\]\.who: user:BERT is nobody: .*lower case/),
+      expect.stringMatching(/^access\.rules\[0\]\.who: user:bert {2}?is nobody/),
+      expect.stringMatching(/^access\.limits\[0\]\.who: user:Bert is nobody: .*lower case/),
+    ]);
+  });
+
+  it.each([
+    ['a file has them', 'users_file: /u\n', { ...names, users: new Set(['Anna']) }],
+    ['the file cannot be read', 'users_file: /u\n', { ...names, users: undefined }],
+    ['certificates may have them', certificates('user:{cn}'), names],
+  ])('of a directory with capitals, unless %s', (_, head, known) => {
+    const text = `${head}${ldap}rules: [{ repositories: ['local/**'], who: ['user:Anna'], may: [pull] }]`;
+    expect(warningsOf(readAccess(text), namespaces, known)).toEqual([]);
+  });
+
   it('unless the files cannot be read', () => {
     const access = readAccess(
       `users_file: /u\nrobots_file: /r\ngroups: { team: [bert] }\nrules: [{ repositories: ['local/**'], who: ['user:bert', 'robot:cd'], may: [pull] }]`,

@@ -2,6 +2,7 @@ import type { AccessSettings } from '../../config/access/access.settings.js';
 import { everybody, type AccessRuleSettings } from '../../config/access/rule.settings.js';
 import { Namespace } from '../../oci/namespace.js';
 import { RepositoryPattern } from '../../oci/patterns/repository-pattern.js';
+import { canonicalName } from '../ldap/user.name.js';
 
 /** The namespaces of this server, as far as its configuration tells. */
 export interface KnownNamespaces {
@@ -19,6 +20,7 @@ export interface KnownNames {
 
 /** Names in a warning about a group. */
 const shown = 5;
+const lowerCase = 'users of the directory have their names in lower case, without spaces around them';
 
 /** What in the rules can never have an effect: most likely a mistake. Each names its place in the access file. */
 export function warningsOf(access: AccessSettings, namespaces: KnownNamespaces, names: KnownNames): string[] {
@@ -76,12 +78,26 @@ function hasOtherUsers({ ldap, clientCertificates }: AccessSettings): boolean {
   return ldap !== undefined || clientCertificates?.identity.startsWith('user:') === true;
 }
 
-function ofGroups(access: AccessSettings, { users }: KnownNames): string[] {
+/** Whether only a directory can have a user of this name, which never has names of this form. */
+function isMiswritten(name: string, access: AccessSettings, { users }: KnownNames): boolean {
+  const { ldap, usersFile, clientCertificates, issuers } = access;
+  if (ldap === undefined || name.includes('*') || canonicalName(name) === name) return false;
+  const isOfOthers = [...issuers, clientCertificates ?? []].flat().some(({ identity }) => identity.startsWith('user:'));
+  return !isOfOthers && (usersFile === undefined || users?.has(name) === false);
+}
+
+function ofGroups(access: AccessSettings, names: KnownNames): string[] {
   const { groups, usersFile } = access;
-  const isUnknown = (name: string) => usersFile === undefined || users?.has(name) === false;
-  const reason = usersFile === undefined ? 'there is no users_file, and no ldap' : `not in ${usersFile}`;
+  const { users } = names;
+  const isUnknown = (name: string) =>
+    hasOtherUsers(access) ? isMiswritten(name, access, names) : usersFile === undefined || users?.has(name) === false;
+  const reason = hasOtherUsers(access)
+    ? lowerCase
+    : usersFile === undefined
+      ? 'there is no users_file, and no ldap'
+      : `not in ${usersFile}`;
   return Object.entries(groups).flatMap(([group, members]) => {
-    const unknown = hasOtherUsers(access) ? [] : members.filter(isUnknown);
+    const unknown = members.filter(isUnknown);
     if (unknown.length === 0) return [];
     const more = unknown.length > shown ? ` and ${unknown.length - shown} more` : '';
     return [`access.groups.${group}: ${unknown.slice(0, shown).join(', ')}${more} can be nobody: ${reason}`];
@@ -96,7 +112,7 @@ function ofIdentity(who: string, access: AccessSettings, names: KnownNames): str
   const isNobody = (reason: string) => [`${who} is nobody: ${reason}`];
   const isMissing = (known: ReadonlySet<string> | undefined) => !name.includes('*') && known?.has(name) === false;
   if (kind === 'user') {
-    if (hasOtherUsers(access)) return [];
+    if (hasOtherUsers(access)) return isMiswritten(name, access, names) ? isNobody(lowerCase) : [];
     if (usersFile === undefined) return isNobody('there is no users_file, and no ldap');
     return isMissing(names.users) ? isNobody(`not in ${usersFile}`) : [];
   }
