@@ -113,6 +113,11 @@ it('doctor does what a sign-in at the directory does, without a user', async () 
     return check(section(keys));
   };
   expect(await bySearch('planted\n')).toEqual([`ok ${name}: accepts bind_dn, and has search_base`]);
+  await chmod(join(folder, 'password'), 0o644);
+  expect(await bySearch('planted\n')).toEqual([
+    expect.stringMatching(/^warn .*; its password is in .*password, which every user of this machine can read$/),
+  ]);
+  await chmod(join(folder, 'password'), 0o600);
   expect(await bySearch('wrong')).toEqual([`fail ${name}: does not accept bind_dn and its password`]);
   expect(await bySearch('planted', 'ou=nobody,dc=test')).toEqual([
     `fail ${name}: has no entry that search_base names, or does not show it`,

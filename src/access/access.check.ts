@@ -17,6 +17,7 @@ import { parseSigningKeys } from './tokens/signing.keys.js';
 const day = 86_400_000;
 /** Days before an end that are worth a warning. */
 const soon = 14;
+const openToAll = 'which every user of this machine can read';
 
 /** Checks what the access file names, without signing anybody in. Details have numbers and times, never a name or secret. */
 export async function* checkAccess({
@@ -59,11 +60,13 @@ async function checkRobots(path: string, now: number): Promise<Finding> {
 
 async function checkTokenKeys(path: string): Promise<Finding> {
   const keys = await readAs(path, parseSigningKeys);
-  const { mode } = await stat(path);
   const detail = `${keys.length} in ${path}`;
-  return (mode & 0o004) === 0
-    ? { status: 'ok', detail }
-    : { status: 'warn', detail: `${detail}, which every user of this machine can read` };
+  return (await isOpenToAll(path)) ? { status: 'warn', detail: `${detail}, ${openToAll}` } : { status: 'ok', detail };
+}
+
+async function isOpenToAll(path: string): Promise<boolean> {
+  const { mode } = await stat(path);
+  return (mode & 0o004) !== 0;
 }
 
 async function checkClientAuthorities(path: string, servesTls: boolean, now: number): Promise<Finding> {
@@ -95,7 +98,10 @@ async function checkIssuer({ issuer, jwksFile, caFile }: IssuerSettings): Promis
 async function checkLdap(settings: LdapSettings, signal: AbortSignal): Promise<Finding> {
   const directory = new LdapDirectory(settings, { clock: new SystemClock(), statistics: new AccessStatistics() });
   await Promise.all(directory.files.map((file) => file.read()));
-  return { status: 'ok', detail: await directory.probe(signal) };
+  const detail = await directory.probe(signal);
+  const { bindPasswordFile } = settings;
+  if (bindPasswordFile === undefined || !(await isOpenToAll(bindPasswordFile))) return { status: 'ok', detail };
+  return { status: 'warn', detail: `${detail}; its password is in ${bindPasswordFile}, ${openToAll}` };
 }
 
 /** The reason names the file and has nothing of its content. */

@@ -8,6 +8,13 @@ import { WatchedFile } from './watched.file.js';
 afterEach(() => vi.useRealTimers());
 
 describe('a watched file', () => {
+  it('is not named when a password may have been written in place of its path', async () => {
+    const context = { clock: new MovingClock(), statistics: new AccessStatistics() };
+    const of = (path: string) => new WatchedFile('ldap_password', path, String, context);
+    await expect(of('planted').read()).rejects.toThrow('ldap.bind_password_file: ENOENT');
+    await expect(of('/nowhere/password').read()).rejects.toThrow('/nowhere/password: ENOENT');
+  });
+
   it('whose file system does not respond keeps nobody waiting for long, and counts when it does', async () => {
     await using folder = await Folder.make();
     const path = folder.file('users');

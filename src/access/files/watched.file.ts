@@ -2,6 +2,7 @@ import { Logger } from '@nestjs/common';
 import type { Clock } from '../../config/clock/clock.js';
 import { ConfigurationError } from '../../config/configuration-error.js';
 import type { AccessStatistics, FileKind } from '../access.statistics.js';
+import { isPath } from '../../config/files/setting-file.js';
 import { markOf, readRegularFile } from '../../config/files/regular.file.js';
 
 /** Milliseconds between looks at a file. */
@@ -49,10 +50,15 @@ export class WatchedFile<T> {
     private readonly context: FileContext,
   ) {}
 
+  /** The path, unless a password may have been written in its place. */
+  private get place(): string {
+    return this.kind !== 'ldap_password' || isPath(this.path, this.kind) ? this.path : 'ldap.bind_password_file';
+  }
+
   /** The newest content. @throws Error while there has never been a valid one */
   async read(): Promise<T> {
     if (this.value === undefined || this.isDue) await this.look();
-    if (this.value === undefined) throw new Error(`${this.path}: ${this.rejected?.reason ?? 'cannot be read'}`);
+    if (this.value === undefined) throw new Error(`${this.place}: ${this.rejected?.reason ?? 'cannot be read'}`);
     return this.value;
   }
 

@@ -22,7 +22,7 @@ export function readSettingFile(file: string, setting: string): string {
 }
 
 /** Whether a text is surely the path of a file, and no secret that was set in its place. */
-function isPath(text: string, setting: string): boolean {
+export function isPath(text: string, setting: string): boolean {
   const least = /password|credentials/.test(setting) ? /\// : /[/.]/;
   return least.test(text) && /^[\w .,@%+=:~/-]{1,255}$/.test(text);
 }
