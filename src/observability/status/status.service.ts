@@ -101,7 +101,7 @@ export class StatusService implements OnApplicationShutdown {
       waitingDownloads: reader ? 0 : this.statistics.downloadGauges.waiting,
       storage: reader ? undefined : this.storage,
       configuration: reader ? undefined : this.configuration,
-      credentials: reader ? undefined : this.statistics.upstreamCredentials.slice(0, longest).map(credentialView),
+      credentials: reader ? undefined : this.credentials,
       accessFiles: reader ? [] : this.access.files.slice(0, longest),
       auditLinesDropped: reader ? undefined : this.access.statistics.auditLinesDropped,
       repositories: this.listing && (this.repositoriesFor(this.listing, reader) ?? 'counting'),
@@ -112,6 +112,12 @@ export class StatusService implements OnApplicationShutdown {
   private get configuration(): ConfigurationView | undefined {
     const { readAt, rejected } = this.reloads;
     return readAt === undefined ? undefined : { readAt, rejected };
+  }
+
+  /** Without an access file everybody may read the page: `/_admin/status` shows them. */
+  private get credentials(): CredentialView[] | undefined {
+    if (!this.access.isEnabled) return undefined;
+    return this.statistics.upstreamCredentials.slice(0, longest).map(credentialView);
   }
 
   private get storage(): StorageView {

@@ -9,6 +9,8 @@ import { Mirror } from '../support/mirror.js';
 import { MovingClock } from '../support/moving-clock.js';
 import { until } from '../support/until.js';
 
+/** The reader of the page administers everything. */
+const everything = JSON.stringify({ rules: [{ repositories: '**', who: ['anonymous'], may: ['pull', 'admin'] }] });
 const image = makeImage({ layers: [100], seed: 'status of credentials' });
 afterEach(() => vi.unstubAllEnvs());
 
@@ -87,7 +89,7 @@ class Place implements AsyncDisposable {
 
 describe('the status page and /_admin/status have credentials', () => {
   it('whose they are and until when, once they were needed', async () => {
-    await using place = await Place.make();
+    await using place = await Place.make(everything);
     expect(await place.page()).toEqual(['registry.test google for team/** not needed yet –']);
     expect(await place.pull()).toBe(200);
     const end = new Date(place.clock.now() + 3_599_000).toISOString();
@@ -103,7 +105,7 @@ describe('the status page and /_admin/status have credentials', () => {
   });
 
   it('why they cannot be renewed', async () => {
-    await using place = await Place.make();
+    await using place = await Place.make(everything);
     await place.pull();
     place.cloud.lie = { at: '/token', send: (_, response) => response.writeHead(500).end('planted') };
     place.clock.pass(2700);
@@ -113,6 +115,13 @@ describe('the status page and /_admin/status have credentials', () => {
     expect(row).toMatch(
       /service account \S+ cannot be renewed : the token request to the metadata server failed.* \d\d:\d\d UTC$/,
     );
+  });
+
+  it('without an access file, at /_admin/status only', async () => {
+    await using place = await Place.make();
+    expect(await place.pull()).toBe(200);
+    expect(await place.page()).toEqual([]);
+    expect((await place.admin()).map(({ source }) => source)).toEqual(['google']);
   });
 
   it('for those only who administer everything', async () => {
