@@ -2,7 +2,7 @@ import type { AccessSettings } from '../../config/access/access.settings.js';
 import type { LdapSettings } from '../../config/access/ldap.settings.js';
 import { matchesPattern } from '../../oci/patterns/pattern.js';
 import type { FileContext, WatchedFile } from '../files/watched.file.js';
-import { LdapDirectory } from '../ldap/ldap.directory.js';
+import { BindTimedOut, LdapDirectory, type Verdict } from '../ldap/ldap.directory.js';
 import { canonicalName } from '../ldap/user.name.js';
 import { userIdentity, type Identity } from '../rules/identity.js';
 import { SignInRefused, type SignedIn } from '../sign-in.js';
@@ -19,6 +19,8 @@ export class DirectoryUsers {
   private readonly pending = new Map<string, Promise<readonly string[] | undefined>>();
   /** Patterns of the groups that a rule or a limit names: no other has an effect. */
   private readonly wanted: readonly string[];
+  /** Names that the directory does not know are those of Docker Hub, which are sent with every pull. */
+  private readonly takesUnknown: boolean;
 
   /** @param previous of an earlier version of the access file, whose verified passwords stay known */
   constructor(
@@ -29,6 +31,7 @@ export class DirectoryUsers {
   ) {
     const isSame = previous && JSON.stringify(previous.directory.settings) === JSON.stringify(settings);
     this.directory = isSame ? previous.directory : new LdapDirectory(settings, context);
+    this.takesUnknown = access.unknownCredentials === 'anonymous';
     this.wanted = [...access.rules, ...access.limits].flatMap(({ who }) =>
       who.flatMap((text) => (text.startsWith('group:') ? [text.slice('group:'.length)] : [])),
     );
@@ -46,7 +49,7 @@ export class DirectoryUsers {
     const name = canonicalName(guess.username);
     try {
       if (name !== undefined) return await this.signInAs(name, guess, attempts);
-      attempts.begin(guess.address, guess.username).fail();
+      if (!this.takesUnknown) attempts.begin(guess.address, guess.username).fail();
       throw new SignInRefused('credentials');
     } catch (error) {
       if (error instanceof SignInRefused) error.method = 'ldap';
@@ -57,6 +60,8 @@ export class DirectoryUsers {
   private async signInAs(name: string, { password, address }: Guess, attempts: Attempts): Promise<SignedIn> {
     // Whoever has proved it lately does not wait for those who guess at the same address.
     let groups = this.directory.known(name, password);
+    if (!groups && this.takesUnknown && this.directory.isUnknown(name, password))
+      throw new SignInRefused('credentials');
     if (!groups) {
       const key = `${networkOf(address)} ${this.directory.markOf(name, password)}`;
       let outcome = this.pending.get(key);
@@ -73,16 +78,20 @@ export class DirectoryUsers {
   }
 
   private async ask(name: string, password: string, attempt: Attempt): Promise<readonly string[] | undefined> {
-    let groups: readonly string[] | undefined;
+    let verdict: Verdict;
     try {
-      groups = await this.directory.verify(name, password);
+      verdict = await this.directory.verify(name, password);
     } catch (error) {
-      attempt.cancel();
+      if (error instanceof BindTimedOut) attempt.fail('user');
+      else attempt.cancel();
       throw error;
     }
-    if (groups) attempt.succeed();
-    else attempt.fail();
-    return groups;
+    if (typeof verdict === 'string') {
+      attempt.fail(verdict === 'unknown' && this.takesUnknown ? 'user' : 'network');
+      return undefined;
+    }
+    attempt.succeed();
+    return verdict;
   }
 
   /** Who a user of the directory is by the access file of now. @param identity of a token, with groups of the directory */

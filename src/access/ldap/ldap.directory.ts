@@ -14,8 +14,18 @@ import { everyEntry } from './filter.js';
 import { LdapConnection, type DirectoryAddress } from './ldap.connection.js';
 import { resultCodes } from './messages.js';
 
-/** Names of groups, or undefined when the password is not accepted. */
-type Found = readonly string[] | undefined;
+/**
+ * The groups of a user whose password is right. `wrong` is a password of a user that the directory has, `unknown` one whose
+ * user it has not, or cannot tell.
+ */
+export type Verdict = readonly string[] | 'wrong' | 'unknown';
+
+/** The directory did not tell in time whether a password is right: it may delay its refusals. */
+export class BindTimedOut extends SignInRefused {
+  constructor() {
+    super('unavailable', retryAfter);
+  }
+}
 
 /** Sign-ins that may wait for a connection. */
 const maxWaiting = 64;
@@ -23,6 +33,8 @@ const maxWaiting = 64;
 const refusalInterval = 60_000;
 /** Seconds after which a client may try again when the directory does not respond. */
 const retryAfter = 5;
+/** Milliseconds for which a name that is not known is not asked about again with the same password. */
+const unknownLifetime = 60_000;
 
 /**
  * Asks a directory whether passwords are right, by binding with them, and for the groups of users. Each sign-in has a
@@ -32,6 +44,7 @@ export class LdapDirectory {
   private readonly logger = new Logger('Access');
   private readonly slots: Slots;
   private readonly verified: VerifiedPasswords<readonly string[]>;
+  private readonly unknown: VerifiedPasswords<'unknown'>;
   private readonly authorities: WatchedFile<string> | undefined;
   private readonly bindPassword: WatchedFile<Secret> | undefined;
   private readonly searches: DirectorySearch;
@@ -49,6 +62,7 @@ export class LdapDirectory {
     this.bindPassword = watch('ldap_password', bindPasswordFile, parsePassword, context, undefined);
     this.slots = new Slots(maxConnections, maxWaiting);
     this.verified = new VerifiedPasswords(Math.max(cache, 1), () => context.clock.monotonic());
+    this.unknown = new VerifiedPasswords(unknownLifetime, () => context.clock.monotonic());
     this.searches = new DirectorySearch(settings);
     this.nobody = `cn=${randomBytes(8).toString('hex')},${searchBase}`;
   }
@@ -58,17 +72,22 @@ export class LdapDirectory {
   }
 
   /** The groups of a user whose password was accepted lately. @param name as the directory compares it */
-  known(name: string, password: string): Found {
+  known(name: string, password: string): readonly string[] | undefined {
     return this.settings.cache === 0 ? undefined : this.verified.get(name, password);
   }
 
+  /** Whether the verdict about a name with a password was `unknown` lately. */
+  isUnknown(name: string, password: string): boolean {
+    return this.unknown.get(name, password) !== undefined;
+  }
+
   /**
-   * The groups of a user, or undefined when the directory does not accept the password.
-   * @throws SignInRefused `unavailable` when the directory cannot tell, `busy` when too many wait for it
+   * Asks the directory.
+   * @throws SignInRefused `unavailable` when the directory cannot tell, `busy` when too many wait for it; BindTimedOut
    */
-  async verify(name: string, password: string): Promise<Found> {
+  async verify(name: string, password: string): Promise<Verdict> {
     // It would be an unauthenticated bind, which directories accept (RFC 4513 §5.1.2).
-    return password === '' ? undefined : this.ask(name, password);
+    return password === '' ? 'unknown' : this.ask(name, password);
   }
 
   /** A keyed hash that stands for a name with a password. */
@@ -102,18 +121,19 @@ export class LdapDirectory {
     }
   }
 
-  private async ask(name: string, password: string): Promise<Found> {
+  private async ask(name: string, password: string): Promise<Verdict> {
     const deadline = AbortSignal.timeout(this.settings.timeout);
     try {
-      const found = await this.slots.run(() => this.askNow(name, password, deadline), deadline);
+      const verdict = await this.slots.run(() => this.askNow(name, password, deadline), deadline);
       if (this.isFailing) this.logger.log(`${this.settings.url} responds again`);
       this.isFailing = false;
-      if (found && this.settings.cache > 0) this.verified.set(name, password, found);
-      return found;
+      if (verdict === 'unknown') this.unknown.set(name, password, verdict);
+      else if (verdict !== 'wrong' && this.settings.cache > 0) this.verified.set(name, password, verdict);
+      return verdict;
     } catch (error) {
-      if (error instanceof SignInRefused) throw error;
+      if (error instanceof SignInRefused && error.reason === 'busy') throw error;
       this.fail(deadline.aborted ? `no response within ${this.settings.timeout} ms` : reasonOf(error));
-      throw new SignInRefused('unavailable', retryAfter);
+      throw error instanceof BindTimedOut ? error : new SignInRefused('unavailable', retryAfter);
     }
   }
 
@@ -131,7 +151,7 @@ export class LdapDirectory {
     this.logger.warn(`${this.settings.url}: user:${JSON.stringify(name).slice(1, -1)} cannot sign in: ${reason}`);
   }
 
-  private async askNow(name: string, password: string, deadline: AbortSignal): Promise<Found> {
+  private async askNow(name: string, password: string, deadline: AbortSignal): Promise<Verdict> {
     const connection = await LdapConnection.open(this.address(), deadline);
     try {
       const { userDn, bindDn } = this.settings;
@@ -141,14 +161,14 @@ export class LdapDirectory {
           ? await this.searches.findUser(connection, name)
           : { name, dn: fillDn(userDn, name), entry: undefined };
       const filled = userDn === undefined ? undefined : name;
-      const isAccepted = await connection.bind(account?.dn ?? this.nobody, password, filled);
-      if (!isAccepted || !account) return undefined;
+      const isAccepted = await bindUser(connection, account?.dn ?? this.nobody, password, filled, deadline);
+      if (!isAccepted || !account) return account && userDn === undefined ? 'wrong' : 'unknown';
       if (this.searches.hasGroupFilter) await this.bindForSearch(connection);
       return await this.searches.groupsOf(connection, account, bindDn === undefined);
     } catch (error) {
       if (!(error instanceof UserRefused)) throw error;
       this.tellRefusal(name, error.message);
-      return undefined;
+      return 'wrong';
     } finally {
       connection.close();
     }
@@ -172,6 +192,21 @@ export class LdapDirectory {
       security: isTls ? 'tls' : startTls ? 'start-tls' : 'none',
       authorities: this.authorities?.peek(),
     };
+  }
+}
+
+/** @throws BindTimedOut */
+async function bindUser(
+  connection: LdapConnection,
+  dn: string,
+  password: string,
+  filled: string | undefined,
+  deadline: AbortSignal,
+): Promise<boolean> {
+  try {
+    return await connection.bind(dn, password, filled);
+  } catch (error) {
+    throw deadline.aborted ? new BindTimedOut() : error;
   }
 }
 

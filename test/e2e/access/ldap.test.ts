@@ -246,6 +246,42 @@ describe('passwords of a directory', () => {
   });
 });
 
+describe('with unknown credentials as none', () => {
+  const more = 'unknown_credentials: anonymous\n';
+  it.each([
+    ['a DN', byDn],
+    ['a search', bySearch],
+  ])(
+    'names of Docker Hub do not delay others at their address, and are asked about once a minute: %s',
+    async (_, ldap) => {
+      await using scene = await setUp(ldap, { more });
+      const { directory, clock, statusOf } = scene;
+      for (let index = 0; index < 52; index += 1) expect(await statusOf(`hub-${index}`, 'hub', open)).toBe(200);
+      expect(await statusOf('anna', 'secret', team)).toBe(200);
+      directory.take();
+      for (let count = 0; count < 8; count += 1) expect(await statusOf('hub-51', 'hub', open)).toBe(200);
+      expect(directory.take()).toBe('');
+      clock.pass(61);
+      expect(await statusOf('hub-51', 'hub', open)).toBe(200);
+      expect(directory.take()).not.toBe('');
+    },
+  );
+
+  it.each([
+    ['a DN', byDn],
+    ['a search', bySearch],
+  ])('guesses at one user are slowed: %s', async (_, ldap) => {
+    await using scene = await setUp(ldap, { more });
+    const { directory, clock, statusOf } = scene;
+    for (let index = 0; index < 8; index += 1) expect(await statusOf('anna', `wrong-${index}`, team)).toBe(401);
+    const binds = directory.requests.filter(({ dn }) => dn === anna.dn);
+    expect(binds).toHaveLength(5);
+    expect(await statusOf('anna', 'secret', team)).toBe(401);
+    clock.pass(2);
+    expect(await statusOf('anna', 'secret', team)).toBe(200);
+  });
+});
+
 describe('names that try to be more than names', () => {
   const hostile = [
     '*',
@@ -316,6 +352,20 @@ describe('a directory that is down', () => {
     expect(await waiting).toEqual(others.map(() => 503));
     directory.script = (_request, usual) => usual;
     expect(await statusOf('anna')).toBe(200);
+  });
+});
+
+describe('a directory that refuses later than its timeout', () => {
+  it('has wrong passwords slowed', async () => {
+    await using scene = await setUp(`${byDn}, timeout: 2s, max_connections: 5`);
+    const { directory, clock, statusOf } = scene;
+    directory.script = ({ password }, usual) => (password.startsWith('wrong') ? 'nothing' : usual);
+    const guesses = Array.from({ length: 5 }, (_, index) => statusOf('anna', `wrong-${index}`));
+    expect(await Promise.all(guesses)).toEqual(Array(5).fill(503));
+    // A slow machine must not outlast the wait.
+    clock.pass(-10);
+    expect(await statusOf('anna', 'wrong-5')).toBe(429);
+    expect(await statusOf('carl')).toBe(200);
   });
 });
 
