@@ -181,12 +181,17 @@ export class AccessService implements OnModuleInit, OnApplicationShutdown {
       return signedIn;
     } catch (error) {
       if (error instanceof SignInRefused) countsOf(error.method === 'ldap')[error.reason] += 1;
-      const isUnknown = error instanceof SignInRefused && error.reason === 'credentials';
+      if (!(error instanceof SignInRefused) || credentials.kind !== 'password' || !this.takesUnknown) throw error;
       // Docker sends the password of Docker Hub to its mirrors.
-      const isForgiven = isUnknown && credentials.kind === 'password';
-      if (isForgiven && this.policy.settings.unknownCredentials === 'anonymous') return this.signInBySocket(tls);
-      throw error;
+      if (error.reason === 'credentials') return this.signInBySocket(tls);
+      if (error.method !== 'ldap') throw error;
+      // A directory that does not respond concerns its own users only.
+      return { ...this.signInBySocket(tls), undecided: error };
     }
+  }
+
+  private get takesUnknown(): boolean {
+    return this.policy.settings.unknownCredentials === 'anonymous';
   }
 
   private signInBySocket(tls: TLSSocket | undefined): SignedIn {

@@ -7,6 +7,8 @@ export interface SignedIn {
   readonly issuer?: string;
   /** Why the certificate of the connection does not count: a code of OpenSSL. */
   readonly problem?: string;
+  /** Why it is not known whether the password is right; until then the sender counts as one without credentials. */
+  readonly undecided?: SignInRefused;
   /** Those of the groups that the directory says. */
   readonly directoryGroups?: readonly string[];
   /** Of the token that the request bears. */

@@ -7,7 +7,7 @@ import { canonicalName } from '../ldap/user.name.js';
 import { userIdentity, type Identity } from '../rules/identity.js';
 import { SignInRefused, type SignedIn } from '../sign-in.js';
 import { networkOf } from '../limits/network.of.js';
-import type { Attempt, Attempts } from './attempts.js';
+import { TooManyFailures, type Attempt, type Attempts } from './attempts.js';
 import type { Guess } from './password.verifier.js';
 
 /** Longest list of groups in bytes: it has to fit into a token, and to leave room for scopes. */
@@ -66,9 +66,7 @@ export class DirectoryUsers {
       const key = `${networkOf(address)} ${this.directory.markOf(name, password)}`;
       let outcome = this.pending.get(key);
       if (!outcome) {
-        outcome = this.ask(name, password, attempts.begin(address, name, 'directory')).finally(() =>
-          this.pending.delete(key),
-        );
+        outcome = this.ask({ username: name, password, address }, attempts).finally(() => this.pending.delete(key));
         this.pending.set(key, outcome);
       }
       groups = await outcome;
@@ -77,10 +75,17 @@ export class DirectoryUsers {
     return this.signedIn(name, groups);
   }
 
-  private async ask(name: string, password: string, attempt: Attempt): Promise<readonly string[] | undefined> {
+  private async ask(
+    { username, password, address }: Guess,
+    attempts: Attempts,
+  ): Promise<readonly string[] | undefined> {
+    const attempt = this.begin(username, address, attempts);
+    const isKnown = attempts.hasSucceeded(address, username);
     let verdict: Verdict;
     try {
-      verdict = await this.directory.verify(name, password);
+      // Without the setting nobody has anything to do but wait.
+      if (this.takesUnknown) this.directory.outage.enter(isKnown);
+      verdict = await this.directory.verify(username, password);
     } catch (error) {
       if (error instanceof BindTimedOut) attempt.fail('user');
       else attempt.cancel();
@@ -92,6 +97,16 @@ export class DirectoryUsers {
     }
     attempt.succeed();
     return verdict;
+  }
+
+  private begin(name: string, address: string, attempts: Attempts): Attempt {
+    try {
+      return attempts.begin(address, name, 'directory');
+    } catch (error) {
+      // Failures of a directory that is down do not mean that the password is unknown.
+      if (this.takesUnknown && error instanceof TooManyFailures) this.directory.outage.assertNone();
+      throw error;
+    }
   }
 
   /** Who a user of the directory is by the access file of now. @param identity of a token, with groups of the directory */

@@ -13,6 +13,7 @@ import { DirectorySearch, timeLimitOf, UserRefused } from './directory.search.js
 import { everyEntry } from './filter.js';
 import { LdapConnection, type DirectoryAddress } from './ldap.connection.js';
 import { resultCodes } from './messages.js';
+import { Outage } from './outage.js';
 
 /**
  * The groups of a user whose password is right. `wrong` is a password of a user that the directory has, `unknown` one whose
@@ -52,11 +53,13 @@ export class LdapDirectory {
   private readonly nobody: string;
   private isFailing = false;
   private toldRefusalAt = -Infinity;
+  readonly outage: Outage;
 
   constructor(
     readonly settings: LdapSettings,
     private readonly context: FileContext,
   ) {
+    this.outage = new Outage(() => context.clock.monotonic(), settings.timeout);
     const { caFile, bindPasswordFile, maxConnections, cache, searchBase = '' } = settings;
     this.authorities = watch('ldap_ca', caFile, parseAuthorities, context, undefined);
     this.bindPassword = watch('ldap_password', bindPasswordFile, parsePassword, context, undefined);
@@ -123,15 +126,19 @@ export class LdapDirectory {
 
   private async ask(name: string, password: string): Promise<Verdict> {
     const deadline = AbortSignal.timeout(this.settings.timeout);
+    const beganAt = this.context.clock.monotonic();
     try {
       const verdict = await this.slots.run(() => this.askNow(name, password, deadline), deadline);
       if (this.isFailing) this.logger.log(`${this.settings.url} responds again`);
       this.isFailing = false;
+      this.outage.end();
       if (verdict === 'unknown') this.unknown.set(name, password, verdict);
       else if (verdict !== 'wrong' && this.settings.cache > 0) this.verified.set(name, password, verdict);
       return verdict;
     } catch (error) {
       if (error instanceof SignInRefused && error.reason === 'busy') throw error;
+      // Other failures may concern one user, and take no time.
+      if (deadline.aborted || isOfSocket(error)) this.outage.fail(beganAt, !(error instanceof BindTimedOut));
       this.fail(deadline.aborted ? `no response within ${this.settings.timeout} ms` : reasonOf(error));
       throw error instanceof BindTimedOut ? error : new SignInRefused('unavailable', retryAfter);
     }
@@ -219,5 +226,9 @@ function parsePassword(text: string): Secret {
 
 function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return 'unknown error';
-  return 'code' in error && typeof error.code === 'string' ? error.code : error.message;
+  return isOfSocket(error) ? error.code : error.message;
+}
+
+function isOfSocket(error: unknown): error is Error & { readonly code: string } {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string';
 }

@@ -141,6 +141,7 @@ class AccessHook {
   /** @returns the number of the rule that allows it, where one decides. @throws OciError */
   private assert(right: RouteRight, request: FastifyRequest, signedIn: SignedIn, client: Client): number | undefined {
     if (right === 'credentials' || right === 'filtered') {
+      if (signedIn.undecided) throw signInError(signedIn.undecided);
       // Docker asks at /v2/ what it needs to sign in with, and never again; ORAS sends credentials only if it is challenged.
       const isNone = readAuthorization(authorizationOf(request)).kind === 'none';
       const scope = right === 'filtered' ? catalogScope : undefined;
@@ -157,6 +158,7 @@ class AccessHook {
       return decision.rule;
     }
     counts.denied += 1;
+    if (signedIn.undecided) throw signInError(signedIn.undecided);
     const scope = scopeOf(repository.toString(), right);
     const { identity, scopes } = signedIn;
     const isPermitted = this.access.decideByRules(identity, right, repository).isAllowed;

@@ -39,7 +39,9 @@ export class TokenController {
   ): Promise<void> {
     if (!this.access.isEnabled) throw new NotFoundException();
     const signedIn = await this.signIn(request, authorization);
-    const granted = parseScopes(scopes).flatMap((scope) => this.grant(request, signedIn, scope));
+    const wanted = parseScopes(scopes);
+    const granted = wanted.flatMap((scope) => this.grant(request, signedIn, scope));
+    if (signedIn.undecided && !isAll(granted, wanted)) throw signInError(signedIn.undecided);
     const { token, expiresIn, scopes: issued } = await this.access.issue(signedIn, granted);
     // Watchtower reads `token`, OAuth clients `access_token`. Without issued_at clients count from their own clock.
     const body = JSON.stringify({
@@ -81,6 +83,13 @@ export class TokenController {
     const granted = wanted.filter((right: Right) => this.access.decideByRules(identity, right, repository).isAllowed);
     return granted.length === 0 ? [] : [{ type, name: repository.toString(), actions: granted }];
   }
+}
+
+/** Whether a token is for something, and for everything that was wanted. */
+function isAll(granted: readonly GrantedScope[], wanted: readonly Scope[]): boolean {
+  const has = ({ type, actions }: Scope, index: number) =>
+    type === 'repository' && actions.every((action) => granted[index]?.actions.includes(action));
+  return wanted.length > 0 && granted.length === wanted.length && wanted.every(has);
 }
 
 /** As in a request for it under this Host. */

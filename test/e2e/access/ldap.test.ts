@@ -268,6 +268,37 @@ describe('with unknown credentials as none', () => {
   );
 
   it.each([
+    ['is down', (directory: FakeDirectory) => directory.goDown()],
+    ['hangs', (directory: FakeDirectory) => void (directory.script = () => 'nothing')],
+  ])('what anonymous may do does not need a directory that %s', async (how, fail) => {
+    await using scene = await setUp(`${byDn}, timeout: 1s`, { more });
+    const { mirror, directory, clock, statusOf } = scene;
+    expect(await statusOf('anna', 'secret', team)).toBe(200);
+    await fail(directory);
+    expect(await statusOf('hub', 'hub', open)).toBe(200);
+    // A slow machine must not outlast the pause.
+    clock.pass(-3600);
+    directory.take();
+    const { connections } = directory;
+    for (let index = 0; index < 5; index += 1) expect(await statusOf(`hub-${index}`, 'hub', open)).toBe(200);
+    const tokenFor = (name: string) => {
+      const scope = `repository:registry.test/${name}/app:pull`;
+      return mirror.request.get('/token').query({ scope }).set('authorization', basic('hub'));
+    };
+    expect((await tokenFor('open')).status).toBe(200);
+    // What it may not do could be a user's of the directory.
+    expect((await tokenFor('team')).status).toBe(503);
+    for (const path of [team, '/v2/']) expect(await statusOf('hub', 'hub', path)).toBe(503);
+    expect([directory.connections, directory.take()]).toEqual([connections, '']);
+    // One asks again, and finds that it responds.
+    clock.pass(3600 + 60);
+    directory.script = (_request, usual) => usual;
+    if (how === 'is down') await directory.comeBack();
+    expect(await statusOf('carl')).toBe(200);
+    expect(await statusOf('hub', 'hub', team)).toBe(401);
+  });
+
+  it.each([
     ['a DN', byDn],
     ['a search', bySearch],
   ])('guesses at one user are slowed: %s', async (_, ldap) => {
