@@ -38,11 +38,7 @@ export class TokenController {
     authorization: readonly string[],
   ): Promise<void> {
     if (!this.access.isEnabled) throw new NotFoundException();
-    const signedIn = await this.signIn(request, authorization);
-    const wanted = parseScopes(scopes);
-    const granted = wanted.flatMap((scope) => this.grant(request, signedIn, scope));
-    if (signedIn.undecided && !isAll(granted, wanted)) throw signInError(signedIn.undecided);
-    const { token, expiresIn, scopes: issued } = await this.access.issue(signedIn, granted);
+    const { token, expiresIn, scopes: issued } = await this.issue(request, scopes, authorization);
     // Watchtower reads `token`, OAuth clients `access_token`. Without issued_at clients count from their own clock.
     const body = JSON.stringify({
       token,
@@ -62,15 +58,22 @@ export class TokenController {
     });
   }
 
-  private async signIn(request: FastifyRequest, authorization: readonly string[]): Promise<SignedIn> {
+  /** A refusal is in the audit log, as those elsewhere; the rules decide when the token is used. */
+  private async issue(request: FastifyRequest, scopes: readonly string[], authorization: readonly string[]) {
+    const client = this.access.clientOf(clientRequestOf(request));
     try {
-      const client = this.access.clientOf(clientRequestOf(request));
       const signedIn = await this.access.signIn(authorization, client);
       // A token of this server would get one for more than its own scopes, and never expire.
       if (signedIn.scopes !== undefined) throw new SignInRefused('credentials');
-      return signedIn;
+      const wanted = parseScopes(scopes);
+      const granted = wanted.flatMap((scope) => this.grant(request, signedIn, scope));
+      if (signedIn.undecided && !isAll(granted, wanted)) throw signedIn.undecided;
+      return await this.access.issue(signedIn, granted);
     } catch (error) {
-      throw error instanceof SignInRefused ? signInError(error) : error;
+      if (!(error instanceof SignInRefused)) throw error;
+      const refusal = signInError(error);
+      this.access.note({ request: request.id, address: client.address, action: 'sign in', refusal: refusal.message });
+      throw refusal;
     }
   }
 

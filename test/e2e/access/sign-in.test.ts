@@ -250,6 +250,37 @@ describe('signing in', () => {
   });
 });
 
+describe('a refusal at the token endpoint', () => {
+  it('is a line of the audit log, as elsewhere', async () => {
+    await using folder = await Folder.make();
+    {
+      await using scene = await setUp(rules, `audit_log: ${folder.file('audit')}\n`);
+      const { mirror } = scene;
+      const form = { grant_type: 'password', service: 'x', username: 'anna', password: 'planted' };
+      const statuses = [
+        (await mirror.request.get('/token').set('authorization', basic('anna', 'planted'))).status,
+        (await mirror.request.post('/token').type('form').send(form)).status,
+        (await mirror.request.get('/token').set('authorization', 'planted')).status,
+        (await mirror.request.get('/token').set('authorization', basic('anna'))).status,
+      ];
+      expect(statuses).toEqual([401, 401, 400, 200]);
+      for (let index = 0; index < 3; index += 1)
+        await mirror.request.get('/token').set('authorization', basic('anna', `planted-${index}`));
+      await mirror.request.get('/token').set('authorization', basic('bert', 'planted'));
+    }
+    const text = await readFile(folder.file('audit'), 'utf8');
+    const lines = text
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line) as Record<string, unknown>);
+    const about = { action: 'sign in', address: '127.0.0.1', allowed: false, request: expect.any(String) as string };
+    const refusals = ['the credentials are not valid', 'the Authorization header is malformed'];
+    const [credentials, malformed] = refusals.map((refusal) => ({ ...about, refusal }));
+    expect(lines).toMatchObject([credentials, credentials, malformed, ...Array<unknown>(4).fill(credentials)]);
+    expect(text).not.toMatch(/planted|secret|Basic/);
+  });
+});
+
 describe('an audit log that cannot be written', () => {
   it('leaves requests as they are, and is counted', async () => {
     const admin = "  - { repositories: ['**'], who: ['user:bert'], may: [admin] }\n";
