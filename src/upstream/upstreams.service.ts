@@ -30,6 +30,8 @@ export class UpstreamsService {
   private received = 0;
   /** Namespaces that requests were sent to with credentials. */
   private readonly tookCredentials = new Set<string>();
+  /** When sources of credentials were removed or changed, in milliseconds since 1970. */
+  private readonly changedAt = new Map<string, number>();
 
   constructor(
     @Inject(upstreamSettings) settings: readonly UpstreamSettings[],
@@ -49,9 +51,11 @@ export class UpstreamsService {
   replace(settings: readonly UpstreamSettings[], hosted: readonly HostedSettings[]): Upstream[] {
     const before = [...this.configured.values()];
     const next = this.upstreamsOf(settings, namesOf(hosted), this.configured);
-    for (const { id, settings: old, fallbacks } of before)
-      if ([old, ...fallbacks.map((each) => each.settings)].some((each) => each.takesCredentials))
-        this.tookCredentials.add(id);
+    for (const { id, settings: old } of before) {
+      if (![old, ...old.fallbackHosts].some((each) => each.takesCredentials)) continue;
+      this.tookCredentials.add(id);
+      if (accountsOf(old) !== accountsOf(next.get(id)?.settings)) this.changedAt.set(id, this.clock.now());
+    }
     this.hosted = namesOf(hosted);
     this.configured = next;
     for (const name of next.keys()) this.unconfigured.delete(name);
@@ -78,6 +82,11 @@ export class UpstreamsService {
   /** Whether something of the namespace may have been received with credentials since the start. */
   mayHaveSignedIn(namespace: Namespace): boolean {
     return this.tookCredentials.has(namespace.toString());
+  }
+
+  /** When what had been received with credentials lost them, or others took their place; undefined if never since the start. */
+  credentialsChangedAt(namespace: Namespace): number | undefined {
+    return this.changedAt.size === 0 ? undefined : this.changedAt.get(namespace.toString());
   }
 
   /** @throws UpstreamError `refused` when the namespace is not mirrored here. */
@@ -154,6 +163,13 @@ export class UpstreamsService {
 const canonical = (name: string) => Namespace.parse(name).toString();
 const namesOf = (entries: readonly { readonly namespace: string }[]): ReadonlySet<string> =>
   new Set(entries.map(({ namespace }) => canonical(namespace)));
+
+/** Whose credentials an upstream takes, for comparison: a new password of the same user is not another account. */
+function accountsOf(settings: UpstreamSettings | undefined): string {
+  const hosts = settings ? [settings, ...settings.fallbackHosts] : [];
+  // JSON has no secrets.
+  return JSON.stringify(hosts.map(({ host, username, credentialSources }) => [host, username, credentialSources]));
+}
 
 /** `*` matches every name, `*.example.com` every subdomain, anything else only itself in canonical form. */
 function matches(pattern: string, name: string): boolean {

@@ -33,7 +33,11 @@ beforeEach(() => {
   find = () => Promise.resolve(undefined);
   const client = { isSlow: () => isSlow, noteSlow: () => void (isSlow = true) } as unknown as UpstreamClient;
   const takesCredentials = () => [{ settings }, ...fallbacks].some((each) => each.settings.takesCredentials);
-  const own = { get: () => ({ settings, takesCredentials }), mayHaveSignedIn: () => false };
+  const own = {
+    get: () => ({ settings, takesCredentials }),
+    mayHaveSignedIn: () => false,
+    credentialsChangedAt: () => undefined,
+  };
   const upstreams = own as unknown as UpstreamsService;
   permissions = new PermissionService(client, upstreams, clock);
 });

@@ -1,4 +1,5 @@
 import { Inject, Injectable, Logger } from '@nestjs/common';
+import { LRUCache } from 'lru-cache';
 import { Clock } from '../../config/clock/clock.js';
 import type { RepositoryRef } from '../../oci/repository.js';
 import { StorageError } from '../../storage/storage-error.js';
@@ -9,6 +10,9 @@ import { UpstreamsService } from '../../upstream/upstreams.service.js';
 import { reasonOf } from '../response-error.js';
 import { inTime } from './deadline.js';
 import { SingleFlight } from '../reading/single-flight.js';
+
+/** Repositories whose last refusal is remembered. */
+const maxRefused = 10_000;
 
 /** Stored content whose permission is rechecked. */
 export interface Recheck {
@@ -29,6 +33,8 @@ export interface Recheck {
 export class PermissionService {
   private readonly logger = new Logger(PermissionService.name);
   private readonly rechecks = new SingleFlight<void>();
+  /** When upstreams last refused repositories with 401 or 403, in milliseconds since 1970. */
+  private readonly refusedAt = new LRUCache<string, number>({ max: maxRefused });
 
   constructor(
     private readonly upstream: UpstreamClient,
@@ -53,11 +59,24 @@ export class PermissionService {
   }
 
   /** Whether the upstream must be asked again. A record from the future is not trusted. */
-  isDue({ namespace, name }: RepositoryRef, { isPrivate, agreedAt }: Permission): boolean {
+  isDue(repository: RepositoryRef, { isPrivate, agreedAt }: Permission): boolean {
+    const { namespace, name } = repository;
     const upstream = this.upstreams.get(namespace);
+    if (!isPrivate && !upstream.takesCredentials(name)) return false;
     const { accessRecheckTime } = upstream.settings;
     const age = this.clock.now() - agreedAt;
-    return (isPrivate || upstream.takesCredentials(name)) && !(age >= 0 && age < accessRecheckTime);
+    return !(age >= 0 && age < accessRecheckTime) || agreedAt <= this.doubtedAt(repository);
+  }
+
+  /** To be called when the upstream has refused access: all that it agreed to before is asked about again. */
+  noteRefusal(repository: RepositoryRef): void {
+    this.refusedAt.set(repository.toString(), this.clock.now());
+  }
+
+  /** When something happened that puts earlier permissions in doubt. */
+  private doubtedAt(repository: RepositoryRef): number {
+    const changedAt = this.upstreams.credentialsChangedAt(repository.namespace) ?? -Infinity;
+    return Math.max(this.refusedAt.get(repository.toString()) ?? -Infinity, changedAt);
   }
 
   /**

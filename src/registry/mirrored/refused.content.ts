@@ -8,6 +8,7 @@ import { RefusalStore } from '../../storage/stores/refusal.store.js';
 import { UpstreamError } from '../../upstream/upstream-error.js';
 import { reasonOf } from '../response-error.js';
 import { OriginService } from './origin.service.js';
+import { PermissionService } from './permission.service.js';
 
 /** Refusals kept in memory that could not be written, as on a full disk. */
 const maxUnwritten = 1_000;
@@ -22,6 +23,7 @@ export class RefusedContent {
     private readonly store: RefusalStore,
     private readonly manifests: ManifestStore,
     private readonly origins: OriginService,
+    private readonly permissions: PermissionService,
     @Inject(Clock) private readonly clock: Clock,
   ) {}
 
@@ -48,6 +50,7 @@ export class RefusedContent {
   /** Clients choose names and digests, so only a refusal of what an outage could open is written. */
   private async note(repository: RepositoryRef, digest: Digest | undefined, { kind }: UpstreamError): Promise<void> {
     const isDenied = kind === 'unauthorized' || kind === 'denied';
+    if (isDenied) this.permissions.noteRefusal(repository);
     if (!isDenied && (kind !== 'missing' || !digest)) return;
     try {
       if (!(await this.hasManifest(repository))) return;

@@ -71,7 +71,7 @@ export class TagResolver {
   async resolve(repository: RepositoryRef, tag: Tag, method: 'GET' | 'HEAD'): Promise<ResolvedTag> {
     const upstream = this.upstreams.get(repository.namespace);
     const record = await this.tags.find(repository, tag);
-    const freshness = freshnessOf(record, policyOf(upstream, repository, tag, record), this.clock.now());
+    const freshness = this.freshnessOf(repository, tag, record, upstream);
     if (record && freshness === 'fresh') return this.hit(repository, tag, record, upstream);
     const key = `${repository.toString()}:${tag.name}`;
     const asking = this.flights.run(key, () => this.ask(repository, tag, method, record, freshness));
@@ -97,6 +97,22 @@ export class TagResolver {
         manifest.hold.handOver();
       }
     });
+  }
+
+  /** A tag whose permission is in doubt is not served before the upstream was asked. */
+  private freshnessOf(
+    repository: RepositoryRef,
+    tag: Tag,
+    record: TagRecord | undefined,
+    upstream: Upstream,
+  ): Freshness {
+    const freshness = freshnessOf(record, policyOf(upstream, repository, tag, record), this.clock.now());
+    const isUsable = freshness === 'fresh' || freshness === 'ageing';
+    return record && isUsable && this.isInDoubt(repository, record) ? 'stale' : freshness;
+  }
+
+  private isInDoubt(repository: RepositoryRef, { isPrivate, checkedAt }: TagRecord): boolean {
+    return this.permissions.isDue(repository, { isPrivate: isPrivate === true, agreedAt: checkedAt });
   }
 
   private async ask(
@@ -134,8 +150,9 @@ export class TagResolver {
     const upstream = this.upstreams.get(repository.namespace);
     const find = async () => {
       const record = await this.tags.reread(repository, tag);
-      const isFresh = freshnessOf(record, policyOf(upstream, repository, tag, record), this.clock.now()) === 'fresh';
-      return record && isFresh ? this.resultOf(record, 'HIT') : undefined;
+      return record && this.freshnessOf(repository, tag, record, upstream) === 'fresh'
+        ? this.resultOf(record, 'HIT')
+        : undefined;
     };
     return this.lock.run(keys.tagLeases(repository, tag), { ask, find });
   }
@@ -306,7 +323,8 @@ export class TagResolver {
     const policy = policyOf(upstream, repository, tag, record);
     const validity: ValidityCheck = () => {
       const now = this.clock.now();
-      return isKept() && freshnessOf(record, policy, now) === 'fresh' ? { age: ageOf(record, now) } : undefined;
+      const isFresh = freshnessOf(record, policy, now) === 'fresh' && !this.isInDoubt(repository, record);
+      return isKept() && isFresh ? { age: ageOf(record, now) } : undefined;
     };
     return { ...this.resultOf(record, 'HIT'), validity };
   }

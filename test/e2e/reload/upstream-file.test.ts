@@ -190,4 +190,28 @@ describe('the upstream file', () => {
     expect([await scene.statusOf(), await scene.statusOf(path)]).not.toContain(200);
     expect(scene.mirror.log).not.toContain('planted-password');
   });
+
+  it('asks at once about what credentials brought when they are removed, not when another key changes', async () => {
+    await using scene = await Scene.make();
+    const one = await scene.registry({ auth: 'basic', anonymous: false });
+    const more = 'username: user, password: planted-password';
+    await scene.start(entry('one.test', one, more));
+    const paths = [image.layers[0]!, image.config].map(({ digest }) => `/v2/one.test/team/app/blobs/${digest}`);
+    paths.push(manifestPath('one.test', image.manifest.digest), manifestPath());
+    const statuses = async () => {
+      const found: number[] = [];
+      for (const path of paths) found.push(await scene.statusOf(path));
+      return found;
+    };
+    expect(await statuses()).toEqual([200, 200, 200, 200]);
+    await scene.mirror.settled();
+    await scene.replace('upstreams.yaml', entry('one.test', one, `${more}, max_connections: 7`));
+    await scene.says('one.test changed (max_connections)');
+    one.reset();
+    expect(await statuses()).toEqual([200, 200, 200, 200]);
+    expect(one.requests).toEqual([]);
+    await scene.replace('upstreams.yaml', entry('one.test', one));
+    await scene.says(/one\.test changed \(.*username/);
+    expect(await statuses()).not.toContain(200);
+  });
 });

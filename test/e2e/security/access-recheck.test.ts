@@ -295,6 +295,38 @@ describe('a tag that is refused', () => {
     for (const method of ['GET', 'HEAD']) expect((await place.ask(paths['a manifest'], method)).status).toBe(status);
   });
 
+  it.each([
+    [401, 0],
+    [403, 0],
+    [403, 60_000],
+  ])('has all other content asked about at the next request, after %i with a tag_ttl of %i ms', async (status, ttl) => {
+    await using place = await Place.make({ ...credentials, tagTtl: ttl });
+    await place.fill();
+    place.clock.pass(120);
+    Object.assign(place.registry.behaviour, { deniedStatus: status, access: { 'team/app': 'denied' } });
+    expect((await place.ask(paths['a tag'])).status).toBe(status);
+    for (const method of ['HEAD', 'GET'])
+      for (const [name, path] of everything) expect((await place.ask(path, method)).status, name).toBe(status);
+    // Whoever has a token that is worth nothing any more gets a new one at a 401.
+    Object.assign(place.registry.behaviour, { deniedStatus: 401, access: { 'team/app': 'private' } });
+    place.clock.pass(120);
+    expect((await place.ask(paths['a blob'])).status).toBe(200);
+  });
+
+  it('has each blob asked about once, if the registry still serves it', async () => {
+    await using place = await Place.make({ ...credentials, tagTtl: 60_000 });
+    await place.fill();
+    place.clock.pass(120);
+    Object.assign(place.registry.behaviour, { deniedStatus: 403, access: { 'team/app': 'denied' } });
+    expect((await place.ask(paths['a tag'])).status).toBe(403);
+    Object.assign(place.registry.behaviour, { deniedStatus: 401, access: { 'team/app': 'private' } });
+    place.clock.pass(1);
+    place.registry.reset();
+    for (let count = 0; count < 3; count += 1)
+      expect((await place.ask(paths['a blob'])).headers['x-cache']).toBe('HIT');
+    expect(place.asked).toEqual([`HEAD ${layer.digest}`]);
+  });
+
   it('does not take the manifest away while the registry cannot say so', async () => {
     await using place = await Place.make({ ...credentials, tagTtl: 60_000 });
     await place.fill();
