@@ -35,6 +35,7 @@ export class Upstream {
    * @param isFallback whether it is a fallback of another host of the same namespace.
    * @param counts shared by all unconfigured upstreams, so that their number does not matter.
    * @param clock by which credentials expire.
+   * @param before the upstream with earlier settings, whose credentials stay in use where they would be the same.
    */
   constructor(
     readonly settings: Readonly<UpstreamSettings>,
@@ -42,6 +43,7 @@ export class Upstream {
     readonly isFallback = false,
     readonly counts = new UpstreamCounts(),
     clock: Clock = new SystemClock(),
+    before?: Upstream,
   ) {
     this.namespace = Namespace.parse(settings.namespace);
     this.key = isConfigured ? `${(made += 1)}` : this.namespace.toString();
@@ -50,17 +52,30 @@ export class Upstream {
     this.realms = new Set(settings.tokenRealms.map(canonicalHost));
     const trusted = [settings.host, ...settings.tokenRealms, ...settings.redirectHosts];
     this.trusted = new Set(isConfigured ? trusted.map(canonicalHost) : []);
-    this.credentials = new RepositoryCredentials(this.namespace, this.id, settings, {
+    const context = {
       host: settings.host,
       base: this.base,
       certificateAuthorities: this.certificateAuthorities,
       acceptInvalidCerts: settings.acceptInvalidCerts,
       clock,
-    });
+    };
+    const earlier = before?.ownAndFallbacks.map(({ credentials }) => credentials);
+    this.credentials = new RepositoryCredentials(this.namespace, this.id, settings, context, earlier);
     this.fallbacks = settings.fallbackHosts.map(
-      (fallback) => new Upstream(settingsOf(settings, fallback), true, true, counts, clock),
+      (fallback) => new Upstream(settingsOf(settings, fallback), true, true, counts, clock, before),
     );
-    this.hasSources = [this, ...this.fallbacks].some(({ credentials }) => credentials.sets.length > 0);
+    this.hasSources = this.ownAndFallbacks.some(({ credentials }) => credentials.sets.length > 0);
+  }
+
+  private get ownAndFallbacks(): readonly Upstream[] {
+    return [this, ...this.fallbacks];
+  }
+
+  /** Takes newer settings that mean the same: the content of password files may be another. */
+  follow(settings: Readonly<UpstreamSettings>): void {
+    this.credentials.follow(settings);
+    for (const [index, fallback] of settings.fallbackHosts.entries())
+      this.fallbacks[index]?.credentials.follow(fallback);
   }
 
   /** Unique among upstreams that are in use, for people. `key` is for caches of what depends on credentials. */
@@ -80,7 +95,7 @@ export class Upstream {
   /** Whether requests about a repository are signed in, here or at a fallback. @param repository its name for clients */
   takesCredentials(repository: string): boolean {
     if (!this.hasSources) return false;
-    return [this, ...this.fallbacks].some(({ credentials }) => credentials.of(repository) !== undefined);
+    return this.ownAndFallbacks.some(({ credentials }) => credentials.of(repository) !== undefined);
   }
 
   /** Whether the registry refuses what requests about a repository are signed in with. @param repository its name for clients */

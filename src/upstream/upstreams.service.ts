@@ -153,8 +153,10 @@ export class UpstreamsService {
     const entries = new Map([...this.builtIn(hosted), ...settings].map((entry) => [canonical(entry.namespace), entry]));
     const upstreams = [...entries].map(([name, entry]): [string, Upstream] => {
       const old = known?.get(name);
-      if (old && meanSame(old.settings, entry)) return [name, old];
-      return [name, new Upstream(entry, true, false, old?.counts, this.clock)];
+      if (!old || !meanSame(old.settings, entry))
+        return [name, new Upstream(entry, true, false, old?.counts, this.clock, old)];
+      old.follow(entry);
+      return [name, old];
     });
     return new Map(upstreams);
   }

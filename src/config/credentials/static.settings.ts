@@ -41,7 +41,8 @@ export class StaticSettings implements CheckedOptions {
     const name = 'password_file';
     if (password !== undefined) return [{ name, kind: 'text', reason: 'cannot be combined with password' }];
     try {
-      readPasswordFile(passwordFile, name);
+      // In use until the source has read the file itself, which may be damaged by then.
+      this.password = readPasswordFile(passwordFile, name);
       return [];
     } catch (error) {
       if (!(error instanceof ConfigurationError)) throw error;

@@ -1,5 +1,6 @@
 import { Logger } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
+import { meanSame } from '../../config/reload/changes.js';
 import type { CredentialSettings, SourceKind } from '../../config/credentials/credential.settings.js';
 import { CredentialState } from '../sign-in/credential-state.js';
 import { CredentialsUnavailableError } from '../upstream-error.js';
@@ -11,11 +12,14 @@ import {
 } from './credential.source.js';
 import { makeSource } from './credential.sources.js';
 import { RefreshedCredentials, type CredentialEvents } from './refreshed.credentials.js';
+import { passwordOf } from './static.source.js';
 
 /** Parts of one source that are kept, such as paths of a docker config. */
 const maxParts = 200;
 /** Seconds after which a client may try again while a source fails. */
 const retryAfter = 5;
+/** Sets since the start. */
+let made = 0;
 
 /** Requests to a source by result. */
 export interface FetchCounts {
@@ -58,21 +62,45 @@ export class CredentialSet {
   private readonly parts = new LRUCache<string, RefreshedCredentials>({ max: maxParts });
   private source: Promise<CredentialSource> | undefined;
   private generation = 0;
-  /** Whether the registry refuses them. */
-  readonly state = new CredentialState();
+  private readonly id = (made += 1);
+  private refusals = new CredentialState();
   readonly counts: FetchCounts = { ok: 0, failed: 0 };
 
-  /**
-   * @param name of the upstream, for messages. @param index among the entries of the upstream.
-   * @param make replaced in tests
-   */
+  /** @param name of the upstream, for messages. @param make replaced in tests */
   constructor(
-    private readonly name: string,
-    private readonly index: number,
-    readonly settings: CredentialSettings,
+    private name: string,
+    private entry: CredentialSettings,
     private readonly context: SourceContext,
     private readonly make: typeof makeSource = makeSource,
   ) {}
+
+  get settings(): CredentialSettings {
+    return this.entry;
+  }
+
+  /** Whether the registry refuses them. */
+  get state(): CredentialState {
+    return this.refusals;
+  }
+
+  /** Whether it holds what an entry would have fetched: the same source, told the same, for the same registry. */
+  isOf(entry: CredentialSettings, context: SourceContext): boolean {
+    if (this.isConstant) return false;
+    return meanSame(purposeOf(this.entry, this.context), purposeOf(entry, context));
+  }
+
+  /** Goes on for other settings of the upstream. @param entry one that `isOf` is true for */
+  renamed(name: string, entry: CredentialSettings): this {
+    this.name = name;
+    this.refusals = new CredentialState();
+    this.follow(entry);
+    return this;
+  }
+
+  /** Takes a newer entry of the same source, apart from its repositories. */
+  follow(entry: CredentialSettings): void {
+    this.entry = entry;
+  }
 
   /** Tells accounts of the upstream apart, also after a restart: the user, or what the source has been told. */
   get account(): string {
@@ -101,7 +129,7 @@ export class CredentialSet {
     try {
       const [name, part] = await this.partOf(repository);
       const credentials = await part.get();
-      return { credentials, key: `${this.index}.${this.generation}.${name}` };
+      return { credentials, key: `${this.id}.${this.generation}.${name}` };
     } catch (error) {
       if (!(error instanceof CredentialError)) throw error;
       const message = `the credentials for ${this.context.host} are not available: their source, ${this.settings.kind}, fails`;
@@ -153,9 +181,22 @@ export class CredentialSet {
     const name = (await source.partOf?.(repository)) ?? '';
     const known = this.parts.get(name);
     if (known) return [name, known];
-    const part = new RefreshedCredentials(() => this.open(), name, this.context.clock, this.events);
+    const { clock } = this.context;
+    const part = new RefreshedCredentials(
+      () => this.open(),
+      name,
+      clock,
+      this.events,
+      () => this.validated,
+    );
     this.parts.set(name, part);
     return [name, part];
+  }
+
+  /** A password file as it was when the settings were read. */
+  private get validated(): UpstreamCredentials | undefined {
+    const { kind, options } = this.entry;
+    return kind === 'static' ? passwordOf(options) : undefined;
   }
 
   private open(): Promise<CredentialSource> {
@@ -179,4 +220,10 @@ export class CredentialSet {
         this.logger.log(`${this.name}: ${this.settings.kind}: the credentials are of another account now`);
     },
   };
+}
+
+/** What decides which credentials an entry has, apart from the content of files. */
+function purposeOf({ kind, options }: CredentialSettings, context: SourceContext): object {
+  const { host, base, certificateAuthorities, acceptInvalidCerts } = context;
+  return { kind, options, host, base, certificateAuthorities, acceptInvalidCerts };
 }

@@ -14,6 +14,15 @@ export interface UpstreamCredentials {
   readonly identity: string;
 }
 
+/** Whether two are one for a registry. */
+export function isSame(one: UpstreamCredentials | undefined, other: UpstreamCredentials | undefined): boolean {
+  return accountOf(one) === accountOf(other) && one?.password.reveal() === other?.password.reveal();
+}
+
+export function accountOf(credentials: UpstreamCredentials | undefined): string {
+  return credentials === undefined ? '' : `${credentials.kind} ${credentials.username}`;
+}
+
 /** What a source knows of the registry that it is for. */
 export interface SourceContext {
   /** As configured: a host name or an address, with a port unless that is the default one. */

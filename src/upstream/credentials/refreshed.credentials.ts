@@ -1,5 +1,12 @@
 import type { Clock } from '../../config/clock/clock.js';
-import { CredentialError, type CredentialSource, type UpstreamCredentials } from './credential.source.js';
+import type { Secret } from '../../config/values/secret.js';
+import {
+  CredentialError,
+  isSame,
+  accountOf,
+  type CredentialSource,
+  type UpstreamCredentials,
+} from './credential.source.js';
 import { within } from './time-limit.js';
 
 /** Milliseconds that a source may take. */
@@ -53,6 +60,8 @@ export interface CredentialEvents {
 export class RefreshedCredentials {
   private held: Held | undefined;
   private failure: Failure | undefined;
+  /** Password of validated credentials that are not newer than those in use. */
+  private outdated: Secret | undefined;
   private fetching: Promise<void> | undefined;
   private looking: Promise<boolean> | undefined;
   private following: Promise<void> | undefined;
@@ -63,12 +72,16 @@ export class RefreshedCredentials {
   private forcedAt = -Infinity;
   private readonly stopping = new AbortController();
 
-  /** @param open the source, made when it is first needed. @param part of what the source has, as its `partOf` says */
+  /**
+   * @param open the source, made when it is first needed. @param part of what the source has, as its `partOf` says.
+   * @param validated the newest that the settings were read with, for use while the source has failed since
+   */
   constructor(
     private readonly open: () => Promise<CredentialSource>,
     private readonly part: string,
     private readonly clock: Clock,
     private readonly events: CredentialEvents,
+    private readonly validated: () => UpstreamCredentials | undefined = () => undefined,
   ) {}
 
   /** Those in use; undefined when there are none. */
@@ -199,11 +212,21 @@ export class RefreshedCredentials {
       const isOther = this.held !== undefined && accountOf(this.held.credentials) !== accountOf(credentials);
       this.held = this.hold(credentials);
       this.failure = undefined;
+      this.outdated = this.validated()?.password;
       this.events.fetched();
       if (isOther) this.events.replaced(true);
     } catch (error) {
-      if (!this.stopping.signal.aborted) this.fail(messageOf(error));
+      if (this.stopping.signal.aborted) return;
+      this.takeValidated();
+      this.fail(messageOf(error));
     }
+  }
+
+  private takeValidated(): void {
+    const credentials = this.validated();
+    if (credentials === undefined || credentials.password === this.outdated) return;
+    this.held = this.hold(credentials);
+    this.outdated = credentials.password;
   }
 
   private hold(credentials: UpstreamCredentials | undefined): Held {
@@ -228,15 +251,6 @@ export class RefreshedCredentials {
     this.failure = { message, pause, retryAt: this.clock.monotonic() + pause * (0.8 + Math.random() * 0.4) };
     this.events.failed(message, isFirst, this.held !== undefined && this.isValid(this.held));
   }
-}
-
-/** Whether two are one for a registry. */
-function isSame(one: UpstreamCredentials | undefined, other: UpstreamCredentials | undefined): boolean {
-  return accountOf(one) === accountOf(other) && one?.password.reveal() === other?.password.reveal();
-}
-
-function accountOf(credentials: UpstreamCredentials | undefined): string {
-  return credentials === undefined ? '' : `${credentials.kind} ${credentials.username}`;
 }
 
 /** Only messages of sources are known to have no secret. */

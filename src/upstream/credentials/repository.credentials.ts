@@ -13,15 +13,27 @@ export class RepositoryCredentials {
   /** The most specific pattern first. */
   private readonly patterns: readonly (readonly [RepositoryPattern, CredentialSet])[];
   private readonly others: CredentialSet | undefined;
+  /** Sets that later settings of the upstream use. */
+  private readonly handedOver = new Set<CredentialSet>();
 
-  /** @param name of the upstream, for messages */
+  /**
+   * @param name of the upstream, for messages.
+   * @param before those of earlier settings: what they hold of the same source for the same registry stays in use
+   */
   constructor(
     private readonly namespace: Namespace,
     name: string,
     settings: Readonly<EndpointSettings>,
     context: SourceContext,
+    before: readonly RepositoryCredentials[] = [],
   ) {
-    this.sets = entriesOf(settings).map((entry, index) => new CredentialSet(name, index, entry, context));
+    this.sets = entriesOf(settings).map((entry) => {
+      for (const each of before) {
+        const set = each.handOver(entry, context);
+        if (set) return set.renamed(name, entry);
+      }
+      return new CredentialSet(name, entry, context);
+    });
     this.patterns = this.sets
       .flatMap((set) => set.settings.repositories.map((pattern) => [pattern, set] as const))
       .sort(([a], [b]) => comparePatterns(a, b))
@@ -41,13 +53,24 @@ export class RepositoryCredentials {
     return this.sets.filter(({ isConstant }) => !isConstant).map(({ status }) => status);
   }
 
+  /** Takes newer settings that mean the same: the content of password files may be another. */
+  follow(settings: Readonly<EndpointSettings>): void {
+    for (const [index, entry] of entriesOf(settings).entries()) this.sets[index]?.follow(entry);
+  }
+
   /** When the server ends. */
   stop(): void {
     for (const set of this.sets) set.stop();
   }
 
   close(): void {
-    for (const set of this.sets) set.close();
+    for (const set of this.sets) if (!this.handedOver.has(set)) set.close();
+  }
+
+  private handOver(entry: CredentialSettings, context: SourceContext): CredentialSet | undefined {
+    const found = this.sets.find((set) => !this.handedOver.has(set) && set.isOf(entry, context));
+    if (found) this.handedOver.add(found);
+    return found;
   }
 }
 
@@ -57,7 +80,7 @@ function entriesOf(settings: Readonly<EndpointSettings>): readonly CredentialSet
   if (username === undefined || (password === undefined && passwordFile === undefined)) return credentialSources;
   const options = new StaticSettings();
   options.username = username;
-  if (passwordFile === undefined) options.password = password;
-  else options.passwordFile = passwordFile;
+  options.password = password;
+  if (passwordFile !== undefined) options.passwordFile = passwordFile;
   return [...credentialSources, { kind: 'static', options, repositories: [] }];
 }

@@ -11,18 +11,23 @@ export class StaticSource implements CredentialSource {
   constructor(private readonly settings: Pick<StaticSettings, 'username' | 'password' | 'passwordFile'>) {}
 
   async fetch(): Promise<UpstreamCredentials | undefined> {
-    const { username, password, passwordFile } = this.settings;
-    const identity = `user ${username}`;
-    if (passwordFile !== undefined) {
-      return { username, password: await readPassword(passwordFile), kind: 'password', identity };
-    }
-    return password && { username, password, kind: 'password', identity };
+    const { username, passwordFile } = this.settings;
+    if (passwordFile === undefined) return passwordOf(this.settings);
+    return passwordOf({ username, password: await readPassword(passwordFile) });
   }
 
   mark(): Promise<string> {
     const { passwordFile } = this.settings;
     return passwordFile === undefined ? Promise.resolve('') : markOf(passwordFile);
   }
+}
+
+/** The credentials as the settings have them; a password file as it was when they were read. */
+export function passwordOf({
+  username,
+  password,
+}: Pick<StaticSettings, 'username' | 'password'>): UpstreamCredentials | undefined {
+  return password && { username, password, kind: 'password', identity: `user ${username}` };
 }
 
 async function readPassword(file: string): Promise<Secret> {
