@@ -115,6 +115,15 @@ export class AccessService implements OnModuleInit, OnApplicationShutdown {
     return `files of access have mistakes, what was read before stays: ${lines.join('; ')}`;
   }
 
+  /** As `look`, when somebody asks for it: waits for a file that is being written. Never throws. */
+  async readAgain(): Promise<string> {
+    const files = [this.file ?? [], this.current?.files ?? []].flat();
+    const writing = await Promise.all(files.map(async (file) => ((await file.rests()) ? [] : file.path)));
+    const came = await this.look();
+    const paths = writing.flat();
+    return paths.length === 0 ? came : `${came}; still being written, and not read: ${paths.join(', ')}`;
+  }
+
   /** Takes the newest valid version of the access file. */
   private adopt(): void {
     const [policy, previous] = [this.file?.peek(), this.current];

@@ -1,7 +1,9 @@
 import { Logger } from '@nestjs/common';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Clock } from '../../config/clock/clock.js';
 import { ConfigurationError } from '../../config/configuration-error.js';
 import type { AccessStatistics, FileKind } from '../access.statistics.js';
+import { FileRest, restTime } from '../../config/files/file.rest.js';
 import { isPath } from '../../config/files/setting-file.js';
 import { markOf, readRegularFile } from '../../config/files/regular.file.js';
 
@@ -41,6 +43,7 @@ export class WatchedFile<T> {
   private looking: Promise<void> | undefined;
   /** Nobody waits for a look that has taken too long. */
   private isLate = false;
+  private readonly rest: FileRest;
 
   /** @param parse @throws Error whose message has nothing of the content */
   constructor(
@@ -48,7 +51,9 @@ export class WatchedFile<T> {
     readonly path: string,
     private readonly parse: (text: string) => T | Promise<T>,
     private readonly context: FileContext,
-  ) {}
+  ) {
+    this.rest = new FileRest(path, context.clock);
+  }
 
   /** The path, unless a password may have been written in its place. */
   private get place(): string {
@@ -89,6 +94,11 @@ export class WatchedFile<T> {
     return Promise.race([looking, late]).finally(() => clearTimeout(timer));
   }
 
+  /** Waits until it is not being written. @returns whether it is not; `look` reports a late file system */
+  rests(): Promise<boolean> {
+    return Promise.race([this.rest.wait(), sleep(lookTimeout, true, { ref: false })]);
+  }
+
   get state(): FileState {
     const { kind, path, readAt, rejected } = this;
     return { kind, path, readAt, ...(rejected && { rejected }) };
@@ -104,7 +114,14 @@ export class WatchedFile<T> {
     try {
       mark = await markOf(this.path);
       if (mark === this.mark && !this.rejected) return;
-      const value = await this.parse(await readRegularFile(this.path));
+      if (await this.isBeingWritten(mark)) {
+        mark = this.mark;
+        this.lookedAt -= lookInterval - restTime;
+        return;
+      }
+      const text = await readRegularFile(this.path);
+      if (this.value !== undefined && (await markOf(this.path)) !== mark) return void (mark = this.mark);
+      const value = await this.parse(text);
       if (this.value !== undefined) this.applied();
       this.value = value;
       this.readAt = this.context.clock.now();
@@ -114,6 +131,11 @@ export class WatchedFile<T> {
     } finally {
       this.mark = mark;
     }
+  }
+
+  /** The first content is needed at once, and what has been rejected is tried again. */
+  private async isBeingWritten(mark: string): Promise<boolean> {
+    return this.value !== undefined && mark !== this.mark && !(await this.rest.isResting());
   }
 
   private applied(): void {

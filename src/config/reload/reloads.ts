@@ -3,13 +3,14 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Clock } from '../clock/clock.js';
 import { lineOf } from '../configuration-error.js';
 import type { FollowedSettings, Reading } from './followed.files.js';
+import { restPatience, restTime } from '../files/file.rest.js';
 import { areSame, marksOf, type FileMarks } from './setting.files.js';
 
 /** Milliseconds between looks at the files. */
 const lookInterval = 1_000;
-/** Milliseconds without a change after which a file counts as written to its end, and looks that wait for that. */
-const settleTime = 200;
-const maxSettling = 5;
+/** Milliseconds after which files that are always being written are reported. */
+const longestWriting = 10_000;
+const writing = 'a file is still being written';
 /** Milliseconds to wait for a look: the files may be on a network. */
 const lookTimeout = 10_000;
 /** Names and mistakes in one line of the log. */
@@ -65,6 +66,8 @@ export class Reloads implements OnApplicationShutdown {
   private timer: NodeJS.Timeout | undefined;
   private finding: Promise<FileMarks> | undefined;
   private isLooking = false;
+  /** Since when the automatic looks have found files being written, monotonic. */
+  private writingSince: number | undefined;
   private readonly listeners: ((settings: FollowedSettings) => void)[] = [];
   /** Has the other workers read their files; resolves with how many did. */
   private reloadOthers: (() => Promise<number>) | undefined;
@@ -129,9 +132,14 @@ export class Reloads implements OnApplicationShutdown {
     return { ...(await this.reload()), others };
   }
 
-  /** Reads all files now. Never rejects. */
-  reload(): Promise<ReloadReport> {
-    const next = this.running.then(() => this.perform());
+  /** Reads all files now, after a wait for those that are being written. Never rejects. */
+  async reload(): Promise<ReloadReport> {
+    return (await this.enqueue(restPatience)) ?? this.reject([writing]);
+  }
+
+  /** @param patience milliseconds to wait for files that are being written. @returns undefined if they still are */
+  private enqueue(patience: number): Promise<ReloadReport | undefined> {
+    const next = this.running.then(() => this.perform(patience));
     this.running = next;
     return next;
   }
@@ -141,23 +149,34 @@ export class Reloads implements OnApplicationShutdown {
     if (this.isLooking) return;
     this.isLooking = true;
     try {
-      if (await this.hasChanged()) await this.reload();
+      const found = await this.find();
+      if (found && areSame(found, this.marks)) this.writingSince = undefined;
+      else this.noteWriting((await this.enqueue(0)) === undefined);
     } finally {
       this.isLooking = false;
     }
   }
 
-  /** Waits until nothing is being written: half a list is a valid list. */
-  private async hasChanged(): Promise<boolean> {
-    let found = await this.find();
-    if (found && areSame(found, this.marks)) return false;
-    for (let looks = 0; looks < maxSettling; looks += 1) {
-      await sleep(settleTime, undefined, { ref: false });
-      const again = await this.find();
-      if (found && again && areSame(again, found)) break;
-      found = again;
-    }
-    return true;
+  private noteWriting(isWriting: boolean): void {
+    if (!isWriting) this.writingSince = undefined;
+    else this.writingSince ??= this.clock.monotonic();
+    if (this.writingSince === undefined || this.clock.monotonic() - this.writingSince < longestWriting) return;
+    // Once.
+    this.writingSince = Infinity;
+    this.reject([writing]);
+  }
+
+  /** Reads until nothing has changed for a while after it: half a list is a valid list. */
+  private async readAtRest(target: ReloadTarget, patience: number): Promise<Reading | undefined> {
+    const deadline = performance.now() + patience;
+    do {
+      const reading = target.read();
+      if (areSame(reading.marks, this.marks)) return reading;
+      await sleep(restTime, undefined, { ref: false });
+      const again = await Promise.race([marksOf(reading.marks.keys()), sleep(lookTimeout, undefined, { ref: false })]);
+      if (again && areSame(again, reading.marks)) return reading;
+    } while (performance.now() < deadline);
+    return undefined;
   }
 
   /** Undefined when the files did not respond in time. */
@@ -171,13 +190,16 @@ export class Reloads implements OnApplicationShutdown {
     return found ?? undefined;
   }
 
-  private async perform(): Promise<ReloadReport> {
+  private async perform(patience: number): Promise<ReloadReport | undefined> {
     const { target } = this;
     if (!target || this.marks.size === 0) return this.finish('unchanged', [], []);
     // What does not respond now would keep the process waiting.
     if (!(await this.find())) return this.reject([`the files did not respond within ${lookTimeout / 1000} s`]);
     try {
-      const { settings, problems, marks } = target.read();
+      const reading = await this.readAtRest(target, patience);
+      if (!reading) return undefined;
+      if (this.target !== target) return this.finish('unchanged', [], []);
+      const { settings, problems, marks } = reading;
       this.marks = marks;
       if (!settings) return this.reject(problems.map(lineOf));
       const reasons = await target.check(settings);

@@ -47,7 +47,7 @@ export function followFiles(app: INestApplicationContext, settings: Settings, pl
         replaceNames(place.rules, next, app.get(HostedNamespaces).formerNames);
         return changes;
       },
-      others: access.isEnabled ? [...others, () => access.look()] : others,
+      others: access.isEnabled ? [...others, () => access.readAgain()] : others,
     },
     settings.files ?? new Map(),
   );

@@ -55,6 +55,8 @@ export interface CredentialSource {
   partOf?(repository: string): Promise<string>;
   /** Changes when what `fetch` reads has changed; undefined when there is nothing to watch. Cheap. @throws Error */
   mark?(): Promise<string>;
+  /** Whether what `fetch` reads has been written to its end; absent when half of it would not be valid. Never rejects. */
+  isResting?(): Promise<boolean>;
   /** Closes what it has open. */
   close?(): void;
 }

@@ -1,4 +1,5 @@
 import type { Clock } from '../../config/clock/clock.js';
+import { restTime } from '../../config/files/file.rest.js';
 import type { Secret } from '../../config/values/secret.js';
 import {
   CredentialError,
@@ -140,7 +141,7 @@ export class RefreshedCredentials {
   /** Fetches again when what the source reads has changed. With valid credentials nobody waits long for that. */
   private async follow(hasValid: boolean): Promise<void> {
     if (!this.following && this.clock.monotonic() - this.lookedAt < lookInterval) return;
-    this.following ??= this.fetchChanged().finally(() => {
+    this.following ??= this.fetchChanged(hasValid).finally(() => {
       this.following = undefined;
       this.isLate = false;
     });
@@ -153,8 +154,16 @@ export class RefreshedCredentials {
     return Promise.race([this.following, late]).finally(() => clearTimeout(timer));
   }
 
-  private async fetchChanged(): Promise<void> {
-    if (await this.hasChanged(lookInterval)) await this.fetch();
+  private async fetchChanged(hasValid: boolean): Promise<void> {
+    if (!(await this.hasChanged(lookInterval))) return;
+    if (!hasValid || (await this.isResting())) return this.fetch();
+    this.lookedAt -= lookInterval - restTime;
+  }
+
+  /** Whether what the source reads is not being written. Never throws. */
+  private async isResting(): Promise<boolean> {
+    const isResting = async () => (await (await this.open()).isResting?.()) ?? true;
+    return within(lookDeadline, isResting).catch(() => true);
   }
 
   private isSame(credentials: UpstreamCredentials | undefined): boolean {

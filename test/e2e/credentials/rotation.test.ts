@@ -5,6 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { makeImage } from '../../fixtures/images.js';
 import { sizes } from '../../sizes.js';
 import { Folder } from '../support/folder.js';
+import { until } from '../support/until.js';
 import { CredentialStage } from './stage.js';
 
 const image = makeImage({ layers: [1_000] });
@@ -77,6 +78,31 @@ describe('a password file that others rotate', () => {
     },
     sizes.rotations * 3_000 + 30_000,
   );
+
+  it('is not used while it is being written', async () => {
+    await using folder = await Folder.make();
+    const file = folder.file('password');
+    await writeFile(file, 'planted-old');
+    const accepts = (user: string, password: string) => user === 'robot' && /^planted-(old|new)$/.test(password);
+    const entry = { username: 'robot', password_file: file };
+    await using stage = await CredentialStage.start({ auth: 'basic', accepts }, entry);
+    stage.registry.addImage('team/app', image, ['1']);
+    const statuses = new Set<number>();
+    const pull = async () => statuses.add((await stage.pull('team/app/manifests/1')).status);
+    await pull();
+    for (let length = 0; length <= 'planted-new'.length; length += 1) {
+      await writeFile(file, 'planted-new'.slice(0, length));
+      const written = performance.now();
+      while (performance.now() - written < 120) await pull();
+    }
+    const sent = () => new Set(stage.registry.requests.map(({ headers }) => headers.authorization ?? ''));
+    const basic = (password: string) => `Basic ${Buffer.from(`robot:${password}`).toString('base64')}`;
+    await until('the new one is used', async () => (await pull(), sent().has(basic('planted-new'))), 10_000);
+    expect([...statuses]).toEqual([200]);
+    expect([...sent()].filter((value) => value.startsWith('Basic'))).toEqual(
+      ['old', 'new'].map((end) => basic(`planted-${end}`)),
+    );
+  });
 
   it('counts at once when the registry refuses the earlier one', async () => {
     await using folder = await Folder.make();

@@ -10,6 +10,7 @@ import { Gate } from '../support/gate.js';
 import { Scrape } from '../support/metrics.js';
 import { until } from '../support/until.js';
 import { request } from '../../fakes/request.js';
+import type { ReloadReport } from '../../../src/config/reload/reloads.js';
 import { entry, image, manifestPath, Scene, soon } from './support/scene.js';
 
 const applied = 'oci_registry_reloads_total{result="applied"}';
@@ -139,6 +140,25 @@ describe('the upstream file', () => {
     }
     await sleep(1_500);
     expect(scene.mirror.log).not.toMatch(/removed|added|stays/);
+  });
+
+  it('is not used while it is being written slowly, even when somebody asks, until it is complete', async () => {
+    await using scene = await Scene.make();
+    const [one, two] = [await scene.registry(), await scene.registry()];
+    const parts = [entry('one.test', one), entry('two.test', two), entry('three.test', two)];
+    await scene.start(parts.join(''));
+    truncateSync(scene.upstreamFile);
+    let report: Promise<ReloadReport> | undefined;
+    for (let step = 0; step < 32; step += 1) {
+      appendFileSync(scene.upstreamFile, step < parts.length ? parts[step]! : `# ${step}\n`);
+      if (step === parts.length - 1) truncateSync(scene.upstreamFile, parts[0]!.length);
+      if (step === 31) appendFileSync(scene.upstreamFile, parts.slice(1).join(''));
+      if (step === 3) report = scene.reloads.reload();
+      await sleep(80);
+    }
+    expect(await report).toMatchObject({ result: 'rejected', problems: ['a file is still being written'] });
+    expect(await scene.reloads.reload()).toMatchObject({ result: 'unchanged' });
+    expect(scene.mirror.log).not.toMatch(/removed|added/);
   });
 
   it('may be gone for a while', async () => {
