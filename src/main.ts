@@ -1,8 +1,8 @@
 #!/usr/bin/env node
+import { earlyReload } from './process/early.reload.js';
 import { postponeDateFormats } from './cli/date-formats.js';
 import { tuneHeap } from './cli/heap.js';
 import { workerNumber } from './cli/worker-number.js';
-import { Reload } from './process/reload.js';
 
 tuneHeap();
 postponeDateFormats();
@@ -17,12 +17,13 @@ process.exitCode = await runCommandLine(process.argv.slice(2), {
   serve: async (settings) => {
     const worker = workerNumber();
     // A worker gets the request from its supervisor; its own signal is that of a terminal, which goes to all processes.
-    const reload = worker === undefined ? Reload.onSignal() : Reload.onMessage();
+    const reload = worker === undefined ? earlyReload : earlyReload.onMessage();
     if (worker !== undefined) return (await import('./process/work.js')).work(settings, worker, reload);
     if (settings.server.workers > 1) return (await import('./process/supervise.js')).supervise(settings, reload);
     await (await import('./process/serve.js')).serve(settings, reload);
     return 0;
   },
+  beforeOthers: () => earlyReload.dismiss(),
   access: async (settings, question) => (await import('./process/access.report.js')).reportAccess(settings, question),
   robot: async (task, file) => (await import('./process/robots.file.js')).keepRobots(task, file, Date.now()),
   doctor: async function* (settings) {

@@ -40,6 +40,8 @@ export interface Commands {
   access(settings: Settings, question: AccessQuestion): Promise<number>;
   /** Does what a robot command says. @returns the lines to print */
   robot(task: RobotTask, file: string): Promise<string[]>;
+  /** Called before anything but the server runs. */
+  beforeOthers?(): void;
 }
 
 /** The selected command. @returns the exit code */
@@ -65,6 +67,7 @@ export async function runCommandLine(argv: readonly string[], commands: Commands
 /** Undefined when help or the version has been printed. */
 function readCommandLine(argv: readonly string[], commands: Commands): Task | undefined {
   let task: Task | undefined;
+  const selected = { isServer: false };
   const program = makeProgram();
   const load = (name: StorageName, flags: Flags) =>
     loadSettings({
@@ -77,6 +80,7 @@ function readCommandLine(argv: readonly string[], commands: Commands): Task | un
       warnings: misspeltVariables(allClasses),
     });
   addStorageCommands(program, true, (name, flags) => {
+    selected.isServer = true;
     task = () => commands.serve(load(name, flags));
   });
   const doctor = program
@@ -114,6 +118,7 @@ function readCommandLine(argv: readonly string[], commands: Commands): Task | un
     if (error.exitCode === 0) return undefined;
     throw new StartError(seeHelp);
   }
+  if (!selected.isServer) commands.beforeOthers?.();
   return task;
 }
 

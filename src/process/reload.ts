@@ -6,17 +6,27 @@ export class Reload {
   private action: (() => void) | undefined;
   private isWanted = false;
 
+  private isIgnored = false;
+  private readonly listener = (): void => {
+    if (!this.isIgnored) this.request();
+  };
+
   /** Listens to the signal from now on. */
-  static onSignal(): Reload {
-    const reload = new Reload();
-    process.on('SIGHUP', () => reload.request());
-    return reload;
+  constructor() {
+    process.on('SIGHUP', this.listener);
   }
 
   /** Ignores the signal from now on; the supervisor has `request` called. */
-  static onMessage(): Reload {
-    process.on('SIGHUP', () => undefined);
-    return new Reload();
+  onMessage(): this {
+    this.isIgnored = true;
+    this.isWanted = false;
+    return this;
+  }
+
+  /** For what is no server: the signal ends it, as any program. */
+  dismiss(): void {
+    process.off('SIGHUP', this.listener);
+    if (this.isWanted) process.kill(process.pid, 'SIGHUP');
   }
 
   /** @param action reads the files again and logs what came of it; never throws. */

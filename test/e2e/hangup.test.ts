@@ -113,6 +113,28 @@ describe('SIGHUP', { timeout: 60_000 }, () => {
     expect(performance.now() - before).toBeLessThan(20_000);
   });
 
+  it.each([
+    ['of one process', []],
+    ['of several workers', ['--workers', '2']],
+  ])('does not end the start %s before its modules are loaded', async (_, more) => {
+    await using folder = await Folder.make();
+    // The program replaces this before it loads anything large.
+    const script = `const { DateTimeFormat } = Intl;
+      Object.defineProperty(Intl, 'DateTimeFormat', {
+        configurable: true,
+        get: () => DateTimeFormat,
+        set: (value) => {
+          Object.defineProperty(Intl, 'DateTimeFormat', { value, writable: true });
+          process.kill(process.pid, 'SIGHUP');
+        },
+      });`;
+    await writeFile(folder.file('early.cjs'), script);
+    const env = { NODE_OPTIONS: `--require=${folder.file('early.cjs')}` };
+    await using program = await Program.start([...anyPort, ...more], { cwd: folder.path, env });
+    await until('it is met', () => said(program).length > 0, 15_000);
+    expect((await request(`${program.url}/v2/`)).status).toBe(200);
+  });
+
   it('reaches every worker, and is ignored by one that gets it from a terminal', async () => {
     await using folder = await Folder.make();
     const { flags } = await writeKeyPair(folder);
