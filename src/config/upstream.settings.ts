@@ -6,6 +6,7 @@ import { parseDuration } from './values/duration.js';
 import {
   AreMaps,
   AreRegistryHosts,
+  HasNoColon,
   IsCount,
   IsDuration,
   IsFlag,
@@ -75,6 +76,7 @@ export class EndpointSettings {
   @Setting({ name: 'username', description: 'user to sign in with; requires a password' })
   @IsOptional()
   @IsText('text without control characters')
+  @HasNoColon()
   username?: string;
 
   @Setting({ name: 'password', secret: true, description: 'password or access token of the user' })

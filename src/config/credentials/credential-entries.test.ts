@@ -60,6 +60,11 @@ describe('credentials of an upstream', () => {
 
   it('stand beside a user and a password of the upstream only with repositories', () => {
     const flat = 'username: u\npassword: p\n';
+    const colon = 'text: must not have a colon, which ends the user in basic authentication';
+    expect(mistakes('username: a:b\npassword: p')).toEqual([`upstreams[0].username: ${colon}`]);
+    expect(mistakes('credentials: { static: { username: "a:b", password: p } }')).toEqual([
+      `upstreams[0].credentials.static.username: ${colon}`,
+    ]);
     expect(mistakes(`${flat}credentials: [{ docker_config: {}, repositories: 'team/**' }]`)).toEqual([]);
     expect(mistakes(`${flat}credentials: [docker_config]`)).toEqual([
       'upstreams[0].username: text: is for the repositories that no entry of credentials is for, as is upstreams[0].credentials[0]: give that repositories',

@@ -1,5 +1,5 @@
 import { IsOptional } from 'class-validator';
-import { IsSecret, IsText } from '../validation/rules.js';
+import { HasNoColon, IsSecret, IsText } from '../validation/rules.js';
 import { Setting } from '../validation/setting.decorator.js';
 import type { CheckedOptions } from './checked-options.js';
 import { ConfigurationError } from '../configuration-error.js';
@@ -10,6 +10,7 @@ import { toSecret, type Secret } from '../values/secret.js';
 export class StaticSettings implements CheckedOptions {
   @Setting({ name: 'username', description: 'user to sign in with' })
   @IsText('text without control characters')
+  @HasNoColon()
   username!: string;
 
   @Setting({ name: 'password', secret: true, description: 'password or access token of the user' })

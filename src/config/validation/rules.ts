@@ -31,6 +31,14 @@ export const IsFlag = () => rule('isFlag', 'must be true, false, 1 or 0', (value
 export const IsText = (what: string, maxLength = 1024) =>
   rule('isText', `must be ${what}`, (value) => isText(value, maxLength));
 
+/** The user of basic authentication ends at the first colon (RFC 7617 §2). */
+export const HasNoColon = () =>
+  rule(
+    'hasNoColon',
+    'must not have a colon, which ends the user in basic authentication',
+    (value) => typeof value !== 'string' || !value.includes(':'),
+  );
+
 export const IsSecret = (what = 'text without control characters', maxLength = 65_536, minLength = 1) =>
   rule(
     'isSecret',

@@ -1,6 +1,14 @@
 import { isUtf8 } from 'node:buffer';
 import { Secret } from '../../values/secret.js';
 
+/** What `isSendable` is false for. */
+export const unsendable = 'control characters, or text that is not UTF-8';
+
+/** Whether a user or a secret, which may be empty, reaches a registry as it was meant: bytes that are not UTF-8 have been replaced. */
+export function isSendable(text: string): boolean {
+  return !/[\u0000-\u001f\u007f\ufffd\ud800-\udfff]/u.test(text);
+}
+
 /** What an entry of `auths` gives. */
 export interface AuthEntry {
   /** Empty for an identity token that has none. */
@@ -18,7 +26,9 @@ export function parseAuth(entry: unknown): AuthEntry {
     password: field('password'),
   };
   const token = field('identitytoken');
+  if (![username, password, token].every(isSendable)) throw new Error(`has an entry with ${unsendable}`);
   if (token !== '') return { username, password: new Secret(token), kind: 'identity-token' };
+  if (username.includes(':')) throw new Error('has an entry whose user has a colon, which ends a user');
   if (username !== '' && password !== '') return { username, password: new Secret(password), kind: 'password' };
   if (field('registrytoken') !== '') {
     throw new Error('has only a registrytoken, which cannot be renewed: sign in with a password or an identity token');

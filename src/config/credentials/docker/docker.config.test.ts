@@ -154,6 +154,13 @@ describe('what an entry gives', () => {
     [{ username: 'planted-secret' }, 'has an entry without a password'],
     [{ password: 'planted-secret' }, 'has an entry without a user'],
     [{ auth: base64('anna:') }, 'has an entry without a password'],
+    [{ auth: base64('anna:planted\nsecret') }, 'has an entry with control characters, or text that is not UTF-8'],
+    [
+      { username: 'anna', password: 'planted-\ufffd' },
+      'has an entry with control characters, or text that is not UTF-8',
+    ],
+    [{ identitytoken: 'planted\r' }, 'has an entry with control characters, or text that is not UTF-8'],
+    [{ username: 'an:na', password: 'planted' }, 'has an entry whose user has a colon, which ends a user'],
     ['planted-secret', 'has an entry that is not a map'],
     [
       { registrytoken: 'planted-secret' },

@@ -125,6 +125,18 @@ describe('a credential helper', () => {
       /wrote a username that is not text$/,
     ],
     ['writes a user only', `echo '{"Username":"anna","Secret":""}'`, /gave a user without a secret$/],
+    [
+      'has a line break in it',
+      `echo '{"Username":"anna","Secret":"${secret}\\u000a"}'`,
+      /gave a user or a secret with control/,
+    ],
+    [
+      'is not UTF-8',
+      `printf '{"Username":"anna","Secret":"${secret}\\377"}'`,
+      /control characters, or text that is not UTF-8$/,
+    ],
+    ['has half a character', `echo '{"Username":"anna","Secret":"${secret}\\ud800"}'`, /or text that is not UTF-8$/],
+    ['has a user with a colon', `echo '{"Username":"an:na","Secret":"${secret}"}'`, /gave a user with a colon/],
     ['writes too much', `yes ${secret}`, /^docker-credential-test wrote more than 64 KiB$/],
   ])('that %s is an error that has nothing of its output', async (_, script, message) => {
     expect(await failure(ask(script))).toMatch(message);

@@ -1,5 +1,6 @@
 import { access } from 'node:fs/promises';
 import { isAbsolute } from 'node:path';
+import { isSendable, unsendable } from '../../../config/credentials/docker/auth.entry.js';
 import { Secret } from '../../../config/values/secret.js';
 import { isObject } from '../../../oci/manifest.js';
 import { CredentialError, type UpstreamCredentials } from '../credential.source.js';
@@ -48,6 +49,10 @@ export class Helper {
     const { username, secret } = this.fieldsOf(output);
     if (username === '' && secret === '') return undefined;
     if (secret === '') throw new CredentialError(`${this.program} gave a user without a secret`);
+    if (!isSendable(username) || !isSendable(secret))
+      throw new CredentialError(`${this.program} gave a user or a secret with ${unsendable}`);
+    if (username.includes(':'))
+      throw new CredentialError(`${this.program} gave a user with a colon, which ends a user`);
     const isToken = username === tokenUser;
     return {
       username: isToken ? '' : username,
