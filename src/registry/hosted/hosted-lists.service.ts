@@ -57,15 +57,29 @@ export class HostedListsService {
     // A text that is no tag stands behind the tag that it begins with.
     const start = /^[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}/.exec(last)?.[0];
     let after = start === undefined ? undefined : Tag.parse(start);
+    const isPushedOnly = await this.catalog.isPushedOnly(repository);
     while (found.length < limit) {
-      const wanted = limit - found.length;
+      const wanted = isPushedOnly ? limit - found.length : maxPage;
       const tags = await this.store.listTags(repository, after, wanted);
-      found.push(...tags.flatMap(({ name }) => (name > last ? name : [])));
+      const pushed = isPushedOnly ? tags : await this.pushedOf(repository, tags);
+      found.push(...pushed.flatMap(({ name }) => (name > last ? name : [])).slice(0, limit - found.length));
       after = tags.at(-1);
       if (tags.length < wanted) break;
     }
     if (found.length === 0 && !(await this.catalog.has(repository))) return undefined;
     return found;
+  }
+
+  /** Names of tags that were cached while the namespace was mirrored are left out: whoever may pull here may not have known them. */
+  private async pushedOf(repository: RepositoryRef, tags: readonly Tag[]): Promise<Tag[]> {
+    const pushed: Tag[] = [];
+    for (let done = 0; done < tags.length; done += batch) {
+      const found = tags
+        .slice(done, done + batch)
+        .map(async (tag) => (await this.store.findTag(repository, tag)) && tag);
+      pushed.push(...(await Promise.all(found)).flatMap((tag) => tag ?? []));
+    }
+    return pushed;
   }
 
   private async readReferrers(

@@ -16,6 +16,7 @@ const maxKnown = 10_000;
 export class CatalogStore {
   private readonly records: RecordStore;
   private readonly known = new LRUCache<string, true>({ max: maxKnown });
+  private readonly pushedOnly = new LRUCache<string, true>({ max: maxKnown });
 
   constructor(
     private readonly provider: StorageProvider,
@@ -31,9 +32,22 @@ export class CatalogStore {
     if (this.known.has(key)) return;
     if (!(await orAbsent(this.provider.stat(key)))) {
       const { namespace, name } = repository;
-      await this.records.put(key, { namespace: namespace.toString(), name });
+      // Tags that are older than the first push are of the time when the namespace was mirrored.
+      const [older] = await this.provider.listNames(keys.hostedTags(repository), undefined, 1);
+      const mark = older !== undefined && { wasMirrored: true };
+      await this.records.put(key, { namespace: namespace.toString(), name, ...mark });
     }
     this.known.set(key, true);
+  }
+
+  /** Whether all tags of the repository were pushed; otherwise some may be of the time when it was mirrored. */
+  async isPushedOnly(repository: RepositoryRef): Promise<boolean> {
+    const key = keys.cataloged(repository);
+    if (this.pushedOnly.has(key)) return true;
+    const record = await this.records.find(key, readEntry);
+    if (record === undefined || record.wasMirrored) return false;
+    this.pushedOnly.set(key, true);
+    return true;
   }
 
   async has(repository: RepositoryRef): Promise<boolean> {
@@ -74,6 +88,10 @@ function placeOf(namespace: Namespace, name: string): string {
   } catch {
     return placeAmongNames(name);
   }
+}
+
+function readEntry({ name, wasMirrored }: RecordFields): { wasMirrored: boolean } | undefined {
+  return typeof name === 'string' ? { wasMirrored: wasMirrored === true } : undefined;
 }
 
 function readName({ name }: RecordFields): { name: string } | undefined {
