@@ -32,7 +32,7 @@ describe('records of what was pushed', () => {
     const [one, other] = [new HostedStore(provider), new HostedStore(provider)];
     const tag = { digest, mediaType: manifestMediaTypes.ociManifest, size: 7, pushedAt: 1 };
     await one.putTag(app, Tag.parse('v1'), tag);
-    expect(await other.findTag(app, Tag.parse('v1'))).toEqual(tag);
+    expect(await other.findTag(app, Tag.parse('v1'))).toMatchObject(tag);
     await one.removeTag(app, Tag.parse('v1'));
     expect(await other.findTag(app, Tag.parse('v1'))).toBeUndefined();
   });

@@ -123,7 +123,7 @@ export class HostedStore {
 
   /** The name is that of the key, or of the record where the key is too short for it. Undefined for foreign objects. */
   private async tagOf(key: string, name: string): Promise<Tag | undefined> {
-    const text = parseOrderedTag(name) ?? (await this.records.find(key, readName))?.name;
+    const text = parseOrderedTag(name) ?? (await this.records.find(key, readTag))?.name;
     try {
       return text === undefined ? undefined : Tag.parse(text);
     } catch {
@@ -173,14 +173,11 @@ function readManifest(fields: RecordFields): HostedManifest | undefined {
   return { mediaType, size, ...(target && { subject: target }) };
 }
 
-function readTag(fields: RecordFields): HostedTag | undefined {
-  const { digest, pushedAt } = fields;
+/** With the name, since the memory keeps one form of each record. */
+function readTag(fields: RecordFields): (HostedTag & { readonly name: string }) | undefined {
+  const { tag: name, digest, pushedAt } = fields;
   const manifest = readManifest(fields);
   const target = typeof digest === 'string' ? Digest.find(digest) : undefined;
   if (!manifest || !target || typeof pushedAt !== 'number' || !Number.isFinite(pushedAt)) return undefined;
-  return { ...manifest, digest: target, pushedAt };
-}
-
-function readName({ tag }: RecordFields): { name: string } | undefined {
-  return typeof tag === 'string' ? { name: tag } : undefined;
+  return typeof name === 'string' ? { ...manifest, digest: target, pushedAt, name } : undefined;
 }
