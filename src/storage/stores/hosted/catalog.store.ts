@@ -61,7 +61,7 @@ export class CatalogStore {
     const last = after === undefined ? '' : placeOf(namespace, after);
     const names = await this.provider.listNames(folder, last === '' ? undefined : last, limit);
     const read = names.map(async (name) => {
-      return parseOrderedName(name) ?? (await this.records.find(`${folder}/${name}`, readName))?.name;
+      return parseOrderedName(name) ?? (await this.records.find(`${folder}/${name}`, readEntry))?.name;
     });
     return (await Promise.all(read)).flatMap((name) => name ?? []);
   }
@@ -90,10 +90,8 @@ function placeOf(namespace: Namespace, name: string): string {
   }
 }
 
-function readEntry({ name, wasMirrored }: RecordFields): { wasMirrored: boolean } | undefined {
-  return typeof name === 'string' ? { wasMirrored: wasMirrored === true } : undefined;
-}
-
-function readName({ name }: RecordFields): { name: string } | undefined {
-  return typeof name === 'string' ? { name } : undefined;
+/** One form for all readers: the memory keeps one of each record. */
+function readEntry(fields: RecordFields): { readonly name: string; readonly wasMirrored: boolean } | undefined {
+  const { name, wasMirrored } = fields;
+  return typeof name === 'string' ? { name, wasMirrored: wasMirrored === true } : undefined;
 }

@@ -48,11 +48,15 @@ describe('records of what was pushed', () => {
         pushedAt: 1,
       });
     const sorted = [...names].sort();
+    // What has been found is listed from memory, and the other way round.
+    const long = Tag.parse('A'.repeat(128));
+    expect((await store.findTag(app, long))?.digest).toEqual(digest);
     const list = async (after: string | undefined, limit: number) =>
       (await store.listTags(app, after === undefined ? undefined : Tag.parse(after), limit)).map(({ name }) => name);
     expect((await list(undefined, 100)).sort()).toEqual(sorted);
     expect(await list('V1', 3)).toEqual(['Z', '_x', 'latest']);
     expect(await list('m', 1)).toEqual(['v1']);
+    expect((await store.findTag(app, long))?.digest).toEqual(digest);
   });
 });
 
