@@ -124,13 +124,20 @@ describe('an archive is refused that', () => {
     expect([code, stderr]).toEqual([1, '']);
     expect((await hosting.ask('GET', '/v2/local/bad/manifests/1')).status).toBe(404);
   };
-  const temporary = async () => (await readdir(tmpdir())).filter((name) => /^oci-registry-\w{6}$/.test(name));
+  /** What the command has left where it unpacks. */
+  const temporary = () => readdir(tmpdir());
+  const { TMPDIR } = process.env;
 
   beforeAll(async () => {
     hosting = await Hosting.start();
     folder = await Folder.make();
+    // Other tests have temporary folders of their own at the same time.
+    process.env.TMPDIR = folder.file('temporary');
+    await mkdir(process.env.TMPDIR);
   });
   afterAll(async () => {
+    if (TMPDIR === undefined) delete process.env.TMPDIR;
+    else process.env.TMPDIR = TMPDIR;
     await hosting[Symbol.asyncDispose]();
     await folder[Symbol.asyncDispose]();
   });
