@@ -1,6 +1,6 @@
 import { hash as bcrypt } from 'bcryptjs';
 import { exportJWK, generateKeyPair, SignJWT } from 'jose';
-import { mkdtemp, rename, rm, symlink, writeFile } from 'node:fs/promises';
+import { mkdtemp, rename, rm, symlink, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -15,9 +15,18 @@ let folder: string;
 let time: number;
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'oci-registry-access-'));
-  time = Date.parse('2026-11-29T12:00:00Z');
+  time = Date.now();
 });
 afterEach(() => rm(folder, { recursive: true }));
+
+/** More than a second passes, also since files were written: a file that is being written does not count. */
+const later = () => (time = Math.max(time, Date.now()) + 1_001);
+
+/** Writes a file at the time of the test's clock. */
+async function rewrite(name: string, text: string): Promise<void> {
+  await writeFile(join(folder, name), text);
+  await utimes(join(folder, name), time / 1000, time / 1000);
+}
 
 class TestClock extends Clock {
   now = () => time;
@@ -67,7 +76,7 @@ describe('a user of an htpasswd file', () => {
     const { identity } = await authenticator.signIn(password('anna', 'x'), 'a');
     await symlink(join(folder, 'two'), join(folder, 'link2'));
     await rename(join(folder, 'link2'), join(folder, 'link'));
-    time += 1_001;
+    later();
     await expect(authenticator.signIn(password('anna', 'x'), 'a')).rejects.toMatchObject({ reason: 'credentials' });
     expect(authenticator.refresh(identity, '')).toBeUndefined();
   });
@@ -75,33 +84,33 @@ describe('a user of an htpasswd file', () => {
   it('is not locked out by a file that has been emptied', async () => {
     const authenticator = await withUsers(await line('anna', 'x'));
     await writeFile(join(folder, 'htpasswd'), '');
-    time += 1_001;
+    later();
     expect(await authenticator.signIn(password('anna', 'x'), 'a')).toMatchObject({ issuer: 'htpasswd' });
   });
 
   it('is removed by a file that stays empty for five seconds', async () => {
     const authenticator = await withUsers(await line('anna', 'x'));
     await authenticator.signIn(password('anna', 'x'), 'a');
-    await writeFile(join(folder, 'htpasswd'), '');
+    await rewrite('htpasswd', '');
     for (let second = 0; second < 5; second += 1) {
       time += 1_000;
       await authenticator.signIn(password('anna', 'x'), 'a');
     }
-    time += 1_001;
+    later();
     await expect(authenticator.signIn(password('anna', 'x'), 'a')).rejects.toMatchObject({ reason: 'credentials' });
-    await writeFile(join(folder, 'htpasswd'), await line('bert', 'y'));
-    time += 1_001;
+    await rewrite('htpasswd', await line('bert', 'y'));
+    later();
     await authenticator.signIn(password('bert', 'y'), 'a');
     // Once more: it counts the seconds anew.
-    await writeFile(join(folder, 'htpasswd'), '');
-    time += 1_001;
+    await rewrite('htpasswd', '');
+    later();
     await authenticator.signIn(password('bert', 'y'), 'a');
   });
 
   it('is removed by a file of comments at once', async () => {
     const authenticator = await withUsers(await line('anna', 'x'));
     await writeFile(join(folder, 'htpasswd'), '# nobody\n');
-    time += 1_001;
+    later();
     await expect(authenticator.signIn(password('anna', 'x'), 'a')).rejects.toMatchObject({ reason: 'credentials' });
   });
 
@@ -113,7 +122,7 @@ describe('a user of an htpasswd file', () => {
   it('keeps the password that a file with a mistake does not say', async () => {
     const authenticator = await withUsers(await line('anna', 'x'));
     await writeFile(join(folder, 'htpasswd'), 'anna:{SHA}planted\n');
-    time += 1_001;
+    later();
     expect(await authenticator.signIn(password('anna', 'x'), 'a')).toMatchObject({ issuer: 'htpasswd' });
   });
 
@@ -121,7 +130,7 @@ describe('a user of an htpasswd file', () => {
     const authenticator = await withUsers(await line('anna', 'old'));
     await authenticator.signIn(password('anna', 'old'), 'a');
     await writeFile(join(folder, 'htpasswd'), await line('anna', 'new'));
-    time += 1_001;
+    later();
     await expect(authenticator.signIn(password('anna', 'old'), 'a')).rejects.toMatchObject({ reason: 'credentials' });
     await authenticator.signIn(password('anna', 'new'), 'a');
   });
@@ -135,7 +144,7 @@ describe('a user of an htpasswd file', () => {
       retryAfter: 1,
     });
     await authenticator.signIn(password('anna', 'x'), 'good');
-    time += 1_001;
+    later();
     await authenticator.signIn(password('anna', 'x'), 'bad');
   });
 });
@@ -156,13 +165,13 @@ describe('with unknown credentials as none', () => {
     const authenticator = await withUsers(await line('anna', 'x'), lenient);
     const robot = { name: 'ci', hash: hashOfSecret(makeRobotSecret()) };
     await writeFile(join(folder, 'robots'), formatRobots([robot]));
-    time += 1_001;
+    later();
     for (let count = 0; count < 8; count += 1)
       for (const name of ['anna', 'robot+ci'])
         await expect(authenticator.signIn(password(name, 'y'), 'bad')).rejects.toMatchObject(isNone);
     await expect(authenticator.signIn(password('anna', 'x'), 'bad')).rejects.toMatchObject(isNone);
     await authenticator.signIn(password('anna', 'x'), 'good');
-    time += 1_001;
+    later();
     await authenticator.signIn(password('anna', 'x'), 'bad');
   });
 });
@@ -173,7 +182,7 @@ describe('a robot', () => {
     const authenticator = await withUsers(await line('anna', 'x'));
     const robot = { name: 'ci', hash: hashOfSecret(secret), expiresAt: time + 60_000 };
     await writeFile(join(folder, 'robots'), formatRobots([robot]));
-    time += 1_001;
+    later();
     const { identity } = await authenticator.signIn(password('robot+ci', secret), 'a');
     expect(identity.subject).toBe('robot:ci');
     expect(authenticator.refresh(identity, '')).toBe(identity);

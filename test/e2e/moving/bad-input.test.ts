@@ -1,6 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { mkdir, readdir, symlink, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdir, symlink, writeFile } from 'node:fs/promises';
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { blobOf, makeArtifact, makeImage, makeIndex, makeSchema1 } from '../../fixtures/images.js';
@@ -9,6 +8,7 @@ import { Folder } from '../support/folder.js';
 import { command } from './support/command.js';
 import { layoutFiles, writeFiles, writeTar } from './support/layout.js';
 import { tar, type TarFile } from './support/tar.js';
+import { Temporary } from './support/temporary.js';
 
 const image = makeImage({ layers: [1_000, 2_000_000], seed: 'bad' });
 const good = layoutFiles([{ content: image, tag: '1' }]);
@@ -124,20 +124,15 @@ describe('an archive is refused that', () => {
     expect([code, stderr]).toEqual([1, '']);
     expect((await hosting.ask('GET', '/v2/local/bad/manifests/1')).status).toBe(404);
   };
-  /** What the command has left where it unpacks. */
-  const temporary = () => readdir(tmpdir());
-  const { TMPDIR } = process.env;
+  let temporary: Temporary;
 
   beforeAll(async () => {
     hosting = await Hosting.start();
     folder = await Folder.make();
-    // Other tests have temporary folders of their own at the same time.
-    process.env.TMPDIR = folder.file('temporary');
-    await mkdir(process.env.TMPDIR);
+    temporary = await Temporary.make();
   });
   afterAll(async () => {
-    if (TMPDIR === undefined) delete process.env.TMPDIR;
-    else process.env.TMPDIR = TMPDIR;
+    await temporary[Symbol.asyncDispose]();
     await hosting[Symbol.asyncDispose]();
     await folder[Symbol.asyncDispose]();
   });
@@ -164,7 +159,7 @@ describe('an archive is refused that', () => {
       await writeFile(path, bytes);
       await expectRefused(path, reason);
     }
-    expect(await temporary()).toEqual([]);
+    expect(await temporary.left()).toEqual([]);
   });
 
   it('does not have all that it names, not because its end marker is missing', async () => {
@@ -185,7 +180,7 @@ describe('an archive is refused that', () => {
     const member = gzipSync(Buffer.alloc(10_000_000));
     await writeFile(path, Buffer.concat(Array.from({ length: 30 }, () => member)));
     await expectRefused(path, /unpacks to more than 200 times its size/);
-    expect(await temporary()).toEqual([]);
+    expect(await temporary.left()).toEqual([]);
   });
 
   it('is not there, a pipe, or a folder of anything', async () => {

@@ -8,6 +8,7 @@ import { Folder } from '../support/folder.js';
 import { command } from './support/command.js';
 import { layoutFiles, writeTar } from './support/layout.js';
 import { tar } from './support/tar.js';
+import { Temporary } from './support/temporary.js';
 
 const image = makeImage({ layers: [1_000, 2_000_000], seed: 'full' });
 const files = layoutFiles([{ content: image, tag: '1' }]);
@@ -15,6 +16,7 @@ const files = layoutFiles([{ content: image, tag: '1' }]);
 describe('a disk that cannot be written to', () => {
   let hosting: Hosting;
   let folder: Folder;
+  let temporary: Temporary;
   const run = (...args: string[]) => command(args[0]!, '--server', hosting.url, ...args.slice(1));
   /** Makes writes fail that commands do, whose files are the only ones written as a whole. */
   const failWrites = async (code: string, reason: string) => {
@@ -27,11 +29,13 @@ describe('a disk that cannot be written to', () => {
   beforeAll(async () => {
     hosting = await Hosting.start();
     folder = await Folder.make();
+    temporary = await Temporary.make();
     const path = await writeTar(folder.file('image.tar'), files);
     expect((await run('import', path, 'local/app')).code).toBe(0);
   });
   afterEach(() => void vi.restoreAllMocks());
   afterAll(async () => {
+    await temporary[Symbol.asyncDispose]();
     await hosting[Symbol.asyncDispose]();
     await folder[Symbol.asyncDispose]();
   });
@@ -45,7 +49,7 @@ describe('a disk that cannot be written to', () => {
     const { stdout, ...said } = await run('import', folder.file('image.tar.gz'), 'local/packed');
     expect(said).toEqual({ code: 1, stderr: '' });
     expect(stdout).toContain(`image.tar.gz  ${code}: ${reason}, write: the archive is unpacked in ${tmpdir()}\n`);
-    expect((await readdir(tmpdir())).filter((name) => /^oci-registry-\w{6}$/.test(name))).toEqual([]);
+    expect(await temporary.left()).toEqual([]);
   });
 
   it.each(['out', 'out.tar'])('fails an export to %s with one reason, which is counted once', async (name) => {
