@@ -1,7 +1,8 @@
 /* A program of its own: sweeps the folder of its argument, and says how much memory that took. */
 import { SystemClock } from '../../../build/config/clock/clock.js';
 import { Retention } from '../../../build/registry/eviction/retention.js';
-import { Sweep, unguarded } from '../../../build/registry/eviction/sweep.js';
+import { unguarded } from '../../../build/registry/eviction/sweep.place.js';
+import { Sweep } from '../../../build/registry/eviction/sweep.js';
 import { FilesystemProvider } from '../../../build/storage/providers/filesystem/filesystem.provider.js';
 import { HotCache } from '../../../build/storage/stores/hot.cache.js';
 import { SpaceLedger } from '../../../build/storage/space/space.ledger.js';
