@@ -17,8 +17,7 @@ export type FileKind = (typeof fileKinds)[number];
 
 /** What a request identifies itself with: `ldap` is a password that a directory is asked about, `other` a header of nonsense. */
 export const signInMethods = ['password', 'ldap', 'token', 'certificate', 'other'] as const;
-export const signInResults = ['accepted', 'credentials', 'expired', 'malformed', 'busy', 'unavailable'] as const;
-export type SignInResult = (typeof signInResults)[number];
+const signInResults = ['accepted', 'credentials', 'expired', 'malformed', 'busy', 'unavailable'] as const;
 
 /** Plain counts since the start, read on each scrape. Their keys are fixed, so that no request adds one. */
 export class AccessStatistics {

@@ -173,21 +173,17 @@ export class Reloads implements OnApplicationShutdown {
       const reading = target.read();
       if (areSame(reading.marks, this.marks)) return reading;
       await sleep(restTime, undefined, { ref: false });
-      const again = await Promise.race([marksOf(reading.marks.keys()), sleep(lookTimeout, undefined, { ref: false })]);
+      const again = await inTime(marksOf(reading.marks.keys()));
       if (again && areSame(again, reading.marks)) return reading;
     } while (performance.now() < deadline);
     return undefined;
   }
 
   /** Undefined when the files did not respond in time. */
-  private async find(): Promise<FileMarks | undefined> {
-    const stopped = new AbortController();
-    const late = sleep(lookTimeout, undefined, { ref: false, signal: stopped.signal }).catch(() => undefined);
+  private find(): Promise<FileMarks | undefined> {
     // One at a time: a look at a file system that hangs occupies a thread.
     this.finding ??= marksOf(this.marks.keys()).finally(() => (this.finding = undefined));
-    const found = await Promise.race([this.finding, late]);
-    stopped.abort();
-    return found ?? undefined;
+    return inTime(this.finding);
   }
 
   private async perform(patience: number): Promise<ReloadReport | undefined> {
@@ -232,6 +228,13 @@ export class Reloads implements OnApplicationShutdown {
     this.report = { result, at: this.clock.now(), files: this.files, changes, problems };
     return this.report;
   }
+}
+
+/** Undefined when a look takes too long; no timer is left behind. */
+async function inTime<T>(look: Promise<T>): Promise<T | undefined> {
+  const stopped = new AbortController();
+  const late = sleep(lookTimeout, undefined, { ref: false, signal: stopped.signal }).catch(() => undefined);
+  return Promise.race([look, late]).finally(() => stopped.abort());
 }
 
 /** In one line. */
