@@ -13,6 +13,7 @@ const rooms = [
   'distribution',
   'admin',
   'observability',
+  'web',
 ];
 const never = (from, to) => ({
   name: `${from}-never-sees-${to}`.replaceAll('/', '-'),
@@ -23,7 +24,7 @@ const never = (from, to) => ({
 const mayOnlySee = (from, allowed) => ({
   name: `${from}-sees-only-${allowed.join('-') || 'itself'}`,
   severity: 'error',
-  from: { path: room(from), pathNot: '[.]test[.]ts$' },
+  from: { path: room(from), pathNot: '[.]test[.]tsx?$' },
   to: {
     path: rooms
       .filter((r) => r !== from && !allowed.includes(r))
@@ -34,7 +35,7 @@ const mayOnlySee = (from, allowed) => ({
 const packageOnlyIn = (name, packages, from) => ({
   name,
   severity: 'error',
-  from: { path: '^src/', pathNot: [...from, '[.]test[.]ts$'] },
+  from: { path: '^src/', pathNot: [...from, '[.]test[.]tsx?$'] },
   to: { path: packages.map((p) => `^node_modules/${p}/`) },
 });
 
@@ -52,11 +53,12 @@ module.exports = {
     mayOnlySee('distribution', ['oci', 'config', 'registry', 'access', 'events']),
     mayOnlySee('admin', ['oci', 'config', 'registry', 'access']),
     mayOnlySee('observability', ['oci', 'config', 'registry', 'access', 'events']),
+    mayOnlySee('web', ['oci', 'config', 'registry', 'access', 'events', 'admin', 'observability']),
     {
       // The services on top choose by namespace what is below them.
       name: 'registry-by-its-face',
       severity: 'error',
-      from: { path: ['distribution', 'admin', 'observability'].map(room), pathNot: '[.]test[.]ts$' },
+      from: { path: ['distribution', 'admin', 'observability', 'web'].map(room), pathNot: '[.]test[.]ts$' },
       to: { path: '^src/registry/[^/]+/', pathNot: '^src/registry/(statistics|eviction)/' },
     },
     never('registry/mirrored', 'registry/hosted'),
@@ -69,6 +71,7 @@ module.exports = {
         room('distribution'),
         room('admin'),
         room('observability'),
+        room('web'),
         '^src/app[.]factory[.]ts$',
         '^src/process/serve[.]ts$',
       ],
@@ -77,6 +80,7 @@ module.exports = {
     packageOnlyIn('prom-client-only-in-observability', ['prom-client'], [room('observability')]),
     packageOnlyIn('aws-only-in-s3', ['@aws-sdk', '@smithy'], ['^src/storage/providers/s3/']),
     packageOnlyIn('commander-only-in-cli', ['commander'], [room('cli')]),
+    packageOnlyIn('preact-only-in-web', ['preact', 'preact-render-to-string'], [room('web')]),
     packageOnlyIn('yaml-only-in-config', ['js-yaml'], [room('config')]),
     {
       name: 'no-attic-folders',
@@ -87,7 +91,7 @@ module.exports = {
     {
       name: 'no-dev-dependencies-in-src',
       severity: 'error',
-      from: { path: '^src/', pathNot: '[.]test[.]ts$' },
+      from: { path: '^src/', pathNot: '[.]test[.]tsx?$' },
       // Optional peers are installed here for their tests.
       to: { dependencyTypes: ['npm-dev'], dependencyTypesNot: ['npm-peer'] },
     },
@@ -99,7 +103,7 @@ module.exports = {
     enhancedResolveOptions: {
       exportsFields: ['exports'],
       conditionNames: ['import', 'require', 'node', 'default', 'types'],
-      extensions: ['.ts', '.js', '.json'],
+      extensions: ['.ts', '.tsx', '.js', '.json'],
     },
   },
 };

@@ -20,6 +20,19 @@ export default tseslint.config(
       eqeqeq: 'error',
       'no-console': 'error',
       'no-restricted-properties': ['error', ...environment],
+      // The types of JSX bring those of browsers with them.
+      'no-restricted-globals': [
+        'error',
+        'window',
+        'document',
+        'location',
+        'name',
+        'event',
+        'self',
+        'top',
+        'parent',
+        'status',
+      ],
       'no-restricted-imports': [
         'error',
         {
@@ -35,6 +48,22 @@ export default tseslint.config(
       'no-console': 'off',
       '@typescript-eslint/no-non-null-assertion': 'off',
       '@typescript-eslint/unbound-method': 'off',
+    },
+  },
+  {
+    files: ['src/web/**/*.tsx'],
+    rules: {
+      'no-restricted-syntax': [
+        'error',
+        {
+          selector: 'JSXAttribute[name.name="dangerouslySetInnerHTML"]',
+          message: 'Nothing reaches a page without being escaped.',
+        },
+        {
+          selector: 'JSXAttribute[name.name=/^(style|on[A-Z].*)$/]',
+          message: 'The content security policy applies nothing inline: use a class, or assets/script.ts.',
+        },
+      ],
     },
   },
   {

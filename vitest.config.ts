@@ -52,7 +52,7 @@ export default defineConfig({
     // As the command line sets it.
     env: { AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED: 'true' },
     projects: [
-      suite('unit', ['src/**/*.test.ts', 'test/unit/**/*.test.ts'], 10_000, true),
+      suite('unit', ['src/**/*.test.{ts,tsx}', 'test/unit/**/*.test.ts'], 10_000, true),
       suite('e2e', ['test/e2e/**/*.test.ts'], 30_000, true, [...load, ...kills]),
       suite('chaos', ['test/chaos/**/*.test.ts'], 60_000, true, [...load, ...kills]),
       suite('load', load, 60_000, false),

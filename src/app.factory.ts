@@ -23,6 +23,7 @@ import { openTracing } from './observability/logging/tracing.js';
 import { HostedNamespaces } from './registry/hosted/hosted-namespaces.js';
 import { followFiles } from './process/reload/followers.js';
 import { requestsPlugin, statusPagePlugin } from './observability/observability.plugin.js';
+import { pagesPlugin } from './web/pages.plugin.js';
 
 export interface AppOptions extends Replacements {
   /** Where log lines go; standard output unless given. */
@@ -60,6 +61,7 @@ export async function createApp(settings: Settings, options: AppOptions = {}): P
     confineAdminAddress,
     accessPlugin(app),
     statusPagePlugin(app),
+    pagesPlugin(app),
     // Everything that may send a request upstream runs inside the trace.
     (fastify) => followTraces(fastify, tracing),
     // Last: a cached response skips the hooks after it, and the route.

@@ -219,7 +219,7 @@ function latenessOf({ routeOptions }: FastifyRequest): number {
 
 /** Whether a request is served to those who did not sign in, too. */
 function isOptional(right: RouteRight): boolean {
-  return right === 'own-guard' || right === 'public';
+  return right === 'own-guard' || right === 'page' || right === 'public';
 }
 
 /** A refusal that says how to sign in. */

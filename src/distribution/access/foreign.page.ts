@@ -9,7 +9,8 @@ import { OciError } from '../../oci/error.js';
  */
 export function foreignPageError(request: FastifyRequest, client?: { readonly origin: string }): OciError | undefined {
   const { method, headers, routeOptions } = request;
-  if (method === 'GET' || method === 'HEAD' || routeOptions.url?.startsWith('/v2/') !== true) return undefined;
+  const { url = '' } = routeOptions;
+  if (method === 'GET' || method === 'HEAD' || !(url.startsWith('/v2/') || url.startsWith('/_ui/'))) return undefined;
   const { origin, authorization = '', 'sec-fetch-site': site } = headers;
   if ((origin === undefined && site === undefined) || /^bearer /i.test(authorization)) return undefined;
   const reason = reasonAgainstForeignPage(headers, client?.origin);

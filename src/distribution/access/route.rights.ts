@@ -10,6 +10,8 @@ export type RouteRight =
   | 'filtered'
   /** A guard of its own decides. */
   | 'own-guard'
+  /** A page for people, which shows what its visitor may see: that is decided where pages are made. */
+  | 'page'
   | { readonly right: Right };
 
 const pull: RouteRight = { right: 'pull' };
@@ -57,5 +59,7 @@ export function rightOf(method: string, path: string | undefined): RouteRight | 
   // What matches no route has nothing to protect.
   if (path === undefined) return 'public';
   if (path.startsWith('/_admin/')) return 'own-guard';
+  if (path.startsWith('/_ui/assets/')) return 'public';
+  if (path.startsWith('/_ui/')) return 'page';
   return rights[`${method} ${path}`];
 }

@@ -1,0 +1,43 @@
+/** What pages do better with a script; all of them work without. Every text goes through textContent. */
+export const script = `'use strict';
+for (const box of document.querySelectorAll('[data-copy]')) {
+  if (!navigator.clipboard) break;
+  const button = document.createElement('button');
+  button.type = 'button';
+  button.className = 'copy';
+  button.textContent = 'Copy';
+  button.setAttribute('aria-label', 'Copy ' + box.dataset.copy);
+  button.addEventListener('click', async () => {
+    try {
+      await navigator.clipboard.writeText(box.querySelector('code').textContent);
+      button.textContent = 'Copied';
+    } catch {
+      button.textContent = 'Not copied';
+    }
+    setTimeout(() => { button.textContent = 'Copy'; }, 2000);
+  });
+  box.append(button);
+}
+for (const form of document.querySelectorAll('form[data-live]')) {
+  let timer, running;
+  form.addEventListener('input', () => {
+    clearTimeout(timer);
+    timer = setTimeout(async () => {
+      running?.abort();
+      running = new AbortController();
+      const url = new URL(form.action);
+      url.search = new URLSearchParams(new FormData(form)).toString();
+      try {
+        const response = await fetch(url, { signal: running.signal });
+        if (!response.ok) return;
+        const page = new DOMParser().parseFromString(await response.text(), 'text/html');
+        const [now, next] = [document, page].map((each) => each.getElementById(form.dataset.live));
+        if (now && next) now.replaceWith(next);
+        history.replaceState(null, '', url);
+      } catch (error) {
+        if (error.name !== 'AbortError') form.submit();
+      }
+    }, 250);
+  });
+}
+`;

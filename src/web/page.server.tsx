@@ -1,0 +1,138 @@
+import { Logger, type INestApplicationContext } from '@nestjs/common';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { AccessService } from '../access/access.service.js';
+import { signedInOf } from '../access/identified.request.js';
+import { Clock } from '../config/clock/clock.js';
+import { OciError } from '../oci/error.js';
+import { Namespace } from '../oci/namespace.js';
+import { mirrorAddress } from '../observability/clients/mirror-address.js';
+import { pathOf } from '../observability/logging/request.path.js';
+import { StatusService } from '../observability/status/status.service.js';
+import { findAsset } from './assets/assets.js';
+import { Formats } from './format/formats.js';
+import { FormToken, readForm } from './forms.js';
+import type { PageContext } from './page.context.js';
+import type { Page, PageResult } from './page.js';
+import { pages, type PageEntry } from './page.table.js';
+import { errorView, signInView } from './pages/refusals.js';
+import { renderPage } from './render.js';
+import { fileHeaders, pageHeaders } from './page.headers.js';
+import { Visitor } from './visitor.js';
+
+/** Where browsers sign in: they send the password to all paths below that of the challenge. */
+export const signInPath = '/?sign-in';
+
+/** Makes the pages. It is loaded with the first request for one. */
+export class PageServer {
+  private readonly logger = new Logger('Pages');
+  private readonly access: AccessService;
+  private readonly status: StatusService;
+  private readonly clock: Clock;
+  private readonly open = new Map<PageEntry, Promise<Page>>();
+
+  constructor(private readonly app: INestApplicationContext) {
+    this.access = app.get(AccessService);
+    this.status = app.get(StatusService);
+    this.clock = app.get(Clock);
+  }
+
+  async sendPage(entry: PageEntry, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+    const visitor = this.visitorOf(request);
+    const token = new FormToken(request.headers.cookie);
+    const context = this.contextOf(request, visitor, token);
+    let result: PageResult;
+    try {
+      result = visitor ? await this.resultOf(entry, { ...context, visitor }, request, token) : signInView;
+    } catch (error) {
+      result = this.failed(error, request);
+    }
+    if (!visitor) reply.header('www-authenticate', 'Basic realm="oci-registry"');
+    if (token.cookie !== undefined) reply.header('set-cookie', token.cookie);
+    return this.send(result, { ...context, visitor }, entry, reply);
+  }
+
+  sendAsset(request: FastifyRequest, reply: FastifyReply): FastifyReply {
+    const asset = findAsset((request.params as { file: string }).file, request.headers['accept-encoding']);
+    if (!asset) throw new OciError('NOT_FOUND');
+    return reply.headers(asset.headers).send(asset.body);
+  }
+
+  private visitorOf(request: FastifyRequest): Visitor | undefined {
+    return Visitor.of(this.access, signedInOf(request), request.headers.authorization !== undefined);
+  }
+
+  private contextOf(
+    request: FastifyRequest,
+    visitor: Visitor | undefined,
+    token: FormToken,
+  ): Omit<PageContext, 'visitor'> {
+    const { headers, originalUrl, params, protocol } = request;
+    const { defaultNamespace, namespaces } = this.status;
+    const known = namespaces.filter((name) => visitor?.mayKnow(Namespace.parse(name)) === true);
+    // Trusts X-Forwarded-Proto of a TLS-terminating proxy: only the reader who sent it sees the result.
+    const isTls = protocol === 'https' || headers['x-forwarded-proto'] === 'https';
+    return {
+      params: (params ?? {}) as Record<string, string>,
+      query: new URLSearchParams(originalUrl.split('?').slice(1).join('?')),
+      target: originalUrl,
+      mirror: known.length === 0 ? undefined : mirrorAddress(headers.host, isTls, known, defaultNamespace),
+      formats: Formats.for(headers['accept-language']),
+      now: this.clock.now(),
+      csrf: () => token.value(isTls),
+      requestId: request.id,
+    };
+  }
+
+  private async resultOf(entry: PageEntry, context: PageContext, request: FastifyRequest, token: FormToken) {
+    // One spelling only: a proxy that denies a path must not be bypassed with an encoded one.
+    const isExact = entry.path === '/' || /^\/_ui\/[^%]+$/.test(pathOf(request.originalUrl));
+    const isHidden = entry.isForAdministrators === true && !context.visitor.isAdministrator;
+    if (!isExact || isHidden) throw new OciError('NOT_FOUND');
+    const page = await this.pageOf(entry);
+    if (request.method !== 'POST') return page.show(context);
+    if (!page.submit) throw new OciError('UNSUPPORTED');
+    const form = await readForm(request.raw);
+    if (!token.isIn(form))
+      throw new OciError('DENIED', 'this form is too old, or came from another page: open it again');
+    return page.submit(context, form);
+  }
+
+  private pageOf(entry: PageEntry): Promise<Page> {
+    let page = this.open.get(entry);
+    if (!page) {
+      page = entry.load().then((make) => make(this.app));
+      page.catch(() => this.open.delete(entry));
+      this.open.set(entry, page);
+    }
+    return page;
+  }
+
+  private failed(error: unknown, request: FastifyRequest): PageResult {
+    const known = error instanceof OciError ? error : new OciError('UNKNOWN');
+    if (known !== error) this.logger.error(String(error), error instanceof Error ? error.stack : undefined);
+    // For the request's log line.
+    Object.assign(request, { refusal: `${known.code}: ${known.message}` });
+    return errorView(known, request.id);
+  }
+
+  private send(
+    result: PageResult,
+    context: Omit<PageContext, 'visitor'> & { readonly visitor: Visitor | undefined },
+    entry: PageEntry,
+    reply: FastifyReply,
+  ): FastifyReply {
+    if ('location' in result) return reply.redirect(result.location, 303);
+    if ('body' in result) return reply.headers(fileHeaders(result)).send(result.body);
+    const { visitor } = context;
+    const navigation = visitor
+      ? pages.filter(
+          (page) => page.name !== undefined && (page.isForAdministrators !== true || visitor.isAdministrator),
+        )
+      : [];
+    const text = renderPage(result, { ...context, navigation, current: entry.path, signInPath });
+    return reply
+      .status(result.status ?? 200)
+      .headers(pageHeaders)
+      .send(text);
+  }
+}

@@ -1,0 +1,23 @@
+import type { PageFactory } from './page.js';
+
+export interface PageEntry {
+  /** Of the route. Only its last segment may be a parameter. */
+  readonly path: string;
+  /** In the navigation; undefined for pages that others link to. */
+  readonly name?: string;
+  /** Whether only who administers the whole server gets it; for everybody else it does not exist. */
+  readonly isForAdministrators?: boolean;
+  /** Whether it takes forms. */
+  readonly takesForms?: boolean;
+  /** Loads the page's module, with the first request for it. */
+  readonly load: () => Promise<PageFactory>;
+}
+
+/** Every page but the overview at `/`. A page is its module in `pages/` and an entry here. */
+export const pages: readonly PageEntry[] = [
+  {
+    path: '/_ui/setup',
+    name: 'Set up clients',
+    load: () => import('./pages/setup.page.js').then(({ setupPage }) => setupPage),
+  },
+];

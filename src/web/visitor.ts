@@ -1,0 +1,62 @@
+import type { AccessService } from '../access/access.service.js';
+import type { Reader } from '../access/reader.js';
+import type { SignedIn } from '../access/sign-in.js';
+import type { Right } from '../config/access/rule.settings.js';
+import type { Namespace } from '../oci/namespace.js';
+import type { RepositoryRef } from '../oci/repository.js';
+
+/** Whoever looks at a page, and what he may see and do. Pages decide by nothing else. */
+export class Visitor {
+  private constructor(
+    private readonly access: AccessService,
+    /** Undefined without an access file. */
+    readonly signedIn: SignedIn | undefined,
+    /** Sees only what the rules allow; undefined for somebody who sees everything. */
+    readonly reader: Reader | undefined,
+    /** Whether the whole server is his to administer. Nobody's without an access file: being able to reach a page proves nothing. */
+    readonly isAdministrator: boolean,
+  ) {}
+
+  /**
+   * Decides for every page who its visitor is.
+   * @returns undefined if he has to sign in first: nothing is to be seen without, or his credentials are wrong
+   */
+  static of(access: AccessService, signedIn: SignedIn | undefined, hasCredentials: boolean): Visitor | undefined {
+    if (!access.isEnabled) return new Visitor(access, undefined, undefined, false);
+    // A page is in the scope of no token.
+    if (signedIn?.scopes !== undefined) return undefined;
+    if (access.mayAdminister(signedIn)) return new Visitor(access, signedIn, undefined, true);
+    const reader = access.readerOf(signedIn);
+    if (reader.isAnonymous && hasCredentials) return undefined;
+    return reader.maySeeSomething ? new Visitor(access, signedIn, reader, false) : undefined;
+  }
+
+  /** Undefined for somebody who has not signed in. */
+  get name(): string | undefined {
+    const { signedIn } = this;
+    return signedIn && this.access.readerOf(signedIn).name;
+  }
+
+  /** Whether signing in could show more. */
+  get maySignIn(): boolean {
+    return this.access.isEnabled && this.name === undefined;
+  }
+
+  /** Whether the repository exists for him. */
+  maySee(repository: RepositoryRef): boolean {
+    return this.reader?.maySee(repository) ?? true;
+  }
+
+  /** Whether any repository of a namespace may exist for him. */
+  mayKnow(namespace: Namespace): boolean {
+    return this.reader?.mayKnow(namespace) ?? true;
+  }
+
+  /** Whether he may do something with a repository. Without an access file everybody may pull, and pages change nothing. */
+  may(right: Right, repository: RepositoryRef): boolean {
+    if (!this.access.isEnabled) return right === 'pull';
+    if (right === 'admin') return this.access.mayAdminister(this.signedIn, repository);
+    const { signedIn } = this;
+    return signedIn !== undefined && this.access.decide(signedIn, right, repository).isAllowed;
+  }
+}
