@@ -20,8 +20,9 @@ import type { ValidityCheck } from '../validity-check.js';
 import { reasonOf } from '../response-error.js';
 import type { CacheStatus } from '../statistics/traffic.counts.js';
 import { inTime } from './deadline.js';
-import { ageOf, decide, freshnessOf, type Freshness, type FreshnessPolicy } from './freshness/freshness.js';
+import { ageOf, decide, freshnessOf, type Freshness } from './freshness/freshness.js';
 import { NegativeCache } from './freshness/negative.cache.js';
+import { policyOf } from './freshness/tag.policy.js';
 import { isHeadRefusal } from './head-refusal.js';
 import { RequestLock } from './replicas/request.lock.js';
 import { SingleFlight } from '../reading/single-flight.js';
@@ -336,27 +337,4 @@ export class TagResolver {
 
 function isMissing(error: unknown): boolean {
   return error instanceof UpstreamError && error.kind === 'missing';
-}
-
-/** Tags obtained with credentials are revalidated at least as often as permission is rechecked. */
-function policyOf(
-  upstream: Upstream,
-  repository: RepositoryRef,
-  tag: Tag,
-  record: TagRecord | undefined,
-): FreshnessPolicy {
-  const { settings } = upstream;
-  const { accessRecheckTime, maxStale } = settings;
-  const rule = ttlOf(settings.tags, tag.name);
-  const tagTtl = rule ?? settings.tagTtl;
-  // `always` promises that the upstream is asked before the response, and not behind it.
-  const staleWhileRevalidate = rule === 0 ? 0 : settings.staleWhileRevalidate;
-  if (!upstream.takesCredentials(repository.name) && record?.isPrivate !== true)
-    return { tagTtl, staleWhileRevalidate, maxStale };
-  const time = Math.min(tagTtl, accessRecheckTime);
-  return {
-    tagTtl: time,
-    staleWhileRevalidate: Math.min(staleWhileRevalidate, accessRecheckTime - time),
-    maxStale,
-  };
 }
