@@ -13,6 +13,8 @@ import { PushRights } from './push-rights.js';
 import { ReferrersService } from './referrers.service.js';
 import { TagsService } from './tags.service.js';
 import { UploadsService } from './uploads.service.js';
+import { browsingProviders } from './browsing/browsing.providers.js';
+import { BrowsingService } from './browsing/browsing.service.js';
 import { MirroredBlobsService } from './mirrored/mirrored-blobs.service.js';
 import { DownloadsService } from './mirrored/downloads/downloads.service.js';
 import { StoredBlobs } from './reading/stored-blobs.js';
@@ -55,6 +57,7 @@ export class RegistryModule {
         TagsService,
         UploadsService,
         ...hostedProviders,
+        ...browsingProviders,
         StoredBlobs,
         StoredManifests,
         MountSources,
@@ -89,6 +92,7 @@ export class RegistryModule {
       ],
       exports: [
         BlobsService,
+        BrowsingService,
         CatalogService,
         DownloadsService,
         ManifestsService,

@@ -27,6 +27,7 @@ import { StoredObjects } from './stores/stored.objects.js';
 import { StorageCounts } from './space/storage.counts.js';
 import { StorageProbe } from './storage.probe.js';
 import { StorageProvider } from './storage.provider.js';
+import { TagNameStore } from './stores/tag-name.store.js';
 import { TagStore } from './stores/tag.store.js';
 import { UploadStore } from './stores/upload.store.js';
 
@@ -155,6 +156,7 @@ export class StorageModule {
       RefusalStore,
       StoredObjects,
       TagLinkStore,
+      TagNameStore,
       TagStore,
     ].map(store);
     const secrets = {
@@ -196,6 +198,7 @@ export class StorageModule {
         SpaceLedger,
         StoredObjects,
         TagLinkStore,
+        TagNameStore,
         TagStore,
         UploadStore,
         StorageProbe,

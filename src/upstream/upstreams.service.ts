@@ -108,22 +108,36 @@ export class UpstreamsService {
     );
   }
 
+  /** Whether it is mirrored here. Unlike `find`, it keeps no state for an unconfigured namespace. */
+  isMirrored(namespace: Namespace): boolean {
+    return this.configured.has(namespace.toString()) || this.refusalOf(namespace) === undefined;
+  }
+
+  /** Whether some requests of the namespace are sent with credentials; those of unconfigured ones never are. */
+  takesCredentials(namespace: Namespace): boolean {
+    const settings = this.configured.get(namespace.toString())?.settings;
+    return settings !== undefined && [settings, ...settings.fallbackHosts].some((each) => each.takesCredentials);
+  }
+
   private getUnconfigured(namespace: Namespace): Upstream {
     const name = namespace.toString();
-    // What is not found in a hosted namespace is never looked for elsewhere (dependency confusion).
-    if (this.hosted.has(name)) throw new UpstreamError('refused', `${name} is hosted here`);
-    if (!this.isAdmitted(name)) throw new UpstreamError('refused', `${name} is not mirrored here`);
-    if (!namespace.isDomainName || namespace.port !== undefined) {
-      throw new UpstreamError(
-        'refused',
-        `${name} is not mirrored here: unconfigured registries must be DNS names without a port`,
-      );
-    }
+    const refusal = this.refusalOf(namespace);
+    if (refusal !== undefined) throw new UpstreamError('refused', refusal);
     const known = this.unconfigured.get(name);
     if (known) return known;
     const upstream = new Upstream(defaultUpstream(namespace), false, false, this.unconfiguredCounts);
     this.unconfigured.set(name, upstream);
     return upstream;
+  }
+
+  /** Why an unconfigured namespace is not mirrored; undefined when it is. */
+  private refusalOf(namespace: Namespace): string | undefined {
+    const name = namespace.toString();
+    // What is not found in a hosted namespace is never looked for elsewhere (dependency confusion).
+    if (this.hosted.has(name)) return `${name} is hosted here`;
+    if (!this.isAdmitted(name)) return `${name} is not mirrored here`;
+    if (namespace.isDomainName && namespace.port === undefined) return undefined;
+    return `${name} is not mirrored here: unconfigured registries must be DNS names without a port`;
   }
 
   /** Behind a proxy the address of a host cannot be checked, so only allowed namespaces are mirrored. */

@@ -73,6 +73,11 @@ export class PermissionService {
     this.refusedAt.set(repository.toString(), this.clock.now());
   }
 
+  /** Whether something happened since that puts the permission in doubt, until the upstream is asked again. */
+  isDoubted(repository: RepositoryRef, { agreedAt }: Pick<Permission, 'agreedAt'>): boolean {
+    return agreedAt <= this.doubtedAt(repository);
+  }
+
   /** When something happened that puts earlier permissions in doubt. */
   private doubtedAt(repository: RepositoryRef): number {
     const changedAt = this.upstreams.credentialsChangedAt(repository.namespace) ?? -Infinity;
