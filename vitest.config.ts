@@ -29,12 +29,18 @@ const load = [
 /** What works the machine hard for minutes and measures nothing: after the load files, side by side. */
 const kills = ['test/e2e/push/kill.test.ts', 'test/chaos/{commit,kill,push-replicas}.test.ts'];
 
+/** What replaces modules or timers, or reads state of a module from its start: each file has modules of its own. */
+const alone = ['src/{storage/reading,upstream/credentials,config/proxy}/**/*.test.ts'];
+
 const suite = (name: string, include: string[], timeout: number, parallel: boolean, exclude: string[] = []) => ({
   extends: true as const,
   test: { name, include, exclude, testTimeout: timeout, hookTimeout: timeout, maxWorkers: parallel ? workers : 1 },
 });
 
 type Suite = ReturnType<typeof suite>;
+
+/** All files of a worker share its modules: loading them for each file takes longer than the tests. */
+const sharing = ({ test, ...rest }: Suite) => ({ ...rest, test: { ...test, isolate: false } });
 
 /** Vitest wants projects with other numbers of workers in a group of their own. */
 const later = ({ test, ...rest }: Suite) => ({ ...rest, test: { ...test, sequence: { groupOrder: 1 } } });
@@ -52,7 +58,8 @@ export default defineConfig({
     // As the command line sets it.
     env: { AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED: 'true' },
     projects: [
-      suite('unit', ['src/**/*.test.{ts,tsx}', 'test/unit/**/*.test.ts'], 10_000, true),
+      sharing(suite('unit', ['src/**/*.test.{ts,tsx}', 'test/unit/**/*.test.ts'], 30_000, true, alone)),
+      suite('alone', alone, 10_000, true),
       suite('e2e', ['test/e2e/**/*.test.ts'], 30_000, true, [...load, ...kills]),
       suite('chaos', ['test/chaos/**/*.test.ts'], 60_000, true, [...load, ...kills]),
       suite('load', load, 60_000, false),

@@ -25,6 +25,17 @@ describe('the layout of the source', () => {
     },
   );
 
+  it('replaces modules only in tests that have modules of their own (vitest.config.ts)', () => {
+    const tests = [...foldersBelow('src'), ...foldersBelow('test/unit')].flatMap((folder) =>
+      readdirSync(folder)
+        .filter((name) => name.endsWith('.test.ts'))
+        .map((name) => join(folder, name)),
+    );
+    const replacing = tests.filter((path) => /^vi[.](mock|doMock|resetModules)\(/m.test(readFileSync(path, 'utf8')));
+    expect(replacing.length).toBeGreaterThan(0);
+    expect(replacing.filter((path) => !path.startsWith('src/upstream/credentials/'))).toEqual([]);
+  });
+
   it('has the folders that CONTRIBUTING.md guesses', () => {
     const [, section = ''] = readFileSync('CONTRIBUTING.md', 'utf8').split('## Where is it?');
     const answers = [...section.split('\n## ')[0]!.matchAll(/^\| .+\? +\| `([^`]+)` +\|$/gm)].map(([, path]) => path!);
