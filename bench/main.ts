@@ -9,14 +9,16 @@ import { Library } from './content/library.js';
 import { parseOptions, usage, UsageError, type Options } from './options.js';
 import { startRegistry } from './peers/docker-registry.peer.js';
 import { describeMachine, machineLines, type Machine } from './report/machine.js';
-import { summarize, type Summary } from './report/summary.js';
+import { measureQuietly } from './report/noise.js';
+import { writePage, type Measured } from './report/page.js';
+import { summarize } from './report/summary.js';
 import { tableOf } from './report/table.js';
 import { runScenario, type Plan } from './run.js';
 import { scenarios } from './scenarios/index.js';
 import type { Scenario } from './scenarios/scenario.js';
 import { Scope } from './scope.js';
 
-const exitCodes = { fine: 0, failed: 1, usage: 2, boundMissed: 3, interrupted: 130 } as const;
+const exitCodes = { fine: 0, failed: 1, usage: 2, boundMissed: 3, noisy: 4, interrupted: 130 } as const;
 
 const scope = new Scope();
 const namedCharts = charts.map(({ name, title }) => ({ name, title, byDefault: true }));
@@ -49,22 +51,18 @@ async function bench(options: Options): Promise<number> {
   const machine = describeMachine(options.node);
   const plan = await prepare(options);
   console.log(heading(machine, options));
-  const summaries: Summary[] = [];
+  const measured: Measured['scenarios'][number][] = [];
   for (const scenario of chosen) {
-    const summary = summarize(await runScenario(scenario, plan));
-    console.log(`${tableOf(summary)}\n`);
-    summaries.push(summary);
+    const measure = async () => summarize(await runScenario(scenario, plan));
+    const { summary, noise } = await measureQuietly(measure, plan.progress);
+    console.log(`${tableOf(summary)}\n${noise.map((line) => `\nNoisy machine: ${line}\n`).join('')}`);
+    measured.push({ ...summary, noise });
   }
   const { rounds, seconds, shrink } = options;
-  await writeJson(options.json, {
-    finishedAt: new Date().toISOString(),
-    machine,
-    rounds,
-    seconds,
-    shrink,
-    scenarios: summaries,
-  });
-  return exitCodeOf(summaries);
+  const run = { finishedAt: new Date().toISOString(), machine, rounds, seconds, shrink, scenarios: measured };
+  await writeJson(options.json, run);
+  if (options.write) console.log(`Written: ${await writePage(run)}`);
+  return exitCodeOf(measured);
 }
 
 async function drawCharts(options: Options): Promise<number> {
@@ -110,8 +108,9 @@ async function writeJson(file: string, results: object): Promise<void> {
   console.log(`Every round: ${file}`);
 }
 
-function exitCodeOf(summaries: readonly Summary[]): number {
+function exitCodeOf(summaries: Measured['scenarios']): number {
   if (summaries.some(({ failures }) => failures.length > 0)) return exitCodes.failed;
+  if (summaries.some(({ noise }) => noise.length > 0)) return exitCodes.noisy;
   const missed = summaries.some(({ rows }) => rows.some(({ bound }) => bound?.met === false));
   return missed ? exitCodes.boundMissed : exitCodes.fine;
 }

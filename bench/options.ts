@@ -9,6 +9,8 @@ export interface Options {
   readonly shrink: number;
   /** Draw charts instead of comparing scenarios; `scenarios` are then names of charts. */
   readonly charts: boolean;
+  /** Write what was measured to docs/performance.md. */
+  readonly write: boolean;
   readonly scenarios: readonly string[];
   readonly peers: readonly PeerName[];
   /** The Node binary that runs the mirror. */
@@ -40,6 +42,7 @@ export function parseOptions(
     seconds: parseCount('seconds', values.seconds ?? '10'),
     shrink: parseCount('shrink', values.shrink ?? '1'),
     charts: values.charts === true,
+    write: values.write === true,
     scenarios: parseScenarios(values.scenario, values.charts === true ? charts : scenarios),
     peers: parsePeers(values.peers ?? peerNames.join()),
     node: values.node ?? process.execPath,
@@ -54,6 +57,7 @@ export function usage(scenarios: readonly NamedScenario[], charts: readonly Name
   --seconds N         length of one run of wrk (10)
   --charts            draws how mirror and docker-registry do as work grows, instead of comparing scenarios;
                       --scenario then names charts, and --peers and --json say nothing
+  --write                 writes the figures to docs/performance.md, unless a scenario failed or the machine was noisy
   --shrink N          divides sizes, counts and lengths that have no option of their own (1), for a try-out
   --scenario A,B      scenarios, or "all"; without it those that are not marked below
   --peers A,B         of ${peerNames.join(', ')} (all);
@@ -81,6 +85,7 @@ function parseFlags(args: readonly string[]) {
     const options = {
       help: { type: 'boolean', short: 'h' },
       charts: { type: 'boolean' },
+      write: { type: 'boolean' },
       rounds: text,
       seconds: text,
       shrink: text,

@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { availableParallelism, cpus, release, totalmem, type } from 'node:os';
+import { availableParallelism, cpus, loadavg, release, totalmem, type } from 'node:os';
 
 /** What the figures depend on. */
 export interface Machine {
@@ -8,6 +8,8 @@ export interface Machine {
   readonly cores: number;
   readonly cpu: string;
   readonly memoryGiB: number;
+  /** Processes that ran or waited for the processor or the disk in the minute before. */
+  readonly load: number;
   readonly mirror: string;
   /** Of the Node binary that runs the mirror. */
   readonly node: string;
@@ -22,6 +24,7 @@ export function describeMachine(node: string): Machine {
     cores: availableParallelism(),
     cpu: cpus()[0]?.model ?? 'unknown',
     memoryGiB: Math.round(totalmem() / 1024 ** 3),
+    load: loadavg()[0] ?? 0,
     mirror: mirrorVersion(),
     node: firstLine(node, ['--version']),
     dockerRegistry: firstLine('docker-registry', ['--version']).split(' ').at(-1) ?? '',
@@ -33,7 +36,7 @@ export function describeMachine(node: string): Machine {
 export function machineLines(machine: Machine): string {
   return [
     `mirror ${machine.mirror} on Node ${machine.node}, docker-registry ${machine.dockerRegistry}, wrk ${machine.wrk}`,
-    `${machine.kernel}, ${machine.cores} cores (${machine.cpu}), ${machine.memoryGiB} GiB`,
+    `${machine.kernel}, ${machine.cores} cores (${machine.cpu}), ${machine.memoryGiB} GiB, load before ${machine.load.toFixed(1)}`,
   ].join('\n');
 }
 
