@@ -16,6 +16,17 @@ export interface PageEntry {
 /** Every page but the overview at `/`. A page is its module in `pages/` and an entry here. */
 export const pages: readonly PageEntry[] = [
   {
+    path: '/_ui/repositories',
+    name: 'Repositories',
+    load: () => import('./pages/browsing/repositories.page.js').then(({ repositoriesPage }) => repositoriesPage),
+  },
+  {
+    path: '/_ui/repository',
+    load: () => import('./pages/browsing/repository.page.js').then(({ repositoryPage }) => repositoryPage),
+  },
+  { path: '/_ui/image', load: () => import('./pages/browsing/image.page.js').then(({ imagePage }) => imagePage) },
+  { path: '/_ui/raw', load: () => import('./pages/browsing/raw.page.js').then(({ rawPage }) => rawPage) },
+  {
     path: '/_ui/setup',
     name: 'Set up clients',
     load: () => import('./pages/setup.page.js').then(({ setupPage }) => setupPage),

@@ -13,7 +13,7 @@ const maxCounted = 20_000;
 /** Most annotations or labels. */
 const maxEntries = 100;
 /** Most characters of a text. */
-export const maxText = 2_000;
+export const maxText = 1_000;
 
 /** Annotations of descriptors that say what they are. */
 const told = {

@@ -67,11 +67,16 @@ export class TagsReader {
     // Only a tag that the viewer knows may be in a link.
     const end = rows.length > query.limit || isCut ? tags.at(-1) : undefined;
     const next = end && (query.sort === 'name' ? end.name : `${end.usedAt ?? 0}~${end.name}`);
-    const isEmpty = tags.length === 0 && query.last === '' && query.text === '';
-    const untagged = isEmpty ? await this.untagged(viewer, repository, query.limit) : [];
-    if (isEmpty && untagged.length === 0) return undefined;
+    const isAll = query.last === '' && query.text === '';
+    const untagged = isAll && tags.length === 0 ? await this.untagged(viewer, repository, query.limit) : [];
+    if (tags.length + untagged.length === 0 && (isAll || !(await this.exists(viewer, repository)))) return undefined;
     const isWhole = list.isWhole && !(isCut && !end);
     return { isHosted: this.content.isHosted(repository), tags, untagged, next, isWhole };
+  }
+
+  /** Whether the viewer may see anything of the repository. */
+  private async exists(viewer: Viewer, repository: RepositoryRef): Promise<boolean> {
+    return (await this.page(viewer, repository, { text: '', sort: 'name', last: '', limit: 1 })) !== undefined;
   }
 
   /** Some manifests of a repository without tags, which clients pull by digest. */
