@@ -59,7 +59,7 @@ module.exports = {
       name: 'registry-by-its-face',
       severity: 'error',
       from: { path: ['distribution', 'admin', 'observability', 'web'].map(room), pathNot: '[.]test[.]ts$' },
-      to: { path: '^src/registry/[^/]+/', pathNot: '^src/registry/(statistics|eviction|browsing)/' },
+      to: { path: '^src/registry/[^/]+/', pathNot: '^src/registry/(statistics|eviction|browsing|explaining)/' },
     },
     never('registry/mirrored', 'registry/hosted'),
     never('registry/hosted', 'registry/mirrored'),

@@ -15,9 +15,9 @@ import { readAuthorization } from './authorization.js';
 import { ClientOrigins, type ClientOrigin, type ClientRequest } from './client.origin.js';
 import { lookInterval, WatchedFile, type FileContext, type FileState } from './files/watched.file.js';
 import type { Allotment } from './limits/rate.limits.js';
-import type { Decision } from './rules/access.rules.js';
+import type { Decision, Granting } from './rules/access.rules.js';
 import { Reader } from './reader.js';
-import { anonymous, type Identity } from './rules/identity.js';
+import { anonymous, namedIdentity, type Identity, type NamedSubject } from './rules/identity.js';
 import { SignInRefused, type GrantedScope, type SignedIn } from './sign-in.js';
 import { KeyStore } from './tokens/key.store.js';
 import { tokenLifetime, TokenService } from './tokens/token.service.js';
@@ -223,6 +223,16 @@ export class AccessService implements OnModuleInit, OnApplicationShutdown {
   /** By the rules alone, whatever a token was issued for. */
   decideByRules(identity: Identity, right: Right, repository: RepositoryRef): Decision {
     return this.policy.rules.decide(identity, right, repository);
+  }
+
+  /** The rules that let anybody pull a repository, whoever asks. */
+  pullersOf(repository: RepositoryRef): Granting[] {
+    return this.policy.rules.grantingTo('pull', repository);
+  }
+
+  /** Somebody as an operator names them. */
+  identityOf(subject: NamedSubject): Identity {
+    return namedIdentity(subject, this.policy.settings.groups);
   }
 
   /**

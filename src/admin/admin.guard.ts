@@ -10,6 +10,8 @@ import type { Secret } from '../config/values/secret.js';
 import { ServerSettings } from '../config/server.settings.js';
 import { OciError } from '../oci/error.js';
 import { RepositoryRef } from '../oci/repository.js';
+import { ExplainService } from '../registry/explaining/explain.service.js';
+import { OwnAddresses } from './explaining/own.addresses.js';
 import { cameToAdminAddress } from './admin.listener.js';
 
 /** Admits requests with the token, of identities that may administer, and requests to the admin address that no web page can have sent. */
@@ -18,6 +20,8 @@ export class AdminGuard implements CanActivate {
   constructor(
     private readonly settings: ServerSettings,
     private readonly access: AccessService,
+    private readonly explaining: ExplainService,
+    private readonly addresses: OwnAddresses,
   ) {}
 
   canActivate(context: ExecutionContext): boolean {
@@ -27,7 +31,7 @@ export class AdminGuard implements CanActivate {
     if (!isLiteral(originalUrl)) throw new NotFoundException();
     if (bearsToken(headers, this.settings.adminToken)) return true;
     const signedIn = signedInOf(request);
-    if (signedIn && this.access.mayAdminister(signedIn, repositoryOf(request))) {
+    if (signedIn && this.access.mayAdminister(signedIn, this.repositoryOf(request))) {
       const reason = reasonAgainstPage(headers);
       if (reason !== undefined) throw new OciError('DENIED', reason);
       return true;
@@ -39,11 +43,21 @@ export class AdminGuard implements CanActivate {
     if (reason !== undefined) throw new OciError('DENIED', reason);
     return true;
   }
-}
 
-function repositoryOf({ params }: FastifyRequest): RepositoryRef | undefined {
-  const { repository } = params as { readonly repository?: string };
-  return repository === undefined ? undefined : RepositoryRef.parse(repository);
+  /** What a request is about; undefined for what is about the whole server. */
+  private repositoryOf({ params, query, headers, routeOptions }: FastifyRequest): RepositoryRef | undefined {
+    const { repository } = params as { readonly repository?: string };
+    if (repository !== undefined) return RepositoryRef.parse(repository);
+    const { ref } = query as { readonly ref?: unknown };
+    if (routeOptions.url !== '/_admin/explain' || typeof ref !== 'string') return undefined;
+    try {
+      return this.explaining.parse(ref, this.addresses.of(headers)).repository;
+    } catch (error) {
+      // Whoever may administer everything gets the reason from the route.
+      if (error instanceof OciError) return undefined;
+      throw error;
+    }
+  }
 }
 
 /** Whether the prefix of the path is not encoded; names below it may be. */

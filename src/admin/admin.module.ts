@@ -1,7 +1,11 @@
 import { type DynamicModule, Module } from '@nestjs/common';
 import { AdminGuard } from './admin.guard.js';
+import { AccessExplanation } from './explaining/access.explanation.js';
+import { ExplainController } from './explaining/explain.controller.js';
+import { OwnAddresses } from './explaining/own.addresses.js';
 import { GarbageController } from './garbage.controller.js';
 import { MaintenanceController } from './maintenance.controller.js';
+import { RefreshController } from './refresh.controller.js';
 import { ReloadController } from './reload.controller.js';
 import { RemovalController } from './removal.controller.js';
 import { StatusController } from './status.controller.js';
@@ -17,16 +21,18 @@ export class AdminModule {
       module: AdminModule,
       imports: [registry],
       controllers: [
+        ExplainController,
         GarbageController,
         MaintenanceController,
+        RefreshController,
         ReloadController,
         RemovalController,
         StatusController,
         UsageController,
         WarmController,
       ],
-      providers: [AdminGuard, WarmService],
-      exports: [WarmService],
+      providers: [AccessExplanation, AdminGuard, OwnAddresses, WarmService],
+      exports: [AccessExplanation, OwnAddresses, WarmService],
     };
   }
 }

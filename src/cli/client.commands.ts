@@ -5,7 +5,8 @@ import { ClientSettings } from '../config/client.settings.js';
 import { ConfigurationError } from '../config/configuration-error.js';
 import { validateSettings } from '../config/validation/validation.js';
 import { AdminClient } from './admin.client.js';
-import { maintain, remove, showGarbage, showUsage } from './maintenance.js';
+import { explain, type Subject } from './explaining/explain.js';
+import { maintain, refresh, remove, showGarbage, showUsage } from './maintenance.js';
 import { addSettings, helpFlags, optionsHelp, textOf, variablesOf } from './setting-options.js';
 import { StartError } from './start-error.js';
 import { warm } from './warm.js';
@@ -43,12 +44,19 @@ export function addClientCommands(program: Command, choose: (task: Task) => void
   });
   const removal = add('remove <image...>', 'remove images, or blobs given by digest, from a running server');
   removal.action((images: string[]) => choose(() => remove(...connect(removal), images)));
-  const own = [pull, usage, garbage]
+  const again = add('refresh <image...>', 'ask the upstream about tags now, however fresh they are');
+  again.action((images: string[]) => choose(() => refresh(...connect(again), images)));
+  const question = add('explain <image>', 'why the last pull of an image ended as it did, and what the next would do')
+    .option('--as <identity>', 'whether this identity may pull it: anonymous, user:NAME, robot:NAME, or of an issuer')
+    .option('--group <name>', 'a group of the identity beside those of the access file; repeatable', collect)
+    .option('--claim <name=value>', 'a claim of the identity; repeatable', collect);
+  question.action((image: string) => choose(() => explain(...connect(question), image, question.opts<Subject>())));
+  const own = [pull, usage, garbage, question]
     .map((command) => `\nOptions of ${command.name()}:\n${ownOptions(command)}`)
     .join('\n');
   program.addHelpText(
     'after',
-    `\nOptions of warm, usage, sweep, scrub, gc and remove:\n${optionsHelp(removal)}\n${own}`,
+    `\nOptions of warm, usage, sweep, scrub, gc, remove, refresh and explain:\n${optionsHelp(removal)}\n${own}`,
   );
 }
 

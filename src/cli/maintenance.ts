@@ -146,10 +146,44 @@ export async function remove(client: AdminClient, { json }: ClientSettings, imag
 async function removeOne(client: AdminClient, image: string): Promise<RefusedError | undefined> {
   const [, name = '', tag = 'latest', digest] = /^(.*?)(?::([^/:@]*))?(?:@(.*))?$/s.exec(image) ?? [];
   if (name === '') return new RefusedError(400, 'NAME_INVALID', 'invalid repository name');
-  const path = `/_admin/${name.split('/').map(encodeURIComponent).join('/')}`;
+  const path = pathOf(name);
   const error = await attempt(client, `${path}/manifests/${encodeURIComponent(digest ?? tag)}`);
   if (error?.code !== 'MANIFEST_UNKNOWN' || digest === undefined) return error;
   return attempt(client, `${path}/blobs/${encodeURIComponent(digest)}`);
+}
+
+interface Refreshed {
+  readonly refreshed: string;
+  readonly digest: string;
+  readonly before?: string;
+}
+
+/** @returns 1 when the upstream did not confirm one of them, otherwise 0. */
+export async function refresh(client: AdminClient, { json }: ClientSettings, images: readonly string[]) {
+  let failed = 0;
+  for (const image of images) {
+    const [, name = '', tag = 'latest'] = /^(.*?)(?::([^/:@]*))?$/s.exec(image) ?? [];
+    const path = `${pathOf(name)}/manifests/${encodeURIComponent(tag)}`;
+    try {
+      if (name === '' || image.includes('@')) throw new RefusedError(400, 'TAG_INVALID', 'only tags are refreshed');
+      const refreshed = await client.request<Refreshed>('POST', path);
+      print(json ? JSON.stringify({ image, ...refreshed }) : refreshedText(image, refreshed));
+    } catch (error) {
+      if (!(error instanceof RefusedError)) throw error;
+      failed += 1;
+      print(json ? JSON.stringify({ image, error: error.message }) : `failed    ${image}: ${error.message}`);
+    }
+  }
+  return failed > 0 ? 1 : 0;
+}
+
+function refreshedText(image: string, { digest, before }: Refreshed): string {
+  if (before === digest) return `unchanged ${image} is ${digest}`;
+  return `refreshed ${image} is ${digest}${before === undefined ? '' : `, it was ${before}`}`;
+}
+
+function pathOf(name: string): string {
+  return `/_admin/${name.split('/').map(encodeURIComponent).join('/')}`;
 }
 
 async function attempt(client: AdminClient, path: string): Promise<RefusedError | undefined> {

@@ -1,5 +1,5 @@
 import { AccessRules, type RuleText } from '../access/rules/access.rules.js';
-import { anonymous, userIdentity, type Identity } from '../access/rules/identity.js';
+import { namedIdentity } from '../access/rules/identity.js';
 import type { AccessSettings } from '../config/access/access.settings.js';
 import { rights } from '../config/access/rule.settings.js';
 import type { AccessQuestion } from '../cli/access.commands.js';
@@ -32,7 +32,7 @@ interface Answer {
 function checkAccess(settings: Settings, subject: AccessQuestion, about: NonNullable<AccessQuestion['about']>): Answer {
   const access = accessOf(settings);
   const repository = repositoryOf(settings, about.repository);
-  const decision = new AccessRules(access.rules).decide(identityOf(subject, access), about.right, repository);
+  const decision = new AccessRules(access.rules).decide(namedIdentity(subject, access.groups), about.right, repository);
   const question = `${subject.as} may ${decision.isAllowed ? '' : 'not '}${about.right} ${repository.toString()}`;
   const reason = decision.isAllowed ? `access.rules[${decision.rule - 1}] allows it` : 'no rule allows it';
   return { lines: [`${question}: ${reason}`], exitCode: decision.isAllowed ? 0 : 1 };
@@ -52,7 +52,7 @@ function repositoryOf({ server, upstreams, hosted }: Settings, name: string): Re
 /** Everything that someone may do, rule by rule. */
 function listAccess(settings: Settings, subject: AccessQuestion): Answer {
   const access = accessOf(settings);
-  const allowances = new AccessRules(access.rules).allowancesOf(identityOf(subject, access));
+  const allowances = new AccessRules(access.rules).allowancesOf(namedIdentity(subject, access.groups));
   const lines = allowances.map(({ rule, repository, rights: own }) => {
     const inOrder = rights.filter((right) => own.includes(right)).join(', ');
     return `access.rules[${rule - 1}]  ${repository}  ${inOrder}`;
@@ -72,11 +72,4 @@ function accessOf({
   if (server.allowAnonymousPush && own.length > 0)
     rules.push({ repositories: own, who: ['anonymous'], may: ['push', 'delete'] });
   return { groups: {}, rules };
-}
-
-function identityOf({ as, groups, claims }: AccessQuestion, access: Pick<AccessSettings, 'groups'>): Identity {
-  if (as === 'anonymous') return anonymous;
-  const [, user] = /^user:(.*)$/s.exec(as) ?? [];
-  const own = user === undefined ? [] : userIdentity(user, access.groups).groups;
-  return { subject: as, groups: [...own, ...groups], claims };
 }

@@ -10,6 +10,7 @@ import type { ManifestContent, ManifestHead } from './manifest.js';
 import { MirroredManifestsService } from './mirrored/mirrored-manifests.service.js';
 import { PushRights } from './push-rights.js';
 import type { PushedManifest, PutResult } from './push.js';
+import { LastOutcomes } from './statistics/last.outcomes.js';
 import { TrafficCounts } from './statistics/traffic.counts.js';
 
 /** Manifests of repositories, by tag and by digest (end-3, end-7, end-9). */
@@ -23,16 +24,17 @@ export class ManifestsService {
     private readonly pushes: ManifestPushesService,
     private readonly deletions: DeletionsService,
     private readonly traffic: TrafficCounts,
+    private readonly outcomes: LastOutcomes,
   ) {}
 
   /** @throws OciError */
   head(repository: RepositoryRef, reference: Reference): Promise<ManifestHead> {
-    return this.of(repository).head(repository, reference);
+    return this.outcomes.watch(repository, reference, this.of(repository).head(repository, reference));
   }
 
   /** @throws OciError */
   get(repository: RepositoryRef, reference: Reference): Promise<ManifestContent> {
-    return this.of(repository).get(repository, reference);
+    return this.outcomes.watch(repository, reference, this.of(repository).get(repository, reference));
   }
 
   /** @throws OciError */

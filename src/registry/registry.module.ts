@@ -34,6 +34,9 @@ import { LongLists } from './mirrored/lists/long.lists.js';
 import { MirroredListsService } from './mirrored/mirrored-lists.service.js';
 import { MirroredManifestsService } from './mirrored/mirrored-manifests.service.js';
 import { ReadinessService } from './readiness.service.js';
+import { explainProviders } from './explaining/explain.providers.js';
+import { ExplainService } from './explaining/explain.service.js';
+import { LastOutcomes } from './statistics/last.outcomes.js';
 import { RegistryStatistics } from './statistics/registry.statistics.js';
 import { TrafficCounts } from './statistics/traffic.counts.js';
 import { TrafficHistory } from './statistics/traffic.history.js';
@@ -84,6 +87,8 @@ export class RegistryModule {
         UsesService,
         ReadinessService,
         RegistryStatistics,
+        LastOutcomes,
+        ...explainProviders,
         ReplicasService,
         TagResolver,
         RequestLock,
@@ -107,6 +112,8 @@ export class RegistryModule {
         UsesService,
         ReadinessService,
         RegistryStatistics,
+        LastOutcomes,
+        ExplainService,
         TrafficCounts,
         TrafficHistory,
       ],

@@ -12,6 +12,7 @@ import { Resolver } from './transport/resolver.js';
 import { Agents } from './transport/agents.js';
 import { findBlobBody, findRange, hintedLength, type BlobBody, type RangeBody } from './transport/blob.body.js';
 import { Dispatcher, type DispatchedResponse } from './health/dispatcher.js';
+import { inspectUpstream, type UpstreamInspection } from './health/inspection.js';
 import { HeadSupport, type HeadTarget } from './health/head.support.js';
 import { discardBody, receiveBody, type HeldBody } from './transport/body.js';
 import { receiveAny, type LongBody } from './transport/long.body.js';
@@ -288,6 +289,12 @@ export class UpstreamClient implements OnApplicationShutdown {
   get states(): UpstreamState[] {
     const outcomeOf = (upstream: Upstream) => this.dispatcher.outcomeOf(upstream).last;
     return [...this.upstreams.all].map((upstream) => stateOf(upstream, this.dispatcher.healthOf(upstream), outcomeOf));
+  }
+
+  /** What a request about a manifest would meet now. Sends and changes nothing. @throws UpstreamError `refused` */
+  inspect(repository: RepositoryRef, reference: string): UpstreamInspection {
+    const upstream = this.upstreams.peek(repository.namespace);
+    return inspectUpstream({ upstream, repository, reference }, this.dispatcher, this.heads);
   }
 
   get tokenCounts(): Readonly<TokenCounts> {

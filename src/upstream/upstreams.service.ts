@@ -94,6 +94,15 @@ export class UpstreamsService {
     return this.configured.get(namespace.toString()) ?? this.getUnconfigured(namespace);
   }
 
+  /** As `get`, without keeping anything of an unconfigured namespace. @throws UpstreamError `refused` */
+  peek(namespace: Namespace): Upstream {
+    const name = namespace.toString();
+    const known = this.configured.get(name);
+    if (known) return known;
+    this.assertAdmitted(namespace);
+    return this.unconfigured.peek(name) ?? this.newUnconfigured(namespace);
+  }
+
   /** The configured upstreams, including Docker Hub and the default namespace. */
   get all(): Iterable<Upstream> {
     return this.configured.values();
@@ -120,14 +129,22 @@ export class UpstreamsService {
   }
 
   private getUnconfigured(namespace: Namespace): Upstream {
+    this.assertAdmitted(namespace);
     const name = namespace.toString();
-    const refusal = this.refusalOf(namespace);
-    if (refusal !== undefined) throw new UpstreamError('refused', refusal);
     const known = this.unconfigured.get(name);
     if (known) return known;
-    const upstream = new Upstream(defaultUpstream(namespace), false, false, this.unconfiguredCounts);
+    const upstream = this.newUnconfigured(namespace);
     this.unconfigured.set(name, upstream);
     return upstream;
+  }
+
+  private newUnconfigured(namespace: Namespace): Upstream {
+    return new Upstream(defaultUpstream(namespace), false, false, this.unconfiguredCounts);
+  }
+
+  private assertAdmitted(namespace: Namespace): void {
+    const refusal = this.refusalOf(namespace);
+    if (refusal !== undefined) throw new UpstreamError('refused', refusal);
   }
 
   /** Why an unconfigured namespace is not mirrored; undefined when it is. */

@@ -16,6 +16,16 @@ export interface Allowance {
   readonly rights: readonly Right[];
 }
 
+/** A rule that gives a right to a repository. */
+export interface Granting {
+  /** Number of the rule, from 1. */
+  readonly rule: number;
+  /** Identities, as the rule has them. */
+  readonly who: readonly string[];
+  /** What `{user}` or a claim has to be, where the patterns depend on it. */
+  readonly filling?: string;
+}
+
 /** A rule as the access file has it. */
 export type RuleText = Pick<AccessRuleSettings, 'repositories' | 'who' | 'may'>;
 
@@ -59,6 +69,19 @@ export class AccessRules {
       (each) => isFor(each, identity, right) && each.repositories.some((pattern) => pattern.isEverything),
     );
     return rule ? { isAllowed: true, rule: rule.number } : denied;
+  }
+
+  /** The rules that give a right to a repository to anybody. */
+  grantingTo(right: Right, repository: RepositoryRef): Granting[] {
+    return this.rules
+      .filter(({ rights }) => rights.has(right))
+      .flatMap(({ number, repositories, who }): Granting[] => {
+        if (repositories.some((pattern) => pattern.matches(repository))) return [{ rule: number, who }];
+        const filling = repository.name
+          .split('/')
+          .find((component) => repositories.some((pattern) => pattern.matches(repository, () => component)));
+        return filling === undefined ? [] : [{ rule: number, who, filling }];
+      });
   }
 
   /** Whether some repository that the namespace can have may be pulled. */

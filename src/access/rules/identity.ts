@@ -28,3 +28,22 @@ export function userIdentity(name: string, groups: Readonly<Record<string, reado
   const own = Object.keys(groups).filter((group) => groups[group]?.includes(name));
   return { subject: `user:${name}`, groups: own, claims: {} };
 }
+
+/** Somebody as an operator names them, in place of credentials. */
+export interface NamedSubject {
+  /** `anonymous`, or a kind and a name such as `user:anna`. */
+  readonly as: string;
+  /** Beside those of the access file. */
+  readonly groups: readonly string[];
+  readonly claims: Readonly<Record<string, string>>;
+}
+
+/** @param groups of the access file, as `userIdentity` takes them */
+export function namedIdentity(
+  { as, groups, claims }: NamedSubject,
+  own: Readonly<Record<string, readonly string[]>>,
+): Identity {
+  if (as === anonymous.subject) return anonymous;
+  const [, user] = /^user:(.*)$/s.exec(as) ?? [];
+  return { subject: as, groups: [...(user === undefined ? [] : userIdentity(user, own).groups), ...groups], claims };
+}

@@ -1,5 +1,5 @@
 import { OciError } from '../../oci/error.js';
-import type { Entry } from '../image-content.js';
+import type { Entry } from '../../oci/manifests/image-content.js';
 
 /** Milliseconds between events while only byte counts change; clients may take a longer silence for a dead server. */
 const interval = 500;

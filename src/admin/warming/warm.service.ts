@@ -6,7 +6,7 @@ import type { RepositoryRef } from '../../oci/repository.js';
 import { BlobsService } from '../../registry/blobs.service.js';
 import type { ManifestContent } from '../../registry/manifest.js';
 import { ManifestsService } from '../../registry/manifests.service.js';
-import { contentOf, type Entry } from '../image-content.js';
+import { contentOf, type Entry } from '../../oci/manifests/image-content.js';
 import { matchesPlatform, platformText, type Platform } from '../../oci/platform.js';
 import { WarmProgress, type Report } from './warm.progress.js';
 import type { WarmImage, WarmRequest } from './warm.request.js';

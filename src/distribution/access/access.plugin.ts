@@ -9,7 +9,9 @@ import { SignInRefused, type SignedIn } from '../../access/sign-in.js';
 import type { Scope } from '../../access/tokens/scope.js';
 import type { Right } from '../../config/access/rule.settings.js';
 import { OciError } from '../../oci/error.js';
+import { parseReference } from '../../oci/reference.js';
 import { RepositoryRef } from '../../oci/repository.js';
+import { LastOutcomes } from '../../registry/statistics/last.outcomes.js';
 import { toOciError } from '../exception.filter.js';
 import { RequesterPipe } from '../requester.pipe.js';
 import { errorResponse } from '../responses/error.response.js';
@@ -32,7 +34,7 @@ export function accessPlugin(app: INestApplicationContext) {
       fastify.addHook('onRequest', (request, _reply, done) => done(foreignPageError(request)));
       return;
     }
-    const guard = new AccessHook(access, app.get(RequesterPipe));
+    const guard = new AccessHook(access, app.get(RequesterPipe), app.get(LastOutcomes));
     fastify.addHook('onRequest', (request, reply) => guard.decide(request, reply));
   };
 }
@@ -51,6 +53,7 @@ class AccessHook {
   constructor(
     private readonly access: AccessService,
     private readonly requesters: RequesterPipe,
+    private readonly outcomes: LastOutcomes,
   ) {}
 
   async decide(request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply | undefined> {
@@ -71,6 +74,7 @@ class AccessHook {
     } catch (error) {
       const response = toOciError(error, request.method);
       this.note(right, request, client, undefined, response.message);
+      this.remember(request, response);
       Object.assign(request, { refusal: `${response.code}: ${response.message}` });
       const { status, headers, body } = errorResponse(response);
       const challenge = error instanceof Challenged ? { 'www-authenticate': error.challenge } : {};
@@ -113,6 +117,19 @@ class AccessHook {
     const refusal = signInError(error);
     if (refusal.code !== 'UNAUTHORIZED') return refusal;
     return this.challenge(refusal.message, client, this.wantedScope(request), 'invalid_token');
+  }
+
+  /** For explanations: that somebody known may not pull a manifest. Whoever did not sign in may do so next. */
+  private remember({ method, routeOptions, params }: FastifyRequest, error: OciError): void {
+    const isPull = method === 'GET' || method === 'HEAD';
+    if (!isPull || error.status !== 403 || routeOptions.url !== '/v2/:repository/manifests/:reference') return;
+    const { repository, reference } = params as { readonly repository: string; readonly reference: string };
+    try {
+      this.outcomes.noteError(RepositoryRef.parse(repository), parseReference(reference), error);
+    } catch (cause) {
+      // The reference is not valid, and was not looked at yet.
+      if (!(cause instanceof OciError)) throw cause;
+    }
   }
 
   private note(

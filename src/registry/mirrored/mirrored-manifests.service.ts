@@ -18,6 +18,7 @@ import type { CacheStatus } from '../statistics/traffic.counts.js';
 import { within } from './deadline.js';
 import { UsesService } from '../eviction/uses.service.js';
 import { NegativeCache } from './freshness/negative.cache.js';
+import { manifestKey } from './freshness/tag.policy.js';
 import { isHeadRefusal } from './head-refusal.js';
 import { OutageAgreement } from './outage.agreement.js';
 import { RequestLock } from './replicas/request.lock.js';
@@ -148,7 +149,7 @@ export class MirroredManifestsService {
     const record = await this.findRecord(repository, digest);
     const body = record && (await this.bodies.find(digest, record.size));
     if (record && body) return { ...this.hit(repository, digest, record, body), size: body.length, body };
-    const key = keyOf(repository, digest);
+    const key = manifestKey(repository, digest);
     return this.fetches.run(key, () => this.guard(repository, digest, () => this.fetchOnce(repository, digest)));
   }
 
@@ -178,7 +179,7 @@ export class MirroredManifestsService {
   private async findRecord(repository: RepositoryRef, digest: Digest): Promise<ManifestRecord | undefined> {
     const record = await this.manifests.find(repository, digest);
     if (!record || !this.permissions.isDue(repository, record)) return record;
-    const key = keyOf(repository, digest);
+    const key = manifestKey(repository, digest);
     await this.permissions.recheck(repository, {
       key,
       find: () => this.manifests.reread(repository, digest),
@@ -191,7 +192,7 @@ export class MirroredManifestsService {
 
   /** A refusal is remembered: for a short time for other requests, and for good for outages. */
   private guard<T>(repository: RepositoryRef, digest: Digest, ask: () => Promise<T>): Promise<T> {
-    return this.refusals.guard(keyOf(repository, digest), () => this.refused.watch(repository, digest, ask));
+    return this.refusals.guard(manifestKey(repository, digest), () => this.refused.watch(repository, digest, ask));
   }
 
   /** A record that cannot be written costs another upstream request later; this response is unaffected. */
@@ -280,8 +281,4 @@ function parseStored(body: Buffer, mediaType: string | undefined, digest: Digest
 /** A response for a tag is valid while both the tag and the manifest are. */
 function both(tag: ValidityCheck | undefined, manifest: ValidityCheck): ValidityCheck | undefined {
   return tag && (() => (manifest() ? tag() : undefined));
-}
-
-function keyOf(repository: RepositoryRef, digest: Digest): string {
-  return `manifest ${repository.toString()} ${digest.toString()}`;
 }

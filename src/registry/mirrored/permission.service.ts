@@ -59,9 +59,12 @@ export class PermissionService {
   }
 
   /** Whether the upstream must be asked again. A record from the future is not trusted. */
-  isDue(repository: RepositoryRef, { isPrivate, agreedAt }: Permission): boolean {
-    const { namespace, name } = repository;
-    const upstream = this.upstreams.get(namespace);
+  isDue(
+    repository: RepositoryRef,
+    { isPrivate, agreedAt }: Permission,
+    upstream = this.upstreams.get(repository.namespace),
+  ): boolean {
+    const { name } = repository;
     if (!isPrivate && !upstream.takesCredentials(name)) return false;
     const { accessRecheckTime } = upstream.settings;
     const age = this.clock.now() - agreedAt;

@@ -5,7 +5,6 @@ import type { Digest } from '../../oci/digest.js';
 import type { Manifest } from '../../oci/manifest.js';
 import type { Reference, Tag } from '../../oci/reference.js';
 import type { RepositoryRef } from '../../oci/repository.js';
-import { ttlOf } from '../../config/tag-rule.settings.js';
 import { keys } from '../../storage/keys.js';
 import { ManifestStore } from '../../storage/stores/manifest.store.js';
 import { TagStore, type TagRecord } from '../../storage/stores/tag.store.js';
@@ -22,7 +21,7 @@ import type { CacheStatus } from '../statistics/traffic.counts.js';
 import { inTime } from './deadline.js';
 import { ageOf, decide, freshnessOf, type Freshness } from './freshness/freshness.js';
 import { NegativeCache } from './freshness/negative.cache.js';
-import { policyOf } from './freshness/tag.policy.js';
+import { policyOf, remembersRefusals, tagKey } from './freshness/tag.policy.js';
 import { isHeadRefusal } from './head-refusal.js';
 import { RequestLock } from './replicas/request.lock.js';
 import { SingleFlight } from '../reading/single-flight.js';
@@ -50,6 +49,7 @@ export interface ResolvedTag {
 export class TagResolver {
   private readonly logger = new Logger('Tags');
   private readonly flights = new SingleFlight<ResolvedTag>();
+  private readonly revalidations = new SingleFlight<{ before: TagRecord | undefined; now: ResolvedTag }>();
   private readonly headless = new LRUCache<string, true>({ max: maxHeadless });
 
   constructor(
@@ -74,7 +74,7 @@ export class TagResolver {
     const record = await this.tags.find(repository, tag);
     const freshness = this.freshnessOf(repository, tag, record, upstream);
     if (record && freshness === 'fresh') return this.hit(repository, tag, record, upstream);
-    const key = `${repository.toString()}:${tag.name}`;
+    const key = tagKey(repository, tag);
     const asking = this.flights.run(key, () => this.ask(repository, tag, method, record, freshness));
     if (!record || freshness === 'expired') return asking;
     const result = freshness === 'ageing' || this.upstream.isSlow(repository) ? undefined : await inTime(asking);
@@ -83,6 +83,21 @@ export class TagResolver {
     if (freshness !== 'ageing') this.upstream.noteSlow(repository);
     asking.catch((error: unknown) => this.logger.debug(`could not revalidate ${key}: ${reasonOf(error)}`));
     return this.resultOf(record, 'STALE');
+  }
+
+  /**
+   * Asks the upstream now, however fresh the record is and whatever was refused before. An outage leaves the record.
+   * @throws UpstreamError, StorageError
+   */
+  revalidate(repository: RepositoryRef, tag: Tag): Promise<{ before: TagRecord | undefined; now: ResolvedTag }> {
+    const key = tagKey(repository, tag);
+    return this.revalidations.run(key, async () => {
+      const from = this.clock.now();
+      const before = await this.tags.reread(repository, tag);
+      this.refusals.forget(key);
+      // As if it had expired: a failure is reported, and nothing is served in its place.
+      return { before, now: await this.ask(repository, tag, 'GET', before, 'expired', from) };
+    });
   }
 
   /** Fetches a tag whose recorded manifest the upstream does not have. @throws UpstreamError */
@@ -122,17 +137,16 @@ export class TagResolver {
     method: 'GET' | 'HEAD',
     record: TagRecord | undefined,
     freshness: Freshness,
+    from = -Infinity,
   ): Promise<ResolvedTag> {
-    const key = `${repository.toString()}:${tag.name}`;
+    const key = tagKey(repository, tag);
     try {
       const request = () => {
-        if (record) return this.once(repository, tag, () => this.confirm(repository, tag, record));
+        if (record) return this.once(repository, tag, () => this.confirm(repository, tag, record), from);
         if (method === 'HEAD') return this.lookUp(repository, tag);
-        return this.once(repository, tag, () => this.fetch(repository, tag));
+        return this.once(repository, tag, () => this.fetch(repository, tag), from);
       };
-      // Whoever wants a tag to be asked for every time also wants to see at once that it was pushed.
-      const { tags, tagTtl } = this.upstreams.get(repository.namespace).settings;
-      const lasts = (ttlOf(tags, tag.name) ?? tagTtl) > 0;
+      const lasts = remembersRefusals(this.upstreams.get(repository.namespace), tag);
       return await this.refusals.guard(key, () => this.refused.watch(repository, undefined, request), lasts);
     } catch (error) {
       if (!(error instanceof UpstreamError)) throw error;
@@ -146,12 +160,17 @@ export class TagResolver {
     }
   }
 
-  /** Another replica may have sent the same request, or be about to. */
-  private once(repository: RepositoryRef, tag: Tag, ask: () => Promise<ResolvedTag>): Promise<ResolvedTag> {
+  /** Another replica may have sent the same request, or be about to. @param from when the earliest one that counts began */
+  private once(
+    repository: RepositoryRef,
+    tag: Tag,
+    ask: () => Promise<ResolvedTag>,
+    from: number,
+  ): Promise<ResolvedTag> {
     const upstream = this.upstreams.get(repository.namespace);
     const find = async () => {
       const record = await this.tags.reread(repository, tag);
-      return record && this.freshnessOf(repository, tag, record, upstream) === 'fresh'
+      return record && record.checkedAt >= from && this.freshnessOf(repository, tag, record, upstream) === 'fresh'
         ? this.resultOf(record, 'HIT')
         : undefined;
     };
@@ -168,7 +187,8 @@ export class TagResolver {
     const known = (await this.manifests.find(repository, digest)) ?? (isSame && record.size > 0 ? record : undefined);
     if (!known) return this.fetch(repository, tag, record, head);
     const isPrivate = known.isPrivate === true || record.isPrivate === true;
-    return this.resultOf(await this.keep(repository, tag, { ...known, digest, fallback, isPrivate }), 'REVALIDATED');
+    const found = { ...known, digest, fallback, isPrivate };
+    return this.resultOf(await this.keep(repository, tag, found, record), 'REVALIDATED');
   }
 
   private async lookUp(repository: RepositoryRef, tag: Tag): Promise<ResolvedTag> {
@@ -225,7 +245,8 @@ export class TagResolver {
     if (!manifest.storable) return { ...resolved, cache: 'MISS', age: 0, body };
     await this.writer.write(repository, manifest);
     const isSame = record?.digest.equals(manifest.digest) === true;
-    return { ...this.resultOf(await this.keep(repository, tag, resolved), isSame ? 'REVALIDATED' : 'MISS'), body };
+    const kept = await this.keep(repository, tag, resolved, record);
+    return { ...this.resultOf(kept, isSame ? 'REVALIDATED' : 'MISS'), body };
   }
 
   /**
@@ -293,10 +314,16 @@ export class TagResolver {
   }
 
   /** Records the confirmation. A record that cannot be written costs another upstream request later. */
-  private async keep(repository: RepositoryRef, tag: Tag, found: Omit<TagRecord, 'checkedAt'>): Promise<TagRecord> {
+  private async keep(
+    repository: RepositoryRef,
+    tag: Tag,
+    found: Omit<TagRecord, 'checkedAt'>,
+    before?: TagRecord,
+  ): Promise<TagRecord> {
     const { digest, mediaType, size, fallback } = found;
     const { isPrivate, agreedAt: checkedAt } = this.permissions.permission(repository, found);
-    const record = { digest, mediaType, size, checkedAt, fallback, ...(isPrivate && { isPrivate }) };
+    const resolvedAt = before?.digest.equals(digest) === true ? before.resolvedAt : checkedAt;
+    const record = { digest, mediaType, size, checkedAt, resolvedAt, fallback, ...(isPrivate && { isPrivate }) };
     await this.tags.put(repository, tag, record).catch((error: unknown) => {
       this.logger.warn(`could not store the tag ${repository.toString()}:${tag.name}: ${reasonOf(error)}`);
     });

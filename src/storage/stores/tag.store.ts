@@ -16,6 +16,8 @@ export interface TagRecord {
   readonly size: number;
   /** When the upstream last confirmed it, in milliseconds since 1970. */
   readonly checkedAt: number;
+  /** When the upstream first named this digest for the tag, in milliseconds since 1970; unknown of older records. */
+  readonly resolvedAt?: number | undefined;
   /** The fallback host that resolved the tag, if it was not the upstream itself. */
   readonly fallback?: string | undefined;
   /** Whether the upstream required credentials. */
@@ -63,11 +65,12 @@ function readerOf(tag: Tag): (fields: RecordFields) => TagRecord | undefined {
 }
 
 function readRecord(fields: RecordFields): TagRecord | undefined {
-  const { digest, mediaType, checkedAt, fallback, isPrivate } = fields;
+  const { digest, mediaType, checkedAt, resolvedAt, fallback, isPrivate } = fields;
   const size = sizeOf(fields);
   const target = typeof digest === 'string' ? Digest.find(digest) : undefined;
   if (!target || typeof mediaType !== 'string' || !mayLabelManifest(mediaType)) return undefined;
   if (size === undefined || typeof checkedAt !== 'number' || !Number.isFinite(checkedAt)) return undefined;
+  const since = typeof resolvedAt === 'number' && Number.isFinite(resolvedAt) && { resolvedAt };
   const source = { ...(typeof fallback === 'string' && { fallback }), ...(isPrivate === true && { isPrivate }) };
-  return { digest: target, mediaType, size, checkedAt, ...source };
+  return { digest: target, mediaType, size, checkedAt, ...since, ...source };
 }

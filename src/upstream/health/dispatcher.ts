@@ -4,6 +4,7 @@ import type { RegistrySession, UpstreamRequest } from '../sign-in/registry.sessi
 import { parseRetryAfter } from '../../config/transport/retry-after.js';
 import type { Exchange } from '../transport/transport.js';
 import { errorOfStatus, UpstreamError } from '../upstream-error.js';
+import { LastResponses } from './last.responses.js';
 import { isOutage, UpstreamHealth, type RequestKind } from './upstream.health.js';
 import { UpstreamOutcome } from './upstream.outcome.js';
 import type { Upstream } from '../upstream.js';
@@ -18,10 +19,15 @@ export class Dispatcher {
   private readonly healths = new WeakMap<Upstream, UpstreamHealth>();
   private readonly outcomes = new WeakMap<Upstream, UpstreamOutcome>();
 
+  /** About manifests. */
+  readonly lastResponses: LastResponses;
+
   constructor(
     private readonly session: RegistrySession,
     private readonly clock: Clock,
-  ) {}
+  ) {
+    this.lastResponses = new LastResponses(clock);
+  }
 
   /** Returns a response with a status below 500 other than 408 and 429, or 501. @throws UpstreamError */
   async send(kind: RequestKind, request: UpstreamRequest): Promise<DispatchedResponse> {
@@ -72,10 +78,12 @@ export class Dispatcher {
     return health.run(kind, request.repository, async (release) => {
       const response = await this.session.request(request).catch((error: unknown) => {
         outcome.noteFailure(asked, error);
+        this.lastResponses.noteFailure(request, request.upstream.base.host, error);
         throw error;
       });
       const { status, headers, body, host } = response;
       outcome.noteResponse(asked, status, host);
+      this.lastResponses.noteResponse(request, host, status);
       health.observe(headers);
       if (isFailure(status)) {
         discardBody(body, headers['content-length']);

@@ -159,6 +159,17 @@ export class UpstreamHealth {
     this.slowUntil = this.clock.monotonic() + slowTime;
   }
 
+  /** Why a request would not be sent now; undefined when it would. Changes nothing. */
+  pauseOf(kind: RequestKind, repository: string): UpstreamError | undefined {
+    try {
+      this.check({ kind, repository });
+      return undefined;
+    } catch (error) {
+      if (error instanceof UpstreamError) return error;
+      throw error;
+    }
+  }
+
   private check({ kind, repository }: Subject): void {
     this.checkCircuit(this.outage, `${this.host} is unavailable`);
     this.checkCircuit(this.limits[kind], `${this.host} is not accepting ${kind} requests`);

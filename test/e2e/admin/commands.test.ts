@@ -77,6 +77,37 @@ describe('the commands', inParallel, () => {
     expect((await scene.run('remove', names[0]!)).code).toBe(1);
   });
 
+  it('explain and refresh', async () => {
+    await using scene = await Scene.start();
+    scene.registry.addImage('team/app', image, ['1.0']);
+    const name = 'registry.test/team/app:1.0';
+    const unknown = await scene.run('explain', name, '--as', 'user:anna');
+    expect([unknown.code, unknown.stderr]).toEqual([0, '']);
+    expect(unknown.stdout).toMatch(/^registry\.test\/team\/app:1\.0 \(mirrored\)\nlast pull {3}unknown: /);
+    expect(unknown.stdout).toMatch(
+      /\nnow {9}ask: .*\n +would send GET http:.*\/v2\/team\/app\/manifests\/1\.0 without/,
+    );
+    const refreshed = await scene.run('refresh', name, 'registry.test/team/none', `x@${image.manifest.digest}`);
+    expect([refreshed.code, refreshed.stderr]).toEqual([1, '']);
+    expect(refreshed.stdout.split('\n')).toEqual([
+      `refreshed ${name} is ${image.manifest.digest}`,
+      'failed    registry.test/team/none: manifest unknown to registry',
+      expect.stringMatching(/^failed {4}x@.*: only tags are refreshed$/),
+      '',
+    ]);
+    expect((await scene.run('refresh', name)).stdout).toBe(`unchanged ${name} is ${image.manifest.digest}\n`);
+    const known = await scene.run('explain', '--json', name);
+    expect([known.code, JSON.parse(known.stdout)]).toMatchObject([0, { reference: name, now: { outcome: 'hit' } }]);
+    const missing = await scene.run('explain', 'registry.test/team/other:latest');
+    expect([missing.code, missing.stderr]).toEqual([0, '']);
+    await request(`${scene.program.url}/v2/registry.test/team/other/manifests/latest`);
+    const refused = await scene.run('explain', 'registry.test/team/other:latest');
+    expect([refused.code, refused.stderr]).toEqual([1, '']);
+    expect(refused.stdout).toMatch(/\nlast pull {3}refused at .*MANIFEST_UNKNOWN/);
+    const wrong = await scene.run('explain', '<script>');
+    expect([wrong.code, wrong.stdout, wrong.stderr]).toEqual([2, '', 'invalid repository name\n']);
+  });
+
   it('warm with events for machines, and code 1 for what fails', async () => {
     await using scene = await Scene.start();
     scene.registry.addImage('team/app', image, ['1.0']);

@@ -17,6 +17,8 @@ const routes = [
   ['GET', '/_admin/scrub'],
   ['POST', '/_admin/scrub'],
   ['POST', '/_admin/warm'],
+  ['GET', '/_admin/explain?ref=registry.test/team/app:1.0'],
+  ['POST', '/_admin/registry.test/team/app/manifests/1.0'],
   ['DELETE', '/_admin/registry.test/team/app/manifests/1.0'],
   ['DELETE', `/_admin/team/app/blobs/sha256:${'a'.repeat(64)}?ns=registry.test`],
 ] as const;

@@ -24,6 +24,17 @@ export class NegativeCache {
     this.refusals.clear();
   }
 
+  forget(key: string): void {
+    this.refusals.delete(key);
+  }
+
+  /** The refusal that `guard` would throw, and the seconds that it lasts. Does not count as a use. */
+  peek(key: string): { readonly error: UpstreamError; readonly seconds: number } | undefined {
+    const refusal = this.refusals.peek(key);
+    const left = refusal ? refusal.until - this.clock.monotonic() : 0;
+    return refusal && left > 0 ? { error: refusal.error, seconds: Math.ceil(left / 1000) } : undefined;
+  }
+
   /** @param lasts false asks always. @throws the cached refusal, or what `ask` throws. */
   async guard<T>(key: string, ask: () => Promise<T>, lasts = true): Promise<T> {
     const refusal = lasts ? this.refusals.get(key) : undefined;

@@ -1,4 +1,5 @@
 import { ttlOf } from '../../../config/tag-rule.settings.js';
+import type { Digest } from '../../../oci/digest.js';
 import type { Tag } from '../../../oci/reference.js';
 import type { RepositoryRef } from '../../../oci/repository.js';
 import type { TagRecord } from '../../../storage/stores/tag.store.js';
@@ -26,4 +27,19 @@ export function policyOf(
     staleWhileRevalidate: Math.min(staleWhileRevalidate, accessRecheckTime - time),
     maxStale,
   };
+}
+
+/** Whether a refusal of a tag is remembered for a while: whoever wants to be asked every time wants to see a push at once. */
+export function remembersRefusals({ settings }: Upstream, tag: Tag): boolean {
+  return (ttlOf(settings.tags, tag.name) ?? settings.tagTtl) > 0;
+}
+
+/** Identifies a tag among refusals and requests. */
+export function tagKey(repository: RepositoryRef, tag: Tag): string {
+  return `${repository.toString()}:${tag.name}`;
+}
+
+/** As `tagKey`, for a manifest by its digest. */
+export function manifestKey(repository: RepositoryRef, digest: Digest): string {
+  return `manifest ${repository.toString()} ${digest.toString()}`;
 }

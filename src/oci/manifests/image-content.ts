@@ -1,7 +1,7 @@
-import { Digest } from '../oci/digest.js';
-import { readJson, type JsonShape } from '../oci/json/json.js';
-import { isIndex } from '../oci/media-type.js';
-import type { Platform } from '../oci/platform.js';
+import { Digest } from '../digest.js';
+import { readJson, type JsonShape } from '../json/json.js';
+import { isIndex } from '../media-type.js';
+import type { Platform } from '../platform.js';
 
 /** Most entries that are read of one manifest. */
 const maxEntries = 10_000;

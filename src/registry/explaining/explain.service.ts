@@ -1,0 +1,75 @@
+import { Injectable } from '@nestjs/common';
+import { ServerSettings } from '../../config/server.settings.js';
+import { Digest } from '../../oci/digest.js';
+import type { ImageReference } from '../../oci/image-reference.js';
+import { parseTypedReference, referenceText } from '../../oci/typed-reference.js';
+import { UpstreamError } from '../../upstream/upstream-error.js';
+import { UpstreamsService } from '../../upstream/upstreams.service.js';
+import { HostedNamespaces } from '../hosted/hosted-namespaces.js';
+import { toResponseError } from '../response-error.js';
+import { LastOutcomes } from '../statistics/last.outcomes.js';
+import type { Explanation } from './explanation.js';
+import { HostedExplainer } from './hosted.explainer.js';
+import { MirroredExplainer, type Explained } from './mirrored.explainer.js';
+import { explainOutcome } from './outcome.text.js';
+import { nothing } from './stored.content.js';
+
+/** Why the last pull of a reference ended as it did, and what the next one would do. Asks no upstream and records no use. */
+@Injectable()
+export class ExplainService {
+  constructor(
+    private readonly settings: ServerSettings,
+    private readonly upstreams: UpstreamsService,
+    private readonly namespaces: HostedNamespaces,
+    private readonly mirrored: MirroredExplainer,
+    private readonly hosted: HostedExplainer,
+    private readonly outcomes: LastOutcomes,
+  ) {}
+
+  /**
+   * @param typed in any form that people use. @param own hosts, with their ports, under which this server is known
+   * @throws OciError NAME_INVALID, TAG_INVALID or DIGEST_INVALID
+   */
+  parse(typed: string, own: readonly string[]): ImageReference {
+    const configured = new Set([
+      ...[...this.upstreams.all].map(({ id }) => id),
+      ...this.namespaces.names,
+      ...this.namespaces.formerNames,
+    ]);
+    const names = new Set(own.map((each) => each.toLowerCase()));
+    const rules = { defaultNamespace: this.settings.defaultNamespace, configured };
+    return parseTypedReference(typed, rules, (authority) => names.has(authority.toLowerCase()));
+  }
+
+  /** @throws OciError UNAVAILABLE when the storage fails */
+  async explain({ repository, reference }: ImageReference): Promise<Explanation> {
+    try {
+      const isHosted = this.namespaces.has(repository.namespace);
+      const { kind, ...explained } = isHosted
+        ? { kind: 'hosted' as const, ...(await this.hosted.explain(repository, reference)) }
+        : await this.explainMirrored({ repository, reference });
+      return {
+        reference: referenceText({ repository, reference }),
+        repository: repository.toString(),
+        ...(reference instanceof Digest ? { digest: reference.toString() } : { tag: reference.name }),
+        kind,
+        last: explainOutcome(this.outcomes.find(repository, reference)),
+        ...explained,
+      };
+    } catch (error) {
+      throw toResponseError(error, 'MANIFEST_UNKNOWN');
+    }
+  }
+
+  private async explainMirrored({
+    repository,
+    reference,
+  }: ImageReference): Promise<Explained & Pick<Explanation, 'kind'>> {
+    try {
+      return { kind: 'mirrored', ...(await this.mirrored.explain(repository, reference)) };
+    } catch (error) {
+      if (!(error instanceof UpstreamError) || error.kind !== 'refused') throw error;
+      return { kind: 'refused', stored: nothing, now: { outcome: 'refused', reason: error.message } };
+    }
+  }
+}
