@@ -39,7 +39,8 @@ import { ExplainService } from './explaining/explain.service.js';
 import { LastOutcomes } from './statistics/last.outcomes.js';
 import { RegistryStatistics } from './statistics/registry.statistics.js';
 import { TrafficCounts } from './statistics/traffic.counts.js';
-import { TrafficHistory } from './statistics/traffic.history.js';
+import { CombinedHistory } from './statistics/history/combined.history.js';
+import { TrafficHistory } from './statistics/history/traffic.history.js';
 import { ReplicasService } from './mirrored/replicas/replicas.service.js';
 import { RequestLock } from './mirrored/replicas/request.lock.js';
 import { TagResolver } from './mirrored/tag.resolver.js';
@@ -93,6 +94,7 @@ export class RegistryModule {
         TagResolver,
         RequestLock,
         TrafficCounts,
+        CombinedHistory,
         TrafficHistory,
       ],
       exports: [
@@ -115,6 +117,7 @@ export class RegistryModule {
         LastOutcomes,
         ExplainService,
         TrafficCounts,
+        CombinedHistory,
         TrafficHistory,
       ],
     };

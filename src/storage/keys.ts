@@ -38,6 +38,7 @@ import { StorageError } from './storage-error.js';
  * damaged/<former key>                                       quarantined objects, kept for a week
  * secrets/<name>                                             keys that the replicas share, made by the first of them
  * state/<name>                                               results of earlier sweeps and scrubs
+ * traffic/<hash of the process's name>                       what a process remembers of its traffic
  * events/<process>/<webhook>/<event>                         events that wait for their delivery; on file systems, never a key
  * ingest/<id>                                                being written; internal to the provider, never a key
  *
@@ -104,6 +105,9 @@ export const keys = {
   upload: (id: string, epoch: number) => `${keys.uploads(id)}/${id}-${String(epoch).padStart(8, '0')}`,
   damaged: (key: string) => `damaged/${key}`,
   state: (name: 'usage' | 'scrub') => `state/${name}`,
+  trafficFolder: 'traffic',
+  /** @param name of the process */
+  traffic: (name: string) => `${keys.trafficFolder}/${hashOf(name).slice(0, 32)}`,
   secret: (name: 'token-key') => `secrets/${name}`,
 };
 

@@ -27,6 +27,7 @@ import { StoredObjects } from './stores/stored.objects.js';
 import { StorageCounts } from './space/storage.counts.js';
 import { StorageProbe } from './storage.probe.js';
 import { StorageProvider } from './storage.provider.js';
+import { TrafficStore } from './stores/history/traffic.store.js';
 import { TagNameStore } from './stores/tag-name.store.js';
 import { TagStore } from './stores/tag.store.js';
 import { UploadStore } from './stores/upload.store.js';
@@ -164,6 +165,12 @@ export class StorageModule {
       inject: [StorageProvider],
       useFactory: (opened: StorageProvider) => new SecretStore(opened),
     };
+    const traffic = {
+      provide: TrafficStore,
+      inject: [StorageProvider, ServerSettings, storageSettings],
+      useFactory: (opened: StorageProvider, server: ServerSettings, storage: StorageSettings) =>
+        new TrafficStore(opened, isShared(server, storage)),
+    };
     const counts = [StorageCounts, MaintenanceCounts];
     return {
       module: StorageModule,
@@ -175,6 +182,7 @@ export class StorageModule {
         leases,
         ...stores,
         secrets,
+        traffic,
         uploads,
         probe,
         StorageCloser,
@@ -200,6 +208,7 @@ export class StorageModule {
         TagLinkStore,
         TagNameStore,
         TagStore,
+        TrafficStore,
         UploadStore,
         StorageProbe,
         ...counts,

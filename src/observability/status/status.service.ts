@@ -10,7 +10,7 @@ import { Namespace } from '../../oci/namespace.js';
 import { RepositoryRef } from '../../oci/repository.js';
 import { RegistryStatistics } from '../../registry/statistics/registry.statistics.js';
 import { hitsOf } from '../../registry/statistics/traffic.counts.js';
-import { TrafficHistory } from '../../registry/statistics/traffic.history.js';
+import { TrafficHistory } from '../../registry/statistics/history/traffic.history.js';
 import type { MirrorAddress } from '../clients/mirror-address.js';
 import { CachedRepositories } from './cached.repositories.js';
 import { RepositoryListing } from './repository.listing.js';
