@@ -3,21 +3,28 @@ import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { FastifyInstance } from 'fastify';
 import type { DestinationStream } from 'pino';
-import { confineAdminAddress } from './admin/admin.listener.js';
+import type { INestApplicationContext } from '@nestjs/common';
+import { AccessService } from './access/access.service.js';
+import { cameToAdminAddress, confineAdminAddress } from './admin/admin.listener.js';
 import { AppModule, type Replacements } from './app.module.js';
 import { checkKeyPair, keyPairFiles, readKeyPair } from './config/key-pair.js';
 import { wantsTraces } from './config/tracing/opentelemetry.js';
-import type { ServerSettings } from './config/server.settings.js';
+import { ServerSettings } from './config/server.settings.js';
 import type { Settings } from './config/settings.js';
 import { accessPlugin } from './distribution/access/access.plugin.js';
 import { connectionsPlugin, type Certificate } from './distribution/distribution.plugin.js';
 import { addHosted, namespaceRules } from './distribution/namespace.rules.js';
-import { serveCachedResponses, type CachedResponses } from './distribution/responses/cached.responses.js';
+import { HotResponses } from './distribution/hot/hot.responses.js';
+import { RecalledAccess } from './distribution/hot/recalled.access.js';
+import { CachedResponses } from './distribution/responses/cached.responses.js';
 import { refuseWithoutHost } from './distribution/server/client.error.js';
+import { DrainService } from './distribution/server/drain.service.js';
 import { serverOptions } from './distribution/server/server.options.js';
 import { JsonLogger } from './observability/logging/json.logger.js';
 import { logDestination } from './observability/logging/log.destination.js';
 import { requestId } from './observability/logging/request.id.js';
+import { RequestMeter } from './observability/logging/request.meter.js';
+import { ResponseObserver } from './observability/logging/response.observer.js';
 import { followTraces } from './observability/logging/trace.context.js';
 import { openTracing } from './observability/logging/tracing.js';
 import { HostedNamespaces } from './registry/hosted/hosted-namespaces.js';
@@ -28,6 +35,8 @@ import { pagesPlugin } from './web/pages.plugin.js';
 export interface AppOptions extends Replacements {
   /** Where log lines go; standard output unless given. */
   readonly log?: DestinationStream;
+  /** Sends every response through the framework: tests compare both ways. */
+  readonly isFrameworkOnly?: boolean;
 }
 
 /**
@@ -51,10 +60,14 @@ export async function createApp(settings: Settings, options: AppOptions = {}): P
     bodyParser: false,
     abortOnError: false,
   });
+  const cached = new CachedResponses(rules);
+  // Spans are made of the framework's requests.
+  const hot = tracing || options.isFrameworkOnly === true ? undefined : hotResponses(app, cached, logger);
   // Hooks run in this order.
   const plugins: ((fastify: FastifyInstance) => void)[] = [
     // These must see every request, so they come before anything that responds.
-    connectionsPlugin(app, rules, certificate),
+    (fastify) => cached.noteArrivals(fastify),
+    connectionsPlugin(app, rules, certificate, hot),
     requestsPlugin(app, logger.pino),
     // Refusals come before content.
     refuseWithoutHost,
@@ -65,17 +78,30 @@ export async function createApp(settings: Settings, options: AppOptions = {}): P
     // Everything that may send a request upstream runs inside the trace.
     (fastify) => followTraces(fastify, tracing),
     // Last: a cached response skips the hooks after it, and the route.
-    serveCachedResponses,
+    (fastify) => cached.serve(fastify),
   ];
   for (const plugin of plugins) await adapter.getInstance().register(unencapsulated(plugin));
   await app.init();
   addHosted(rules, app.get(HostedNamespaces).formerNames);
   followFiles(app, settings, {
     rules,
-    forgetResponses: () => adapter.getInstance().getDecorator<CachedResponses>('cachedResponses').clear(),
+    forgetResponses: () => cached.clear(),
   });
   await adapter.getInstance().ready();
   return app;
+}
+
+/** Responses before the framework, with everything that its hooks do for others. */
+function hotResponses(app: INestApplicationContext, responses: CachedResponses, logger: JsonLogger): HotResponses {
+  const access = app.get(AccessService);
+  return new HotResponses({
+    responses,
+    access: access.isEnabled ? new RecalledAccess(access) : undefined,
+    observer: new ResponseObserver(app.get(RequestMeter), logger),
+    drain: app.get(DrainService),
+    isForAdmins: cameToAdminAddress,
+    clientTimeout: app.get(ServerSettings).clientTimeout,
+  });
 }
 
 /** Lets the hooks of a plugin apply to all routes, and to requests that no route matches. */

@@ -20,7 +20,7 @@ import { Reader } from './reader.js';
 import { anonymous, namedIdentity, type Identity, type NamedSubject } from './rules/identity.js';
 import { SignInRefused, type GrantedScope, type SignedIn } from './sign-in.js';
 import { KeyStore } from './tokens/key.store.js';
-import { tokenLifetime, TokenService } from './tokens/token.service.js';
+import { tokenLifetime, TokenService, type VerifiedToken } from './tokens/token.service.js';
 
 /** A token as the token endpoint gives it. */
 export interface IssuedToken {
@@ -29,6 +29,12 @@ export interface IssuedToken {
   readonly expiresIn: number;
   /** Those that fit into the token. */
   readonly scopes: readonly GrantedScope[];
+}
+
+/** A sign-in that needed no wait, by what the request had. */
+export interface Recalled {
+  readonly kind: 'none' | 'token' | 'password';
+  readonly signedIn: SignedIn;
 }
 
 const withoutProxies = new ClientOrigins(undefined, []);
@@ -199,17 +205,42 @@ export class AccessService implements OnModuleInit, OnApplicationShutdown {
     }
   }
 
+  /**
+   * As `signIn`, from what is known without waiting and without counting it; undefined where `signIn` has to decide.
+   * @param header the only Authorization header of the request, if it has one
+   */
+  recall(header: string | undefined, { tls }: Pick<ClientRequest, 'tls'>): Recalled | undefined {
+    const credentials = readAuthorization(header === undefined ? [] : [header]);
+    const { authenticator } = this.policy;
+    if (credentials.kind === 'none') return { kind: 'none', signedIn: authenticator.signInBySocket(tls) };
+    if (credentials.kind === 'malformed') return undefined;
+    const { kind } = credentials;
+    const signedIn =
+      kind === 'token' ? this.recallToken(credentials.token.reveal()) : authenticator.recall(credentials);
+    return signedIn && { kind, signedIn };
+  }
+
+  /** Counts a sign-in that was recalled, as `signIn` does. */
+  countRecalled({ kind, signedIn }: Recalled): void {
+    if (kind === 'none') this.countSocket(signedIn);
+    else this.statistics.signIns[kind].accepted += 1;
+  }
+
   private get takesUnknown(): boolean {
     return this.policy.settings.unknownCredentials === 'anonymous';
   }
 
   private signInBySocket(tls: TLSSocket | undefined): SignedIn {
     const signedIn = this.policy.authenticator.signInBySocket(tls);
-    const { certificate } = this.statistics.signIns;
-    if (signedIn.issuer === 'certificate') certificate.accepted += 1;
-    else if (signedIn.problem === 'CERT_HAS_EXPIRED') certificate.expired += 1;
-    else if (signedIn.problem !== undefined) certificate.credentials += 1;
+    this.countSocket(signedIn);
     return signedIn;
+  }
+
+  private countSocket({ issuer, problem }: SignedIn): void {
+    const { certificate } = this.statistics.signIns;
+    if (issuer === 'certificate') certificate.accepted += 1;
+    else if (problem === 'CERT_HAS_EXPIRED') certificate.expired += 1;
+    else if (problem !== undefined) certificate.credentials += 1;
   }
 
   /** Whether the credentials allow it: by the rules, and within the scopes of a token. */
@@ -268,11 +299,20 @@ export class AccessService implements OnModuleInit, OnApplicationShutdown {
 
   private async signInByToken(token: string, lateness: number): Promise<SignedIn> {
     if (!this.tokens.isOwn(token)) return this.policy.authenticator.signInByToken(token);
-    const { identity, issuer, tokenId, scopes } = await this.tokens.verify(token, this.service, lateness);
-    // A user who was removed since has no rights, and one whose groups changed has those of the new ones.
+    const signedIn = this.refreshed(await this.tokens.verify(token, this.service, lateness));
+    if (!signedIn) throw new SignInRefused('credentials');
+    return signedIn;
+  }
+
+  private recallToken(token: string): SignedIn | undefined {
+    const verified = this.tokens.recall(token, this.service);
+    return verified && this.refreshed(verified);
+  }
+
+  /** A user who was removed since has no rights, and one whose groups changed has those of the new ones. */
+  private refreshed({ identity, issuer, tokenId, scopes }: VerifiedToken): SignedIn | undefined {
     const current = this.policy.authenticator.refresh(identity, issuer);
-    if (!current) throw new SignInRefused('credentials');
-    return { identity: current, issuer, tokenId, scopes };
+    return current && { identity: current, issuer, tokenId, scopes };
   }
 }
 

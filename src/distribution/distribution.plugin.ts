@@ -6,6 +6,7 @@ import type { KeyPair, KeyPairFiles } from '../config/key-pair.js';
 import { BodyMemory } from '../config/memory/body.memory.js';
 import { ServerSettings } from '../config/server.settings.js';
 import { TrafficCounts } from '../registry/statistics/traffic.counts.js';
+import type { HotResponses } from './hot/hot.responses.js';
 import type { NamespaceRules } from './request-target.js';
 import { receiveBodies } from './requests/incoming.bodies.js';
 import { CertificateService } from './server/certificate.service.js';
@@ -19,16 +20,21 @@ export interface Certificate {
   readonly pair: KeyPair;
 }
 
-/** Watches connections and responses, and provides what sending a response needs. */
+/**
+ * Watches connections and responses, and provides what sending a response needs.
+ * @param hot responds to what it can before the framework does
+ */
 export function connectionsPlugin(
   app: INestApplicationContext,
   rules: NamespaceRules,
   certificate: Certificate | undefined,
+  hot?: HotResponses,
 ) {
   return (fastify: FastifyInstance): void => {
     const { server } = fastify;
     const { clientTimeout, maxConnections, maxConnectionsPerAddress } = app.get(ServerSettings);
-    handleInOrder(server, clientTimeout);
+    handleInOrder(server, clientTimeout, hot && ((request, response) => hot.respond(request, response)));
+    hot?.follow(fastify);
     new ConnectionLimits(maxConnections, maxConnectionsPerAddress ?? Math.ceil(maxConnections / 2)).watch(server);
     // Node would answer other expectations than 100-continue with a bare 417; no client asks for one.
     server.on('checkExpectation', (request, response) => server.emit('request', request, response));

@@ -7,9 +7,11 @@ import { parseOrigin } from '../config/values/origin.js';
 import type { Requester } from '../registry/blob.js';
 import { originForm } from './request-target.js';
 
+type SentRequest = Pick<FastifyRequest, 'headers' | 'originalUrl'>;
+
 /** Tells replicas from clients. With a cluster key, a replica that does not prove that it has the key is a client. */
 @Injectable()
-export class RequesterPipe implements PipeTransform<FastifyRequest, Requester> {
+export class RequesterPipe implements PipeTransform<SentRequest, Requester> {
   private readonly key: ClusterKey | undefined;
   private readonly audience: string;
 
@@ -22,11 +24,11 @@ export class RequesterPipe implements PipeTransform<FastifyRequest, Requester> {
   }
 
   /** Whether it is from a replica that has proved it: without a cluster key none can. */
-  hasProof(request: FastifyRequest): boolean {
+  hasProof(request: SentRequest): boolean {
     return this.key !== undefined && this.transform(request) === 'replica';
   }
 
-  transform({ headers, originalUrl }: FastifyRequest): Requester {
+  transform({ headers, originalUrl }: SentRequest): Requester {
     const { 'oci-registry-follower': follower, 'oci-registry-proof': proof } = headers;
     if (follower === undefined) return 'client';
     if (!this.key) return 'replica';

@@ -73,6 +73,11 @@ export class WatchedFile<T> {
     return this.value;
   }
 
+  /** What `read` would give without a look; undefined when one is due. */
+  get fresh(): T | undefined {
+    return this.isDue ? undefined : this.value;
+  }
+
   /** Reads it if it has changed. Never throws: `state` says what came of it. */
   look(): Promise<void> {
     this.looking ??= this.reload().finally(() => {

@@ -33,6 +33,8 @@ export interface VerifiedToken {
 /** Issues this server's own tokens and verifies them without I/O. */
 export class TokenService {
   private readonly verified: LRUCache<string, VerifiedToken>;
+  /** Those that the remembered tokens were verified with. */
+  private verifiedBy: readonly SigningKey[] | undefined;
 
   /**
    * @param keys of all replicas; the first signs.
@@ -83,20 +85,29 @@ export class TokenService {
    * @throws SignInRefused `expired` or `credentials`
    */
   async verify(token: string, audience: string, lateness = 0): Promise<VerifiedToken> {
-    const mark = `${audience} ${token}`;
-    const known = this.verified.get(mark);
+    const known = this.known(token, audience);
     if (known) {
       if (known.expiresAt + lateness * 1000 > this.now()) return known;
       throw new SignInRefused('expired');
     }
+    const keys = this.keys();
     const verified = await this.verifyNew(token, audience, lateness);
-    this.verified.set(mark, verified);
+    if (keys === this.keys()) this.verified.set(markOf(token, audience), verified);
     return verified;
   }
 
-  /** Forgets what was verified: keys or users have changed. */
-  forget(): void {
-    this.verified.clear();
+  /** A token that was verified before and still counts; undefined where `verify` has to decide. */
+  recall(token: string, audience: string): VerifiedToken | undefined {
+    const known = this.known(token, audience);
+    return known && known.expiresAt > this.now() ? known : undefined;
+  }
+
+  /** What was verified with other keys is verified again: the token's own may have been removed. */
+  private known(token: string, audience: string): VerifiedToken | undefined {
+    const keys = this.keys();
+    if (keys !== this.verifiedBy) this.verified.clear();
+    this.verifiedBy = keys;
+    return this.verified.get(markOf(token, audience));
   }
 
   private async verifyNew(token: string, audience: string, lateness: number): Promise<VerifiedToken> {
@@ -124,6 +135,10 @@ export class TokenService {
     if (!key) throw new SignInRefused('credentials');
     return key.publicKey;
   }
+}
+
+function markOf(token: string, audience: string): string {
+  return `${audience} ${token}`;
 }
 
 /** The signature vouches for the other types; another version may share the key. @throws SignInRefused */

@@ -194,7 +194,8 @@ class AccessHook {
     const allotment = this.access.allotmentOf(signedIn, client.address);
     if (!allotment) return;
     try {
-      applyLimits(allotment, request, reply);
+      const { method, routeOptions, raw } = request;
+      applyLimits(allotment, { method, route: routeOptions.url ?? '', socket: raw.socket }, reply.raw);
     } catch (error) {
       if (!(error instanceof LimitReached)) throw error;
       const { kind, amount } = error;
@@ -259,7 +260,7 @@ function authorizationOf({ raw }: FastifyRequest): readonly string[] {
 }
 
 /** What the access service needs to know of a connection. */
-export function clientRequestOf({ raw }: FastifyRequest) {
+export function clientRequestOf({ raw }: Pick<FastifyRequest, 'raw'>) {
   const { socket, headers } = raw;
   return {
     remoteAddress: socket.remoteAddress,

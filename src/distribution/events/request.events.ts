@@ -16,7 +16,7 @@ import type { PutResult } from '../../registry/push.js';
 import { clientRequestOf } from '../access/access.plugin.js';
 import { RequesterPipe } from '../requester.pipe.js';
 import { RepositoryUrl } from '../requests/repository.url.js';
-import type { HttpResponse } from '../responses/http.response.js';
+import type { HttpResponse, ServedRequest } from '../responses/http.response.js';
 import { eventRequestOf } from './event.request.js';
 
 /** Content of mounted blobs: a registry does not know their types. */
@@ -25,7 +25,7 @@ const blobType = 'application/octet-stream';
 /** Tells webhooks what a request has done, in the words of the distribution specification. */
 export class RequestEvents {
   constructor(
-    private readonly request: FastifyRequest,
+    private readonly request: ServedRequest,
     private readonly events: EventsService,
     private readonly access: AccessService,
     private readonly blobs: BlobsService,
@@ -97,14 +97,14 @@ export class RequestEvents {
 
 /** The events of a request; undefined without webhooks. */
 @Injectable()
-export class EventsPipe implements PipeTransform<FastifyRequest, RequestEvents | undefined> {
+export class EventsPipe implements PipeTransform<ServedRequest, RequestEvents | undefined> {
   constructor(
     private readonly events: EventsService,
     private readonly access: AccessService,
     private readonly blobs: BlobsService,
   ) {}
 
-  transform(request: FastifyRequest): RequestEvents | undefined {
+  transform(request: ServedRequest): RequestEvents | undefined {
     return this.events.isEnabled ? new RequestEvents(request, this.events, this.access, this.blobs) : undefined;
   }
 }
@@ -126,7 +126,7 @@ export class PullEvents {
   ): HttpResponse {
     // A replica asks for clients of its own.
     if (response.status !== 200 || !this.events.wants('pull', repository)) return response;
-    const served = (request: FastifyRequest) => {
+    const served = (request: ServedRequest) => {
       if (this.requesters.transform(request) === 'replica') return;
       void this.pipe.transform(request)?.pulled(repository, reference, { digest, mediaType, size, cache });
     };

@@ -13,7 +13,7 @@ export class RepositoryUrl {
     private readonly ns: string | null,
   ) {}
 
-  static of({ originalUrl, raw }: FastifyRequest): RepositoryUrl {
+  static of({ originalUrl, raw }: Pick<FastifyRequest, 'originalUrl' | 'raw'>): RepositoryUrl {
     const [path = '', query] = originForm(originalUrl).split('?', 2);
     // The folded target has one component for the repository; those behind it are as many as the client wrote.
     const [folded = ''] = (raw.url ?? '').split('?', 1);

@@ -9,6 +9,9 @@ export interface StreamedBody {
   copy(sink: BodySink, signal: AbortSignal): Promise<void>;
 }
 
+/** What is known of each request that a response is served to, whether or not the framework has made it. */
+export type ServedRequest = Pick<FastifyRequest, 'id' | 'method' | 'headers' | 'originalUrl' | 'raw'>;
+
 /** A response as a value; `send` writes it. */
 export interface HttpResponse {
   readonly status: number;
@@ -17,7 +20,7 @@ export interface HttpResponse {
   /** Makes the response cacheable, and tells whether it is still valid; see `CachedResponses`. */
   readonly validity?: ValidityCheck | undefined;
   /** Called each time the response is about to be served, from the cache too. */
-  readonly served?: ((request: FastifyRequest) => void) | undefined;
+  readonly served?: ((request: ServedRequest) => void) | undefined;
   /** Releases what the body holds; called once, whether or not the body was sent. */
   close?(): Promise<void>;
 }

@@ -3,14 +3,17 @@ import { unwatch, watchSlow, type SlowPart } from '../server/slow.clients.js';
 
 /** Disconnects a client that does not take the end of a response within `timeout` milliseconds, whoever wrote it. */
 export function watchEnd(response: ServerResponse, timeout: number): void {
-  response.once('prefinish', () => {
-    // A response that ends after its client has left closes no second time.
-    if (response.destroyed) return;
-    const since = performance.now();
-    const end: SlowPart = { cutIfSlow: (now) => now - since > timeout && response.destroy() };
-    watchSlow(end);
-    response.once('close', () => unwatch(end));
-  });
+  response.once('prefinish', () => watchRest(response, timeout));
+}
+
+/** The same for a response that has just been ended. */
+export function watchRest(response: ServerResponse, timeout: number): void {
+  // A response that ends after its client has left closes no second time.
+  if (response.destroyed) return;
+  const since = performance.now();
+  const end: SlowPart = { cutIfSlow: (now) => now - since > timeout && response.destroy() };
+  watchSlow(end);
+  response.once('close', () => unwatch(end));
 }
 
 /** Writes to a response and waits until the kernel has the bytes, so that the caller can reuse its buffer. */

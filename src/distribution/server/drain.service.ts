@@ -29,13 +29,25 @@ export class DrainService {
       const response = reply.raw;
       // An open connection would keep the process running: each gets one more response.
       if (this.isDraining) response.shouldKeepAlive = false;
-      this.active.add(response);
-      response.once('close', () => {
-        this.active.delete(response);
-        if (this.active.size === 0) this.idle?.();
-      });
+      this.begin(response);
+      response.once('close', () => this.end(response));
       done();
     });
+  }
+
+  /** Whether responses close their connections from now on. */
+  get isAnnounced(): boolean {
+    return this.isDraining;
+  }
+
+  /** A response is in progress, until `end`. */
+  begin(response: ServerResponse): void {
+    this.active.add(response);
+  }
+
+  end(response: ServerResponse): void {
+    this.active.delete(response);
+    if (this.active.size === 0) this.idle?.();
   }
 
   /** From now on responses close their connections, so that the next request goes to another process. */

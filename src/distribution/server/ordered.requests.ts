@@ -12,14 +12,20 @@ type Exchange = readonly [IncomingMessage, ServerResponse];
  * itself begins every pipelined request at once (RFC 9112 §9.3.2), so that a packet of requests would cost what as many
  * clients do.
  * @param timeout milliseconds that a client may take for the end of a response.
+ * @param respond responds to a request before the server's listeners do, and watches the end itself; false if it does not.
  */
-export function handleInOrder(server: Server, timeout: number): void {
+export function handleInOrder(
+  server: Server,
+  timeout: number,
+  respond: (request: IncomingMessage, response: ServerResponse) => boolean = () => false,
+): void {
   const handlers = server.listeners('request') as RequestListener[];
   const waiting = new WeakMap<Socket, Exchange[]>();
 
   const begin = ([request, response]: Exchange, socket: Socket) => {
-    watchEnd(response, timeout);
     response.once('close', () => advance(socket, response));
+    if (respond(request, response)) return;
+    watchEnd(response, timeout);
     for (const handle of handlers) handle(request, response);
   };
 

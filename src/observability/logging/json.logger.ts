@@ -6,10 +6,13 @@ export class JsonLogger implements LoggerService {
   readonly pino: Logger;
 
   /** @param worker number of the process, as a field of every line. */
-  constructor(level: string, destination?: DestinationStream, worker?: number) {
+  constructor(
+    level: string,
+    readonly destination: DestinationStream,
+    readonly worker?: number,
+  ) {
     const base = worker === undefined ? null : { worker };
-    const options = { level, base, timestamp: pino.stdTimeFunctions.isoTime };
-    this.pino = destination ? pino(options, destination) : pino(options);
+    this.pino = pino({ level, base, timestamp: pino.stdTimeFunctions.isoTime }, destination);
   }
 
   log(message: unknown, ...rest: unknown[]): void {

@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { FastifyInstance } from 'fastify';
+import type { ServerResponse } from 'node:http';
 
 /** Labels of request counts. The sets are fixed: nothing that a client sends becomes a label. */
 export const endpoints = ['base', 'manifests', 'blobs', 'uploads', 'tags', 'referrers', 'catalog', 'other'] as const;
@@ -24,6 +25,12 @@ export class Durations {
   }
 }
 
+/** What a request counts as: indexes of its endpoint and method. */
+export interface RequestSeries {
+  readonly endpoint: number;
+  readonly method: number;
+}
+
 /** Counts requests, in preallocated arrays. */
 @Injectable()
 export class RequestMeter {
@@ -37,17 +44,31 @@ export class RequestMeter {
     fastify.addHook('onRequest', (request, reply, done) => {
       const start = performance.now();
       const response = reply.raw;
-      this.active += 1;
+      this.begin();
       response.once('close', () => {
-        this.active -= 1;
-        const endpoint = endpointOf(request.raw.url ?? '');
-        const outcome = response.writableFinished ? Math.floor(response.statusCode / 100) : 0;
-        const index = indexOf(endpoint, methodOf(request.method), outcome);
-        this.responses[index] = (this.responses[index] ?? 0) + 1;
-        this.durations[endpoint]?.add((performance.now() - start) / 1000);
+        this.end(this.seriesOf(request.method, request.raw.url ?? ''), response, start);
       });
       done();
     });
+  }
+
+  /** A request is in progress from now on. */
+  begin(): void {
+    this.active += 1;
+  }
+
+  /** Counts a response that has closed. @param start when its request began, on the monotonic clock */
+  end({ endpoint, method }: RequestSeries, response: ServerResponse, start: number): void {
+    this.active -= 1;
+    const outcome = response.writableFinished ? Math.floor(response.statusCode / 100) : 0;
+    const index = indexOf(endpoint, method, outcome);
+    this.responses[index] = (this.responses[index] ?? 0) + 1;
+    this.durations[endpoint]?.add((performance.now() - start) / 1000);
+  }
+
+  /** @param target as `foldTarget` made it */
+  seriesOf(method: string, target: string): RequestSeries {
+    return { endpoint: endpointOf(target), method: methodOf(method) };
   }
 }
 

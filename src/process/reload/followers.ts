@@ -45,6 +45,8 @@ export function followFiles(app: INestApplicationContext, settings: Settings, pl
         if (next.webhooks) await app.get(EventsService).replace(next.webhooks);
         await app.get(HostedNamespaces).findFormer();
         replaceNames(place.rules, next, app.get(HostedNamespaces).formerNames);
+        // Those that were made meanwhile know neither the new webhooks nor the former names.
+        place.forgetResponses();
         return changes;
       },
       others: access.isEnabled ? [...others, () => access.readAgain()] : others,

@@ -1,0 +1,60 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { JsonLogger } from './json.logger.js';
+import { requestId } from './request.id.js';
+import { RequestLines, type LineRequest, type LineResponse } from './request.lines.js';
+import type { RequestMeter, RequestSeries } from './request.meter.js';
+
+/** A response that is sent again and again. */
+interface RepeatedResponse extends Omit<LineRequest, 'cache'> {
+  /** Of the request, as `foldTarget` made it. */
+  readonly target: string;
+  readonly cache: string | undefined;
+}
+
+/** One time that it was sent. */
+interface Sent extends Omit<LineResponse, 'duration'> {
+  readonly response: ServerResponse;
+  readonly start: number;
+}
+
+interface Prepared {
+  readonly series: RequestSeries;
+  readonly write: ((response: LineResponse) => void) | undefined;
+}
+
+/** Counts and logs responses that are sent without the framework, as `RequestMeter.watch` and `logRequests` do for others. */
+export class ResponseObserver {
+  private readonly prepared = new WeakMap<RepeatedResponse, Prepared>();
+  private readonly lines: RequestLines | undefined;
+
+  constructor(
+    private readonly meter: RequestMeter,
+    logger: JsonLogger,
+  ) {
+    this.lines = logger.pino.isLevelEnabled('info') ? new RequestLines(logger) : undefined;
+  }
+
+  idOf(request: IncomingMessage): string {
+    return requestId(request);
+  }
+
+  begin(): void {
+    this.meter.begin();
+  }
+
+  end(repeated: RepeatedResponse, { id, response, bytes, start }: Sent): void {
+    const { series, write } = this.preparedOf(repeated);
+    this.meter.end(series, response, start);
+    write?.({ id, response, bytes, duration: Math.round(performance.now() - start) });
+  }
+
+  private preparedOf(repeated: RepeatedResponse): Prepared {
+    let prepared = this.prepared.get(repeated);
+    if (!prepared) {
+      const series = this.meter.seriesOf(repeated.method, repeated.target);
+      prepared = { series, write: this.lines?.prepare(repeated) };
+      this.prepared.set(repeated, prepared);
+    }
+    return prepared;
+  }
+}
