@@ -1,3 +1,4 @@
+import { readdirSync, readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import swc from 'unplugin-swc';
 import { defineConfig } from 'vitest/config';
@@ -32,6 +33,15 @@ const kills = ['test/e2e/push/kill.test.ts', 'test/chaos/{commit,kill,push-repli
 /** What replaces modules or timers, or reads state of a module from its start: each file has modules of its own. */
 const alone = ['src/{storage/reading,upstream/credentials,config/proxy}/**/*.test.ts'];
 
+/** Files that only run the program, which sends what it can before the framework. */
+const ofProgram = readdirSync('test/e2e', { recursive: true, encoding: 'utf8' })
+  .filter((file) => file.endsWith('.test.ts'))
+  .map((file) => `test/e2e/${file}`)
+  .filter((file) => {
+    const text = readFileSync(file, 'utf8');
+    return text.includes("/program.js'") && !/\/(mirror|stage|hosting|notifying)\.js'/.test(text);
+  });
+
 const suite = (name: string, include: string[], timeout: number, parallel: boolean, exclude: string[] = []) => ({
   extends: true as const,
   test: { name, include, exclude, testTimeout: timeout, hookTimeout: timeout, maxWorkers: parallel ? workers : 1 },
@@ -44,6 +54,8 @@ const sharing = ({ test, ...rest }: Suite) => ({ ...rest, test: { ...test, isola
 
 /** Vitest wants projects with other numbers of workers in a group of their own. */
 const later = ({ test, ...rest }: Suite) => ({ ...rest, test: { ...test, sequence: { groupOrder: 1 } } });
+
+const withVariables = ({ test, ...rest }: Suite, env: Record<string, string>) => ({ ...rest, test: { ...test, env } });
 
 const withSetup = ({ test, ...rest }: Suite, globalSetup: string) => ({
   ...rest,
@@ -61,6 +73,16 @@ export default defineConfig({
       sharing(suite('unit', ['src/**/*.test.{ts,tsx}', 'test/unit/**/*.test.ts'], 30_000, true, alone)),
       suite('alone', alone, 10_000, true),
       suite('e2e', ['test/e2e/**/*.test.ts'], 30_000, true, [...load, ...kills]),
+      // As e2e, with every response from the framework.
+      withVariables(
+        suite('framework', ['test/e2e/**/*.test.ts'], 30_000, true, [
+          ...load,
+          ...kills,
+          ...ofProgram,
+          'test/e2e/hot/**',
+        ]),
+        { FRAMEWORK_ONLY: 'true' },
+      ),
       suite('chaos', ['test/chaos/**/*.test.ts'], 60_000, true, [...load, ...kills]),
       suite('load', load, 60_000, false),
       later(suite('kills', kills, 60_000, true)),

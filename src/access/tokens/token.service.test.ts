@@ -174,3 +174,35 @@ describe('keys of tokens', () => {
     expect(() => parseSigningKeys(pem)).not.toThrow('planted');
   });
 });
+
+describe('a token that has been verified', () => {
+  it('does not count any more when its key has gone, and counts on beside a new one', async () => {
+    const pem = makeSigningKey();
+    let keys = parseSigningKeys(pem);
+    const service = new TokenService(
+      () => keys,
+      () => Date.now(),
+    );
+    const token = await service.issue(identity, 'htpasswd', scopes, audience);
+    expect(service.recall(token, audience)).toBeUndefined();
+    const verified = await service.verify(token, audience);
+    expect(service.recall(token, audience)).toBe(verified);
+    keys = parseSigningKeys(makeSigningKey() + pem);
+    expect(service.recall(token, audience)).toBeUndefined();
+    expect(await service.verify(token, audience)).toMatchObject({ identity });
+    keys = parseSigningKeys(makeSigningKey());
+    await expect(service.verify(token, audience)).rejects.toMatchObject({ reason: 'credentials' });
+    expect(service.recall(token, audience)).toBeUndefined();
+  });
+
+  it('is recalled until its end, for its audience only', async () => {
+    const { service, pass } = setUp();
+    const token = await service.issue(identity, 'htpasswd', scopes, audience);
+    await service.verify(token, audience);
+    expect(service.recall(token, 'another.example.com')).toBeUndefined();
+    pass(299);
+    expect(service.recall(token, audience)).toBeDefined();
+    pass(1);
+    expect(service.recall(token, audience)).toBeUndefined();
+  });
+});

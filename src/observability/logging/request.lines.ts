@@ -35,7 +35,7 @@ export class RequestLines {
   /** @returns what writes a line */
   prepare({ method, repository, reference, cache }: LineRequest): (response: LineResponse) => void {
     const request = JSON.stringify({ method, repository, reference }).slice(1, -1);
-    const end = `${cache === undefined ? '' : `,"cache":${JSON.stringify(cache)}`}`;
+    const end = cache === undefined ? '' : `,"cache":${JSON.stringify(cache)}`;
     return ({ id, response, bytes, duration }) => {
       const aborted = response.writableFinished ? '' : ',"aborted":true';
       this.logger.destination.write(

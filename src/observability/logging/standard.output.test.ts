@@ -15,6 +15,20 @@ const script = `
   process.on('SIGUSR2', () => {
     for (let line = 0; line < 20_000; line += 1) output.write('line ' + (count += 1) + ' '.repeat(90) + '\\n');
   });
+  process.on('SIGHUP', () => {
+    const info = (name) => '{"level":30,"msg":"' + name + '"}\\n';
+    for (let line = 0; line < 10; line += 1) output.write(info('together'));
+    setImmediate(() => {
+      output.write(info('before the error'));
+      output.write('{"level":50,"msg":"the error"}\\n');
+      output.write(info('lost'));
+      process.kill(process.pid, 'SIGKILL');
+    });
+  });
+  process.on('SIGINT', () => {
+    output.write('{"level":30,"msg":"the last"}\\n');
+    process.exit(3);
+  });
   process.on('SIGTERM', () => clearInterval(timer));
   output.write('ready\\n');`;
 
@@ -76,3 +90,22 @@ it('does not keep a process whose log nobody reads', async () => {
   child.kill('SIGTERM');
   expect(await once(child, 'exit')).toEqual([0, null]);
 }, 120_000);
+
+it('writes lines of a turn together, and an error at once with those before it', async () => {
+  using running = start();
+  const { child, said, sees } = running;
+  await sees('output', /ready/);
+  child.kill('SIGHUP');
+  expect(await once(child, 'close')).toEqual([null, 'SIGKILL']);
+  const names = [...said.output.matchAll(/"msg":"([^"]*)"/g)].map(([, name]) => name);
+  expect(names).toEqual([...Array.from({ length: 10 }, () => 'together'), 'before the error', 'the error']);
+}, 60_000);
+
+it('loses nothing when the process exits in the turn of a line', async () => {
+  using running = start();
+  const { child, said, sees } = running;
+  await sees('output', /ready/);
+  child.kill('SIGINT');
+  expect(await once(child, 'close')).toEqual([3, null]);
+  expect(said.output).toContain('the last');
+}, 60_000);
