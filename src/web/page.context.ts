@@ -10,6 +10,8 @@ export interface PageContext {
   readonly query: URLSearchParams;
   /** Path and query, for the way back after signing in. */
   readonly target: string;
+  /** `Host` of the request. */
+  readonly host: string | undefined;
   /** The address at which the visitor reached this server, with the registries that he may know; undefined if no configuration can contain it. */
   readonly mirror: MirrorAddress | undefined;
   /** Numbers and dates in the language of the browser. */

@@ -75,6 +75,7 @@ export class PageServer {
       params: (params ?? {}) as Record<string, string>,
       query: new URLSearchParams(originalUrl.split('?').slice(1).join('?')),
       target: originalUrl,
+      host: headers.host,
       mirror: known.length === 0 ? undefined : mirrorAddress(headers.host, isTls, known, defaultNamespace),
       formats: Formats.for(headers['accept-language']),
       now: this.clock.now(),

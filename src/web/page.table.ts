@@ -27,6 +27,11 @@ export const pages: readonly PageEntry[] = [
   { path: '/_ui/image', load: () => import('./pages/browsing/image.page.js').then(({ imagePage }) => imagePage) },
   { path: '/_ui/raw', load: () => import('./pages/browsing/raw.page.js').then(({ rawPage }) => rawPage) },
   {
+    path: '/_ui/explain',
+    name: 'Explain',
+    load: () => import('./pages/explaining/explain.page.js').then(({ explainPage }) => explainPage),
+  },
+  {
     path: '/_ui/setup',
     name: 'Set up clients',
     load: () => import('./pages/setup.page.js').then(({ setupPage }) => setupPage),

@@ -125,7 +125,7 @@ class AccessHook {
     if (!isPull || error.status !== 403 || routeOptions.url !== '/v2/:repository/manifests/:reference') return;
     const { repository, reference } = params as { readonly repository: string; readonly reference: string };
     try {
-      this.outcomes.noteError(RepositoryRef.parse(repository), parseReference(reference), error);
+      this.outcomes.noteDenied(RepositoryRef.parse(repository), parseReference(reference), error);
     } catch (cause) {
       // The reference is not valid, and was not looked at yet.
       if (!(cause instanceof OciError)) throw cause;

@@ -46,7 +46,12 @@ export class ExplainService {
     try {
       const isHosted = this.namespaces.has(repository.namespace);
       const { kind, ...explained } = isHosted
-        ? { kind: 'hosted' as const, ...(await this.hosted.explain(repository, reference)) }
+        ? {
+            kind: 'hosted' as const,
+            isPrivate: false,
+            isRefused: false,
+            ...(await this.hosted.explain(repository, reference)),
+          }
         : await this.explainMirrored({ repository, reference });
       return {
         reference: referenceText({ repository, reference }),
@@ -69,7 +74,13 @@ export class ExplainService {
       return { kind: 'mirrored', ...(await this.mirrored.explain(repository, reference)) };
     } catch (error) {
       if (!(error instanceof UpstreamError) || error.kind !== 'refused') throw error;
-      return { kind: 'refused', stored: nothing, now: { outcome: 'refused', reason: error.message } };
+      return {
+        kind: 'refused',
+        isPrivate: false,
+        isRefused: false,
+        stored: nothing,
+        now: { outcome: 'refused', reason: error.message },
+      };
     }
   }
 }

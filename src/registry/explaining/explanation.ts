@@ -9,6 +9,10 @@ export interface Explanation {
   readonly digest?: string;
   /** `refused`: the namespace is not mirrored here, and no request would ever be sent. */
   readonly kind: 'mirrored' | 'hosted' | 'refused';
+  /** Whether it needed credentials, or would. */
+  readonly isPrivate: boolean;
+  /** Whether the upstream has refused access to the repository since something of it was stored. */
+  readonly isRefused: boolean;
   readonly last: ExplainedOutcome;
   readonly record?: ExplainedRecord;
   /** How long a tag is served before the upstream is asked again, and which setting says so. */
@@ -26,6 +30,8 @@ export interface ExplainedOutcome {
   readonly at?: string;
   readonly digest?: string;
   readonly why: string;
+  /** Whether rules of the access file refused it to somebody, whom `why` names. */
+  readonly isByRules?: boolean;
   readonly before?: Omit<ExplainedOutcome, 'before'>;
 }
 

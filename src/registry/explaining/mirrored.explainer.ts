@@ -15,13 +15,19 @@ import { ageOf, freshnessOf } from '../mirrored/freshness/freshness.js';
 import { NegativeCache } from '../mirrored/freshness/negative.cache.js';
 import { manifestKey, policyOf, remembersRefusals, tagKey } from '../mirrored/freshness/tag.policy.js';
 import { PermissionService } from '../mirrored/permission.service.js';
+import { RefusedContent } from '../mirrored/refused.content.js';
 import type { Explanation, ExplainedRecord, ExplainedRule, Next } from './explanation.js';
 import { nextOfDigest, nextOfTag, type Decided } from './next.js';
 import { nothing, StoredContent } from './stored.content.js';
 import { credentialsText, upstreamText } from './upstream.text.js';
 
 /** What of an explanation depends on the kind of the namespace. */
-export type Explained = Pick<Explanation, 'record' | 'rule' | 'upstream' | 'refusal' | 'stored' | 'now'>;
+export type Explained = Pick<
+  Explanation,
+  'isPrivate' | 'isRefused' | 'record' | 'rule' | 'upstream' | 'refusal' | 'stored' | 'now'
+>;
+
+type Found = Omit<Explained, 'isRefused' | 'upstream' | 'refusal'>;
 
 /** Explains references of mirrored namespaces: reads records and the state of the upstream, and asks nobody. */
 @Injectable()
@@ -33,6 +39,7 @@ export class MirroredExplainer {
     private readonly upstream: UpstreamClient,
     private readonly refusals: NegativeCache,
     private readonly permissions: PermissionService,
+    private readonly refused: RefusedContent,
     @Inject(Clock) private readonly clock: Clock,
   ) {}
 
@@ -43,7 +50,14 @@ export class MirroredExplainer {
     const explained = await (reference instanceof Digest
       ? this.explainDigest(repository, reference, inspection, refusal)
       : this.explainTag(repository, reference, inspection, refusal));
-    return { ...explained, upstream: upstreamText(inspection), ...(refusal && { refusal }) };
+    const { isPrivate, ...more } = explained;
+    return {
+      isPrivate: isPrivate || inspection.upstream.takesCredentials(repository.name),
+      isRefused: (await this.refused.findTime(repository)) !== undefined,
+      ...more,
+      upstream: upstreamText(inspection),
+      ...(refusal && { refusal }),
+    };
   }
 
   private async explainTag(
@@ -51,7 +65,7 @@ export class MirroredExplainer {
     tag: Tag,
     inspection: UpstreamInspection,
     refusal: Explained['refusal'],
-  ): Promise<Explained> {
+  ): Promise<Found> {
     const { upstream } = inspection;
     const record = await this.tags.find(repository, tag);
     const policy = policyOf(upstream, repository, tag, record);
@@ -69,7 +83,9 @@ export class MirroredExplainer {
       isInDoubt,
       hasManifest: stored.manifest?.state === 'stored',
     });
+    const manifest = record && (await this.manifests.find(repository, record.digest));
     return {
+      isPrivate: record?.isPrivate === true || manifest?.isPrivate === true,
       ...(record && { record: recordOf(record, effective, policy.tagTtl, now) }),
       rule: ruleOf(upstream, tag, policy),
       stored,
@@ -82,13 +98,13 @@ export class MirroredExplainer {
     digest: Digest,
     inspection: UpstreamInspection,
     refusal: Explained['refusal'],
-  ): Promise<Explained> {
+  ): Promise<Found> {
     const record = await this.manifests.find(repository, digest);
     const stored = await this.contentOf(repository, digest);
     const state = stored.manifest?.state ?? 'missing';
     const isDue = record !== undefined && this.permissions.isDue(repository, record, inspection.upstream);
     const decided = nextOfDigest({ inspection, refusal, state, isDue });
-    return { stored, now: nextOf(decided, inspection, digest) };
+    return { isPrivate: record?.isPrivate === true, stored, now: nextOf(decided, inspection, digest) };
   }
 
   private async contentOf(repository: RepositoryRef, digest: Digest) {

@@ -21,7 +21,13 @@ export function explainOutcome(last: LastOutcome | undefined): ExplainedOutcome 
   return { ...textOf(rest), ...(before && { before: textOf(before) }) };
 }
 
-function textOf({ outcome, at, digest, reason = '' }: Omit<LastOutcome, 'before'>): ExplainedOutcome {
+function textOf({ outcome, at, digest, reason = '', isByRules }: Omit<LastOutcome, 'before'>): ExplainedOutcome {
   const why = outcome === 'refused' || outcome === 'failed' ? reason : reasons[outcome];
-  return { outcome, at: new Date(at).toISOString(), ...(digest !== undefined && { digest }), why };
+  return {
+    outcome,
+    at: new Date(at).toISOString(),
+    ...(digest !== undefined && { digest }),
+    why,
+    ...(isByRules === true && { isByRules }),
+  };
 }

@@ -24,6 +24,8 @@ export interface LastOutcome {
   readonly digest?: string;
   /** Error code and message of what was not. */
   readonly reason?: string;
+  /** Whether rules of the access file refused it to somebody, whom the reason names. */
+  readonly isByRules?: boolean;
   /** The one before, if it was another. */
   readonly before?: Omit<LastOutcome, 'before'>;
 }
@@ -52,17 +54,26 @@ export class LastOutcomes {
     }
   }
 
-  /** A pull that was refused: by the upstream, or before a use case began. */
-  noteError(repository: RepositoryRef, reference: Reference, { status, code, message, detail }: OciError): void {
-    const outcome = definitive.has(status) ? 'refused' : 'failed';
-    const more = typeof detail === 'string' ? ` (${detail})` : '';
-    const reason = `${code}: ${message}${more}`.slice(0, maxReason);
-    this.note(keyOf(repository, reference), { outcome, at: this.clock.now(), reason });
+  /** A pull that the rules refused to somebody, before a use case began. */
+  noteDenied(repository: RepositoryRef, reference: Reference, { code, message }: OciError): void {
+    const reason = `${code}: ${message}`.slice(0, maxReason);
+    this.note(keyOf(repository, reference), { outcome: 'refused', at: this.clock.now(), reason, isByRules: true });
   }
 
   /** Does not count as a use. */
   find(repository: RepositoryRef, reference: Reference): LastOutcome | undefined {
     return this.entries.peek(keyOf(repository, reference));
+  }
+
+  private noteError(
+    repository: RepositoryRef,
+    reference: Reference,
+    { status, code, message, detail }: OciError,
+  ): void {
+    const outcome = definitive.has(status) ? 'refused' : 'failed';
+    const more = typeof detail === 'string' ? ` (${detail})` : '';
+    const reason = `${code}: ${message}${more}`.slice(0, maxReason);
+    this.note(keyOf(repository, reference), { outcome, at: this.clock.now(), reason });
   }
 
   private noteServed(key: string, { cache, digest }: ManifestHead): void {
@@ -75,7 +86,8 @@ export class LastOutcomes {
 
   private note(key: string, last: Noted): void {
     const known = this.entries.get(key);
-    const before = known && known.outcome !== last.outcome ? withoutBefore(known) : known?.before;
+    const isOther = known?.outcome !== last.outcome || known.isByRules !== last.isByRules;
+    const before = known && isOther ? withoutBefore(known) : known?.before;
     this.entries.set(key, { ...last, ...(before && { before }) });
   }
 }

@@ -27,7 +27,15 @@ export const imagePage: PageFactory = (app) => {
       const separator = reference instanceof ImageDigest ? '@' : ':';
       return {
         title: `${repository.toString()}${separator}${reference.toString()}`,
-        note: <a href={linkTo('repository', { name: repository.toString() })}>All tags</a>,
+        note: (
+          <>
+            <a href={linkTo('repository', { name: repository.toString() })}>All tags</a>
+            {' · '}
+            <a href={linkTo('explain', { ref: `${repository.toString()}${separator}${reference.toString()}` })}>
+              Explain its pulls
+            </a>
+          </>
+        ),
         content: <Image image={image} repository={repository} reference={reference} context={context} />,
       };
     },

@@ -1,0 +1,181 @@
+import { hash as bcrypt } from 'bcryptjs';
+import { writeFile } from 'node:fs/promises';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { content, plain, ScriptedUpstream } from '../../fakes/scripted-upstream.js';
+import { makeImage } from '../../fixtures/images.js';
+import { Folder } from '../support/folder.js';
+import { Mirror, type MirrorOptions } from '../support/mirror.js';
+import { MovingClock } from '../support/moving-clock.js';
+import { basic, getPage, pageText, soundPage } from '../support/pages.js';
+
+const image = makeImage({ layers: [100], seed: 'explained page' });
+const { digest, body, mediaType } = image.manifest;
+const manifest = content(body, { headers: { 'content-type': mediaType, 'docker-content-digest': digest } });
+const names = ['open/app', 'team/app', 'secret/app'];
+
+const linkTo = (ref: string, more: Record<string, string> = {}) =>
+  `/_ui/explain?${new URLSearchParams({ ref, ...more }).toString()}`;
+/** The text of a page without its markup. */
+const wordsOf = (page: string) =>
+  page
+    .replace(/<head>.*?<\/head>/s, '')
+    .replace(/<[^>]+>/g, ' ')
+    .replace(/\s+/g, ' ');
+
+async function start(options: Omit<MirrorOptions, 'upstreams'> = {}) {
+  const upstream = await ScriptedUpstream.start();
+  for (const name of names)
+    for (const reference of ['v1', digest]) upstream.on('*', `/v2/${name}/manifests/${reference}`, manifest);
+  const clock = new MovingClock();
+  const mirror = await Mirror.start({
+    clock,
+    ...options,
+    upstreams: [
+      { namespace: 'one.test', host: upstream.host },
+      { namespace: 'private.test', host: upstream.host, username: 'robot', password: 'planted' },
+    ],
+  });
+  const pull = async (name: string, reference = 'v1', user?: string) => {
+    const sent = mirror.request.get(`/v2/${name}/manifests/${reference}`);
+    return (await (user === undefined ? sent : sent.set('authorization', basic(user)))).status;
+  };
+  return {
+    upstream,
+    clock,
+    mirror,
+    pull,
+    async [Symbol.asyncDispose]() {
+      await mirror[Symbol.asyncDispose]();
+      await upstream.close();
+    },
+  };
+}
+
+describe('the page that explains a pull', () => {
+  it('shows a form first, also without JavaScript', async () => {
+    await using scene = await start();
+    const page = await pageText(scene.mirror, '/_ui/explain');
+    expect(page).toContain('<form class="actions" method="get" action="/_ui/explain">');
+    expect(page).not.toContain('The last pull');
+  });
+
+  it('says of a miss, a hit, a stale and a refused pull why they were so', async () => {
+    await using scene = await start();
+    const words = async () => wordsOf(await pageText(scene.mirror, linkTo('one.test/open/app:v1')));
+    expect(await words()).toMatch(/The last pull unknown .* A pull now the registry decides .* GET http:/);
+    await scene.pull('one.test/open/app');
+    expect(await words()).toMatch(/The last pull miss .*A pull now hit .*fresh for 10 min by tag_ttl \(default\)/);
+    await scene.pull('one.test/open/app');
+    expect(await words()).toMatch(/The last pull hit .*Before that miss .*What is stored .*0 of 2/);
+    scene.clock.pass(601);
+    scene.upstream.on('*', '/v2/open/app/manifests/v1', plain(503, '', { 'retry-after': '60' }));
+    await scene.pull('one.test/open/app');
+    expect(await words()).toMatch(/The last pull stale .*A pull now stale .*HEAD to 127.* 503.*No HEAD is sent for/);
+    scene.upstream.on('*', '/v2/open/app/manifests/v2', plain(404));
+    scene.clock.pass(61);
+    scene.upstream.on('*', '/v2/open/app/manifests/v1', manifest);
+    await scene.pull('one.test/open/app');
+    await scene.pull('one.test/open/app', 'v2');
+    const refused = wordsOf(await pageText(scene.mirror, linkTo('one.test/open/app:v2')));
+    expect(refused).toMatch(/The last pull refused .*MANIFEST_UNKNOWN.*A pull now refused .*remembered for another/);
+    scene.upstream.reset();
+    await words();
+    expect(scene.upstream.requests).toEqual([]);
+  });
+
+  it('without an access file, has nothing of credentials and of what needed them', async () => {
+    await using scene = await start();
+    await scene.pull('private.test/open/app');
+    expect((await getPage(scene.mirror, linkTo('private.test/open/app:v1'))).status).toBe(404);
+    expect((await getPage(scene.mirror, linkTo('private.test/none:v1'))).status).toBe(404);
+    expect(await pageText(scene.mirror, linkTo('one.test/open/app:v1'))).not.toContain('Access');
+  });
+
+  it('takes hostile references for what they are', async () => {
+    await using scene = await start();
+    const hostile = ['<script>alert(1)</script>', '"><img src=x onerror=alert(1)>', 'a/../b', '%00', 'x'.repeat(9_000)];
+    for (const ref of hostile) {
+      const reply = await getPage(scene.mirror, linkTo(ref));
+      expect(reply.status).toBe(400);
+      expect(soundPage(reply)).not.toMatch(/<script>|<img/);
+    }
+    const tag = `one.test/open/app:${'x'.repeat(128)}`;
+    expect(await pageText(scene.mirror, linkTo(tag))).toContain(tag);
+    for (const path of ['/_ui/explain?ref=a&ref=b', '/_ui/explain?ref[]=a', '/_ui/explain?as=x'])
+      expect((await getPage(scene.mirror, path)).status).toBe(200);
+    expect((await getPage(scene.mirror, '/_ui/explain%3Fref=a')).status).toBe(404);
+    expect((await getPage(scene.mirror, '/%5Fui/explain?ref=a')).status).toBe(404);
+  });
+});
+
+describe('by the rules of an access file', () => {
+  let folder: Folder;
+  let scene: Awaited<ReturnType<typeof start>>;
+  beforeAll(async () => {
+    folder = await Folder.make();
+    const hash = await bcrypt('secret', 4);
+    await writeFile(
+      folder.file('htpasswd'),
+      ['anna', 'bert', 'lena', 'root'].map((name) => `${name}:${hash}\n`).join(''),
+    );
+    const rules = `
+  - { repositories: ['one.test/open/**'], who: [anonymous], may: [pull] }
+  - { repositories: ['one.test/team/**', 'private.test/team/**'], who: ['user:anna', 'user:lena'], may: [pull] }
+  - { repositories: ['*/team/**'], who: ['user:lena'], may: [admin] }
+  - { repositories: ['**'], who: ['user:root'], may: [pull, admin] }`;
+    scene = await start({ access: `users_file: ${folder.file('htpasswd')}\nrules:${rules}` });
+    for (const name of ['open/app', 'team/app', 'secret/app']) await scene.pull(`one.test/${name}`, 'v1', 'root');
+    await scene.pull('private.test/team/app', 'v1', 'root');
+  });
+  afterAll(async () => {
+    await scene[Symbol.asyncDispose]();
+    await folder[Symbol.asyncDispose]();
+  });
+  const show = (name: string, user?: string, more: Record<string, string> = {}) =>
+    getPage(scene.mirror, linkTo(`${name}:v1`, more), user === undefined ? {} : { authorization: basic(user) });
+
+  it.each([
+    ['one.test/open/app', [undefined, 'anna', 'bert', 'root']],
+    ['one.test/team/app', ['anna', 'lena', 'root']],
+    ['private.test/team/app', ['anna', 'lena', 'root']],
+    ['one.test/secret/app', ['root']],
+    ['one.test/team/nothing', ['anna', 'lena', 'root']],
+  ])('%s is explained to %j and does not exist for others', async (name, allowed: readonly (string | undefined)[]) => {
+    for (const user of [undefined, 'anna', 'bert', 'lena', 'root']) {
+      const { status } = await show(name, user);
+      const isAllowed = allowed.includes(user) || name === 'one.test/open/app';
+      expect([user, status]).toEqual([user, isAllowed ? 200 : 404]);
+    }
+  });
+
+  it('readers see nothing of the registry, its credentials and who else may pull', async () => {
+    for (const user of ['anna', 'lena', 'root']) {
+      const words = wordsOf(soundPage(await show('private.test/team/app', user)));
+      const isAdministrator = user !== 'anna';
+      expect(words).toContain('A pull now hit');
+      expect(words.includes('The registry')).toBe(isAdministrator);
+      expect(words.includes('Who may pull it')).toBe(isAdministrator);
+      expect(words.includes('user:lena')).toBe(isAdministrator);
+      expect(words).not.toContain('planted');
+    }
+    const checked = wordsOf(soundPage(await show('one.test/team/app', 'root', { as: 'user:bert' })));
+    expect(checked).toContain('denied user:bert');
+    expect(wordsOf(soundPage(await show('one.test/team/app', 'anna', { as: 'user:bert' })))).not.toContain('denied');
+    expect((await show('one.test/team/app', 'root', { as: 'x' })).status).toBe(400);
+  });
+
+  it('who was refused by the rules is named to administrators alone', async () => {
+    expect(await scene.pull('one.test/team/app', 'v1', 'bert')).toBe(403);
+    expect(wordsOf(soundPage(await show('one.test/team/app', 'root')))).toMatch(/The last pull refused .*user:bert/);
+    const words = wordsOf(soundPage(await show('one.test/team/app', 'anna')));
+    expect(words).toMatch(/The last pull miss/);
+    expect(words).not.toContain('bert');
+  });
+});
+
+describe('with the pages switched off', () => {
+  it('there is none', async () => {
+    await using scene = await start({ server: { statusPage: false } });
+    expect((await getPage(scene.mirror, linkTo('one.test/open/app:v1'))).status).toBe(404);
+  });
+});
