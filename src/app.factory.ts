@@ -29,7 +29,7 @@ import { followTraces } from './observability/logging/trace.context.js';
 import { openTracing } from './observability/logging/tracing.js';
 import { HostedNamespaces } from './registry/hosted/hosted-namespaces.js';
 import { followFiles } from './process/reload/followers.js';
-import { requestsPlugin, statusPagePlugin } from './observability/observability.plugin.js';
+import { requestsPlugin } from './observability/observability.plugin.js';
 import { pagesPlugin } from './web/pages.plugin.js';
 
 export interface AppOptions extends Replacements {
@@ -73,7 +73,6 @@ export async function createApp(settings: Settings, options: AppOptions = {}): P
     refuseWithoutHost,
     confineAdminAddress,
     accessPlugin(app),
-    statusPagePlugin(app),
     pagesPlugin(app),
     // Everything that may send a request upstream runs inside the trace.
     (fastify) => followTraces(fastify, tracing),

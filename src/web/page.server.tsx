@@ -13,14 +13,12 @@ import { Formats } from './format/formats.js';
 import { FormToken, readForm } from './forms.js';
 import type { PageContext } from './page.context.js';
 import type { Page, PageResult } from './page.js';
-import { pages, type PageEntry } from './page.table.js';
+import { overview, pages, type PageEntry } from './page.table.js';
+import { signInPath } from './sign-in.path.js';
 import { errorView, signInView } from './pages/refusals.js';
 import { renderPage } from './render.js';
 import { fileHeaders, pageHeaders } from './page.headers.js';
 import { Visitor } from './visitor.js';
-
-/** Where browsers sign in: they send the password to all paths below that of the challenge. */
-export const signInPath = '/?sign-in';
 
 /** Makes the pages. It is loaded with the first request for one. */
 export class PageServer {
@@ -36,25 +34,42 @@ export class PageServer {
     this.clock = app.get(Clock);
   }
 
-  async sendPage(entry: PageEntry, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+  async sendPage(entry: PageEntry, request: FastifyRequest, reply: FastifyReply): Promise<void> {
     const visitor = this.visitorOf(request);
+    if (!visitor) {
+      this.askToSignIn(request, reply);
+      return;
+    }
     const token = new FormToken(request.headers.cookie);
-    const context = this.contextOf(request, visitor, token);
+    const context = { ...this.contextOf(request, visitor, token), visitor };
     let result: PageResult;
     try {
-      result = visitor ? await this.resultOf(entry, { ...context, visitor }, request, token) : signInView;
+      result = await this.resultOf(entry, context, request, token);
     } catch (error) {
       result = this.failed(error, request);
     }
-    if (!visitor) reply.header('www-authenticate', 'Basic realm="oci-registry"');
     if (token.cookie !== undefined) reply.header('set-cookie', token.cookie);
-    return this.send(result, { ...context, visitor }, entry, reply);
+    this.send(result, context, entry.path, reply);
   }
 
-  sendAsset(request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  /** Has the browser ask for a password, and then sends it back to where its owner came from. */
+  signIn(request: FastifyRequest, reply: FastifyReply): void {
+    const hasPassword = request.headers.authorization !== undefined;
+    if (hasPassword && this.visitorOf(request)) void reply.redirect(placeAfter(request.originalUrl), 303);
+    else this.askToSignIn(request, reply);
+  }
+
+  sendAsset(request: FastifyRequest, reply: FastifyReply): void {
     const asset = findAsset((request.params as { file: string }).file, request.headers['accept-encoding']);
     if (!asset) throw new OciError('NOT_FOUND');
-    return reply.headers(asset.headers).send(asset.body);
+    void reply.headers(asset.headers).send(asset.body);
+  }
+
+  private askToSignIn(request: FastifyRequest, reply: FastifyReply): void {
+    const context = { ...this.contextOf(request, undefined, new FormToken(undefined)), visitor: undefined };
+    // Browsers ask for a password by Basic only.
+    void reply.header('www-authenticate', 'Basic realm="oci-registry"');
+    this.send(signInView, context, undefined, reply);
   }
 
   private visitorOf(request: FastifyRequest): Visitor | undefined {
@@ -116,24 +131,39 @@ export class PageServer {
     return errorView(known, request.id);
   }
 
-  private send(
-    result: PageResult,
-    context: Omit<PageContext, 'visitor'> & { readonly visitor: Visitor | undefined },
-    entry: PageEntry,
-    reply: FastifyReply,
-  ): FastifyReply {
-    if ('location' in result) return reply.redirect(result.location, 303);
-    if ('body' in result) return reply.headers(fileHeaders(result)).send(result.body);
-    const { visitor } = context;
-    const navigation = visitor
-      ? pages.filter(
-          (page) => page.name !== undefined && (page.isForAdministrators !== true || visitor.isAdministrator),
-        )
-      : [];
-    const text = renderPage(result, { ...context, navigation, current: entry.path, signInPath });
-    return reply
+  private send(result: PageResult, context: Surroundings, current: string | undefined, reply: FastifyReply): void {
+    if ('location' in result) {
+      void reply.redirect(result.location, 303);
+      return;
+    }
+    if ('body' in result) {
+      void reply.headers(fileHeaders(result)).send(result.body);
+      return;
+    }
+    const text = renderPage(result, { ...context, navigation: navigationOf(context.visitor), current });
+    void reply
       .status(result.status ?? 200)
       .headers(pageHeaders)
       .send(text);
+  }
+}
+
+type Surroundings = Omit<PageContext, 'visitor'> & { readonly visitor: Visitor | undefined };
+
+function navigationOf(visitor: Visitor | undefined): readonly PageEntry[] {
+  const mayGoTo = ({ isForAdministrators = false }: PageEntry) =>
+    !isForAdministrators || visitor?.isAdministrator === true;
+  return visitor ? [overview, ...pages].filter((page) => page.name !== undefined && mayGoTo(page)) : [];
+}
+
+/** Only a page of this server. @param url of a sign-in */
+function placeAfter(url: string): string {
+  const text = url.slice(`${signInPath}=`.length);
+  const isPage = /^%2F_ui%2F[\w%.~-]{1,2000}$/i.test(text) && !/%(?![0-9a-f]{2})|%[01][0-9a-f]|%7f/i.test(text);
+  try {
+    return isPage ? decodeURIComponent(text) : '/';
+  } catch {
+    // A link that no page of this server has.
+    return '/';
   }
 }

@@ -13,6 +13,13 @@ export interface PageEntry {
   readonly load: () => Promise<PageFactory>;
 }
 
+/** At `/`, for browsers only: probes and clients get `ok` there. */
+export const overview: PageEntry = {
+  path: '/',
+  name: 'Overview',
+  load: () => import('./pages/overview/overview.page.js').then(({ overviewPage }) => overviewPage),
+};
+
 /** Every page but the overview at `/`. A page is its module in `pages/` and an entry here. */
 export const pages: readonly PageEntry[] = [
   {

@@ -2,7 +2,9 @@ import type { INestApplicationContext } from '@nestjs/common';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { ServerSettings } from '../config/server.settings.js';
 import type { PageServer } from './page.server.js';
-import { pages } from './page.table.js';
+import { overview, pages } from './page.table.js';
+import { prefersHtml } from './preferred-type.js';
+import { signInPath } from './sign-in.path.js';
 
 /**
  * Serves the pages for people unless they are switched off. What makes them is loaded with the first request for one: a
@@ -12,9 +14,18 @@ export function pagesPlugin(app: INestApplicationContext) {
   return (fastify: FastifyInstance): void => {
     if (!app.get(ServerSettings).statusPage) return;
     const load = once(async () => new (await import('./page.server.js')).PageServer(app));
-    const to = (serve: Serve) => {
-      return async (request: FastifyRequest, reply: FastifyReply) => serve(await load(), request, reply);
+    const to = (serve: Serve) => async (request: FastifyRequest, reply: FastifyReply) => {
+      await serve(await load(), request, reply);
     };
+    const serveOverview = to((server, request, reply) =>
+      request.originalUrl === '/' ? server.sendPage(overview, request, reply) : server.signIn(request, reply),
+    );
+    fastify.addHook('onRequest', (request, reply, done) => {
+      const { method, originalUrl, headers } = request;
+      const isOverview = originalUrl === '/' || originalUrl === signInPath || originalUrl.startsWith(`${signInPath}=`);
+      if (method !== 'GET' || !isOverview || !prefersHtml(headers.accept)) done();
+      else serveOverview(request, reply).catch(done);
+    });
     fastify.get(
       '/_ui/assets/:file',
       to((server, request, reply) => server.sendAsset(request, reply)),
@@ -27,7 +38,7 @@ export function pagesPlugin(app: INestApplicationContext) {
   };
 }
 
-type Serve = (server: PageServer, request: FastifyRequest, reply: FastifyReply) => FastifyReply | Promise<FastifyReply>;
+type Serve = (server: PageServer, request: FastifyRequest, reply: FastifyReply) => void | Promise<void>;
 
 /** Loads something once, and anew if that failed. */
 function once<T>(load: () => Promise<T>): () => Promise<T> {

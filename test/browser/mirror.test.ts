@@ -20,12 +20,11 @@ it('shows in Chromium what a mirror has served', async () => {
     page.on('pageerror', (error) => complaints.push(error.message));
     await page.goto(`${stage.mirror.url}/`);
     const row = await page.locator('#registries tbody tr', { hasText: 'registry.test' }).allInnerTexts();
-    expect(row[0]).toMatch(/registry\.test\s+up\s+–\s+75 %\s+1\.1 MiB\s+879 KiB/);
+    expect(row[0]).toMatch(/registry\.test\s+up\s+–\s+75%\s+1\.1 MiB\s+879 KiB/);
+    await page.getByRole('link', { name: 'Set up clients' }).click();
     await page.locator('summary', { hasText: 'containerd' }).click();
     const address = stage.mirror.url.replace('http://', '');
-    expect(await page.locator('#clients details[open] pre').first().innerText()).toContain(
-      `[host."http://${address}"]`,
-    );
+    expect(await page.locator('details[open] pre').first().innerText()).toContain(`[host."http://${address}"]`);
     expect(complaints).toEqual([]);
   } finally {
     await browser.close();

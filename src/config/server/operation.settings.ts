@@ -199,7 +199,7 @@ export class OperationSettings extends NamespacesSettings {
     env: 'STATUS_PAGE',
     default: 'true',
     parse: parseBoolean,
-    description: 'serve a status page to browsers at /',
+    description: 'serve pages for people to browsers, at / and below /_ui/',
   })
   @IsFlag()
   statusPage = true;

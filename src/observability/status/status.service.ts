@@ -11,7 +11,6 @@ import { RepositoryRef } from '../../oci/repository.js';
 import { RegistryStatistics } from '../../registry/statistics/registry.statistics.js';
 import { hitsOf } from '../../registry/statistics/traffic.counts.js';
 import { TrafficHistory } from '../../registry/statistics/history/traffic.history.js';
-import type { MirrorAddress } from '../clients/mirror-address.js';
 import { CachedRepositories } from './cached.repositories.js';
 import { RepositoryListing } from './repository.listing.js';
 import type {
@@ -82,7 +81,7 @@ export class StatusService implements OnApplicationShutdown {
   }
 
   /** @param reader sees only what the rules allow; undefined for somebody who sees everything */
-  view(mirror: MirrorAddress | undefined, reader?: Reader): StatusView {
+  view(reader?: Reader): StatusView {
     const registries = this.registries().filter(({ namespace }) => !reader || mayKnow(reader, namespace));
     const sum = (key: 'hits' | 'misses' | 'sent' | 'saved') => registries.reduce((total, each) => total + each[key], 0);
     const { worker, workers } = this.server;
@@ -90,7 +89,6 @@ export class StatusService implements OnApplicationShutdown {
       at: this.clock.now(),
       uptime: process.uptime() * 1000,
       worker: worker === undefined ? undefined : { number: worker, count: workers },
-      mirror: mirror && reader ? visibleTo(reader, mirror) : mirror,
       totals: { hits: sum('hits'), misses: sum('misses'), sent: sum('sent'), saved: sum('saved') },
       history: reader ? [] : this.traffic.entries,
       registries,
@@ -163,12 +161,6 @@ export class StatusService implements OnApplicationShutdown {
     const isHidden = this.privateNamespaces.has(repository.slice(0, repository.indexOf('/')));
     return { ...rest, repository: isHidden ? undefined : repository };
   }
-}
-
-/** Names no registry from which the reader may pull nothing. */
-function visibleTo(reader: Reader, mirror: MirrorAddress): MirrorAddress | undefined {
-  const namespaces = mirror.namespaces.filter((namespace) => mayKnow(reader, namespace));
-  return namespaces.length === 0 ? undefined : { ...mirror, namespaces };
 }
 
 /** What is not configured is not named one by one: only who sees everything sees its sum. */

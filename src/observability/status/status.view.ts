@@ -1,14 +1,10 @@
-import type { MirrorAddress } from '../clients/mirror-address.js';
-
-/** Everything that the status page shows, as plain values. Sizes are bytes, times milliseconds since 1970. */
+/** Everything that the overview shows, as plain values. Sizes are bytes, times milliseconds since 1970. */
 export interface StatusView {
   readonly at: number;
   /** Milliseconds since the process started. */
   readonly uptime: number;
   /** Which of several workers the page is about. */
   readonly worker?: { readonly number: number; readonly count: number } | undefined;
-  /** The address at which the reader reached the mirror; undefined if no configuration can contain it. */
-  readonly mirror: MirrorAddress | undefined;
   readonly totals: Totals;
   /** Oldest first, at most a day. */
   readonly history: readonly HistoryEntry[];

@@ -1,3 +1,15 @@
+/** Each row as a card, where a table has no room. */
+function cards(width: string, table: string): string {
+  return `@media (max-width: ${width}) {
+  ${table}, ${table} :is(tbody, tr, tbody th, td, caption) { display: block; width: auto; }
+  ${table} thead { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
+  ${table} tbody tr { border: 1px solid var(--line); border-radius: var(--radius); padding: .5rem .75rem; margin-bottom: .75rem; background: var(--panel); }
+  ${table} :is(tbody th, td) { border: 0; padding: .15rem 0; min-width: 0; max-width: none; }
+  ${table} td[data-label] { display: grid; grid-template-columns: 8rem minmax(0, 1fr); gap: .5rem; text-align: left; white-space: normal; }
+  ${table} td[data-label]::before { content: attr(data-label); color: var(--soft); }
+}`;
+}
+
 /** What stands in pages. */
 export const components = `
 input, select, textarea { font: inherit; color: inherit; background: var(--paper); border: 1px solid var(--edge); border-radius: var(--radius); padding: .3rem .6rem; min-width: 0; max-width: 100%; }
@@ -27,7 +39,7 @@ thead th { color: var(--soft); white-space: nowrap; }
 tbody th { font-weight: 550; overflow-wrap: anywhere; min-width: 11rem; }
 tbody td { min-width: 5rem; }
 .number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
-td:not(.number) { max-width: 32rem; }
+td { max-width: 32rem; }
 time { white-space: nowrap; }
 .state { display: inline-block; border-radius: 1rem; padding: 0 .6rem; white-space: nowrap; }
 .state.good { color: var(--good); background: var(--good-soft); }
@@ -38,7 +50,7 @@ time { white-space: nowrap; }
 progress { width: 8rem; max-width: 100%; accent-color: var(--sent); vertical-align: middle; }
 figure { margin: 0; }
 figure svg { display: block; width: 100%; height: auto; }
-figure svg text { fill: var(--soft); font-size: 14px; }
+figure .ends { display: flex; justify-content: space-between; max-width: none; color: var(--soft); font-size: .875rem; }
 .axis { stroke: var(--edge); }
 rect.sent, .key.sent { fill: var(--sent); background: var(--sent); }
 rect.received, .key.received { fill: var(--received); background: var(--received); }
@@ -49,7 +61,8 @@ details h2, details h3 { font-size: 1rem; margin: 1rem 0 .25rem; }
 summary { padding: .6rem 0; cursor: pointer; }
 code, pre { font: .875rem/1.55 ui-monospace, "SF Mono", Menlo, Consolas, monospace; }
 pre { background: var(--panel); border: 1px solid var(--line); border-radius: var(--radius); padding: .75rem 1rem; margin: .25rem 0 .75rem; white-space: pre-wrap; overflow-wrap: anywhere; }
-.digest { overflow-wrap: anywhere; }
+.digest { white-space: nowrap; }
+.digest.whole { white-space: normal; overflow-wrap: anywhere; }
 .snippet { position: relative; }
 .snippet .copy { position: absolute; top: .4rem; right: .4rem; padding: .1rem .6rem; font-size: .875rem; }
 .snippet:has(.copy) pre { padding-right: 5.5rem; }
@@ -59,12 +72,9 @@ pre { background: var(--panel); border: 1px solid var(--line); border-radius: va
 @media (max-width: 47.99rem) {
   .who { margin-left: 0; }
   .facts > div { grid-template-columns: minmax(0, 1fr); gap: 0; }
-  table, tbody, tr, tbody th, td, caption { display: block; width: auto; }
-  thead { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
-  tbody tr { border: 1px solid var(--line); border-radius: var(--radius); padding: .5rem .75rem; margin-bottom: .75rem; background: var(--panel); }
-  tbody th, td, td:not(.number) { border: 0; padding: .15rem 0; min-width: 0; max-width: none; }
-  td[data-label] { display: grid; grid-template-columns: 8rem minmax(0, 1fr); gap: .5rem; text-align: left; white-space: normal; }
-  td[data-label]::before { content: attr(data-label); color: var(--soft); }
   time { white-space: normal; }
 }
+${cards('47.99rem', 'table')}
+${cards('61.99rem', 'table.wide')}
+@media (max-width: 25.99rem) { table td[data-label], table.wide td[data-label] { grid-template-columns: minmax(0, 1fr); gap: 0; padding-top: .35rem; } }
 `;

@@ -3,18 +3,18 @@ import { assetPath } from '../assets/assets.js';
 import type { PageContext } from '../page.context.js';
 import type { PageView } from '../page.js';
 import type { PageEntry } from '../page.table.js';
+import { signInPath } from '../sign-in.path.js';
 import type { Visitor } from '../visitor.js';
 import { Logo } from './logo.js';
 
 /** What is around a page. */
 export interface Frame extends Omit<PageContext, 'visitor'> {
   /** Undefined for somebody who has to sign in first. */
-  readonly visitor: Visitor | undefined;
+  readonly visitor: Pick<Visitor, 'name' | 'maySignIn' | 'isAdministrator' | 'reader'> | undefined;
   /** Pages that the visitor can go to. */
   readonly navigation: readonly PageEntry[];
   /** Path of the route. */
-  readonly current: string;
-  readonly signInPath: string;
+  readonly current: string | undefined;
 }
 
 export function Layout({ view, frame }: { readonly view: PageView; readonly frame: Frame }) {
@@ -68,10 +68,7 @@ function Header({ frame }: { readonly frame: Frame }) {
         </a>
         {frame.visitor && (
           <nav aria-label="Pages">
-            <ul>
-              {link('/', 'Overview')}
-              {navigation.map(({ path, name = '' }) => link(path, name))}
-            </ul>
+            <ul>{navigation.map(({ path, name = '' }) => link(path, name))}</ul>
           </nav>
         )}
         {navigation.some(({ path }) => path === searchPath) && <Search frame={frame} />}
@@ -99,13 +96,13 @@ function Search({ frame: { current, query } }: { readonly frame: Frame }) {
   );
 }
 
-function SignIn({ frame: { visitor, signInPath } }: { readonly frame: Frame }) {
+function SignIn({ frame: { visitor, target } }: { readonly frame: Frame }) {
   if (!visitor) return <></>;
   if (visitor.name !== undefined)
     return <p class="who">{`Signed in as ${visitor.name}${visitor.isAdministrator ? ' (administrator)' : ''}`}</p>;
   return visitor.maySignIn ? (
     <p class="who">
-      <a href={signInPath}>Sign in</a>
+      <a href={target.startsWith('/_ui/') ? `${signInPath}=${encodeURIComponent(target)}` : signInPath}>Sign in</a>
     </p>
   ) : (
     <></>

@@ -18,17 +18,20 @@ export function Table({
   caption,
   columns,
   rows,
+  isWide = false,
 }: {
   readonly id: string;
   readonly caption: ComponentChildren;
   readonly columns: readonly Column[];
   readonly rows: readonly (readonly ComponentChildren[])[];
+  /** With many columns: rows are cards on middling screens too. */
+  readonly isWide?: boolean;
 }) {
   const style = (index: number) => (columns[index]?.isNumber === true ? 'number' : undefined);
   // The roles are said again, because a table that is laid out as cards would lose them.
   return (
     <div class="scroll" role="region" aria-labelledby={id} tabindex={0}>
-      <table role="table">
+      <table role="table" class={isWide ? 'wide' : undefined}>
         <caption id={id}>{caption}</caption>
         <thead role="rowgroup">
           <tr role="row">

@@ -37,9 +37,23 @@ export function Size({ bytes }: { readonly bytes: number }) {
 export function Digest({ digest, isWhole = false }: { readonly digest: string; readonly isWhole?: boolean }) {
   const [algorithm = '', hex = ''] = digest.split(':', 2);
   return (
-    <code class="digest" title={digest}>
+    <code class={isWhole ? 'digest whole' : 'digest'} title={digest}>
       {isWhole ? digest : `${algorithm}:${hex.slice(0, 12)}`}
     </code>
+  );
+}
+
+/** A name that may be broken after its parts rather than within a word. */
+export function Name({ name }: { readonly name: string }) {
+  return (
+    <>
+      {name.split(/(?<=[/.:@_-])(?=[^/.:@_-])/).map((part, index) => (
+        <>
+          {index > 0 && <wbr />}
+          {part}
+        </>
+      ))}
+    </>
   );
 }
 

@@ -1,0 +1,128 @@
+import type { ComponentChildren } from 'preact';
+import { StatusService } from '../../../observability/status/status.service.js';
+import type { StatusView } from '../../../observability/status/status.view.js';
+import { Section } from '../../components/section.js';
+import { Time, useFormats } from '../../components/values.js';
+import type { PageFactory, PageView } from '../../page.js';
+import { Credentials } from './credentials.js';
+import { Registries } from './registries.js';
+import { Access, Configuration, Downloads, Repositories, Storage } from './sections.js';
+import { TrafficChart } from './traffic.chart.js';
+
+/** How the server gets on, for whoever may see it. */
+export const overviewPage: PageFactory = (app) => {
+  const status = app.get(StatusService);
+  return { show: ({ visitor }) => overview(status.view(visitor.reader)) };
+};
+
+export function overview(view: StatusView): PageView {
+  return {
+    title: 'Overview',
+    note: (
+      <>
+        As of <Time at={view.at} />. <a href="/">Refresh</a>
+      </>
+    ),
+    content: <Overview view={view} />,
+  };
+}
+
+function Overview({ view }: { readonly view: StatusView }) {
+  const parts = partsOf(view);
+  return (
+    <>
+      <nav class="sections" aria-label="Sections">
+        <ul>
+          {parts.map(({ id, title }) => (
+            <li>
+              <a href={`#${id}`}>{title}</a>
+            </li>
+          ))}
+        </ul>
+      </nav>
+      <Figures view={view} />
+      {view.configuration && <Configuration configuration={view.configuration} />}
+      {parts.map(({ id, title, content }) => (
+        <Section id={id} title={title}>
+          {content}
+        </Section>
+      ))}
+      <p class="note">
+        {countedBy(view)} {whatIsShown(view)}
+      </p>
+    </>
+  );
+}
+
+interface Part {
+  readonly id: string;
+  readonly title: string;
+  /** Undefined if there is nothing to show, or it is none of the visitor's business. */
+  readonly content: ComponentChildren;
+}
+
+function partsOf(view: StatusView): Part[] {
+  const { repositories, accessFiles, auditLinesDropped, storage, credentials = [], reader, at } = view;
+  const parts: Part[] = [
+    {
+      id: 'traffic',
+      title: 'Last 24 hours',
+      content: reader ? undefined : <TrafficChart history={view.history} now={at} />,
+    },
+    { id: 'registries', title: 'Registries', content: <Registries registries={view.registries} /> },
+    {
+      id: 'credentials',
+      title: 'Credentials',
+      content: credentials.length === 0 ? undefined : <Credentials credentials={credentials} now={at} />,
+    },
+    {
+      id: 'downloads',
+      title: 'Downloads',
+      content: <Downloads downloads={view.downloads} waiting={view.waitingDownloads} />,
+    },
+    { id: 'storage', title: 'Storage', content: storage && <Storage storage={storage} /> },
+    {
+      id: 'repositories',
+      title: 'Repositories',
+      content: repositories && <Repositories repositories={repositories} />,
+    },
+    {
+      id: 'access',
+      title: 'Access',
+      content: accessFiles.length === 0 ? undefined : <Access files={accessFiles} dropped={auditLinesDropped} />,
+    },
+  ];
+  return parts.filter(({ content }) => content !== undefined);
+}
+
+function Figures({ view: { totals, uptime } }: { readonly view: StatusView }) {
+  const formats = useFormats();
+  const { hits, misses, sent, saved } = totals;
+  const figures: [string, string][] = [
+    ['Hit ratio', formats.ratio(hits, hits + misses)],
+    ['Sent to clients', formats.size(sent)],
+    ['Upstream traffic saved', formats.size(saved)],
+    ['Uptime', formats.duration(uptime)],
+  ];
+  return (
+    <dl class="figures">
+      {figures.map(([name, value]) => (
+        <div>
+          <dt>{name}</dt>
+          <dd>{value}</dd>
+        </div>
+      ))}
+    </dl>
+  );
+}
+
+function whatIsShown({ reader }: StatusView): string {
+  if (!reader) return 'The names of private repositories are not shown.';
+  return reader.name === undefined ? 'What everybody may pull is shown.' : 'What you may pull is shown.';
+}
+
+function countedBy({ worker }: StatusView): string {
+  if (worker === undefined) return 'Counts and states are those of this process since its start.';
+  const { number, count } = worker;
+  return `Counts and states are those of worker ${number} of ${count} since its start; a refresh may show another worker.`;
+}
