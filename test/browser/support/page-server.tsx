@@ -15,7 +15,15 @@ export async function servePage(view: StatusView): Promise<{ url: string; close:
   server.get('/', (request, reply) => {
     const frame = {
       ...{ visitor: nobody, navigation: [entry, ...pages], current: '/', target: '/' },
-      ...{ params: {}, query: new URLSearchParams(), mirror: undefined, now: view.at, requestId: '1', csrf: () => '' },
+      ...{
+        params: {},
+        query: new URLSearchParams(),
+        mirror: undefined,
+        now: view.at,
+        requestId: '1',
+        csrf: () => '',
+        host: undefined,
+      },
       formats: Formats.for(request.headers['accept-language']),
     };
     return reply.headers(pageHeaders).send(renderPage(overview(view), frame));

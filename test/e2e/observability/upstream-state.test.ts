@@ -15,7 +15,8 @@ const conditions = ['not-contacted', 'up', 'degraded', 'credentials-refused'];
 /** The cell of the status page, as text. */
 async function shown({ url }: Mirror): Promise<string> {
   const { body } = await request(`${url}/`, { headers: { accept: 'text/html' } });
-  const row = />registry\.test<\/th>\s*<td [^>]*>(.*?)<\/td>/s.exec(body.toString().replaceAll('<wbr/>', ''))?.[1] ?? '';
+  const row =
+    />registry\.test<\/th>\s*<td [^>]*>(.*?)<\/td>/s.exec(body.toString().replaceAll('<wbr/>', ''))?.[1] ?? '';
   return row.replace(/<[^>]*>/g, '').trim();
 }
 
