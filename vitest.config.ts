@@ -20,6 +20,7 @@ const workers = Math.max(2, availableParallelism() - 1);
 const load = [
   'test/e2e/observability/bounded.test.ts',
   'test/e2e/lazy-pull.test.ts',
+  'test/e2e/pages/browse-many.test.ts',
   'test/e2e/reload/load.test.ts',
   'test/e2e/hosted/many-tags.test.ts',
   'test/e2e/push/stalling-clients.test.ts',

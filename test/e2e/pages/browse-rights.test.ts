@@ -6,6 +6,7 @@ import { makeImage } from '../../fixtures/images.js';
 import { Folder } from '../support/folder.js';
 import { Mirror } from '../support/mirror.js';
 import { basic, getPage, pageText } from '../support/pages.js';
+import { until } from '../support/until.js';
 
 const mediaType = 'application/vnd.oci.image.index.v1+json';
 const image = makeImage();
@@ -52,6 +53,9 @@ async function fill(mirror: Mirror, headers: Record<string, string> = {}): Promi
     expect((await put).status).toBe(201);
   }
   await mirror.settled();
+  const isListed = async () =>
+    !(await getPage(mirror, '/_ui/repositories', { headers })).body.includes('is being listed');
+  await until('the repositories are listed', isListed);
 }
 
 describe('by the rules of an access file', () => {
