@@ -41,6 +41,6 @@ export const pages: readonly PageEntry[] = [
   {
     path: '/_ui/setup',
     name: 'Set up clients',
-    load: () => import('./pages/setup.page.js').then(({ setupPage }) => setupPage),
+    load: () => import('./pages/setup/setup.page.js').then(({ setupPage }) => setupPage),
   },
 ];

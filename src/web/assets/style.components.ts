@@ -13,7 +13,7 @@ function cards(width: string, table: string): string {
 /** What stands in pages. */
 export const components = `
 input, select, textarea { font: inherit; color: inherit; background: var(--paper); border: 1px solid var(--edge); border-radius: var(--radius); padding: .3rem .6rem; min-width: 0; max-width: 100%; }
-.search input { flex: 1 1 auto; }
+.search input { flex: 1 1 4rem; width: 4rem; }
 input::placeholder { color: var(--soft); opacity: 1; }
 button, .button { font: inherit; cursor: pointer; color: var(--ink); background: var(--paper); border: 1px solid var(--edge); border-radius: var(--radius); padding: .3rem .8rem; text-decoration: none; display: inline-block; }
 button:hover, .button:hover { background: var(--accent-soft); }
@@ -61,6 +61,7 @@ details h2, details h3 { font-size: 1rem; margin: 1rem 0 .25rem; }
 summary { padding: .6rem 0; cursor: pointer; }
 code, pre { font: .875rem/1.55 ui-monospace, "SF Mono", Menlo, Consolas, monospace; }
 pre { background: var(--panel); border: 1px solid var(--line); border-radius: var(--radius); padding: .75rem 1rem; margin: .25rem 0 .75rem; white-space: pre-wrap; overflow-wrap: anywhere; }
+:is(p, li, dd, h2, h3, summary) code, h2, h3, summary, .notice { overflow-wrap: anywhere; }
 .digest { white-space: nowrap; }
 .digest.whole { white-space: normal; overflow-wrap: anywhere; }
 .snippet { position: relative; }

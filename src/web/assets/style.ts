@@ -46,7 +46,7 @@ nav ul { display: flex; flex-wrap: wrap; gap: .25rem .25rem; list-style: none; p
 header nav a { display: block; padding: .25rem .6rem; border-radius: var(--radius); color: var(--ink); text-decoration: none; }
 header nav a:hover { background: var(--accent-soft); }
 header nav a[aria-current] { background: var(--accent-soft); font-weight: 600; }
-.search { display: flex; gap: .35rem; flex: 1 1 14rem; max-width: 24rem; }
+.search { display: flex; gap: .35rem; flex: 1 1 12rem; min-width: 0; max-width: 24rem; }
 .who { margin: 0 0 0 auto; color: var(--soft); overflow-wrap: anywhere; }
 nav.sections ul { gap: .25rem 1.25rem; margin-top: .5rem; }
 main { padding-top: 1.75rem; padding-bottom: 2rem; min-height: 60vh; outline: none; }

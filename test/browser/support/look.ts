@@ -5,9 +5,14 @@ export function brokenWords(page: Page): Promise<string[]> {
   return page.evaluate<string[]>(script);
 }
 
-/** Whether something is wider than the window. */
-export async function isTooWide(page: Page): Promise<boolean> {
-  return page.evaluate<boolean>('document.documentElement.scrollWidth > document.documentElement.clientWidth');
+/** What has the whole page scroll sideways. */
+export async function tooWide(page: Page): Promise<string[]> {
+  return page.evaluate<string[]>(`(() => {
+    const { scrollWidth, clientWidth } = document.documentElement;
+    if (scrollWidth <= clientWidth) return [];
+    const wide = [...document.body.querySelectorAll('*')].filter((each) => each.getBoundingClientRect().right > clientWidth);
+    return ['the page', ...wide.map(({ outerHTML }) => outerHTML.slice(0, 100))];
+  })()`);
 }
 
 /** Runs in the browser. A word of up to 14 letters fits on every screen; longer ones, as digests and names, may be broken. */

@@ -3,7 +3,7 @@ import { lstat, mkdir, open, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { MoveError } from '../move-error.js';
 import { Semaphore } from '../../../config/concurrency/semaphore.js';
-import { entryHeader, padding, trailer } from './tar.header.js';
+import { entryHeader, padding, trailer } from '../../../oci/archives/tar.header.js';
 
 /** Writes files that nobody sees before all of them are there. */
 export interface LayoutWriter {
