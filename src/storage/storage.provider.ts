@@ -41,6 +41,14 @@ export interface IngestOptions {
   readonly size?: number;
 }
 
+/** What `Ingest.appendNow` has done. */
+export interface Taken {
+  /** Bytes that were appended. */
+  readonly bytes: number;
+  /** Resolves when more should be appended, so that not too much waits for the storage. Never rejects. */
+  readonly ready?: Promise<void> | undefined;
+}
+
 /**
  * Content being written, not visible under any key. It ends with `commit` or `abort` and is closed separately, so that
  * followers can finish reading.
@@ -50,6 +58,11 @@ export interface Ingest {
   readonly size: number;
   /** @throws StorageError; the ingest can then only be read up to `size` and aborted. */
   append(chunk: Uint8Array): Promise<void>;
+  /**
+   * Optional: appends as many bytes as it can without waiting, none after a failure. The caller may reuse the chunk when it
+   * has returned, and appends the other bytes with `append`. @throws StorageError
+   */
+  appendNow?(chunk: Uint8Array): Taken;
   /** As `StoredObject.copy`, for the bytes appended so far; before and after `commit`, until `close`. */
   copy(range: ByteRange, sink: ChunkSink, signal?: AbortSignal): Promise<void>;
   /**

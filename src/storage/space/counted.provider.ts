@@ -11,6 +11,7 @@ import {
   type ObjectEntry,
   type ResumableIngest,
   type ResumableIngests,
+  type Taken,
   type StoredObject,
   type WriteOptions,
 } from '../storage.provider.js';
@@ -155,6 +156,18 @@ class CountedIngest extends CountedObject implements Ingest {
 
   append(chunk: Uint8Array): Promise<void> {
     return this.counter.count('append', this.ingest.append(chunk));
+  }
+
+  appendNow(chunk: Uint8Array): Taken {
+    try {
+      const taken = this.ingest.appendNow?.(chunk) ?? { bytes: 0 };
+      if (taken.bytes > 0) this.counter.counts.operations.append += 1;
+      return taken;
+    } catch (error) {
+      this.counter.counts.operations.append += 1;
+      this.counter.note('append', error);
+      throw error;
+    }
   }
 
   commit(key: string): Promise<void> {

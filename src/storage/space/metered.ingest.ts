@@ -1,5 +1,5 @@
 import type { ByteRange } from '../../oci/byte-range.js';
-import type { ChunkSink, Ingest } from '../storage.provider.js';
+import type { ChunkSink, Ingest, Taken } from '../storage.provider.js';
 import type { SpaceLedger } from './space.ledger.js';
 
 /** An ingest whose bytes count against the quota while they are written, and not only once they are committed. */
@@ -24,6 +24,21 @@ export class MeteredIngest implements Ingest {
     this.space.claim(chunk.length, this.claimed + chunk.length);
     this.claimed += chunk.length;
     await this.inner.append(chunk);
+  }
+
+  /** @throws StorageError as `append` */
+  appendNow(chunk: Uint8Array): Taken {
+    if (!this.inner.appendNow) return { bytes: 0 };
+    this.space.claim(chunk.length, this.claimed + chunk.length);
+    let bytes = 0;
+    try {
+      const taken = this.inner.appendNow(chunk);
+      bytes = taken.bytes;
+      return taken;
+    } finally {
+      this.space.unclaim(chunk.length - bytes);
+      this.claimed += bytes;
+    }
   }
 
   copy(range: ByteRange, sink: ChunkSink, signal?: AbortSignal): Promise<void> {

@@ -4,7 +4,7 @@ import { isIP, type LookupFunction } from 'node:net';
 import { rootCertificates } from 'node:tls';
 import { proxyOf, type Proxy } from '../../config/proxy/proxy.js';
 import { ProxyingHttpAgent, ProxyingHttpsAgent } from '../../config/proxy/proxying.agents.js';
-import { receiveIntoOneBuffer } from '../../config/receiving.js';
+import { receiveIntoOneBuffer } from '../../config/receiving/one-buffer.js';
 import { AddressError, checkLiteralHost, guardedLookup } from './address.guard.js';
 import { LookupLimitError } from './lookup.limiter.js';
 import type { Resolver } from './resolver.js';

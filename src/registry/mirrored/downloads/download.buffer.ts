@@ -1,6 +1,6 @@
 import type { ByteRange } from '../../../oci/byte-range.js';
 import { StorageError } from '../../../storage/storage-error.js';
-import type { ChunkSink, Ingest } from '../../../storage/storage.provider.js';
+import type { ChunkSink, Ingest, Taken } from '../../../storage/storage.provider.js';
 
 /** Bytes kept in memory when the storage takes no more; the slowest reader then limits the download. */
 const windowLimit = 1024 * 1024;
@@ -65,6 +65,20 @@ export class DownloadBuffer {
     this.received = 0;
   }
 
+  /** Appends what the storage takes without waiting. The caller may reuse the chunk, and appends the rest with `append`. */
+  appendNow(chunk: Buffer): Taken {
+    if (this.ingest instanceof StorageError || this.failure || !this.ingest.appendNow) return { bytes: 0 };
+    try {
+      const taken = this.ingest.appendNow(chunk);
+      this.received += taken.bytes;
+      return taken;
+    } catch (error) {
+      if (!(error instanceof StorageError)) throw error;
+      this.failure = error;
+      return { bytes: 0 };
+    }
+  }
+
   /** @throws AbandonedError when the storage has failed and there is no reader. */
   async append(chunk: Buffer): Promise<void> {
     const start = this.received;
@@ -72,7 +86,7 @@ export class DownloadBuffer {
     const rest = chunk.subarray(stored);
     if (rest.length > 0) {
       await this.waitForSpace();
-      // The upstream connection does not reuse the chunk's buffer, so no copy is needed.
+      // The caller does not reuse the chunk's buffer, so no copy is needed.
       this.window.push({ offset: start + stored, bytes: rest });
       this.windowBytes += rest.length;
     }

@@ -248,16 +248,18 @@ export class Download {
     });
   }
 
-  private async take(buffer: DownloadBuffer, chunk: Buffer): Promise<void> {
+  private take(buffer: DownloadBuffer, chunk: Buffer): Promise<void> | undefined {
     if (this.state === 'failed') throw this.failure;
     if (this.total !== undefined && buffer.size + chunk.length > this.total)
       throw new UpstreamError('wrong', 'the upstream sent too many bytes');
     if (buffer.size + chunk.length > this.maxSize) throw tooLarge();
-    // The storage writes while this thread hashes.
-    const written = buffer.append(chunk);
+    const { bytes, ready } = buffer.appendNow(chunk);
+    // The storage writes the other bytes while this thread hashes. The chunk is only valid during this call.
+    const written = bytes < chunk.length ? buffer.append(Buffer.from(chunk.subarray(bytes))) : undefined;
     this.hash.update(chunk);
-    await written;
+    if (written) return written.then(() => this.announce());
     this.announce();
+    return ready;
   }
 
   /** Returns an error when the upstream is unavailable, which counts as an attempt without progress. */

@@ -1,5 +1,6 @@
 import type { Hash } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
+import { takeDirectly, type ChunkTaker } from '../../../config/receiving/direct-body.js';
 import type { Digest } from '../../../oci/digest.js';
 import type { BlobBody } from '../../../upstream/transport/blob.body.js';
 import { UpstreamError } from '../../../upstream/upstream-error.js';
@@ -15,7 +16,7 @@ const progressDeadline = 20_000;
 export async function receive(
   body: IncomingMessage,
   host: string,
-  take: (chunk: Buffer) => Promise<void>,
+  take: ChunkTaker,
 ): Promise<UpstreamError | undefined> {
   const stalled = new AbortController();
   let isTaking = false;
@@ -25,22 +26,34 @@ export async function receive(
     stalled.abort();
     body.destroy();
   }, progressDeadline);
-  const chunks = (body as AsyncIterable<Buffer>)[Symbol.asyncIterator]();
-  try {
-    for (;;) {
-      const next = await chunks.next().catch(() => undefined);
-      if (stalled.signal.aborted) return new UpstreamError('timeout', `${host} stopped sending`);
-      if (next === undefined) return new UpstreamError('unavailable', `${host} cut the download`);
-      if (next.done === true)
-        return body.complete ? undefined : new UpstreamError('unavailable', `${host} cut the download`);
-      isTaking = true;
-      await take(next.value);
+  const watched: ChunkTaker = (chunk) => {
+    watchdog.refresh();
+    const taking = take(chunk);
+    if (!taking) return undefined;
+    isTaking = true;
+    return taking.finally(() => {
       isTaking = false;
       watchdog.refresh();
-    }
+    });
+  };
+  try {
+    const isComplete = await (takeDirectly(body, watched) ?? takeFromStream(body, watched));
+    if (stalled.signal.aborted) return new UpstreamError('timeout', `${host} stopped sending`);
+    return isComplete ? undefined : new UpstreamError('unavailable', `${host} cut the download`);
   } finally {
     clearTimeout(watchdog);
     body.destroy();
+  }
+}
+
+/** For bodies of unknown length, and connections through a TLS proxy. @returns whether the body is complete. */
+async function takeFromStream(body: IncomingMessage, take: ChunkTaker): Promise<boolean> {
+  const chunks = (body as AsyncIterable<Buffer>)[Symbol.asyncIterator]();
+  for (;;) {
+    const next = await chunks.next().catch(() => undefined);
+    if (next === undefined) return false;
+    if (next.done === true) return body.complete;
+    await take(next.value);
   }
 }
 

@@ -1,7 +1,7 @@
 import type { FileHandle } from 'node:fs/promises';
 import type { ByteRange } from '../../../oci/byte-range.js';
 import { StorageError } from '../../storage-error.js';
-import type { ChunkSink, Ingest } from '../../storage.provider.js';
+import type { ChunkSink, Ingest, Taken } from '../../storage.provider.js';
 import { linkInto, linkQuickly, moveInto, moveQuickly } from './durable.js';
 import { EarlyFlush } from './early-flush.js';
 import { errorCode, type FileSystem } from './file-system.js';
@@ -41,11 +41,13 @@ export class FilesystemIngest implements Ingest {
 
   async append(chunk: Uint8Array): Promise<void> {
     await this.file.append(chunk);
-    try {
-      this.early.progress(this.file.inFile);
-    } catch (error) {
-      throw toWriteError(error, 'write content');
-    }
+    this.flushEarly();
+  }
+
+  /** @throws StorageError when the system could not write earlier bytes */
+  appendNow(chunk: Uint8Array): Taken {
+    this.flushEarly();
+    return this.file.appendNow(chunk);
   }
 
   copy(range: ByteRange, sink: ChunkSink, signal?: AbortSignal): Promise<void> {
@@ -76,6 +78,14 @@ export class FilesystemIngest implements Ingest {
     // Removes the original name.
     await this.abort();
     return true;
+  }
+
+  private flushEarly(): void {
+    try {
+      this.early.progress(this.file.inFile);
+    } catch (error) {
+      throw toWriteError(error, 'write content');
+    }
   }
 
   private checkOpen(): void {

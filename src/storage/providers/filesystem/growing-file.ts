@@ -2,7 +2,7 @@ import type { FileHandle } from 'node:fs/promises';
 import type { ByteRange } from '../../../oci/byte-range.js';
 import { blockSize, type FillableBlock } from '../../reading/shared-blocks.js';
 import type { StorageError } from '../../storage-error.js';
-import type { ChunkSink } from '../../storage.provider.js';
+import type { ChunkSink, Taken } from '../../storage.provider.js';
 import { OpenFile } from './open-file.js';
 
 /** Number of full blocks that wait to be written before `append` waits for the disk. */
@@ -60,6 +60,18 @@ export class GrowingFile {
     }
   }
 
+  /** As `append`, for the bytes that blocks have room for; none after a failure. */
+  appendNow(chunk: Uint8Array): Taken {
+    let bytes = 0;
+    // As in `append`, a first chunk gets no block.
+    while (this.appended > 0 && bytes < chunk.length && !this.failure) {
+      const block = this.currentBlock();
+      if (!block) break;
+      bytes += this.fill(block, bytes === 0 ? chunk : chunk.subarray(bytes));
+    }
+    return { bytes, ready: this.writes.length > maxWaiting ? this.catchUp() : undefined };
+  }
+
   /** Writes the collected bytes. @throws StorageError as `append` */
   async flush(): Promise<void> {
     this.endBlock();
@@ -86,11 +98,20 @@ export class GrowingFile {
   }
 
   private async collect(block: FillableBlock, bytes: Uint8Array): Promise<number> {
+    const taken = this.fill(block, bytes);
+    await this.catchUp();
+    return taken;
+  }
+
+  private fill(block: FillableBlock, bytes: Uint8Array): number {
     const taken = block.fill(bytes);
     this.appended += taken;
     if (block.isFull) this.endBlock();
-    while (this.writes.length > maxWaiting) await this.writes[0];
     return taken;
+  }
+
+  private async catchUp(): Promise<void> {
+    while (this.writes.length > maxWaiting) await this.writes[0];
   }
 
   private endBlock(): void {

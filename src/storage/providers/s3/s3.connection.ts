@@ -1,7 +1,7 @@
 import { Logger } from '@nestjs/common';
 import { HeadObjectCommand, S3Client } from '@aws-sdk/client-s3';
 import { ProxyingHttpAgent, ProxyingHttpsAgent } from '../../../config/proxy/proxying.agents.js';
-import { receiveIntoOneBuffer } from '../../../config/receiving.js';
+import { receiveIntoOneBuffer } from '../../../config/receiving/one-buffer.js';
 import type { S3Settings } from '../../../config/storage.settings.js';
 import { keys } from '../../keys.js';
 import { BucketCircuit, guard } from './bucket.circuit.js';

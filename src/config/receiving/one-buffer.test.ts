@@ -5,8 +5,8 @@ import https from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
-import { makeCertificate } from '../../test/fixtures/certificate.js';
-import { receiveIntoOneBuffer } from './receiving.js';
+import { makeCertificate } from '../../../test/fixtures/certificate.js';
+import { receiveIntoOneBuffer } from './one-buffer.js';
 
 const pair = makeCertificate();
 const kinds = {
