@@ -112,6 +112,13 @@ export class DownloadBuffer {
     }
   }
 
+  /** Passes all bytes so far to the sink. @throws StorageError when the storage does not have them all */
+  async readAll(sink: ChunkSink): Promise<void> {
+    if (this.ingest instanceof StorageError) throw this.ingest;
+    if (this.failure) throw this.failure;
+    await this.ingest.copy({ offset: 0, length: this.received }, sink);
+  }
+
   /** Tells that the reader no longer needs bytes before `position`. */
   advance(reader: BufferReader, position: number): void {
     reader.position = Math.max(reader.position, position);

@@ -1,6 +1,7 @@
 import { PassThrough } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it } from 'vitest';
+import { HashThread } from '../../../config/hashing/hash.thread.js';
 import { Digest } from '../../../oci/digest.js';
 import { RepositoryRef } from '../../../oci/repository.js';
 import { MemoryProvider } from '../../../storage/providers/memory/memory.provider.js';
@@ -12,7 +13,7 @@ const kibibyte = 1024;
 const block = 256 * kibibyte;
 
 /** A download whose upstream sends what the test writes. */
-function begin(content: Buffer) {
+function begin(content: Buffer, digest = Digest.of(content), thread?: HashThread) {
   const stream = new PassThrough();
   Object.defineProperty(stream, 'complete', { get: () => stream.readableEnded });
   const body = {
@@ -24,10 +25,12 @@ function begin(content: Buffer) {
     counts: { received: 0 },
   } as unknown as BlobBody;
   const download = new Download(
-    Digest.of(content, 'sha256'),
+    digest,
     RepositoryRef.parse('docker.io/library/any'),
     () => Promise.resolve(body),
     () => new MemoryProvider().createIngest(),
+    Infinity,
+    thread && ((algorithm) => thread.start(algorithm)),
   );
   const run = download.run();
   const follow = () => {
@@ -75,5 +78,48 @@ describe('the followers of a download', () => {
     await Promise.all([run, done]);
     expect(received().equals(content)).toBe(true);
     await download.end();
+  });
+});
+
+describe('a download that is hashed in a thread', () => {
+  const threads: HashThread[] = [];
+  const makeThread = () => {
+    const thread = new HashThread();
+    threads.push(thread);
+    return thread;
+  };
+  afterEach(() => Promise.all(threads.splice(0).map((thread) => thread.close())));
+
+  it.each([
+    ['to its end', false],
+    ['until that thread ends', true],
+  ])('%s is complete only with the bytes that its digest names', async (_, isLost) => {
+    const content = sample(8 * block + 17);
+    const wrong = Buffer.from(content);
+    wrong.writeUInt8(wrong.readUInt8(5) ^ 1, 5);
+    for (const [sent, isRight] of [
+      [content, true],
+      [wrong, false],
+    ] as const) {
+      const thread = makeThread();
+      const { download, run, stream, follow } = begin(sent, Digest.of(content), thread);
+      const ended = run.then(
+        () => true,
+        () => false,
+      );
+      const { received, done } = follow();
+      const copied = done.then(
+        () => true,
+        () => false,
+      );
+      stream.write(sent.subarray(0, 4 * block));
+      while (received().length < 2 * block) await sleep(1);
+      if (isLost) await thread.close();
+      stream.end(sent.subarray(4 * block));
+      expect([await ended, await copied]).toEqual([isRight, isRight]);
+      expect(received().equals(content)).toBe(isRight);
+      if (!isRight) expect(received().length).toBeLessThan(content.length);
+      await download.end();
+    }
   });
 });

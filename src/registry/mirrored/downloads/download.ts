@@ -1,5 +1,5 @@
-import type { Hash } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
+import { hashHere, HashLost, type ContentHash } from '../../../config/hashing/content-hash.js';
 import type { ByteRange } from '../../../oci/byte-range.js';
 import type { Digest } from '../../../oci/digest.js';
 import type { RepositoryRef } from '../../../oci/repository.js';
@@ -41,7 +41,7 @@ export class Download {
   private readonly waiting = new Set<() => void>();
   private buffer: DownloadBuffer | undefined;
   private ingest: Ingest | undefined;
-  private hash: Hash;
+  private hash: ContentHash;
   private hasServed = false;
   private body: IncomingMessage | undefined;
   private total: number | undefined;
@@ -61,8 +61,9 @@ export class Download {
     private readonly source: BlobSource,
     private readonly createIngest: (size: number | undefined) => Promise<Ingest>,
     private readonly maxSize = Infinity,
+    private readonly startHash: (algorithm: string, size?: number) => ContentHash = hashHere,
   ) {
-    this.hash = digest.hasher();
+    this.hash = hashHere(digest.algorithm);
     this.admit(repository);
   }
 
@@ -123,12 +124,14 @@ export class Download {
         throw tooLarge();
       }
       this.total = first.size;
+      this.hash = this.startHash(this.digest.algorithm, this.total);
       const ingest = await this.openIngest(first);
       this.buffer = new DownloadBuffer(ingest, this.readers);
       if (!(ingest instanceof StorageError)) this.ingest = ingest;
       this.enter('receiving');
       await this.receiveAll(this.buffer, first);
-      this.verify();
+      await this.verify(this.buffer);
+      if (this.hasFailed()) throw this.failure;
       this.enter('verified');
     } catch (error) {
       if (error instanceof Error && this.state !== 'failed') this.failure = error;
@@ -136,6 +139,7 @@ export class Download {
       throw error;
     } finally {
       clearTimeout(this.announcement);
+      this.hash.end();
     }
   }
 
@@ -254,12 +258,12 @@ export class Download {
       throw new UpstreamError('wrong', 'the upstream sent too many bytes');
     if (buffer.size + chunk.length > this.maxSize) throw tooLarge();
     const { bytes, ready } = buffer.appendNow(chunk);
-    // The storage writes the other bytes while this thread hashes. The chunk is only valid during this call.
+    // The storage writes the other bytes while they are hashed. The chunk is only valid during this call.
     const written = bytes < chunk.length ? buffer.append(Buffer.from(chunk.subarray(bytes))) : undefined;
-    this.hash.update(chunk);
-    if (written) return written.then(() => this.announce());
+    const hashed = this.hash.update(chunk);
+    if (written) return written.then(() => this.announce()).then(() => hashed);
     this.announce();
-    return ready;
+    return ready && hashed ? ready.then(() => hashed) : (ready ?? hashed);
   }
 
   /** Returns an error when the upstream is unavailable, which counts as an attempt without progress. */
@@ -301,7 +305,8 @@ export class Download {
     const old = this.ingest;
     if (isPossible) {
       this.ingest = ingest instanceof StorageError ? undefined : ingest;
-      this.hash = this.digest.hasher();
+      this.hash.end();
+      this.hash = this.startHash(this.digest.algorithm, this.total);
       buffer.restart(ingest);
       this.announced = 0;
     } else again.body.destroy();
@@ -338,12 +343,24 @@ export class Download {
   /** Whether the body continues where the download is. It skips bytes that have already been received. */
   private async continues(body: BlobBody, buffer: DownloadBuffer): Promise<boolean> {
     if (body.size !== undefined && this.total !== undefined && body.size !== this.total) return false;
-    return body.offset === buffer.size || skipSamePrefix(body, buffer.size, this.digest, this.hash);
+    return body.offset === buffer.size || skipSamePrefix(body, buffer.size, this.digest, () => this.hashOf(buffer));
   }
 
-  private verify(): void {
-    if (this.digest.matches(this.hash)) return;
+  private async verify(buffer: DownloadBuffer): Promise<void> {
+    if ((await this.hashOf(buffer)) === this.digest.hex) return;
     throw new UpstreamError('wrong', `the upstream's content does not have the digest ${this.digest.toString()}`);
+  }
+
+  /** The hash of all bytes so far. When its thread has ended, the stored bytes are hashed again. */
+  private async hashOf(buffer: DownloadBuffer): Promise<string> {
+    try {
+      return await this.hash.digest();
+    } catch (error) {
+      if (!(error instanceof HashLost)) throw error;
+      this.hash = hashHere(this.digest.algorithm);
+      await buffer.readAll((chunk) => Promise.resolve(this.hash.update(chunk)));
+      return this.hash.digest();
+    }
   }
 
   private enter(state: 'receiving' | 'verified' | 'failed'): void {

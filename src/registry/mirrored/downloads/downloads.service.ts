@@ -1,4 +1,5 @@
 import { Injectable, Logger, type OnApplicationShutdown } from '@nestjs/common';
+import { ContentHashes } from '../../../config/hashing/content-hashes.js';
 import { ServerSettings } from '../../../config/server.settings.js';
 import type { Digest } from '../../../oci/digest.js';
 import { OciError } from '../../../oci/error.js';
@@ -50,6 +51,7 @@ export class DownloadsService implements OnApplicationShutdown {
   private readonly sources = new WeakMap<Download, ReplicatedSource>();
   private readonly running = new Set<Promise<void>>();
   private readonly slots: Slots;
+  private readonly hashes: ContentHashes;
   private readonly limit: number;
   private readonly maxSize: number | undefined;
   readonly counts: DownloadCounts = { kept: 0, passed: 0, failed: 0 };
@@ -65,6 +67,7 @@ export class DownloadsService implements OnApplicationShutdown {
     settings: ServerSettings,
   ) {
     this.slots = new Slots(settings.maxDownloads, settings.minDownloadRate);
+    this.hashes = new ContentHashes(settings.workers);
     this.limit = settings.maxDownloads * maxWaiting;
     this.maxSize = settings.maxBlobSize;
   }
@@ -132,7 +135,8 @@ export class DownloadsService implements OnApplicationShutdown {
     const source: BlobSource = (from) => (from ? open(from) : this.refusals.guard(key, open));
     const createIngest = (size?: number) =>
       this.content.createIngest(digest, { size, isTransient: shared?.isFollowing === true });
-    const download = new Download(digest, repository, source, createIngest, this.maxSize);
+    const startHash = (algorithm: string, size?: number) => this.hashes.start(algorithm, size);
+    const download = new Download(digest, repository, source, createIngest, this.maxSize, startHash);
     if (shared) this.sources.set(download, shared);
     this.downloads.add(origin, download);
     const running = this.execute(download, own).finally(() => this.running.delete(running));
@@ -150,6 +154,7 @@ export class DownloadsService implements OnApplicationShutdown {
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<void>((resolve) => (timer = setTimeout(resolve, shutdownPatience)));
     await Promise.race([this.idle(), late]).finally(() => clearTimeout(timer));
+    await this.hashes.close();
   }
 
   /** Downloads that nobody wants any more also make room among the connections of their own upstream. */

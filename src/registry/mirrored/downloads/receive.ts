@@ -1,4 +1,3 @@
-import type { Hash } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import { takeDirectly, type ChunkTaker } from '../../../config/receiving/direct-body.js';
 import type { Digest } from '../../../oci/digest.js';
@@ -59,13 +58,14 @@ async function takeFromStream(body: IncomingMessage, take: ChunkTaker): Promise<
 
 /**
  * Skips the bytes that have been received when an upstream ignores a range request (RFC 9110 §14.2).
+ * @param hashOf tells the hash of the bytes that have been received.
  * @returns whether they are the same bytes; the body is then at the first new byte.
  */
 export async function skipSamePrefix(
   { body, host, offset, counts }: BlobBody,
   length: number,
   digest: Digest,
-  have: Hash,
+  hashOf: () => Promise<string>,
 ): Promise<boolean> {
   if (offset !== 0) return false;
   const prefix = digest.hasher();
@@ -102,5 +102,5 @@ export async function skipSamePrefix(
     body.once('close', closed);
     read();
   });
-  return cut === undefined && prefix.digest('hex') === have.copy().digest('hex');
+  return cut === undefined && prefix.digest('hex') === (await hashOf());
 }
