@@ -124,13 +124,14 @@ export class PullEvents {
     reference: Reference,
     { digest, mediaType, size, cache }: ManifestHead,
   ): HttpResponse {
-    // A replica asks for clients of its own.
-    if (response.status !== 200 || !this.events.wants('pull', repository)) return response;
+    if (!this.events.wants('pull', repository)) return response;
     const served = (request: ServedRequest) => {
+      // A replica asks for clients of its own.
       if (this.requesters.transform(request) === 'replica') return;
       void this.pipe.transform(request)?.pulled(repository, reference, { digest, mediaType, size, cache });
     };
-    return { ...response, served };
+    if (response.status === 200) return { ...response, served };
+    return response.whole ? { ...response, whole: { ...response.whole, served } } : response;
   }
 }
 

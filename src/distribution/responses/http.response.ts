@@ -19,6 +19,8 @@ export interface HttpResponse {
   readonly body?: string | Uint8Array | StreamedBody;
   /** Makes the response cacheable, and tells whether it is still valid; see `CachedResponses`. */
   readonly validity?: ValidityCheck | undefined;
+  /** What it would have been without the condition that it meets, for the cache. */
+  readonly whole?: HttpResponse | undefined;
   /** Called each time the response is about to be served, from the cache too. */
   readonly served?: ((request: ServedRequest) => void) | undefined;
   /** Releases what the body holds; called once, whether or not the body was sent. */

@@ -19,11 +19,11 @@ export function manifestResponse(
     ...(age !== undefined && { age }),
     ...(fallback !== undefined && { 'x-fallback-host': fallback }),
   };
-  if (matchesEntityTag(ifNoneMatch, digest)) return { status: 304, headers };
-  return {
+  const whole: HttpResponse = {
     status: 200,
     headers: { ...headers, 'content-type': mediaType, 'content-length': size },
     ...('body' in manifest && { body: manifest.body }),
     validity: manifest.validity,
   };
+  return matchesEntityTag(ifNoneMatch, digest) ? { status: 304, headers, whole } : whole;
 }

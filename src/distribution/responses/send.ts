@@ -15,7 +15,8 @@ export const smallBody = 64 * 1024;
  * cannot be finished the connection is reset, so that no client takes a part for the whole.
  */
 export async function send(reply: FastifyReply, response: HttpResponse): Promise<void> {
-  if (response.validity) reply.server.getDecorator<CachedResponses>('cachedResponses').set(reply.request, response);
+  const cacheable = response.whole ?? response;
+  if (cacheable.validity) reply.server.getDecorator<CachedResponses>('cachedResponses').set(reply.request, cacheable);
   const { raw } = reply;
   let hold: Hold | undefined;
   try {

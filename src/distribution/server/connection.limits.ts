@@ -25,6 +25,8 @@ interface Peer {
 export class ConnectionLimits {
   private readonly peers = new Map<string, Peer>();
   private readonly connections = new Map<string, Connection>();
+  /** Of the sockets that requests have, so that a key is made once for each. */
+  private readonly known = new WeakMap<Socket, Connection>();
   private readonly idle = new Set<Connection>();
 
   /** @param perAddress connections of one client address; clients of a socket file have none. */
@@ -38,11 +40,12 @@ export class ConnectionLimits {
     server.maxConnections = this.max;
     server.on('connection', (socket) => this.accept(socket));
     server.on('request', ({ socket }, response) => {
-      const connection = this.connections.get(keyOf(socket));
+      const connection = this.known.get(socket) ?? this.connections.get(keyOf(socket));
       if (!connection) return;
+      this.known.set(socket, connection);
       connection.requests += 1;
       this.setIdle(connection, false);
-      response.once('close', () => {
+      response.on('close', () => {
         connection.requests -= 1;
         if (connection.requests === 0 && !connection.socket.destroyed) this.setIdle(connection, true);
       });

@@ -23,10 +23,12 @@ export function handleInOrder(
   const waiting = new WeakMap<Socket, Exchange[]>();
 
   const begin = ([request, response]: Exchange, socket: Socket) => {
-    response.once('close', () => advance(socket, response));
-    if (respond(request, response)) return;
-    watchEnd(response, timeout);
-    for (const handle of handlers) handle(request, response);
+    if (!respond(request, response)) {
+      watchEnd(response, timeout);
+      for (const handle of handlers) handle(request, response);
+    }
+    // After the listeners that count what the connection has sent: the next response may follow at once.
+    response.on('close', () => advance(socket, response));
   };
 
   const advance = (socket: Socket, { shouldKeepAlive }: ServerResponse) => {

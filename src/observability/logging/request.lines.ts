@@ -13,7 +13,7 @@ export interface LineRequest {
 /** What a line says of one response. */
 export interface LineResponse {
   readonly id: string;
-  readonly response: ServerResponse;
+  readonly response: Pick<ServerResponse, 'statusCode' | 'writableFinished'>;
   readonly bytes: number;
   /** Milliseconds. */
   readonly duration: number;
