@@ -2,7 +2,7 @@ const kibibyte = 1024;
 const smallest = 16 * kibibyte;
 const largest = 256 * kibibyte;
 
-/** Target for the buffers of all running copies to clients, in bytes; each copy has two buffers of 16 to 256 KiB. */
+/** Target for the buffers of all running copies to clients, in bytes; each copy has one or two of 16 to 256 KiB. */
 const defaultBudget = 4 * 1024 * kibibyte;
 /** Bytes in acquired buffers, including those of slow readers, beyond which new buffers have the smallest size. */
 const acquiredBudget = 24 * 1024 * kibibyte;
@@ -20,6 +20,8 @@ const stallTime = 1_000;
 export class Copy {
   /** Offset of the next read. */
   position = 0;
+  /** Bytes of its own buffers. */
+  held = 0;
   private since: number | undefined;
   private stall: (() => void) | undefined;
   private slow = false;
@@ -69,8 +71,9 @@ export class Copy {
 }
 
 /**
- * Reusable buffers for copying content. A few copies get large buffers, which is fastest. Many copies get small ones, so
- * memory grows by at most 32 KiB per copy beyond the budget. Slow readers do not reduce the share of fast ones.
+ * Reusable buffers for copying content. A buffer is at most a quarter of what the budget has left: a few copies get large
+ * buffers, which is fastest, and memory grows by at most 32 KiB per copy beyond the budget. Copies that need no buffer
+ * take no share, and neither do slow readers.
  */
 export class CopyBuffers {
   private readonly idle = new Map<number, Buffer[]>();
@@ -78,7 +81,8 @@ export class CopyBuffers {
   private acquiredBytes = 0;
   private readonly copies = new Set<Copy>();
   private timer: NodeJS.Timeout | undefined;
-  private fast = 0;
+  /** Bytes in buffers of copies that are not slow, exact at each check for stalls. */
+  private fastBytes = 0;
 
   /** @param budget target for the buffers of all running copies, in bytes. */
   constructor(private readonly budget = defaultBudget) {}
@@ -87,49 +91,54 @@ export class CopyBuffers {
   enter(): Copy {
     const copy = new Copy();
     this.copies.add(copy);
-    this.fast += 1;
     this.timer ??= setInterval(() => this.checkStalls(), stallTime / 4).unref();
     return copy;
   }
 
   /** Removes a copy that has ended. */
   leave(copy: Copy): void {
-    if (this.copies.delete(copy) && !copy.isSlow) this.fast = Math.max(0, this.fast - 1);
+    this.copies.delete(copy);
     if (this.copies.size > 0) return;
     clearInterval(this.timer);
     this.timer = undefined;
-    this.fast = 0;
+    this.fastBytes = 0;
   }
 
   private checkStalls(): void {
     const now = performance.now();
-    this.fast = 0;
+    this.fastBytes = 0;
     for (const copy of this.copies) {
       copy.checkStall(now);
-      if (!copy.isSlow) this.fast += 1;
+      if (!copy.isSlow) this.fastBytes += copy.held;
     }
   }
 
   /** A buffer of 16 to 256 KiB for the next chunk of a copy with `remaining` bytes left. */
-  acquire(remaining: number, copy?: Copy): Buffer {
-    const isWithinBudget = copy?.isSlow !== true && this.acquiredBytes < acquiredBudget;
-    const share = isWithinBudget ? this.budget / (2 * Math.max(1, this.fast)) : smallest;
+  acquire(remaining: number, copy: Copy): Buffer {
+    const isWithinBudget = !copy.isSlow && this.acquiredBytes < acquiredBudget;
+    const share = isWithinBudget ? (this.budget - this.fastBytes) / 4 : smallest;
     let size = largest;
     while (size > smallest && (size > share || size >= 2 * remaining)) size /= 2;
-    this.acquiredBytes += size;
+    this.count(copy, size);
     const buffer = this.idle.get(size)?.pop();
     if (buffer === undefined) return Buffer.allocUnsafeSlow(size);
     this.idleBytes -= size;
     return buffer;
   }
 
-  /** Returns a buffer, which the caller must not use afterwards. */
-  release(buffer: Buffer): void {
-    this.acquiredBytes -= buffer.length;
+  /** Returns a buffer of `acquire`, which the caller must not use afterwards. */
+  release(buffer: Buffer, copy: Copy): void {
+    this.count(copy, -buffer.length);
     if (this.idleBytes + buffer.length > idleBudget) return;
     const idle = this.idle.get(buffer.length);
     if (idle) idle.push(buffer);
     else this.idle.set(buffer.length, [buffer]);
     this.idleBytes += buffer.length;
+  }
+
+  private count(copy: Copy, bytes: number): void {
+    copy.held += bytes;
+    this.acquiredBytes += bytes;
+    if (!copy.isSlow) this.fastBytes = Math.max(0, this.fastBytes + bytes);
   }
 }

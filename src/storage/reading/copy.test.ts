@@ -1,10 +1,12 @@
 import fc from 'fast-check';
 import { setTimeout as delay } from 'node:timers/promises';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { copyRange } from './copy.js';
 import type { PositionedRead } from './positioned-read.js';
+import { SharedBlocks } from './shared-blocks.js';
 import { collector, sample } from '../testing/content.js';
 
+const mebibyte = 1024 * 1024;
 const content = sample(600_000);
 const readContent: PositionedRead = (buffer, length, position) =>
   Promise.resolve(content.copy(buffer, 0, position, position + length));
@@ -118,5 +120,60 @@ describe('copyRange', () => {
       Promise.resolve(void sizes.push(chunk.length)),
     );
     expect(Math.max(...sizes)).toBe(256 * 1024);
+  });
+
+  it('reads few, large parts for many readers in different places', async () => {
+    const [readers, perReader] = [64, 4 * mebibyte];
+    let reads = 0;
+    const read: PositionedRead = async (_buffer, length) => {
+      reads += 1;
+      await new Promise(setImmediate);
+      return length;
+    };
+    const shared = new SharedBlocks(read, () => readers * perReader);
+    const sinkOf = (index: number) => {
+      let taken = index * 64 * 1024;
+      // As a kernel, it takes small chunks at once and then nothing for a while.
+      return async (chunk: Uint8Array) => {
+        const before = Math.floor(taken / (256 * 1024));
+        taken += chunk.length;
+        if (Math.floor(taken / (256 * 1024)) === before) return;
+        for (let turns = 0; turns < 20; turns += 1) await new Promise(setImmediate);
+      };
+    };
+    await Promise.all(
+      Array.from({ length: readers }, (_, index) =>
+        copyRange(read, { offset: index * perReader, length: perReader }, sinkOf(index), undefined, shared),
+      ),
+    );
+    shared.close();
+    expect(reads).toBeLessThan((1.25 * readers * perReader) / (256 * 1024));
+  });
+
+  it('lets others have all blocks that stalled readers hold, also those they have not begun to send', async () => {
+    vi.useFakeTimers();
+    const read: PositionedRead = (_buffer, length) => Promise.resolve(length);
+    const shared = new SharedBlocks(read, () => 64 * mebibyte);
+    const release: (() => void)[] = [];
+    const stuck = () => new Promise<void>((resolve) => release.push(resolve));
+    try {
+      const copies = Array.from({ length: 10 }, (_, index) =>
+        copyRange(read, { offset: index * mebibyte, length: 512 * 1024 }, stuck, undefined, shared),
+      );
+      await vi.advanceTimersByTimeAsync(1_500);
+      const blocks = [];
+      for (let index = 0; index < 48; index += 1)
+        blocks.push(await shared.borrow(32 * mebibyte + index * 256 * 1024, 1));
+      expect(blocks.filter((block) => block === undefined)).toEqual([]);
+      for (const block of blocks) block?.release();
+      while (release.length > 0) {
+        for (const resolve of release.splice(0)) resolve();
+        await vi.advanceTimersByTimeAsync(1);
+      }
+      await Promise.all(copies);
+    } finally {
+      vi.useRealTimers();
+      shared.close();
+    }
   });
 });

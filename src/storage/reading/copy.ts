@@ -1,5 +1,5 @@
 import type { ByteRange } from '../../oci/byte-range.js';
-import { CopyBuffers } from './copy-buffers.js';
+import { CopyBuffers, type Copy } from './copy-buffers.js';
 import type { BorrowedBlock, SharedBlocks } from './shared-blocks.js';
 import type { PositionedRead } from './positioned-read.js';
 import { StorageError } from '../storage-error.js';
@@ -26,15 +26,22 @@ export async function copyRange(
   const copy = buffers.enter();
   copy.position = range.offset;
   shared?.enter(copy);
-  let sending: { chunk: BorrowedBlock; done: Promise<void> } | undefined;
-  const settle = async () => {
-    const { chunk, done } = sending ?? {};
-    sending = undefined;
-    await done?.finally(() => chunk?.release());
+  const sending = new Sending(sink, copy);
+  // A slow reader would hold a shared block for too long.
+  const mayBorrow = () => !copy.isSlow && (copy.isProven || shared?.isContended === false);
+  const borrow = (position: number) => (mayBorrow() ? shared?.borrow(position, end - position) : undefined);
+  const readShared = async (position: number): Promise<BorrowedBlock | undefined> => {
+    if (!shared || !mayBorrow()) return undefined;
+    if (shared.isScarce || shared.isAhead(copy)) await sending.settle();
+    const borrowed = await borrow(position);
+    if (borrowed || !sending.isRunning) return borrowed;
+    // Its previous chunk may be in a block that this reader then takes again.
+    await sending.settle();
+    return borrow(position);
   };
   const readOwn = async (position: number): Promise<BorrowedBlock> => {
     const buffer = buffers.acquire(end - position, copy);
-    const release = () => buffers.release(buffer);
+    const release = () => buffers.release(buffer, copy);
     try {
       const length = Math.min(buffer.length, end - position);
       const count = await read(buffer, length, position);
@@ -48,28 +55,62 @@ export async function copyRange(
   try {
     for (let position = range.offset; position < end;) {
       signal?.throwIfAborted();
-      // A slow reader would hold a shared block for too long.
-      const mayBorrow = !copy.isSlow && (copy.isProven || shared?.isContended === false);
-      if (mayBorrow && shared?.isAhead(copy) === true) await settle();
-      const borrowed = mayBorrow ? await shared?.borrow(position, end - position) : undefined;
-      const chunk = borrowed ?? (await readOwn(position));
+      const chunk = (await readShared(position)) ?? (await readOwn(position));
       position += chunk.bytes.length;
       copy.position = position;
-      await settle().catch((error: unknown) => {
-        chunk.release();
-        throw error;
-      });
-      copy.sending(chunk.stall);
-      const done = sink(chunk.bytes).then(() => copy.sent(chunk.bytes.length));
-      // It may fail during the next read, before anything awaits it; `settle` rethrows the error.
-      done.catch(() => undefined);
-      sending = { chunk, done };
+      await sending.next(chunk);
     }
-    await settle();
+    await sending.settle();
   } finally {
-    // After an error the sink may still use its chunk, which must not be reused before that ends.
-    if (sending) void sending.done.then(sending.chunk.release, sending.chunk.release);
     shared?.leave(copy);
     buffers.leave(copy);
+  }
+}
+
+/** The chunk that the sink has, and the one that waits for it. A chunk is released when the sink no longer uses it. */
+class Sending {
+  private done: Promise<void> | undefined;
+  private waiting: BorrowedBlock | undefined;
+
+  constructor(
+    private readonly sink: ChunkSink,
+    private readonly copy: Copy,
+  ) {}
+
+  get isRunning(): boolean {
+    return this.done !== undefined;
+  }
+
+  /** Gives a chunk to the sink as soon as it has taken the previous one. @throws what the sink throws */
+  async next(chunk: BorrowedBlock): Promise<void> {
+    this.waiting = chunk;
+    try {
+      await this.settle();
+    } catch (error) {
+      chunk.release();
+      throw error;
+    }
+    this.waiting = undefined;
+    this.copy.sending(() => {
+      chunk.stall?.();
+      this.waiting?.stall?.();
+    });
+    const taken = () => {
+      chunk.release();
+      this.copy.sent(chunk.bytes.length);
+    };
+    const failed = (error: unknown) => {
+      chunk.release();
+      throw error;
+    };
+    this.done = this.sink(chunk.bytes).then(taken, failed);
+    // It may fail during the next read, before anything awaits it; `settle` rethrows the error.
+    this.done.catch(() => undefined);
+  }
+
+  /** Waits until the sink has taken the chunk. @throws what the sink throws */
+  async settle(): Promise<void> {
+    await this.done;
+    this.done = undefined;
   }
 }

@@ -94,6 +94,10 @@ class BlockPool {
     return this.uncounted >= budget / 4;
   }
 
+  get isScarce(): boolean {
+    return this.free.length + this.idle.size + (budget - this.allocated) / blockSize < budget / blockSize / 2;
+  }
+
   /** Counts a block without readers towards the budget again. @returns false when the budget is spent */
   count(block: Block): boolean {
     if (block.isCounted) return true;
@@ -140,6 +144,11 @@ export class SharedBlocks {
   /** Whether stalled readers hold so many blocks that only readers known to be fast should get more. */
   get isContended(): boolean {
     return pool.isContended;
+  }
+
+  /** Whether readers hold more than half of the blocks. Each should then return its own before it takes another. */
+  get isScarce(): boolean {
+    return pool.isScarce;
   }
 
   /**
