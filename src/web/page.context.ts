@@ -1,4 +1,4 @@
-import type { MirrorAddress } from '../observability/clients/mirror-address.js';
+import type { MirrorAddress, ServerAddress } from '../observability/clients/mirror-address.js';
 import type { Formats } from './format/formats.js';
 import type { Visitor } from './visitor.js';
 
@@ -14,6 +14,8 @@ export interface PageContext {
   readonly host: string | undefined;
   /** The address at which the visitor reached this server, with the registries that he may know; undefined if no configuration can contain it. */
   readonly mirror: MirrorAddress | undefined;
+  /** As `mirror`, whichever registries he may know. */
+  readonly server: ServerAddress | undefined;
   /** Numbers and dates in the language of the browser. */
   readonly formats: Formats;
   /** Milliseconds since 1970. */

@@ -86,12 +86,14 @@ export class PageServer {
     const known = namespaces.filter((name) => visitor?.mayKnow(Namespace.parse(name)) === true);
     // Trusts X-Forwarded-Proto of a TLS-terminating proxy: only the reader who sent it sees the result.
     const isTls = protocol === 'https' || headers['x-forwarded-proto'] === 'https';
+    const server = mirrorAddress(headers.host, isTls, known, defaultNamespace);
     return {
       params: (params ?? {}) as Record<string, string>,
       query: new URLSearchParams(originalUrl.split('?').slice(1).join('?')),
       target: originalUrl,
       host: headers.host,
-      mirror: known.length === 0 ? undefined : mirrorAddress(headers.host, isTls, known, defaultNamespace),
+      mirror: known.length === 0 ? undefined : server,
+      server,
       formats: Formats.for(headers['accept-language']),
       now: this.clock.now(),
       csrf: () => token.value(isTls),

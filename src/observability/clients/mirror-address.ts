@@ -1,12 +1,16 @@
 import { Namespace } from '../../oci/namespace.js';
 
-/** The address at which clients reach the mirror, and the registries that they pull through it. */
-export interface MirrorAddress {
+/** The address at which clients reach this server. */
+export interface ServerAddress {
   /** Base URL, without a trailing slash. */
   readonly url: string;
   /** `host[:port]`, as in an image name. */
   readonly host: string;
   readonly isTls: boolean;
+}
+
+/** The address at which clients reach the mirror, and the registries that they pull through it. */
+export interface MirrorAddress extends ServerAddress {
   /** Registries, at least one, for clients that need an entry for each. */
   readonly namespaces: readonly string[];
   /** The registry of requests that name none. */

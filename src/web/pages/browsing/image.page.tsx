@@ -124,11 +124,11 @@ function Problem({ image: { problem } }: { readonly image: ImageView }) {
 }
 
 function PullCommands({ image, repository, reference, context }: Shown) {
-  const source = pullSource(context.mirror, repository, reference);
+  const source = pullSource(context.server, repository, reference);
   if (!source)
     return (
       <p>
-        {context.mirror
+        {context.server
           ? 'A registry with a port has no place in an image name: clients pull from it through their configuration.'
           : 'Open this page at the address that clients use to see the commands.'}{' '}
         <a href="/_ui/setup">Set up clients</a>

@@ -1,7 +1,7 @@
 import { Digest } from '../../../oci/digest.js';
 import type { Reference } from '../../../oci/reference.js';
 import type { RepositoryRef } from '../../../oci/repository.js';
-import type { MirrorAddress } from '../../../observability/clients/mirror-address.js';
+import type { ServerAddress } from '../../../observability/clients/mirror-address.js';
 
 /** How one client pulls something from this server. */
 export interface PullCommand {
@@ -19,12 +19,12 @@ export interface PullSource {
 
 /** Undefined where the namespace has a port, which has no place inside of an image name. */
 export function pullSource(
-  mirror: MirrorAddress | undefined,
+  server: ServerAddress | undefined,
   { namespace, name }: RepositoryRef,
   reference: Reference,
 ): PullSource | undefined {
-  if (!mirror) return undefined;
-  const { host, isTls } = mirror;
+  if (!server) return undefined;
+  const { host, isTls } = server;
   const isOwn = host === namespace.toString();
   if (!isOwn && namespace.port !== undefined) return undefined;
   const path = isOwn ? name : `${namespace.toString()}/${name}`;
