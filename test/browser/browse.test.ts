@@ -5,14 +5,18 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { app, descriptor, digestOf, HostedRegistry, image } from '../e2e/hosted/support/registry.js';
 import { Folder } from '../e2e/support/folder.js';
 import { workflowCertificate, workflowIdentity } from '../fixtures/fulcio-certificate.js';
+import { findings } from './support/axe.js';
 import { openBrowser } from './support/browser.js';
+import { contrasts } from './support/contrast.js';
+import { brokenWords, tooWide } from './support/look.js';
 
 const configType = 'application/vnd.oci.image.config.v1+json';
 
-/** Runs in the browser: elements that are outside of the window, which would have to be scrolled sideways as a whole. */
-const overflow = `[...document.querySelectorAll('body *')]
-  .filter((each) => each.getBoundingClientRect().right > innerWidth && !each.closest('.scroll, .skip, .hidden'))
-  .map((each) => each.outerHTML.slice(0, 200))`;
+interface OpenOptions {
+  readonly javaScriptEnabled?: boolean;
+  readonly width?: number;
+  readonly scheme?: 'light' | 'dark';
+}
 
 describe('browsing in Chromium', () => {
   let browser: Browser;
@@ -73,9 +77,13 @@ rules:
     for (let at = 0; at < 60; at += 1) await registry.put(`build-${at}`, body);
   }
 
-  async function open(path: string, options: { javaScriptEnabled?: boolean; width?: number } = {}) {
-    const { javaScriptEnabled = true, width = 1024 } = options;
-    const context = await browser.newContext({ javaScriptEnabled, viewport: { width, height: 900 } });
+  async function open(path: string, options: OpenOptions = {}) {
+    const { javaScriptEnabled = true, width = 1024, scheme = 'light' } = options;
+    const context = await browser.newContext({
+      javaScriptEnabled,
+      viewport: { width, height: 900 },
+      colorScheme: scheme,
+    });
     closing.push(() => context.close());
     // Loopback is no secure context in every build, and the clipboard is for those alone.
     await context.grantPermissions(['clipboard-read', 'clipboard-write'], { origin: registry.mirror.url });
@@ -137,16 +145,32 @@ rules:
     expect(await heading.getAttribute('aria-sort')).toBe('descending');
   });
 
-  it.each([320, 768, 1440])('has what images say of themselves as text that fits into %i px', async (width) => {
-    const { page, complaints } = await open(`/_ui/image?name=${app.toString()}&reference=v1`, { width });
-    await page.evaluate("document.querySelectorAll('details').forEach((each) => { each.open = true; })");
-    await page.getByText('<script>alert(1)</script>').waitFor();
-    await page.getByText('<img src=x onerror=alert(1)>').waitFor();
-    expect(await page.evaluate(overflow)).toEqual([]);
-    expect(complaints).toEqual([]);
-    await page.goto(`${registry.mirror.url}/_ui/repository?name=${app.toString()}`);
-    expect(await page.evaluate(overflow)).toEqual([]);
-  });
+  it.each([
+    [320, 'light'],
+    [768, 'dark'],
+    [1440, 'light'],
+    [1440, 'dark'],
+  ] as const)(
+    'has what images say of themselves as text, and nothing that axe finds, at %d px (%s)',
+    async (width, scheme) => {
+      const { page, complaints } = await open(`/_ui/image?name=${app.toString()}&reference=v1`, { width, scheme });
+      const look = async () => {
+        await page.evaluate("document.querySelectorAll('details').forEach((each) => { each.open = true; })");
+        expect(await findings(page)).toEqual([]);
+        expect(await tooWide(page)).toEqual([]);
+        expect((await contrasts(page)).filter(({ ratio }) => ratio < 4.5)).toEqual([]);
+      };
+      await page.getByText('<script>alert(1)</script>').waitFor();
+      await page.getByText('<img src=x onerror=alert(1)>').waitFor();
+      await look();
+      for (const path of [`/_ui/repository?name=${app.toString()}`, '/_ui/repositories']) {
+        await page.goto(`${registry.mirror.url}${path}`);
+        await look();
+        expect(await brokenWords(page)).toEqual([]);
+      }
+      expect(complaints).toEqual([]);
+    },
+  );
 
   it('shows the raw manifest as plain text', async () => {
     const { page } = await open(`/_ui/image?name=${app.toString()}&reference=v1`);

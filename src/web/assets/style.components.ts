@@ -59,6 +59,8 @@ rect.received, .key.received { fill: var(--received); background: var(--received
 details { border-bottom: 1px solid var(--line); }
 details h2, details h3 { font-size: 1rem; margin: 1rem 0 .25rem; }
 summary { padding: .6rem 0; cursor: pointer; }
+:is(th, td, dd) details { border: 0; }
+:is(th, td, dd) summary { padding: 0; }
 code, pre { font: .875rem/1.55 ui-monospace, "SF Mono", Menlo, Consolas, monospace; }
 pre { background: var(--panel); border: 1px solid var(--line); border-radius: var(--radius); padding: .75rem 1rem; margin: .25rem 0 .75rem; white-space: pre-wrap; overflow-wrap: anywhere; }
 :is(p, li, dd, h2, h3, summary) code, h2, h3, summary, .notice { overflow-wrap: anywhere; }

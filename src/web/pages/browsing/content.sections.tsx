@@ -57,10 +57,8 @@ function PlatformName({
 
 /** Layers, with the steps of the build that made them. */
 export function LayersSection({ image }: { readonly image: ImageView }) {
-  const formats = useFormats();
   const { layers, manifest } = image;
-  const rows = layers.map(({ layer, command, created }, index) => [
-    formats.count(index + 1),
+  const rows = layers.map(({ layer, command, created }) => [
     command === undefined ? (
       <LayerType type={layer?.mediaType} title={layer?.told.title} />
     ) : (
@@ -72,7 +70,6 @@ export function LayersSection({ image }: { readonly image: ImageView }) {
   ]);
   const hasHistory = layers.some(({ command }) => command !== undefined);
   const columns = [
-    { name: 'Step' },
     { name: hasHistory ? 'Command' : 'Content' },
     { name: 'Size', isNumber: true },
     { name: 'Layer' },

@@ -48,7 +48,14 @@ function SearchForm({ search, namespaces }: { readonly search: Search; readonly 
       method="get"
       data-live="results"
     >
-      <input type="search" name="q" aria-label="Name contains" maxlength={longestSearch} value={search.text} />
+      <input
+        type="search"
+        name="q"
+        aria-label="Name contains"
+        placeholder="Part of the name"
+        maxlength={longestSearch}
+        value={search.text}
+      />
       <select name="namespace" aria-label="Registry">
         <option value="">All registries</option>
         {namespaces.map((name) => (

@@ -47,7 +47,14 @@ function Tags({ page, shown }: { readonly page: TagsPage; readonly shown: Shown 
       <form class="actions" role="search" aria-label="Tags" action="/_ui/repository" method="get" data-live="results">
         <input type="hidden" name="name" value={name} />
         <input type="hidden" name="sort" value={sort} />
-        <input type="search" name="q" aria-label="Tag contains" maxlength={longestSearch} value={text} />
+        <input
+          type="search"
+          name="q"
+          aria-label="Tag contains"
+          placeholder="Part of the tag"
+          maxlength={longestSearch}
+          value={text}
+        />
         <button type="submit">Find tags</button>
       </form>
       <div id="results" aria-live="polite">
