@@ -5,9 +5,15 @@ import type { ShownDescriptor, ShownManifest } from '../../oci/manifests/shown-m
 import type { Signer } from '../../oci/signatures/signer.js';
 import type { StoredRepository } from './listing/repository.walk.js';
 
+/** @see StoredRepository; tags are not counted where some of them may never have been pushed. */
+export interface RepositoryRow extends Pick<StoredRepository, 'repository' | 'usedAt'> {
+  readonly tags: number | undefined;
+  readonly isHosted: boolean;
+}
+
 /** What the pages show of what is stored. Sizes are bytes, times milliseconds since 1970. */
 export interface RepositoriesPage {
-  readonly repositories: readonly (StoredRepository & { readonly isHosted: boolean })[];
+  readonly repositories: readonly RepositoryRow[];
   /** Where the next page starts, behind this name. */
   readonly next: string | undefined;
   /** Of the repositories that the viewer may know of. */

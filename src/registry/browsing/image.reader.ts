@@ -20,8 +20,9 @@ import { isImage, TagsReader } from './tags.reader.js';
 import { Turns } from './listing/turns.js';
 import type { Viewer } from './viewer.js';
 
-/** Manifests of an index whose sizes are read, and how many at one time. */
+/** Manifests of an index whose sizes are read, bytes of the largest of them, and how many at one time. */
 const mostRead = 40;
+const largestEntry = 128 * 1024;
 const concurrency = 8;
 
 /** What a reference names, as far as it is stored. */
@@ -106,7 +107,7 @@ export class ImageReader {
     isRead: boolean,
   ): Promise<PlatformEntry> {
     const { digest, platform, told } = entry;
-    const document = isRead ? await this.documents.findManifest(viewer, repository, digest) : undefined;
+    const document = isRead ? await this.documents.findManifest(viewer, repository, digest, largestEntry) : undefined;
     await this.turns.next();
     const manifest = document?.body && readShownManifest(document.body, document.mediaType);
     const version = platform?.osVersion === undefined ? '' : ` ${platform.osVersion}`;

@@ -1,7 +1,12 @@
 import { Injectable } from '@nestjs/common';
 import { Digest } from '../../oci/digest.js';
 import { artifactKind, knownKind, type ArtifactKind } from '../../oci/manifests/artifact-kind.js';
-import { readShownManifest, type ShownDescriptor, type ShownManifest } from '../../oci/manifests/shown-manifest.js';
+import {
+  maxShownBytes,
+  readShownManifest,
+  type ShownDescriptor,
+  type ShownManifest,
+} from '../../oci/manifests/shown-manifest.js';
 import { manifestMediaTypes } from '../../oci/media-type.js';
 import { Tag } from '../../oci/reference.js';
 import type { RepositoryRef } from '../../oci/repository.js';
@@ -17,6 +22,8 @@ import type { Viewer } from './viewer.js';
 /** Referrers of one image that are shown, and signatures in one of them. */
 const mostShown = 50;
 const mostSignatures = 10;
+/** Signatures of all of them that are blobs of their own. */
+const mostBlobs = 20;
 /** Referrers that are read at one time. */
 const concurrency = 4;
 
@@ -26,6 +33,11 @@ interface Found {
   readonly digest: Digest;
   readonly artifactType: string | undefined;
   readonly size: number | undefined;
+}
+
+/** What is still to be read for one page. */
+interface Budget {
+  blobs: number;
 }
 
 export interface Referrers {
@@ -54,9 +66,10 @@ export class ReferrersReader {
     const all = new Map([...listed, ...indexed, ...tagged].map((each) => [each.digest.toString(), each]));
     const shown = [...all.values()].slice(0, mostShown);
     const rows: ReferrerRow[] = [];
+    const budget = { blobs: mostBlobs };
     for (let done = 0; done < shown.length; done += concurrency) {
       const batch = shown.slice(done, done + concurrency);
-      rows.push(...(await Promise.all(batch.map((each) => this.row(viewer, repository, each)))));
+      rows.push(...(await Promise.all(batch.map((each) => this.row(viewer, repository, each, budget)))));
     }
     return { rows, hasMore: all.size > mostShown };
   }
@@ -65,16 +78,16 @@ export class ReferrersReader {
   private async listed(repository: RepositoryRef, subject: Digest): Promise<Found[]> {
     if (this.content.isHosted(repository)) {
       const digests = await this.hosted.list(repository, subject, undefined, mostShown + 1);
-      const found = await this.hosted.read(repository, subject, digests);
-      return found.map(({ digest, artifactType, size }) => ({
+      // The manifests themselves say what they are: their records have annotations of any size.
+      return digests.map((digest) => ({
         reference: digest.toString(),
         digest,
-        artifactType,
-        size,
+        artifactType: undefined,
+        size: undefined,
       }));
     }
     const list = await this.lists.find(repository, `referrers/${subject.toString()}?`);
-    return list ? this.inIndex(Buffer.from(list.body)) : [];
+    return list && list.body.length <= maxShownBytes ? this.inIndex(Buffer.from(list.body)) : [];
   }
 
   /** From the index under the referrers tag (distribution specification, "Referrers Tag Schema"). */
@@ -111,7 +124,7 @@ export class ReferrersReader {
     });
   }
 
-  private async row(viewer: Viewer, repository: RepositoryRef, found: Found): Promise<ReferrerRow> {
+  private async row(viewer: Viewer, repository: RepositoryRef, found: Found, budget: Budget): Promise<ReferrerRow> {
     const { digest, reference } = found;
     const document = await this.documents.findManifest(viewer, repository, digest);
     await this.turns.next();
@@ -120,7 +133,7 @@ export class ReferrersReader {
       const kind = kindOf(found);
       return { reference, kind, size: found.size, created: undefined, predicates: [], signers: [], isStored: false };
     }
-    const signers = await this.signersOf(viewer, repository, manifest);
+    const signers = await this.signersOf(viewer, repository, manifest, budget);
     const told = manifest.layers.flatMap((layer) => layer.told.predicate ?? []);
     const predicates = [...new Set([...told, ...signers.flatMap(({ predicate }) => predicate ?? [])])];
     const created = manifest.annotations.entries.find(({ name }) => name === 'org.opencontainers.image.created')?.text;
@@ -128,10 +141,15 @@ export class ReferrersReader {
     return { reference, kind, size: manifest.size, created, predicates, signers, isStored: true };
   }
 
-  private async signersOf(viewer: Viewer, repository: RepositoryRef, { layers }: ShownManifest): Promise<Signer[]> {
+  private async signersOf(
+    viewer: Viewer,
+    repository: RepositoryRef,
+    { layers }: ShownManifest,
+    budget: Budget,
+  ): Promise<Signer[]> {
     const signers: Signer[] = [];
     for (const layer of layers.slice(0, mostSignatures)) {
-      const signer = await this.signerOf(viewer, repository, layer);
+      const signer = await this.signerOf(viewer, repository, layer, budget);
       if (signer) signers.push(signer);
     }
     return signers;
@@ -141,11 +159,14 @@ export class ReferrersReader {
     viewer: Viewer,
     repository: RepositoryRef,
     { digest, mediaType = '', told }: ShownDescriptor,
+    budget: Budget,
   ): Promise<Signer | undefined> {
     if (told.signature !== undefined || told.certificate !== undefined)
       return cosignSigner(told.certificate, told.bundle);
     const read = mediaType.startsWith('application/vnd.dev.sigstore.bundle') ? bundleSigner : notationSigner;
     if (read === notationSigner && mediaType !== 'application/jose+json') return undefined;
+    if (budget.blobs === 0) return undefined;
+    budget.blobs -= 1;
     const bytes = await this.documents.findBlob(viewer, repository, digest);
     if (!bytes) return undefined;
     await this.turns.next();

@@ -1,8 +1,9 @@
 import { Injectable } from '@nestjs/common';
 import { performance } from 'node:perf_hooks';
 import { RepositoryRef } from '../../oci/repository.js';
+import { CatalogStore } from '../../storage/stores/hosted/catalog.store.js';
 import { StoredContent } from './stored.content.js';
-import type { RepositoriesPage } from './browsed.js';
+import type { RepositoriesPage, RepositoryRow } from './browsed.js';
 import { RepositoryIndex, type RepositoryList } from './listing/repository.index.js';
 import type { StoredRepository } from './listing/repository.walk.js';
 import { placeOf } from './listing/sorted.js';
@@ -32,6 +33,7 @@ export class RepositoriesReader {
     private readonly index: RepositoryIndex,
     private readonly visible: VisibleRepositories,
     private readonly content: StoredContent,
+    private readonly catalog: CatalogStore,
     private readonly turns: Turns,
   ) {}
 
@@ -42,11 +44,18 @@ export class RepositoriesReader {
     const turn = await this.turns.begin();
     const { found, next, isCut } = await this.find(viewer, list, query, turn);
     return {
-      repositories: found.map((each) => ({ ...each, isHosted: this.content.isHosted(refOf(each)) })),
+      repositories: await Promise.all(found.map((each) => this.row(each))),
       next,
       namespaces: await this.namespaces(viewer, list, turn),
       isWhole: list.isWhole && !isCut,
     };
+  }
+
+  private async row(found: StoredRepository): Promise<RepositoryRow> {
+    const [{ repository, usedAt }, ref] = [found, refOf(found)];
+    const isHosted = this.content.isHosted(ref);
+    const isCounted = !isHosted || (await this.catalog.isPushedOnly(ref));
+    return { repository, usedAt, isHosted, tags: isCounted ? found.tags : undefined };
   }
 
   private async find(

@@ -1,7 +1,10 @@
 import { Injectable } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
 import type { RepositoryRef } from '../../oci/repository.js';
+import { keys } from '../../storage/keys.js';
+import { CatalogStore } from '../../storage/stores/hosted/catalog.store.js';
 import { ManifestStore } from '../../storage/stores/manifest.store.js';
+import { StoredObjects } from '../../storage/stores/stored.objects.js';
 import { UpstreamsService } from '../../upstream/upstreams.service.js';
 import { HostedNamespaces } from '../hosted/hosted-namespaces.js';
 import type { Viewer } from './viewer.js';
@@ -21,6 +24,8 @@ export class VisibleRepositories {
     private readonly hosted: HostedNamespaces,
     private readonly upstreams: UpstreamsService,
     private readonly manifests: ManifestStore,
+    private readonly catalog: CatalogStore,
+    private readonly objects: StoredObjects,
   ) {}
 
   /** @returns a promise only where the storage has to be read. @throws StorageError */
@@ -28,19 +33,21 @@ export class VisibleRepositories {
     if (viewer.isAdministrator) return true;
     if (!viewer.maySee(repository)) return false;
     const { namespace } = repository;
-    if (this.hosted.has(namespace)) return true;
+    const key = repository.toString();
+    // What was cached while the namespace was mirrored was never pushed, and not everybody who may pull here knew of it.
+    if (this.hosted.has(namespace)) return this.known.get(key) ?? this.look(key, () => this.catalog.has(repository));
     if (!this.upstreams.isMirrored(namespace)) return false;
     if (viewer.seesPrivate) return true;
     // Whatever the records say, as on the status page.
     if (this.upstreams.takesCredentials(namespace) || this.upstreams.mayHaveSignedIn(namespace)) return false;
-    const key = repository.toString();
-    return this.known.get(key) ?? this.look(key, repository);
+    return this.known.get(key) ?? this.look(key, () => this.isPublic(repository));
   }
 
-  private async look(key: string, repository: RepositoryRef): Promise<boolean> {
-    const isPublic = await this.isPublic(repository);
-    this.known.set(key, isPublic);
-    return isPublic;
+  private async look(key: string, has: () => Promise<boolean>): Promise<boolean> {
+    const isVisible = await has();
+    // What is pushed next is there at once.
+    if (isVisible) this.known.set(key, isVisible);
+    return isVisible;
   }
 
   /** Whether it has manifests, and none was received with credentials. What has tags only may be private. */
@@ -48,7 +55,8 @@ export class VisibleRepositories {
     let [read, isPublic] = [0, false];
     let reading: Promise<boolean>[] = [];
     for await (const { digest } of this.manifests.list(repository)) {
-      reading.push(this.manifests.find(repository, digest).then((record) => record?.isPrivate === false));
+      // Past the memory of records: looking must not push out what is pulled.
+      reading.push(this.objects.read({ key: keys.manifest(repository, digest) }).then(({ isPrivate }) => !isPrivate));
       read += 1;
       if (reading.length < concurrency && read < mostRead) continue;
       if ((await Promise.all(reading)).includes(false)) return false;

@@ -119,7 +119,7 @@ export class StoredObjects {
   /**
    * Size in bytes (0 when unknown) and privacy from a record of a blob or manifest. A damaged record counts as private.
    */
-  async read({ key }: StoredRecord): Promise<{ readonly size: number; readonly isPrivate: boolean }> {
+  async read({ key }: Pick<StoredRecord, 'key'>): Promise<{ readonly size: number; readonly isPrivate: boolean }> {
     const record = await orAbsent(this.provider.read(key, 64 * 1024));
     const fields = (record && parseRecord(record)) ?? {};
     return { size: sizeOf(fields) ?? 0, isPrivate: permissionOf(fields).isPrivate };

@@ -19,6 +19,7 @@ export async function servePage(view: StatusView): Promise<{ url: string; close:
         params: {},
         query: new URLSearchParams(),
         mirror: undefined,
+        server: undefined,
         now: view.at,
         requestId: '1',
         csrf: () => '',

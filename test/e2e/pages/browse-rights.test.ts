@@ -205,3 +205,32 @@ it('records that say so hide a repository after its credentials were removed', a
   expect(registries(await pageText(mirror, '/_ui/repositories'))).toEqual(['local', 'one.test']);
   for (const path of pagesOf('other.test/open/app')) expect((await getPage(mirror, path)).status).toBe(404);
 });
+
+it('what was cached while a namespace was mirrored is absent when it is hosted', async () => {
+  await using upstream = await FakeRegistry.start();
+  for (const name of ['team/app', 'secret/app']) upstream.addImage(name, image, ['v1', 'v2']);
+  await using folder = await Folder.make();
+  {
+    await using mirror = await Mirror.start({
+      root: folder.path,
+      upstreams: [{ namespace: 'local', host: upstream.host }],
+    });
+    for (const name of ['team/app', 'secret/app'])
+      expect((await mirror.request.get(`/v2/local/${name}/manifests/v1`)).status).toBe(200);
+  }
+  await using mirror = await Mirror.start({
+    root: folder.path,
+    hosted: [{ namespace: 'local' }],
+    server: { allowAnonymousPush: true },
+  });
+  const index = JSON.stringify({ schemaVersion: 2, mediaType, manifests: [] });
+  expect((await mirror.request.put('/v2/local/team/app/manifests/v2').type(mediaType).send(index)).status).toBe(201);
+  const text = await pageText(mirror, '/_ui/repositories');
+  expect(repositories(text)).toEqual(['local/team/app']);
+  expect(text).toContain('data-label="Tags"><span>–</span>');
+  const tags = await pageText(mirror, link('repository', { name: 'local/team/app' }));
+  expect([...tags.matchAll(/reference=([^"&]+)"/g)].map(([, tag]) => tag)).toEqual(['v2']);
+  for (const path of pagesOf('local/secret/app')) expect((await getPage(mirror, path)).status).toBe(404);
+  for (const reference of ['v1', image.manifest.digest])
+    expect((await getPage(mirror, link('image', { name: 'local/team/app', reference }))).status).toBe(404);
+});

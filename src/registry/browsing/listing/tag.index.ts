@@ -10,6 +10,8 @@ import { Turns } from './turns.js';
 
 /** Most tags in the list of one repository, and in all lists together; each costs about 120 bytes. */
 const mostListed = 200_000;
+/** Lists in memory. */
+const mostLists = 500;
 /** Lists that are made at one time. */
 const concurrency = 2;
 /** Milliseconds after which the lists are forgotten, unless somebody looks at one. */
@@ -26,7 +28,7 @@ export interface TagList {
 /** The tags of repositories that somebody looks at, with the time of their last use. */
 @Injectable()
 export class TagIndex implements OnApplicationShutdown {
-  private readonly lists = new LRUCache<string, Fresh<TagList>>({ maxSize: mostListed + 1 });
+  private readonly lists = new LRUCache<string, Fresh<TagList>>({ max: mostLists, maxSize: mostListed + 1 });
   private readonly makers = new Semaphore(concurrency);
   private readonly closing = new AbortController();
   private forgetting: NodeJS.Timeout | undefined;

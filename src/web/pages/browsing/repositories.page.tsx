@@ -88,7 +88,7 @@ function Found({
   const rows = repositories.map(({ repository, isHosted, tags, usedAt }) => [
     <a href={linkTo('repository', { name: repository })}>{repository}</a>,
     isHosted ? 'pushed here' : 'mirrored',
-    formats.count(tags),
+    tags === undefined ? '–' : formats.count(tags),
     <Ago at={usedAt} now={now} />,
   ]);
   const columns = [{ name: 'Repository' }, { name: 'Origin' }, { name: 'Tags', isNumber: true }, { name: 'Last used' }];
