@@ -71,7 +71,7 @@ export async function createApp(settings: Settings, options: AppOptions = {}): P
     requestsPlugin(app, logger.pino),
     // Refusals come before content.
     refuseWithoutHost,
-    confineAdminAddress,
+    confineAdminAddress(server),
     accessPlugin(app),
     pagesPlugin(app),
     // Everything that may send a request upstream runs inside the trace.

@@ -1,4 +1,5 @@
 import { Inject, Injectable, Logger, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
+import { createHash } from 'node:crypto';
 import type { TLSSocket } from 'node:tls';
 import { readAccess } from '../config/access/access-file.js';
 import type { AccessSettings } from '../config/access/access.settings.js';
@@ -155,6 +156,16 @@ export class AccessService implements OnModuleInit, OnApplicationShutdown {
   /** @param listener gets the CAs of client certificates in PEM, now and when they change; undefined for none */
   onClientAuthorities(listener: (pem: string | undefined) => void): void {
     this.authoritiesListener = listener;
+  }
+
+  /** Secrets that all replicas share, for what this server has to recognize again. The first is to be used. Empty without an access file. */
+  get sharedSecrets(): readonly Buffer[] {
+    return (this.current?.keys.current ?? []).map(({ privateKey }) =>
+      createHash('sha256')
+        .update('oci-registry pages')
+        .update(privateKey.export({ type: 'pkcs8', format: 'der' }))
+        .digest(),
+    );
   }
 
   get isAudited(): boolean {

@@ -3,16 +3,15 @@ import type { FastifyRequest } from 'fastify';
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
 import { AccessService } from '../access/access.service.js';
-import { reasonAgainst, reasonAgainstPage } from '../access/browser-origin.js';
+import { reasonAgainstPage } from '../access/browser-origin.js';
 import { signedInOf } from '../access/identified.request.js';
-import { parseListenAddress } from '../config/values/listen-address.js';
 import type { Secret } from '../config/values/secret.js';
 import { ServerSettings } from '../config/server.settings.js';
 import { OciError } from '../oci/error.js';
 import { RepositoryRef } from '../oci/repository.js';
 import { ExplainService } from '../registry/explaining/explain.service.js';
 import { OwnAddresses } from './explaining/own.addresses.js';
-import { cameToAdminAddress } from './admin.listener.js';
+import { cameToAdminAddress, reasonAtAdminAddress } from './admin.listener.js';
 
 /** Admits requests with the token, of identities that may administer, and requests to the admin address that no web page can have sent. */
 @Injectable()
@@ -38,8 +37,7 @@ export class AdminGuard implements CanActivate {
     }
     // Like any unknown path: a client must not learn that the route exists.
     if (!cameToAdminAddress(raw)) throw new NotFoundException();
-    const address = parseListenAddress(this.settings.adminListen);
-    const reason = address && 'path' in address ? undefined : reasonAgainst(headers, address?.host);
+    const reason = reasonAtAdminAddress(headers, this.settings.adminListen);
     if (reason !== undefined) throw new OciError('DENIED', reason);
     return true;
   }

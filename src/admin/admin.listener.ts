@@ -1,5 +1,15 @@
-import type { FastifyInstance } from 'fastify';
-import { createServer, type IncomingMessage, type Server, type ServerOptions } from 'node:http';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import {
+  createServer,
+  type IncomingHttpHeaders,
+  type IncomingMessage,
+  type Server,
+  type ServerOptions,
+} from 'node:http';
+import { reasonAgainst } from '../access/browser-origin.js';
+import type { ServerSettings } from '../config/server.settings.js';
+import { parseListenAddress } from '../config/values/listen-address.js';
+import { OciError } from '../oci/error.js';
 
 /** Requests that came to the admin address, where no token is needed. */
 const adminRequests = new WeakSet<IncomingMessage>();
@@ -27,11 +37,36 @@ export function createAdminServer(main: Server, options: ServerOptions): Server 
   return server;
 }
 
-/** Serves nothing but `/_admin` at the admin address. */
-export function confineAdminAddress(fastify: FastifyInstance): void {
-  fastify.addHook('onRequest', (request, _reply, done) => {
-    const isAdmin = request.routeOptions.url?.startsWith('/_admin/') === true;
-    if (isAdmin || !cameToAdminAddress(request.raw)) done();
-    else done(Object.assign(new Error('not served here'), { statusCode: 404 }));
-  });
+type AdminSettings = Pick<ServerSettings, 'adminListen' | 'statusPage'>;
+
+/**
+ * Serves nothing at the admin address but `/_admin`, whose guard decides, and the pages, whose visitors may do everything there:
+ * no page of another site may read them or have them sent.
+ */
+export function confineAdminAddress({ adminListen, statusPage }: AdminSettings) {
+  return (fastify: FastifyInstance): void => {
+    fastify.addHook('onRequest', (request, _reply, done) => {
+      const isAdmin = request.routeOptions.url?.startsWith('/_admin/') === true;
+      if (isAdmin || !cameToAdminAddress(request.raw)) done();
+      else if (!statusPage || !isPage(request)) done(Object.assign(new Error('not served here'), { statusCode: 404 }));
+      else done(foreignError(request.headers, adminListen));
+    });
+  };
+}
+
+/** The overview is for browsers only. */
+function isPage({ routeOptions, originalUrl, method, headers }: FastifyRequest): boolean {
+  const isOverview = originalUrl === '/' && method === 'GET' && headers.accept?.includes('text/html') === true;
+  return isOverview || routeOptions.url?.startsWith('/_ui/') === true;
+}
+
+function foreignError(headers: IncomingHttpHeaders, adminListen: string): OciError | undefined {
+  const reason = reasonAtAdminAddress(headers, adminListen);
+  return reason === undefined ? undefined : new OciError('DENIED', reason);
+}
+
+/** Why a request without a token is refused there; undefined if it is acceptable. A socket file is reached by no page. */
+export function reasonAtAdminAddress(headers: IncomingHttpHeaders, adminListen: string): string | undefined {
+  const address = parseListenAddress(adminListen);
+  return address && 'path' in address ? undefined : reasonAgainst(headers, address?.host);
 }

@@ -1,4 +1,6 @@
 import { type DynamicModule, Module } from '@nestjs/common';
+import { BackgroundJobs } from './acting/background.jobs.js';
+import { OperatorActions } from './acting/operator.actions.js';
 import { AdminGuard } from './admin.guard.js';
 import { AccessExplanation } from './explaining/access.explanation.js';
 import { ExplainController } from './explaining/explain.controller.js';
@@ -31,8 +33,8 @@ export class AdminModule {
         UsageController,
         WarmController,
       ],
-      providers: [AccessExplanation, AdminGuard, OwnAddresses, WarmService],
-      exports: [AccessExplanation, OwnAddresses, WarmService],
+      providers: [AccessExplanation, AdminGuard, BackgroundJobs, OperatorActions, OwnAddresses, WarmService],
+      exports: [AccessExplanation, BackgroundJobs, OperatorActions, OwnAddresses, WarmService],
     };
   }
 }

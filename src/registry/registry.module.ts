@@ -107,6 +107,7 @@ export class RegistryModule {
         ReferrersService,
         TagsService,
         UploadsService,
+        EvictionEvents,
         RemovalService,
         ScrubService,
         SweepService,

@@ -22,6 +22,8 @@ export interface PageContext {
   readonly now: number;
   /** For the field `csrf` of a form; asking for it sets a cookie. */
   readonly csrf: () => string;
+  /** Of the client. */
+  readonly address: string;
   /** Of the request, as in the log. */
   readonly requestId: string;
 }

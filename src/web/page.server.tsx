@@ -1,5 +1,6 @@
 import { Logger, type INestApplicationContext } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { cameToAdminAddress } from '../admin/admin.listener.js';
 import { AccessService } from '../access/access.service.js';
 import { signedInOf } from '../access/identified.request.js';
 import { Clock } from '../config/clock/clock.js';
@@ -73,6 +74,7 @@ export class PageServer {
   }
 
   private visitorOf(request: FastifyRequest): Visitor | undefined {
+    if (cameToAdminAddress(request.raw)) return Visitor.atAdminAddress(this.access, signedInOf(request));
     return Visitor.of(this.access, signedInOf(request), request.headers.authorization !== undefined);
   }
 
@@ -98,6 +100,8 @@ export class PageServer {
       now: this.clock.now(),
       csrf: () => token.value(isTls),
       requestId: request.id,
+      address: this.access.clientOf({ remoteAddress: request.raw.socket.remoteAddress, tls: undefined, headers })
+        .address,
     };
   }
 
@@ -143,6 +147,8 @@ export class PageServer {
       return;
     }
     const text = renderPage(result, { ...context, navigation: navigationOf(context.visitor), current });
+    // Works without JavaScript, and in every browser.
+    if (result.refresh !== undefined) void reply.header('refresh', result.refresh);
     void reply
       .status(result.status ?? 200)
       .headers(pageHeaders)

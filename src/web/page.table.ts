@@ -39,6 +39,17 @@ export const pages: readonly PageEntry[] = [
     load: () => import('./pages/explaining/explain.page.js').then(({ explainPage }) => explainPage),
   },
   {
+    path: '/_ui/actions',
+    name: 'Actions',
+    isForAdministrators: true,
+    load: () => import('./pages/actions/actions.page.js').then(({ actionsPage }) => actionsPage),
+  },
+  {
+    path: '/_ui/actions/:verb',
+    takesForms: true,
+    load: () => import('./pages/actions/action.page.js').then(({ actionPage }) => actionPage),
+  },
+  {
     path: '/_ui/setup',
     name: 'Set up clients',
     load: () => import('./pages/setup/setup.page.js').then(({ setupPage }) => setupPage),

@@ -9,6 +9,8 @@ export interface PageView {
   /** 200 unless given. */
   readonly status?: number;
   readonly content: ComponentChildren;
+  /** Seconds after which the browser loads it again. */
+  readonly refresh?: number;
   /** Under the title. */
   readonly note?: ComponentChildren;
 }

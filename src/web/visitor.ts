@@ -13,9 +13,15 @@ export class Visitor {
     readonly signedIn: SignedIn | undefined,
     /** Sees only what the rules allow; undefined for somebody who sees everything. */
     readonly reader: Reader | undefined,
-    /** Whether the whole server is his to administer. Nobody's without an access file: being able to reach a page proves nothing. */
+    /** Whether the whole server is his to administer. Without an access file only at the admin address: being able to reach another proves nothing. */
     readonly isAdministrator: boolean,
+    private readonly isAtAdminAddress = false,
   ) {}
+
+  /** Somebody at the admin address, where nobody is asked who he is. @param signedIn undefined without an access file */
+  static atAdminAddress(access: AccessService, signedIn: SignedIn | undefined): Visitor {
+    return new Visitor(access, signedIn, undefined, true, true);
+  }
 
   /**
    * Decides for every page who its visitor is.
@@ -39,7 +45,7 @@ export class Visitor {
 
   /** Whether signing in could show more. */
   get maySignIn(): boolean {
-    return this.access.isEnabled && this.name === undefined;
+    return this.access.isEnabled && this.name === undefined && !this.isAtAdminAddress;
   }
 
   /** Whether the repository exists for him. */
@@ -52,8 +58,19 @@ export class Visitor {
     return this.reader?.mayKnow(namespace) ?? true;
   }
 
+  /** Identifies him for the forms that he was sent. */
+  get identity(): string {
+    return this.isAtAdminAddress ? 'at the admin address' : (this.name ?? 'anonymous');
+  }
+
+  /** Whether an access file says who may administer this server. */
+  get hasRules(): boolean {
+    return this.access.isEnabled;
+  }
+
   /** Whether he may do something with a repository. Without an access file everybody may pull, and pages change nothing. */
   may(right: Right, repository: RepositoryRef): boolean {
+    if (this.isAtAdminAddress) return true;
     if (!this.access.isEnabled) return right === 'pull';
     if (right === 'admin') return this.access.mayAdminister(this.signedIn, repository);
     const { signedIn } = this;

@@ -1,6 +1,8 @@
 import { Injectable } from '@nestjs/common';
 import type { EventTarget } from '../../events/event.js';
 import { EventsService } from '../../events/events.service.js';
+import { Digest } from '../../oci/digest.js';
+import type { Reference, Tag } from '../../oci/reference.js';
 import { RepositoryRef } from '../../oci/repository.js';
 import type { RecordKey } from '../../storage/keys.js';
 import type { Garbage } from '../hosted/garbage/repository.garbage.js';
@@ -26,6 +28,18 @@ export class EvictionEvents {
   /** For what an operator has removed from a mirrored repository. @param actor the identity that did, if it has one */
   removed(repository: RepositoryRef, target: EventTarget, actor: string | undefined): Promise<void> {
     return this.events.emit({ action: 'evict', repository, target, actor });
+  }
+
+  /** For what an operator has deleted from a hosted repository. @param tags that went with it */
+  async deleted(
+    repository: RepositoryRef,
+    reference: Reference,
+    tags: readonly Tag[],
+    actor: string | undefined,
+  ): Promise<void> {
+    const manifests = reference instanceof Digest ? [{ kind: 'manifest', digest: reference.toString() } as const] : [];
+    for (const target of [...manifests, ...tags.map(({ name }) => ({ kind: 'tag', tag: name }) as const)])
+      await this.events.emit({ action: 'delete', repository, target, actor });
   }
 
   private async evicted(text: string, target: EventTarget): Promise<void> {

@@ -24,6 +24,7 @@ export async function servePage(view: StatusView): Promise<{ url: string; close:
         requestId: '1',
         csrf: () => '',
         host: undefined,
+        address: '127.0.0.1',
       },
       formats: Formats.for(request.headers['accept-language']),
     };

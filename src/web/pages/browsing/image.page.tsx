@@ -9,6 +9,7 @@ import { Untrusted } from '../../components/untrusted.js';
 import { Ago, Digest, Size } from '../../components/values.js';
 import type { PageContext } from '../../page.context.js';
 import type { PageFactory } from '../../page.js';
+import { ActionLinks } from '../actions/action.links.js';
 import { imageLink, linkTo, referenceOf, repositoryOf, viewerOf } from './browsing.request.js';
 import { ChartSection, ConfigSection, Entries } from './config.sections.js';
 import { LayersSection, PlatformsSection } from './content.sections.js';
@@ -69,6 +70,11 @@ function Image(shown: Shown) {
           <Entries entries={manifest.annotations} />
         </Section>
       )}
+      <ActionLinks
+        visitor={shown.context.visitor}
+        image={{ repository, reference: shown.reference }}
+        kind={image.isHosted ? 'hosted' : 'mirrored'}
+      />
       <Section id="raw" title="Manifest">
         <p>
           <a href={linkTo('raw', { name: repository.toString(), reference: image.digest.toString() })}>Raw manifest</a>{' '}

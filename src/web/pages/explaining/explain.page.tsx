@@ -8,6 +8,7 @@ import type { Explanation } from '../../../registry/explaining/explanation.js';
 import { Section } from '../../components/section.js';
 import type { PageContext } from '../../page.context.js';
 import type { PageFactory, PageView } from '../../page.js';
+import { ActionLinks } from '../actions/action.links.js';
 import { AccessSection, LastSection, NowSection, RecordSection } from './explained.sections.js';
 import { explanationFor } from './shown.explanation.js';
 import { StoredSection, UpstreamSection } from './state.sections.js';
@@ -37,7 +38,7 @@ export const explainPage: PageFactory = (app) => {
       const rules = isAdministrator ? access.explain(image.repository, subject) : undefined;
       return {
         title: `Why ${explanation.reference}`,
-        content: <Explained explanation={explanation} access={rules} context={context} />,
+        content: <Explained explanation={explanation} image={image} access={rules} context={context} />,
       };
     },
   };
@@ -82,10 +83,12 @@ function ReferenceForm({ value }: { readonly value: string }) {
 
 function Explained({
   explanation,
+  image,
   access,
   context,
 }: {
   readonly explanation: Explanation;
+  readonly image: ImageReference;
   readonly access: ExplainedAccess | undefined;
   readonly context: PageContext;
 }) {
@@ -98,6 +101,7 @@ function Explained({
       <StoredSection stored={stored} />
       {upstream && <UpstreamSection upstream={upstream} now={context.now} />}
       {access && <AccessSection access={access} reference={explanation.reference} query={context.query} />}
+      <ActionLinks visitor={context.visitor} image={image} kind={explanation.kind} />
       <Section id="another" title="Another image">
         <ReferenceForm value={explanation.reference} />
       </Section>
