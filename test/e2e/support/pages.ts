@@ -43,7 +43,7 @@ export function soundPage({ headers, body }: Reply): string {
     'content-type': 'text/html; charset=utf-8',
     'x-content-type-options': 'nosniff',
     'cache-control': 'no-store',
-    'referrer-policy': 'no-referrer',
+    'referrer-policy': 'same-origin',
   });
   const policy = String(headers['content-security-policy']);
   expect(policy).toContain("default-src 'none'; style-src 'self'; script-src 'self'");
