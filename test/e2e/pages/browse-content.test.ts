@@ -1,4 +1,7 @@
+import { readdir, stat, utimes } from 'node:fs/promises';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { UsesService } from '../../../src/registry/eviction/uses.service.js';
 import { FakeRegistry } from '../../fakes/fake-registry.js';
 import { makeArtifact, makeImage, makeIndex } from '../../fixtures/images.js';
 import { workflowCertificate, workflowIdentity, workflowIssuer } from '../../fixtures/fulcio-certificate.js';
@@ -215,6 +218,35 @@ describe('an image on its page', () => {
     for (const text of ['Image index , linux/amd64', 'Confirmed', 'fresh', 'in 9 min']) expect(tags).toContain(text);
     expect(upstream.count()).toBe(0);
   });
+});
+
+it('looking at what is stored counts as no use of it', async () => {
+  const { root } = registry.mirror;
+  await push('unused', json({ os: 'linux', architecture: 'amd64' }), {}, ['unused layer']);
+  const longAgo = new Date(Date.now() - 86_400_000);
+  const recordsAndContent = async () => {
+    const found = ['repositories', 'blobs'].map((folder) =>
+      readdir(join(root, folder), { recursive: true, withFileTypes: true }),
+    );
+    return (await Promise.all(found))
+      .flat()
+      .filter((file) => file.isFile())
+      .map((file) => join(file.parentPath, file.name));
+  };
+  const files = await recordsAndContent();
+  for (const file of files) await utimes(file, longAgo, longAgo);
+  for (const path of [
+    imageLink('unused'),
+    link('repository', { name: app.toString() }),
+    link('raw', { name: app.toString(), reference: 'unused' }),
+  ])
+    expect((await getPage(registry.mirror, path)).status).toBe(200);
+  await registry.mirror.app.get(UsesService).settled();
+  const used = await Promise.all(
+    files.map(async (file) => ((await stat(file)).mtimeMs > longAgo.getTime() + 2_000 ? file : [])),
+  );
+  expect(used.flat()).toEqual([]);
+  expect(await recordsAndContent()).toEqual(files);
 });
 
 describe('what an image says of itself', () => {
