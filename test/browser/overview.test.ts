@@ -127,13 +127,15 @@ describe('the overview in Chromium', () => {
     expect(named('main')).toHaveLength(1);
     expect(named('contentinfo')).toHaveLength(1);
     expect(named('navigation')).toEqual(['Pages', 'Sections']);
-    const titles = ['Last 24 hours', 'Registries', 'Downloads', 'Storage', 'Repositories'];
+    const titles = ['Last 24 hours', 'Last 30 days', 'Registries', 'Downloads', 'Storage', 'Repositories', 'Processes'];
     expect(named('heading')).toEqual(['Overview', ...titles]);
     expect(named('region')).toEqual(expect.arrayContaining(titles));
     expect(named('table')).toEqual([
+      'All processes on this storage, over restarts',
       'Configured registries, and all others together',
       'Downloads in progress',
       'Public repositories, used last',
+      'Processes on this storage; each tells of itself every five minutes',
     ]);
     expect(
       named('progressbar')

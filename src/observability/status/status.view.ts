@@ -8,6 +8,8 @@ export interface StatusView {
   readonly totals: Totals;
   /** Oldest first, at most a day. */
   readonly history: readonly HistoryEntry[];
+  /** Of all processes on the storage; undefined when it is none of the reader's business. */
+  readonly past?: PastView | undefined;
   readonly registries: readonly RegistryView[];
   readonly downloads: readonly DownloadView[];
   /** Queued downloads. */
@@ -48,6 +50,26 @@ export interface HistoryEntry {
   readonly received: number;
   readonly hits: number;
   readonly misses: number;
+}
+
+/** What all processes on the storage did, over restarts. */
+export interface PastView {
+  /** Hours, oldest first, at most 30 days. */
+  readonly month: readonly HistoryEntry[];
+  /** Those that run, the one that responds first. */
+  readonly replicas: readonly ReplicaView[];
+  readonly forecast?: { readonly growth: number; readonly fullAt?: number } | undefined;
+  /** Whether what other processes did could not be read. */
+  readonly isPartial: boolean;
+}
+
+export interface ReplicaView {
+  readonly host: string;
+  readonly worker: number | undefined;
+  readonly version: string;
+  readonly startedAt: number;
+  readonly seenAt: number;
+  readonly isThisOne: boolean;
 }
 
 export type Condition = 'not contacted' | 'up' | 'degraded' | 'credentials refused';

@@ -57,6 +57,18 @@ describe('the overview', () => {
     expect(await pageOf(mirror, { 'accept-language': 'zh-CN' })).toMatch(/<time [^>]*lang="zh">\d{4}年/);
   });
 
+  it('tells what all processes did, over restarts, to whom everything is shown', async () => {
+    await using stage = await Stage.start();
+    const blob = makeBlob(100_000, 'past');
+    stage.registry.addBlob('team/app', blob);
+    await stage.get(`team/app/blobs/${blob.digest}`);
+    await stage.get(`team/app/blobs/${blob.digest}`);
+    const page = await pageOf(stage.mirror);
+    expect(page).toMatch(/Last 30 days<\/th>.*?195 KiB.*?97\.7 KiB/s);
+    expect(page).toContain('(this one)');
+    expect(page).toContain('Traffic by the day');
+  });
+
   it('names the worker that it is about', async () => {
     await using mirror = await Mirror.start({ server: { worker: 2, workers: 3 } });
     expect(await pageOf(mirror)).toContain('those of worker 2 of 3');

@@ -1,10 +1,12 @@
 import type { ComponentChildren } from 'preact';
+import { CombinedHistory } from '../../../registry/statistics/history/combined.history.js';
 import { StatusService } from '../../../observability/status/status.service.js';
 import type { StatusView } from '../../../observability/status/status.view.js';
 import { Section } from '../../components/section.js';
 import { Time, useFormats } from '../../components/values.js';
 import type { PageFactory, PageView } from '../../page.js';
 import { Credentials } from './credentials.js';
+import { Periods, Replicas } from './past.js';
 import { Registries } from './registries.js';
 import { Access, Configuration, Downloads, Repositories, Storage } from './sections.js';
 import { TrafficChart } from './traffic.chart.js';
@@ -12,7 +14,15 @@ import { TrafficChart } from './traffic.chart.js';
 /** How the server gets on, for whoever may see it. */
 export const overviewPage: PageFactory = (app) => {
   const status = app.get(StatusService);
-  return { show: ({ visitor }) => overview(status.view(visitor.reader)) };
+  const history = app.get(CombinedHistory);
+  return {
+    show: async ({ visitor }) => {
+      const view = status.view(visitor.reader);
+      if (visitor.reader) return overview(view);
+      const { day, ...past } = await history.view();
+      return overview({ ...view, history: day, past });
+    },
+  };
 };
 
 export function overview(view: StatusView): PageView {
@@ -41,6 +51,7 @@ function Overview({ view }: { readonly view: StatusView }) {
         </ul>
       </nav>
       <Figures view={view} />
+      {view.past && <Periods day={view.history} month={view.past.month} />}
       {view.configuration && <Configuration configuration={view.configuration} />}
       {parts.map(({ id, title, content }) => (
         <Section id={id} title={title}>
@@ -62,12 +73,17 @@ interface Part {
 }
 
 function partsOf(view: StatusView): Part[] {
-  const { repositories, accessFiles, auditLinesDropped, storage, credentials = [], reader, at } = view;
+  const { repositories, accessFiles, auditLinesDropped, storage, credentials = [], reader, at, past } = view;
   const parts: Part[] = [
     {
       id: 'traffic',
       title: 'Last 24 hours',
       content: reader ? undefined : <TrafficChart history={view.history} now={at} />,
+    },
+    {
+      id: 'month',
+      title: 'Last 30 days',
+      content: past && <TrafficChart history={past.month} now={at} span="month" />,
     },
     { id: 'registries', title: 'Registries', content: <Registries registries={view.registries} /> },
     {
@@ -80,11 +96,16 @@ function partsOf(view: StatusView): Part[] {
       title: 'Downloads',
       content: <Downloads downloads={view.downloads} waiting={view.waitingDownloads} />,
     },
-    { id: 'storage', title: 'Storage', content: storage && <Storage storage={storage} /> },
+    { id: 'storage', title: 'Storage', content: storage && <Storage storage={storage} forecast={past?.forecast} /> },
     {
       id: 'repositories',
       title: 'Repositories',
       content: repositories && <Repositories repositories={repositories} />,
+    },
+    {
+      id: 'replicas',
+      title: 'Processes',
+      content: past && <Replicas replicas={past.replicas} isPartial={past.isPartial} />,
     },
     {
       id: 'access',

@@ -102,7 +102,13 @@ export function Downloads({
   );
 }
 
-export function Storage({ storage: { used, quota, hosted = [] } }: { readonly storage: StorageView }) {
+export function Storage({
+  storage: { used, quota, hosted = [] },
+  forecast,
+}: {
+  readonly storage: StorageView;
+  readonly forecast?: { readonly growth: number; readonly fullAt?: number } | undefined;
+}) {
   const formats = useFormats();
   return (
     <>
@@ -117,6 +123,7 @@ export function Storage({ storage: { used, quota, hosted = [] } }: { readonly st
           <Progress label="Storage in use" part={used} whole={quota} /> ({formats.ratio(used, quota)})
         </p>
       )}
+      {forecast && <Forecast forecast={forecast} />}
       {hosted.map(({ repositories, used: bytes, limit }) =>
         bytes === undefined ? (
           <p>
@@ -130,6 +137,28 @@ export function Storage({ storage: { used, quota, hosted = [] } }: { readonly st
         ),
       )}
     </>
+  );
+}
+
+function Forecast({
+  forecast: { growth, fullAt },
+}: {
+  readonly forecast: { readonly growth: number; readonly fullAt?: number };
+}) {
+  const formats = useFormats();
+  const size = formats.size(Math.abs(growth));
+  return (
+    <p>
+      In the last week {growth >= 0 ? `${size} a day were added` : `usage fell by ${size} a day`}
+      {fullAt === undefined ? (
+        '.'
+      ) : (
+        <>
+          ; at this rate the limit is reached on{' '}
+          <time datetime={new Date(fullAt).toISOString()}>{formats.date(fullAt)}</time>.
+        </>
+      )}
+    </p>
   );
 }
 
