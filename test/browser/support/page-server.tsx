@@ -14,7 +14,12 @@ export async function servePage(view: StatusView): Promise<{ url: string; close:
   const server = fastify();
   server.get('/', (request, reply) => {
     const frame = {
-      ...{ visitor: nobody, navigation: [entry, ...pages], current: '/', target: '/' },
+      ...{
+        visitor: nobody,
+        navigation: [entry, ...pages].filter(({ name }) => name !== undefined),
+        current: '/',
+        target: '/',
+      },
       ...{
         params: {},
         query: new URLSearchParams(),
