@@ -6,14 +6,18 @@ import { FakeRegistry } from '../../fakes/fake-registry.js';
 import { makeArtifact, makeImage, makeIndex } from '../../fixtures/images.js';
 import { workflowCertificate, workflowIdentity, workflowIssuer } from '../../fixtures/fulcio-certificate.js';
 import { app, descriptor, digestOf, empty, HostedRegistry, image, index } from '../hosted/support/registry.js';
+import {
+  configType,
+  imageLink,
+  json,
+  link,
+  manifestType,
+  pushImage,
+  wordsOf,
+  type PushOptions,
+} from '../support/browse.js';
 import { getPage, pageText } from '../support/pages.js';
 import { until } from '../support/until.js';
-
-const configType = 'application/vnd.oci.image.config.v1+json';
-const manifestType = 'application/vnd.oci.image.manifest.v1+json';
-const link = (page: string, query: Record<string, string>) => `/_ui/${page}?${new URLSearchParams(query).toString()}`;
-const imageLink = (reference: string, name = app.toString()) => link('image', { name, reference });
-const json = (value: unknown) => Buffer.from(JSON.stringify(value));
 
 let upstream: FakeRegistry;
 let registry: HostedRegistry;
@@ -27,28 +31,8 @@ afterAll(async () => {
 });
 
 const show = (reference: string, name?: string) => pageText(registry.mirror, imageLink(reference, name));
-/** What a reader sees. */
-const wordsOf = (html: string) =>
-  html
-    .replaceAll(/<[^>]*>/g, ' ')
-    .replaceAll('&lt;', '<')
-    .replaceAll('&quot;', '"')
-    .replaceAll('&amp;', '&')
-    .replaceAll(/\s+/g, ' ');
-
-async function push(
-  reference: string,
-  config: Buffer,
-  fields: object = {},
-  layers: string[] = ['layer'],
-  type = configType,
-) {
-  await registry.pushBlob(config);
-  for (const layer of layers) await registry.pushBlob(layer);
-  const body = image(layers, { config: descriptor(config, type), ...fields });
-  await registry.put(reference, body);
-  return body;
-}
+const push = (reference: string, config: Buffer, options?: PushOptions) =>
+  pushImage(registry, reference, config, options);
 
 describe('an image on its page', () => {
   it('has its layers with the steps of the build, its config, labels and annotations', async () => {
@@ -64,7 +48,7 @@ describe('an image on its page', () => {
       ],
     });
     const annotations = { 'org.opencontainers.image.source': 'https://example.com/source' };
-    const body = await push('v1', config, { annotations }, ['one', 'three']);
+    const body = await push('v1', config, { fields: { annotations }, layers: ['one', 'three'] });
     const words = wordsOf(await show('v1'));
     for (const text of [
       'local/team/app:v1',
@@ -92,7 +76,7 @@ describe('an image on its page', () => {
   });
 
   it('is in the list of tags with digest, size and platform, by name and by last use', async () => {
-    await push('a1', json({ os: 'linux', architecture: 's390x' }), {}, ['x'.repeat(2_048)]);
+    await push('a1', json({ os: 'linux', architecture: 's390x' }), { layers: ['x'.repeat(2_048)] });
     const page = (query: Record<string, string>) =>
       pageText(registry.mirror, link('repository', { name: app.toString(), ...query }));
     const tagsOf = (html: string) => [...html.matchAll(/reference=([^"&]+)"/g)].map(([, tag]) => tag!);
@@ -107,7 +91,7 @@ describe('an image on its page', () => {
   });
 
   it('has its platforms, and their attestations, when it is an index', async () => {
-    const child = await push('child', json({ os: 'linux', architecture: 'amd64' }), {}, ['index layer']);
+    const child = await push('child', json({ os: 'linux', architecture: 'amd64' }), { layers: ['index layer'] });
     const statement = 'application/vnd.in-toto+json';
     const layer = {
       ...descriptor('{}', statement),
@@ -137,7 +121,7 @@ describe('an image on its page', () => {
   });
 
   it('has who says to have signed it: by referrers and by the tags of Cosign', async () => {
-    const body = await push('signed', json({ os: 'linux', architecture: 'amd64' }), {}, ['signed layer']);
+    const body = await push('signed', json({ os: 'linux', architecture: 'amd64' }), { layers: ['signed layer'] });
     const { algorithm, hex } = digestOf(body);
     const payload = 'simple signing';
     await registry.pushBlob(payload);
@@ -148,7 +132,7 @@ describe('an image on its page', () => {
         'dev.sigstore.cosign/certificate': workflowCertificate,
       },
     };
-    await push(`${algorithm}-${hex}.sig`, json({}), { layers: [signature] }, []);
+    await push(`${algorithm}-${hex}.sig`, json({}), { fields: { layers: [signature] }, layers: [] });
     const jws = json({ header: { x5c: [workflowCertificate.replaceAll(/-----[A-Z ]+-----|\n/g, '')] } });
     await registry.pushBlob(jws);
     const notation = image([], {
@@ -181,17 +165,15 @@ describe('an image on its page', () => {
       description: 'Serves things',
       dependencies: [{ name: 'redis' }],
     });
-    await push('1.2.3', chart, {}, ['chart'], 'application/vnd.cncf.helm.config.v1+json');
+    await push('1.2.3', chart, { layers: ['chart'], type: 'application/vnd.cncf.helm.config.v1+json' });
     const words = wordsOf(await show('1.2.3'));
     for (const text of ['Helm chart', 'Serves things', 'redis', 'helm pull', '--version 1.2.3'])
       expect(words).toContain(text);
-    await push(
-      'model',
-      json({}),
-      { artifactType: 'application/x.acme.thing' },
-      ['thing'],
-      'application/vnd.oci.empty.v1+json',
-    );
+    await push('model', json({}), {
+      fields: { artifactType: 'application/x.acme.thing' },
+      layers: ['thing'],
+      type: 'application/vnd.oci.empty.v1+json',
+    });
     const other = wordsOf(await show('model'));
     for (const text of ['Artifact: application/x.acme.thing', 'oras pull']) expect(other).toContain(text);
   });
@@ -222,7 +204,7 @@ describe('an image on its page', () => {
 
 it('looking at what is stored counts as no use of it', async () => {
   const { root } = registry.mirror;
-  await push('unused', json({ os: 'linux', architecture: 'amd64' }), {}, ['unused layer']);
+  await push('unused', json({ os: 'linux', architecture: 'amd64' }), { layers: ['unused layer'] });
   const longAgo = new Date(Date.now() - 86_400_000);
   const recordsAndContent = async () => {
     const found = ['repositories', 'blobs'].map((folder) =>
@@ -247,89 +229,4 @@ it('looking at what is stored counts as no use of it', async () => {
   );
   expect(used.flat()).toEqual([]);
   expect(await recordsAndContent()).toEqual(files);
-});
-
-describe('what an image says of itself', () => {
-  const attacks = [
-    '<script>alert(1)</script>',
-    '"><img src=x onerror=alert(1)>',
-    "'; alert(1); '",
-    'javascript:alert(1)',
-    '</bdi></code></pre></details><svg onload=alert(1)>',
-    '\u202egnp.exe\u2066',
-    '\0\x1b[31m\ufeff',
-    '&lt;script&gt;',
-  ];
-
-  it('is text wherever it stands', async () => {
-    const texts = Object.fromEntries(attacks.map((attack, at) => [`${attack}${at}`, attack]));
-    const config = json({
-      os: attacks[0],
-      architecture: attacks[4],
-      created: attacks[1],
-      author: attacks[2],
-      config: { Env: attacks, Entrypoint: attacks, Cmd: attacks, Labels: texts, ExposedPorts: texts, User: attacks[5] },
-      history: attacks.map((created_by, at) => ({ created_by, created: created_by, empty_layer: at > 0 })),
-    });
-    const type = 'application/vnd.oci.image.layer.v1.tar';
-    const layers = [{ ...descriptor('layer', type), annotations: { 'org.opencontainers.image.title': attacks[1] } }];
-    const body = await push('hostile', config, { annotations: texts, layers });
-    await registry.put('hostile-type', image(['layer'], { artifactType: attacks[1], annotations: texts }));
-    const signature = {
-      ...layers[0],
-      annotations: { 'dev.sigstore.cosign/certificate': attacks[0], 'in-toto.io/predicate-type': attacks[4] },
-    };
-    const { algorithm, hex } = digestOf(body);
-    await push(`${algorithm}-${hex}.sig`, json({}), { layers: [signature] });
-    const platform = { os: attacks[0], architecture: attacks[4], variant: attacks[1], 'os.version': attacks[2] };
-    await registry.put(
-      'hostile-index',
-      index([], { manifests: [{ ...descriptor(body, manifestType), platform }], annotations: texts }),
-    );
-    const chart = json(
-      Object.fromEntries(['name', 'version', 'appVersion', 'description', 'home'].map((key, at) => [key, attacks[at]])),
-    );
-    await push('hostile-chart', chart, {}, ['chart'], 'application/vnd.cncf.helm.config.v1+json');
-    const paths = ['hostile', 'hostile-type', 'hostile-index', 'hostile-chart'].map((tag) => imageLink(tag));
-    const tags = link('repository', { name: app.toString(), q: 'hostile-chart' });
-    // A list is a moment old at most.
-    await until('the tag is listed', async () => !(await pageText(registry.mirror, tags)).includes('No tag matches'));
-    for (const path of [...paths, link('repository', { name: app.toString(), q: 'hostile' })]) {
-      const html = await pageText(registry.mirror, path);
-      expect(html).not.toMatch(/<script>|<img|<svg on|href="javascript|[\u202a-\u202e\u2066-\u2069\ufeff\0\x1b]/i);
-      expect(html).toMatch(/&lt;script>|&lt;img/);
-    }
-    expect(wordsOf(await show('hostile'))).toContain('⟨U+202E⟩gnp.exe⟨U+2066⟩');
-  });
-
-  it('is bounded: long texts, many layers, many annotations, documents too large to read', async () => {
-    const long = 'x'.repeat(400_000);
-    const labels = Object.fromEntries(Array.from({ length: 1_000 }, (_, at) => [`label-${at}`, 'text']));
-    const history = Array.from({ length: 2_000 }, () => ({ created_by: 'RUN something' }));
-    await push('long', json({ os: 'linux', architecture: 'amd64', config: { Labels: labels, Env: [long] }, history }));
-    expect(wordsOf(await show('long'))).toContain('900 more are not shown');
-    const layers = Array.from({ length: 2_500 }, () => descriptor('layer', 'application/vnd.oci.image.layer.v1.tar'));
-    await push('layers', json({}), { layers });
-    expect(wordsOf(await show('layers'))).toContain('2,300 more are in the raw manifest');
-    await push('large', json({}), { annotations: { long: 'y'.repeat(1024 * 1024) } });
-    expect(wordsOf(await show('large'))).toContain('too large to be shown');
-    const deep = Buffer.from(`{"config":${'['.repeat(9_000)}${']'.repeat(9_000)}}`);
-    await push('deep', deep);
-    expect((await show('deep')).length).toBeLessThan(20_000);
-  });
-
-  it.each(['', 'x', '../../etc/passwd', 'local/a b', 'LOCAL/APP', '%00', 'local/team/app:v1', 'x'.repeat(2_000)])(
-    'a name that none can have is not found: %.30s',
-    async (name) => {
-      for (const path of [link('repository', { name }), imageLink('v1', name), link('raw', { name, reference: 'v1' })])
-        expect((await getPage(registry.mirror, path)).status, path).toBe(404);
-      for (const query of [{ q: name }, { namespace: name }, { last: name }])
-        expect((await getPage(registry.mirror, link('repositories', query))).status).toBe(200);
-      for (const query of [{ q: name }, { last: name }, { sort: name }, { sort: 'time', last: name }])
-        expect((await getPage(registry.mirror, link('repository', { name: app.toString(), ...query }))).status).toBe(
-          200,
-        );
-      expect((await getPage(registry.mirror, imageLink(name))).status).toBe(404);
-    },
-  );
 });
