@@ -19,7 +19,7 @@ type StorageFailure = Awaited<ReturnType<StorageProbe['findFailure']>>;
 /** Readiness for load balancers. */
 @Injectable()
 export class ReadinessService {
-  private isDraining = false;
+  private draining = false;
   private known: { readonly failure: StorageFailure; readonly at: number } | undefined;
   private checking: Promise<void> | undefined;
 
@@ -30,11 +30,16 @@ export class ReadinessService {
 
   /** Reports `draining` from now on. Requests that still arrive are served. */
   startDraining(): void {
-    this.isDraining = true;
+    this.draining = true;
+  }
+
+  /** Whether this process is about to end: nothing that takes long should begin or go on. */
+  get isDraining(): boolean {
+    return this.draining;
   }
 
   async check(): Promise<Readiness> {
-    if (this.isDraining) return { status: 'draining' };
+    if (this.draining) return { status: 'draining' };
     const failure = await this.findFailure();
     if (failure === undefined) return { status: 'ready' };
     return { status: failure.isUsable ? 'ready' : 'unavailable', reason: `storage: ${failure.reason}` };

@@ -48,8 +48,9 @@ export class UploadsService {
   ): Promise<UploadPlace> {
     this.rights.assert(repository);
     const pushes = this.pushesOf(repository);
-    const append = () => this.uploads.append({ repository, client }, id, epoch, range, pushes.counted(body));
-    return pushes.receiving(append);
+    return pushes.receiving(repository.toString(), body, (received) =>
+      this.uploads.append({ repository, client }, id, epoch, range, received),
+    );
   }
 
   /**
@@ -67,17 +68,18 @@ export class UploadsService {
   ): Promise<void> {
     this.rights.assert(repository);
     const pushes = this.pushesOf(repository);
-    const received = pushes.counted(body);
-    const complete = () => this.uploads.complete({ repository, client }, id, epoch, digest, range, received);
-    return pushes.receiving(() => pushes.ending('blob', complete));
+    const complete = (received: PushBody) =>
+      this.uploads.complete({ repository, client }, id, epoch, digest, range, received);
+    return pushes.receiving(repository.toString(), body, (received) => pushes.ending('blob', () => complete(received)));
   }
 
   /** A blob in one request. @throws OciError */
   async single(repository: RepositoryRef, digest: Digest, body: PushBody): Promise<void> {
     this.rights.assert(repository);
     const pushes = this.pushesOf(repository);
-    const single = () => this.uploads.single(repository, digest, pushes.counted(body));
-    return pushes.receiving(() => pushes.ending('blob', single));
+    return pushes.receiving(repository.toString(), body, (received) =>
+      pushes.ending('blob', () => this.uploads.single(repository, digest, received)),
+    );
   }
 
   /** @throws OciError BLOB_UPLOAD_UNKNOWN, also for a session of another repository or client */

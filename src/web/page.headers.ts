@@ -29,6 +29,9 @@ export const pageHeaders = {
   vary: 'accept, accept-language',
 };
 
+/** Of server-sent events. The last one keeps nginx from holding them back. */
+export const liveHeaders = { ...common, 'content-type': 'text/event-stream', 'x-accel-buffering': 'no' };
+
 /** Whatever a file has in it, no browser runs it as a page of this server. */
 export function fileHeaders({ type, saveAs }: PageFile): Record<string, string> {
   return {

@@ -9,16 +9,18 @@ import { Namespace } from '../oci/namespace.js';
 import { mirrorAddress } from '../observability/clients/mirror-address.js';
 import { pathOf } from '../observability/logging/request.path.js';
 import { StatusService } from '../observability/status/status.service.js';
+import { ReadinessService } from '../registry/readiness.service.js';
 import { findAsset } from './assets/assets.js';
 import { Formats } from './format/formats.js';
 import { FormToken, readForm } from './forms.js';
+import { LiveListeners } from './live.listeners.js';
 import type { PageContext } from './page.context.js';
 import type { Page, PageResult } from './page.js';
 import { overview, pages, type PageEntry } from './page.table.js';
 import { signInPath } from './sign-in.path.js';
 import { errorView, signInView } from './pages/refusals.js';
-import { renderPage } from './render.js';
-import { fileHeaders, pageHeaders } from './page.headers.js';
+import { renderPage, renderTransfers } from './render.js';
+import { fileHeaders, liveHeaders, pageHeaders } from './page.headers.js';
 import { Visitor } from './visitor.js';
 
 /** Makes the pages. It is loaded with the first request for one. */
@@ -27,12 +29,15 @@ export class PageServer {
   private readonly access: AccessService;
   private readonly status: StatusService;
   private readonly clock: Clock;
+  private readonly live: LiveListeners;
   private readonly open = new Map<PageEntry, Promise<Page>>();
 
   constructor(private readonly app: INestApplicationContext) {
     this.access = app.get(AccessService);
     this.status = app.get(StatusService);
     this.clock = app.get(Clock);
+    const readiness = app.get(ReadinessService);
+    this.live = new LiveListeners(() => readiness.isDraining);
   }
 
   async sendPage(entry: PageEntry, request: FastifyRequest, reply: FastifyReply): Promise<void> {
@@ -64,6 +69,24 @@ export class PageServer {
     const asset = findAsset((request.params as { file: string }).file, request.headers['accept-encoding']);
     if (!asset) throw new OciError('NOT_FOUND');
     void reply.headers(asset.headers).send(asset.body);
+  }
+
+  /** What runs at the moment, again and again. Rights are looked up each time. */
+  sendLive(request: FastifyRequest, reply: FastifyReply): void {
+    if (!this.visitorOf(request)) throw new OciError('UNAUTHORIZED');
+    if (!this.live.hasRoom) throw new OciError('UNAVAILABLE', 'too many pages are listening', { retryAfter: 30 });
+    const formats = Formats.for(request.headers['accept-language']);
+    reply.hijack();
+    reply.raw.writeHead(200, liveHeaders);
+    this.live.add(reply.raw, () => {
+      const visitor = this.visitorOf(request);
+      return visitor && renderTransfers(this.status.transfers(visitor.reader), formats);
+    });
+  }
+
+  /** Ends what would keep the server from closing. */
+  close(): void {
+    this.live.close();
   }
 
   private askToSignIn(request: FastifyRequest, reply: FastifyReply): void {

@@ -30,6 +30,11 @@ export function pagesPlugin(app: INestApplicationContext) {
       '/_ui/assets/:file',
       to((server, request, reply) => server.sendAsset(request, reply)),
     );
+    fastify.get(
+      '/_ui/live',
+      to((server, request, reply) => server.sendLive(request, reply)),
+    );
+    fastify.addHook('preClose', async () => (await load.loaded)?.close());
     for (const entry of pages) {
       const serve = to((server, request, reply) => server.sendPage(entry, request, reply));
       fastify.get(entry.path, serve);
@@ -41,13 +46,15 @@ export function pagesPlugin(app: INestApplicationContext) {
 type Serve = (server: PageServer, request: FastifyRequest, reply: FastifyReply) => void | Promise<void>;
 
 /** Loads something once, and anew if that failed. */
-function once<T>(load: () => Promise<T>): () => Promise<T> {
-  let loaded: Promise<T> | undefined;
-  return () => {
-    loaded ??= load().catch((error: unknown) => {
-      loaded = undefined;
+function once<T>(load: () => Promise<T>) {
+  const get = (): Promise<T> => {
+    get.loaded ??= load().catch((error: unknown) => {
+      get.loaded = undefined;
       throw error;
     });
-    return loaded;
+    return get.loaded;
   };
+  /** Undefined before it was asked for. */
+  get.loaded = undefined as Promise<T> | undefined;
+  return get;
 }

@@ -44,7 +44,7 @@ describe('the overview in Chromium', () => {
     page.on('pageerror', (error) => complaints.push(error.message));
     page.on('dialog', (dialog) => complaints.push(dialog.message()));
     page.on('request', (request) => {
-      if (request.url() !== server.url && !request.url().startsWith(`${server.url}_ui/assets/`))
+      if (request.url() !== server.url && !/^[^?]+\/_ui\/(?:assets\/|live$)/.test(request.url()))
         complaints.push(request.url());
     });
     await page.goto(server.url);
@@ -127,21 +127,37 @@ describe('the overview in Chromium', () => {
     expect(named('main')).toHaveLength(1);
     expect(named('contentinfo')).toHaveLength(1);
     expect(named('navigation')).toEqual(['Pages', 'Sections']);
-    const titles = ['Last 24 hours', 'Last 30 days', 'Registries', 'Downloads', 'Storage', 'Repositories', 'Processes'];
+    const titles = [
+      'Last 24 hours',
+      'Last 30 days',
+      'Registries',
+      'Downloads and uploads',
+      'Recent errors',
+      'Storage',
+      'Repositories',
+      'Processes',
+    ];
     expect(named('heading')).toEqual(['Overview', ...titles]);
     expect(named('region')).toEqual(expect.arrayContaining(titles));
-    expect(named('table')).toEqual([
+    expect(named('table').toSorted()).toEqual([
       'All processes on this storage, over restarts',
       'Configured registries, and all others together',
       'Downloads in progress',
-      'Public repositories, used last',
       'Processes on this storage; each tells of itself every five minutes',
+      'Public repositories, used last',
+      'Requests that failed here, or were too many, newest first',
+      'Uploads in progress',
     ]);
     expect(
       named('progressbar')
         .map((name) => name.split(':')[0])
         .sort(),
-    ).toEqual(['Download of sha256', 'Download of sha256', 'Storage in use']);
+    ).toEqual([
+      'Download of sha256',
+      'Download of sha256',
+      'Storage in use',
+      'Upload to registry.example.com/team/app',
+    ]);
     const [chart] = tree.filter(({ role }) => role === 'image');
     expect(chart?.name).toContain('In the last 24 hours clients received');
     const interactive = tree.filter(({ role }) => /link|button|progressbar|table|DisclosureTriangle/.test(role));

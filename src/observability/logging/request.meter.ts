@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { FastifyInstance } from 'fastify';
 import type { ServerResponse } from 'node:http';
+import { RecentErrors } from './recent.errors.js';
 
 /** Labels of request counts. The sets are fixed: nothing that a client sends becomes a label. */
 export const endpoints = ['base', 'manifests', 'blobs', 'uploads', 'tags', 'referrers', 'catalog', 'other'] as const;
@@ -39,6 +40,7 @@ export class RequestMeter {
   readonly durations = endpoints.map(() => new Durations());
   /** Requests in progress. */
   active = 0;
+  readonly errors = new RecentErrors();
 
   watch(fastify: FastifyInstance): void {
     fastify.addHook('onRequest', (request, reply, done) => {
@@ -47,6 +49,8 @@ export class RequestMeter {
       this.begin();
       response.once('close', () => {
         this.end(this.seriesOf(request.method, request.raw.url ?? ''), response, start);
+        if (response.statusCode >= 500 || response.statusCode === 429)
+          this.errors.add(request, response.statusCode, Date.now());
       });
       done();
     });

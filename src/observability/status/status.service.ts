@@ -11,6 +11,8 @@ import { RepositoryRef } from '../../oci/repository.js';
 import { RegistryStatistics } from '../../registry/statistics/registry.statistics.js';
 import { hitsOf } from '../../registry/statistics/traffic.counts.js';
 import { TrafficHistory } from '../../registry/statistics/history/traffic.history.js';
+import type { RecentError } from '../logging/recent.errors.js';
+import { RequestMeter } from '../logging/request.meter.js';
 import { CachedRepositories } from './cached.repositories.js';
 import { RepositoryListing } from './repository.listing.js';
 import type {
@@ -23,6 +25,7 @@ import type {
   RepositoriesView,
   StatusView,
   StorageView,
+  UploadView,
 } from './status.view.js';
 
 /** Registries in client configurations besides the configured ones, if unconfigured registries are mirrored too. */
@@ -55,6 +58,7 @@ export class StatusService implements OnApplicationShutdown {
     @Inject(Clock) private readonly clock: Clock,
     private readonly access: AccessService,
     private readonly reloads: Reloads,
+    private readonly requests: RequestMeter,
     @Optional() repositories?: CachedRepositories,
   ) {
     this.replace(upstreams);
@@ -92,11 +96,8 @@ export class StatusService implements OnApplicationShutdown {
       totals: { hits: sum('hits'), misses: sum('misses'), sent: sum('sent'), saved: sum('saved') },
       history: reader ? [] : this.traffic.entries,
       registries,
-      downloads: this.statistics.downloading
-        .filter(({ repository }) => !reader || reader.maySee(RepositoryRef.parse(repository)))
-        .slice(0, longest)
-        .map((each) => (reader ? each : this.download(each))),
-      waitingDownloads: reader ? 0 : this.statistics.downloadGauges.waiting,
+      ...this.transfers(reader),
+      errors: reader ? undefined : this.errors,
       storage: reader ? undefined : this.storage,
       configuration: reader ? undefined : this.configuration,
       credentials: reader ? undefined : this.credentials,
@@ -105,6 +106,32 @@ export class StatusService implements OnApplicationShutdown {
       repositories: this.listing && (this.repositoriesFor(this.listing, reader) ?? 'counting'),
       ...(reader && { reader: { name: reader.name } }),
     };
+  }
+
+  /** What runs at the moment. @param reader as of `view` */
+  transfers(reader?: Reader): Pick<StatusView, 'downloads' | 'waitingDownloads' | 'uploads'> {
+    const { downloading, uploading, downloadGauges } = this.statistics;
+    const maySee = (repository: string) => !reader || reader.maySee(RepositoryRef.parse(repository));
+    return {
+      downloads: downloading
+        .filter(({ repository }) => maySee(repository))
+        .slice(0, longest)
+        .map((each) => (reader ? each : this.download(each))),
+      waitingDownloads: reader ? 0 : downloadGauges.waiting,
+      uploads: uploading
+        .filter(({ repository }) => maySee(repository))
+        .slice(0, longest)
+        .map(({ repository, received, size }): UploadView => ({ repository, received, size })),
+    };
+  }
+
+  /** Without the names of private repositories. */
+  private get errors(): RecentError[] {
+    return this.requests.errors.all.map((error) =>
+      error.repository !== undefined && this.isHidden(error.repository)
+        ? { ...error, repository: 'private repository', about: '', message: undefined }
+        : error,
+    );
   }
 
   private get configuration(): ConfigurationView | undefined {
@@ -158,8 +185,11 @@ export class StatusService implements OnApplicationShutdown {
   }
 
   private download({ repository, ...rest }: RegistryStatistics['downloading'][number]): DownloadView {
-    const isHidden = this.privateNamespaces.has(repository.slice(0, repository.indexOf('/')));
-    return { ...rest, repository: isHidden ? undefined : repository };
+    return { ...rest, repository: this.isHidden(repository) ? undefined : repository };
+  }
+
+  private isHidden(repository: string): boolean {
+    return this.privateNamespaces.has(repository.slice(0, repository.indexOf('/')));
   }
 }
 

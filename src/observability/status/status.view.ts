@@ -1,3 +1,5 @@
+import type { RecentError } from '../logging/recent.errors.js';
+
 /** Everything that the overview shows, as plain values. Sizes are bytes, times milliseconds since 1970. */
 export interface StatusView {
   readonly at: number;
@@ -14,6 +16,9 @@ export interface StatusView {
   readonly downloads: readonly DownloadView[];
   /** Queued downloads. */
   readonly waitingDownloads: number;
+  readonly uploads?: readonly UploadView[];
+  /** Newest first; undefined when they are none of the reader's business. */
+  readonly errors?: readonly RecentError[] | undefined;
   /** Undefined when it is none of the reader's business. */
   readonly storage: StorageView | undefined;
   /** The files that the server follows; undefined without any, or when they are none of the reader's business. */
@@ -119,6 +124,13 @@ export interface DownloadView {
   readonly received: number;
   readonly size: number | undefined;
   readonly followers: number;
+}
+
+export interface UploadView {
+  readonly repository: string;
+  /** Bytes of the running request. */
+  readonly received: number;
+  readonly size: number | undefined;
 }
 
 export interface StorageView {

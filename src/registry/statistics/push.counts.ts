@@ -7,33 +7,47 @@ export type PushKind = 'blob' | 'manifest';
 
 const none = (): Record<PushResult, number> => ({ accepted: 0, mounted: 0, refused: 0, failed: 0 });
 
+/** The body of a blob, or of a part of one, that is being received. */
+export interface ReceivedBody {
+  readonly repository: string;
+  /** Bytes of this request so far. */
+  received: number;
+  /** Bytes of this request; undefined if its client did not say. */
+  readonly size: number | undefined;
+}
+
 /** Pushes to one namespace since the start. */
 export class PushCounts {
   readonly results: Readonly<Record<PushKind, Record<PushResult, number>>> = { blob: none(), manifest: none() };
   /** Bytes of blobs and manifests received, those of refused ones included. */
   received = 0;
-  /** Requests whose blob is being received. */
-  running = 0;
+  /** Of the requests whose blob is being received. */
+  readonly bodies = new Set<ReceivedBody>();
 
-  /** The same body, whose bytes are counted as they are read. */
-  counted(body: PushBody): PushBody {
-    return { length: body.length, chunks: () => this.chunksOf(body) };
+  /** Requests whose blob is being received. */
+  get running(): number {
+    return this.bodies.size;
   }
 
-  private async *chunksOf(body: PushBody): AsyncGenerator<Uint8Array> {
-    for await (const chunk of body.chunks()) {
-      this.received += chunk.length;
-      yield chunk;
+  /**
+   * Counts a request that receives a blob, or a part of it, while it runs.
+   * @param action gets the same body, whose bytes are counted as they are read
+   */
+  async receiving<T>(repository: string, body: PushBody, action: (body: PushBody) => Promise<T>): Promise<T> {
+    const progress = { repository, received: 0, size: body.length };
+    this.bodies.add(progress);
+    try {
+      return await action({ length: body.length, chunks: () => this.chunksOf(body, progress) });
+    } finally {
+      this.bodies.delete(progress);
     }
   }
 
-  /** Counts a request that receives a blob, or a part of it, while it runs. */
-  async receiving<T>(action: () => Promise<T>): Promise<T> {
-    this.running += 1;
-    try {
-      return await action();
-    } finally {
-      this.running -= 1;
+  private async *chunksOf(body: PushBody, progress: ReceivedBody): AsyncGenerator<Uint8Array> {
+    for await (const chunk of body.chunks()) {
+      this.received += chunk.length;
+      progress.received += chunk.length;
+      yield chunk;
     }
   }
 

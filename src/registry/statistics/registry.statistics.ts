@@ -10,6 +10,7 @@ import type { UpstreamState } from '../../upstream/health/upstream.state.js';
 import { UpstreamsService } from '../../upstream/upstreams.service.js';
 import { QuotaService, type QuotaUsage } from '../hosted/quota/quota.service.js';
 import { DownloadsService, type DownloadCounts } from '../mirrored/downloads/downloads.service.js';
+import type { ReceivedBody } from './push.counts.js';
 import { hitsOf, otherNamespaces, TrafficCounts, type NamespaceTraffic } from './traffic.counts.js';
 
 /** A running or queued download. */
@@ -31,6 +32,9 @@ export interface NamespaceStatistics {
   /** Bytes sent to clients minus bytes received from upstreams. Never decreases. */
   readonly saved: number;
 }
+
+/** A blob, or a part of one, that a client is pushing. */
+export type UploadProgress = Readonly<ReceivedBody>;
 
 /** Counters and gauges of this process, for `/metrics` and the status page. */
 @Injectable()
@@ -107,6 +111,11 @@ export class RegistryStatistics {
     return [...this.downloads.all].map(({ digest, repository, received, size, followers }) => {
       return { digest: digest.toString(), repository: repository.toString(), received, size, followers };
     });
+  }
+
+  /** Running uploads of blobs. */
+  get uploading(): UploadProgress[] {
+    return this.traffic.all.flatMap(([, { pushes }]) => [...pushes.bodies]);
   }
 
   /** Running downloads, queued downloads, and the clients that follow them. */

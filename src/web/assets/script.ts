@@ -18,6 +18,22 @@ for (const box of document.querySelectorAll('[data-copy]')) {
   });
   box.append(button);
 }
+for (const { id, dataset } of document.querySelectorAll('[data-events]')) {
+  let source;
+  // A hidden page gives its connection back: browsers have few for one server.
+  const follow = () => {
+    source?.close();
+    if (document.hidden) return;
+    source = new EventSource(dataset.events);
+    source.onmessage = ({ data }) => {
+      const page = new DOMParser().parseFromString(JSON.parse(data), 'text/html');
+      const [now, next] = [document, page].map((each) => each.getElementById(id));
+      if (now && next && !now.contains(document.activeElement)) now.replaceWith(next);
+    };
+  };
+  document.addEventListener('visibilitychange', follow);
+  follow();
+}
 for (const form of document.querySelectorAll('form[data-live]')) {
   let timer, running;
   form.addEventListener('input', () => {

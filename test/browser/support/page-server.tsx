@@ -39,6 +39,8 @@ export async function servePage(view: StatusView): Promise<{ url: string; close:
     const { headers, body } = findAsset((request.params as { file: string }).file)!;
     return reply.headers(headers).send(body);
   });
+  // What the page listens to is tested with the whole server.
+  server.get('/_ui/live', (_request, reply) => reply.status(204).send());
   const url = await server.listen({ host: '127.0.0.1', port: 0 });
   return { url: `${url}/`, close: () => server.close() };
 }

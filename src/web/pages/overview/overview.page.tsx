@@ -8,8 +8,9 @@ import type { PageFactory, PageView } from '../../page.js';
 import { Credentials } from './credentials.js';
 import { Periods, Replicas } from './past.js';
 import { Registries } from './registries.js';
-import { Access, Configuration, Downloads, Repositories, Storage } from './sections.js';
+import { Access, Configuration, Errors, Repositories, Storage } from './sections.js';
 import { TrafficChart } from './traffic.chart.js';
+import { Transfers } from './transfers.js';
 
 /** How the server gets on, for whoever may see it. */
 export const overviewPage: PageFactory = (app) => {
@@ -91,11 +92,8 @@ function partsOf(view: StatusView): Part[] {
       title: 'Credentials',
       content: credentials.length === 0 ? undefined : <Credentials credentials={credentials} now={at} />,
     },
-    {
-      id: 'downloads',
-      title: 'Downloads',
-      content: <Downloads downloads={view.downloads} waiting={view.waitingDownloads} />,
-    },
+    { id: 'downloads', title: 'Downloads and uploads', content: <Transfers view={view} /> },
+    { id: 'errors', title: 'Recent errors', content: view.errors && <Errors errors={view.errors} /> },
     { id: 'storage', title: 'Storage', content: storage && <Storage storage={storage} forecast={past?.forecast} /> },
     {
       id: 'repositories',

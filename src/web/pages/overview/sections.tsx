@@ -1,12 +1,12 @@
 import type {
   AccessFileView,
   ConfigurationView,
-  DownloadView,
   RepositoriesView,
+  StatusView,
   StorageView,
 } from '../../../observability/status/status.view.js';
 import { Table } from '../../components/table.js';
-import { Digest, Name, Progress, Size, Time, useFormats } from '../../components/values.js';
+import { Name, Progress, Size, Time, useFormats } from '../../components/values.js';
 
 /** At most some of the mistakes: the log has them all. */
 const mostProblems = 5;
@@ -62,42 +62,6 @@ export function Access({
           server.
         </p>
       )}
-    </>
-  );
-}
-
-export function Downloads({
-  downloads,
-  waiting,
-}: {
-  readonly downloads: readonly DownloadView[];
-  readonly waiting: number;
-}) {
-  const formats = useFormats();
-  const rows = downloads.map(({ digest, repository, received, size, followers }) => [
-    <Digest digest={digest} />,
-    repository === undefined ? 'private repository' : <Name name={repository} />,
-    <Progress label={`Download of ${digest.slice(0, 19)}`} part={received} whole={size} />,
-    formats.count(followers),
-  ]);
-  return (
-    <>
-      {rows.length === 0 ? (
-        <p>No downloads in progress.</p>
-      ) : (
-        <Table
-          id="downloads-caption"
-          caption="Downloads in progress"
-          columns={[
-            { name: 'Content' },
-            { name: 'Repository' },
-            { name: 'Progress' },
-            { name: 'Clients', isNumber: true },
-          ]}
-          rows={rows}
-        />
-      )}
-      {waiting > 0 && <p>{formats.count(waiting)} more are queued.</p>}
     </>
   );
 }
@@ -196,5 +160,29 @@ export function Repositories({ repositories }: { readonly repositories: Reposito
         Listed at <Time at={countedAt} />.
       </p>
     </>
+  );
+}
+
+export function Errors({ errors }: { readonly errors: NonNullable<StatusView['errors']> }) {
+  if (errors.length === 0) return <p>No errors since the start of this process.</p>;
+  const rows = errors.map(({ at, id, method, repository, about, status, message }) => [
+    <code class="digest whole">{id}</code>,
+    <Time at={at} />,
+    <>
+      {method} {repository !== undefined && <Name name={`${repository} `} />}
+      <Name name={about} />
+    </>,
+    <>
+      {status}
+      {message !== undefined && <Name name={`: ${message}`} />}
+    </>,
+  ]);
+  return (
+    <Table
+      id="errors-caption"
+      caption="Requests that failed here, or were too many, newest first"
+      columns={[{ name: 'Request' }, { name: 'Time' }, { name: 'About' }, { name: 'Response' }]}
+      rows={rows}
+    />
   );
 }

@@ -1,0 +1,90 @@
+import type { ServerResponse } from 'node:http';
+
+/** Listeners of one process: each costs a connection, and some rendering a second. */
+const most = 32;
+/** Milliseconds between two looks, between two signs of life, and after which a listener has to come again. */
+const [pause, heartbeat, longest] = [1_000, 15_000, 60_000];
+
+interface Listener {
+  readonly response: ServerResponse;
+  /** Undefined when the listener may see nothing any more. */
+  readonly render: () => string | undefined;
+  readonly since: number;
+  last: string | undefined;
+  sentAt: number;
+}
+
+/**
+ * Sends browsers what has changed, as server-sent events. One timer for all, which runs only while somebody listens; a
+ * listener that reads too slowly misses states, and comes again after a minute, when its rights are looked up anew.
+ */
+export class LiveListeners {
+  private readonly listeners = new Set<Listener>();
+  private timer: NodeJS.Timeout | undefined;
+  private isClosed = false;
+
+  constructor(private readonly isDraining: () => boolean) {}
+
+  /** Whether another one would be accepted. */
+  get hasRoom(): boolean {
+    return !this.isClosed && !this.isDraining() && this.listeners.size < most;
+  }
+
+  /** @param response whose header has been written */
+  add(response: ServerResponse, render: Listener['render']): void {
+    const now = performance.now();
+    const listener: Listener = { response, render, since: now, last: undefined, sentAt: now };
+    this.listeners.add(listener);
+    response.once('close', () => this.remove(listener));
+    response.on('error', () => this.remove(listener));
+    response.write('retry: 2000\n\n');
+    this.timer ??= setInterval(() => this.tick(), pause);
+    this.send(listener, now);
+  }
+
+  /** Ends all, for good. */
+  close(): void {
+    this.isClosed = true;
+    for (const listener of this.listeners) this.end(listener);
+  }
+
+  private tick(): void {
+    const now = performance.now();
+    const isDraining = this.isDraining();
+    for (const listener of this.listeners) {
+      if (isDraining || now - listener.since > longest) this.end(listener);
+      else this.send(listener, now);
+    }
+  }
+
+  private send(listener: Listener, now: number): void {
+    const { response } = listener;
+    if (response.writableNeedDrain) return;
+    const text = listener.render();
+    if (text === undefined) {
+      this.end(listener);
+    } else if (text !== listener.last) {
+      listener.last = text;
+      listener.sentAt = now;
+      // JSON has no line breaks.
+      response.write(`data: ${JSON.stringify(text)}\n\n`);
+    } else if (now - listener.sentAt > heartbeat) {
+      listener.sentAt = now;
+      response.write(': still here\n\n');
+    }
+  }
+
+  /** One that does not read is cut. */
+  private end(listener: Listener): void {
+    this.remove(listener);
+    if (listener.response.writableNeedDrain) listener.response.destroy();
+    else listener.response.end();
+  }
+
+  private remove(listener: Listener): void {
+    this.listeners.delete(listener);
+    if (this.listeners.size > 0) return;
+    clearInterval(this.timer);
+    this.timer = undefined;
+  }
+}
