@@ -30,7 +30,7 @@ export const sizes = {
   /** Images that clients push to three replicas, and while one of these is killed every 2 s. */
   pushesToReplicas: Number(process.env.PUSHES ?? size(30, 30, 1_000)),
   /** Reloads of the configuration in a row, and seconds in which everything is reloaded each second while clients pull. */
-  reloads: size(200, 200, 1_000),
+  reloads: size(100, 100, 1_000),
   secondsOfReloads: size(6, 6, 300),
   /** Pushes of each of 8 clients while garbage is collected without pause. */
   roundsOfPushes: Number(process.env.ROUNDS ?? size(15, 15, 1_250)),
