@@ -13,6 +13,13 @@ import { ExplainService } from '../registry/explaining/explain.service.js';
 import { OwnAddresses } from './explaining/own.addresses.js';
 import { cameToAdminAddress, reasonAtAdminAddress } from './admin.listener.js';
 
+const ofRepository = new WeakSet<object>();
+
+/** Whether a request was admitted because its sender may administer the repository that it is about, and not the whole server. */
+export function isOfRepository(request: object): boolean {
+  return ofRepository.has(request);
+}
+
 /** Admits requests with the token, of identities that may administer, and requests to the admin address that no web page can have sent. */
 @Injectable()
 export class AdminGuard implements CanActivate {
@@ -31,6 +38,7 @@ export class AdminGuard implements CanActivate {
     if (bearsToken(headers, this.settings.adminToken)) return true;
     const signedIn = signedInOf(request);
     if (signedIn && this.access.mayAdminister(signedIn, this.repositoryOf(request))) {
+      if (!this.access.mayAdminister(signedIn)) ofRepository.add(request);
       const reason = reasonAgainstPage(headers);
       if (reason !== undefined) throw new OciError('DENIED', reason);
       return true;

@@ -1,7 +1,7 @@
 import { Controller, Get, Req, Res, UseGuards } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { ExplainService } from '../../registry/explaining/explain.service.js';
-import { AdminGuard } from '../admin.guard.js';
+import { AdminGuard, isOfRepository } from '../admin.guard.js';
 import { sendJson } from '../json.response.js';
 import { AccessExplanation } from './access.explanation.js';
 import { OwnAddresses } from './own.addresses.js';
@@ -21,7 +21,7 @@ export class ExplainController {
   async explain(@Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
     const { ref, subject } = readExplainQuery(request.query);
     const image = this.explaining.parse(ref, this.addresses.of(request.headers));
-    const explanation = await this.explaining.explain(image);
+    const explanation = await this.explaining.explain(image, !isOfRepository(request));
     sendJson(reply, 200, { ...explanation, access: this.access.explain(image.repository, subject) });
   }
 }

@@ -41,8 +41,11 @@ export class ExplainService {
     return parseTypedReference(typed, rules, (authority) => names.has(authority.toLowerCase()));
   }
 
-  /** @throws OciError UNAVAILABLE when the storage fails */
-  async explain({ repository, reference }: ImageReference): Promise<Explanation> {
+  /**
+   * @param seesOthers whether it may tell that content is stored for other repositories: a digest is no permission
+   * @throws OciError UNAVAILABLE when the storage fails
+   */
+  async explain({ repository, reference }: ImageReference, seesOthers: boolean): Promise<Explanation> {
     try {
       const isHosted = this.namespaces.has(repository.namespace);
       const { kind, ...explained } = isHosted
@@ -50,9 +53,9 @@ export class ExplainService {
             kind: 'hosted' as const,
             isPrivate: false,
             isRefused: false,
-            ...(await this.hosted.explain(repository, reference)),
+            ...(await this.hosted.explain(repository, reference, seesOthers)),
           }
-        : await this.explainMirrored({ repository, reference });
+        : await this.explainMirrored({ repository, reference }, seesOthers);
       return {
         reference: referenceText({ repository, reference }),
         repository: repository.toString(),
@@ -66,12 +69,12 @@ export class ExplainService {
     }
   }
 
-  private async explainMirrored({
-    repository,
-    reference,
-  }: ImageReference): Promise<Explained & Pick<Explanation, 'kind'>> {
+  private async explainMirrored(
+    { repository, reference }: ImageReference,
+    seesOthers: boolean,
+  ): Promise<Explained & Pick<Explanation, 'kind'>> {
     try {
-      return { kind: 'mirrored', ...(await this.mirrored.explain(repository, reference)) };
+      return { kind: 'mirrored', ...(await this.mirrored.explain(repository, reference, seesOthers)) };
     } catch (error) {
       if (!(error instanceof UpstreamError) || error.kind !== 'refused') throw error;
       return {

@@ -21,17 +21,18 @@ export class HostedExplainer {
   async explain(
     repository: RepositoryRef,
     reference: Reference,
+    seesOthers: boolean,
   ): Promise<Pick<Explanation, 'record' | 'stored' | 'now'>> {
     if (reference instanceof Digest) {
       const manifest = await this.store.findManifest(repository, reference);
       if (!manifest) return { stored: nothing, now: absent('no such manifest was pushed to the repository') };
-      const stored = await this.content.explain(repository, reference, manifest.mediaType);
+      const stored = await this.content.explain(repository, reference, manifest.mediaType, seesOthers);
       return { stored, now: nextOf(stored) };
     }
     const tag = await this.store.findTag(repository, reference);
     if (!tag) return { stored: nothing, now: absent('no such tag was pushed to the repository') };
     const { digest, mediaType, size, pushedAt } = tag;
-    const stored = await this.content.explain(repository, digest, mediaType);
+    const stored = await this.content.explain(repository, digest, mediaType, seesOthers);
     const record = {
       digest: digest.toString(),
       mediaType,

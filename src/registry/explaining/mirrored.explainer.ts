@@ -16,7 +16,7 @@ import { NegativeCache } from '../mirrored/freshness/negative.cache.js';
 import { manifestKey, policyOf, remembersRefusals, tagKey } from '../mirrored/freshness/tag.policy.js';
 import { PermissionService } from '../mirrored/permission.service.js';
 import { RefusedContent } from '../mirrored/refused.content.js';
-import type { Explanation, ExplainedRecord, ExplainedRule, Next } from './explanation.js';
+import type { ExplainedContent, Explanation, ExplainedRecord, ExplainedRule, Next } from './explanation.js';
 import { nextOfDigest, nextOfTag, type Decided } from './next.js';
 import { nothing, StoredContent } from './stored.content.js';
 import { credentialsText, upstreamText } from './upstream.text.js';
@@ -44,12 +44,13 @@ export class MirroredExplainer {
   ) {}
 
   /** @throws UpstreamError `refused` when the namespace is not mirrored here; StorageError */
-  async explain(repository: RepositoryRef, reference: Reference): Promise<Explained> {
+  async explain(repository: RepositoryRef, reference: Reference, seesOthers: boolean): Promise<Explained> {
+    const contentOf = (digest: Digest) => this.contentOf(repository, digest, seesOthers);
     const inspection = this.upstream.inspect(repository, reference.toString());
     const refusal = this.refusalOf(repository, reference, inspection.upstream);
     const explained = await (reference instanceof Digest
-      ? this.explainDigest(repository, reference, inspection, refusal)
-      : this.explainTag(repository, reference, inspection, refusal));
+      ? this.explainDigest(repository, reference, inspection, refusal, contentOf)
+      : this.explainTag(repository, reference, inspection, refusal, contentOf));
     const { isPrivate, ...more } = explained;
     return {
       isPrivate: isPrivate || inspection.upstream.takesCredentials(repository.name),
@@ -65,6 +66,7 @@ export class MirroredExplainer {
     tag: Tag,
     inspection: UpstreamInspection,
     refusal: Explained['refusal'],
+    contentOf: (digest: Digest) => Promise<ExplainedContent>,
   ): Promise<Found> {
     const { upstream } = inspection;
     const record = await this.tags.find(repository, tag);
@@ -74,7 +76,7 @@ export class MirroredExplainer {
     const isInDoubt = record !== undefined && this.isInDoubt(repository, record, upstream);
     const isUsable = freshness === 'fresh' || freshness === 'ageing';
     const effective = isUsable && isInDoubt ? 'stale' : freshness;
-    const stored = record ? await this.contentOf(repository, record.digest) : nothing;
+    const stored = record ? await contentOf(record.digest) : nothing;
     const decided = nextOfTag({
       inspection,
       refusal,
@@ -98,18 +100,19 @@ export class MirroredExplainer {
     digest: Digest,
     inspection: UpstreamInspection,
     refusal: Explained['refusal'],
+    contentOf: (digest: Digest) => Promise<ExplainedContent>,
   ): Promise<Found> {
     const record = await this.manifests.find(repository, digest);
-    const stored = await this.contentOf(repository, digest);
+    const stored = await contentOf(digest);
     const state = stored.manifest?.state ?? 'missing';
     const isDue = record !== undefined && this.permissions.isDue(repository, record, inspection.upstream);
     const decided = nextOfDigest({ inspection, refusal, state, isDue });
     return { isPrivate: record?.isPrivate === true, stored, now: nextOf(decided, inspection, digest) };
   }
 
-  private async contentOf(repository: RepositoryRef, digest: Digest) {
+  private async contentOf(repository: RepositoryRef, digest: Digest, seesOthers: boolean): Promise<ExplainedContent> {
     const record = await this.manifests.find(repository, digest);
-    return this.content.explain(repository, digest, record?.mediaType);
+    return this.content.explain(repository, digest, record?.mediaType, seesOthers);
   }
 
   private isInDoubt(repository: RepositoryRef, { isPrivate, checkedAt }: TagRecord, upstream: Upstream): boolean {

@@ -28,18 +28,29 @@ export class StoredContent {
     private readonly bodies: StoredManifests,
   ) {}
 
-  /** @param mediaType of the record; undefined where there is none. @throws StorageError; OciError UNAVAILABLE */
-  async explain(repository: RepositoryRef, digest: Digest, mediaType: string | undefined): Promise<ExplainedContent> {
-    const state = await this.stateOf(digest, keys.manifest(repository, digest));
+  /**
+   * @param mediaType of the record; undefined where there is none. @param seesOthers as in `ExplainService.explain`
+   * @throws StorageError; OciError UNAVAILABLE
+   */
+  async explain(
+    repository: RepositoryRef,
+    digest: Digest,
+    mediaType: string | undefined,
+    seesOthers: boolean,
+  ): Promise<ExplainedContent> {
+    const known = await this.stateOf(digest, keys.manifest(repository, digest));
+    const state = known === 'elsewhere' && !seesOthers ? 'missing' : known;
     const manifest = { digest: digest.toString(), state, ...(mediaType !== undefined && { mediaType }) };
-    const content = state === 'missing' ? undefined : await this.read(digest, mediaType ?? '');
+    // Knowing a digest is no permission: what only other repositories have is not read.
+    const content = state === 'stored' ? await this.read(digest, mediaType ?? '') : undefined;
     if (!content) return { ...nothing, manifest };
     if ('blobs' in content) {
       const image = await this.imageOf(repository, digest, state, content.blobs, undefined);
       return { manifest, images: [image], isCut: content.blobs.length > maxBlobs };
     }
     const images: ExplainedImage[] = [];
-    for (const child of content.manifests.slice(0, maxImages)) images.push(await this.childOf(repository, child));
+    for (const child of content.manifests.slice(0, maxImages))
+      images.push(await this.childOf(repository, child, seesOthers));
     return { manifest, images, isCut: content.manifests.length > maxImages || images.some(isFull) };
   }
 
@@ -49,9 +60,14 @@ export class StoredContent {
     return known ? 'stored' : 'elsewhere';
   }
 
-  private async childOf(repository: RepositoryRef, { digest, platform }: Entry): Promise<ExplainedImage> {
-    const state = await this.stateOf(digest, keys.manifest(repository, digest));
-    const content = state === 'missing' ? undefined : await this.read(digest, '');
+  private async childOf(
+    repository: RepositoryRef,
+    { digest, platform }: Entry,
+    seesOthers: boolean,
+  ): Promise<ExplainedImage> {
+    const known = await this.stateOf(digest, keys.manifest(repository, digest));
+    const state = known === 'elsewhere' && !seesOthers ? 'missing' : known;
+    const content = state === 'stored' ? await this.read(digest, '') : undefined;
     const blobs = content && 'blobs' in content ? content.blobs : [];
     return this.imageOf(repository, digest, state, blobs, platform && platformText(platform));
   }

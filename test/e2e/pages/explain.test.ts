@@ -164,6 +164,44 @@ describe('by the rules of an access file', () => {
     expect((await show('one.test/team/app', 'root', { as: 'x' })).status).toBe(400);
   });
 
+  it('tells nobody what other repositories have, whoever knows a digest', async () => {
+    const other = makeImage({ layers: [100], seed: 'only secret' });
+    const headers = { 'content-type': mediaType, 'docker-content-digest': other.manifest.digest };
+    scene.upstream.on(
+      '*',
+      `/v2/secret/app/manifests/${other.manifest.digest}`,
+      content(other.manifest.body, { headers }),
+    );
+    expect(await scene.pull('one.test/secret/app', other.manifest.digest, 'root')).toBe(200);
+    const layer = other.layers[0]!.digest.slice(0, 19);
+    const shownTo = async (user: string | undefined, path: string) => {
+      const options = user === undefined ? {} : { authorization: basic(user) };
+      return (await getPage(scene.mirror, path, options)).body.toString();
+    };
+    const hex = other.manifest.digest.slice(7);
+    // What differs between two digests, and between two moments.
+    const withoutNames = (text: string) =>
+      text
+        .replaceAll(hex, '')
+        .replaceAll(hex.slice(0, 12), '')
+        .replace(/0{12,64}/g, '')
+        .replace(/<time.*?<\/time>/g, '');
+    const whole = linkTo(`one.test/team/app@${other.manifest.digest}`);
+    expect(await shownTo('root', whole)).toContain('for another repository');
+    expect(await shownTo('root', whole)).not.toContain(layer);
+    for (const [user, path] of [
+      ['anna', whole],
+      ['lena', whole],
+      [undefined, whole.replace('team', 'open')],
+      ['lena', `/_admin${whole.slice('/_ui'.length)}`],
+    ] as const) {
+      const text = await shownTo(user, path);
+      const absent = await shownTo(user, path.replace(hex, '0'.repeat(64)));
+      expect(withoutNames(text)).toBe(withoutNames(absent));
+      expect(text).not.toContain(layer);
+    }
+  });
+
   it('who was refused by the rules is named to administrators alone', async () => {
     expect(await scene.pull('one.test/team/app', 'v1', 'bert')).toBe(403);
     expect(wordsOf(soundPage(await show('one.test/team/app', 'root')))).toMatch(/The last pull refused .*user:bert/);

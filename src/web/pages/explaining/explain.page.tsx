@@ -31,7 +31,7 @@ export const explainPage: PageFactory = (app) => {
         if (!(error instanceof OciError)) throw error;
         return view(context, error.message, 400);
       }
-      const whole = await explaining.explain(image);
+      const whole = await explaining.explain(image, visitor.isAdministrator);
       const explanation = explanationFor(visitor, image.repository, whole);
       const isAdministrator = visitor.isAdministrator || visitor.may('admin', image.repository);
       const { subject } = isAdministrator ? readExplainQuery(Object.fromEntries(query)) : { subject: undefined };
