@@ -1,4 +1,4 @@
-import type { FileHandle } from 'node:fs/promises';
+import type { FileHandle } from './file-system.js';
 
 /** Bytes of a file that are left to the system's memory before they are sent to the disk. */
 const flushSize = 16 * 1024 * 1024;

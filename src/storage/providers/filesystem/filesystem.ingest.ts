@@ -1,10 +1,9 @@
-import type { FileHandle } from 'node:fs/promises';
 import type { ByteRange } from '../../../oci/byte-range.js';
 import { StorageError } from '../../storage-error.js';
 import type { ChunkSink, Ingest, Taken } from '../../storage.provider.js';
 import { linkInto, linkQuickly, moveInto, moveQuickly } from './durable.js';
 import { EarlyFlush } from './early-flush.js';
-import { errorCode, type FileSystem } from './file-system.js';
+import { errorCode, type FileHandle, type FileSystem } from './file-system.js';
 import { GrowingFile } from './growing-file.js';
 import { toWriteError } from './storage-errors.js';
 

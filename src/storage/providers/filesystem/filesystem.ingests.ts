@@ -1,12 +1,11 @@
 import { randomBytes } from 'node:crypto';
 import { constants } from 'node:fs';
-import type { FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import { checkIngestId, isIngestId } from '../../keys.js';
 import { notFound } from '../../storage-error.js';
 import type { ResumableIngest, ResumableIngests } from '../../storage.provider.js';
 import { parseCheckpoint } from '../checkpoint.js';
-import { errorCode } from './file-system.js';
+import { errorCode, type FileHandle } from './file-system.js';
 import { FilesystemIngest, type IngestContext } from './filesystem.ingest.js';
 import { ResumableFile } from './resumable-file.js';
 import { toStorageError, toWriteError } from './storage-errors.js';

@@ -68,21 +68,21 @@ class WatchedFileSystem {
       await this.note('rename', from);
       await nodeFileSystem.rename(from, to);
     },
-    mkdir: (async (path: string, options: object) => {
+    mkdir: async (path, options) => {
       await this.note('mkdir', path);
-      return nodeFileSystem.mkdir(path, options);
-    }) as FileSystem['mkdir'],
+      await nodeFileSystem.mkdir(path, options);
+    },
     unlink: async (path) => {
       await this.note('unlink', path);
       await nodeFileSystem.unlink(path);
     },
-    lstat: (async (path: string) => {
+    lstat: async (path) => {
       await this.note('lstat', path);
       return nodeFileSystem.lstat(path);
-    }) as FileSystem['lstat'],
-    opendir: async (path, options) => {
+    },
+    opendir: async (path) => {
       await this.note('opendir', path);
-      return nodeFileSystem.opendir(path, options);
+      return nodeFileSystem.opendir(path);
     },
   };
 

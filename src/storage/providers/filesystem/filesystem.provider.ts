@@ -1,7 +1,6 @@
 import { Logger } from '@nestjs/common';
 import { randomUUID } from 'node:crypto';
 import { constants, type Stats } from 'node:fs';
-import type { FileHandle } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { checkKey } from '../../keys.js';
 import { notFound, StorageError } from '../../storage-error.js';
@@ -13,7 +12,7 @@ import {
   type WriteOptions,
 } from '../../storage.provider.js';
 import { flushFoldersAbove, makeFolder, moveInto, syncFolder } from './durable.js';
-import { errorCode, nodeFileSystem, type FileSystem } from './file-system.js';
+import { errorCode, nodeFileSystem, type FileHandle, type FileSystem } from './file-system.js';
 import { FolderNames } from './names/folder-names.js';
 import { Folders } from './folders.js';
 import { OpenFiles } from './open-files.js';

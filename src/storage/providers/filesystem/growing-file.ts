@@ -1,8 +1,8 @@
-import type { FileHandle } from 'node:fs/promises';
 import type { ByteRange } from '../../../oci/byte-range.js';
 import { blockSize, type FillableBlock } from '../../reading/shared-blocks.js';
 import type { StorageError } from '../../storage-error.js';
 import type { ChunkSink, Taken } from '../../storage.provider.js';
+import type { FileHandle } from './file-system.js';
 import { OpenFile } from './open-file.js';
 
 /** Number of full blocks that wait to be written before `append` waits for the disk. */

@@ -1,9 +1,9 @@
-import type { FileHandle } from 'node:fs/promises';
 import type { ByteRange } from '../../../oci/byte-range.js';
 import { copyRange } from '../../reading/copy.js';
 import type { PositionedRead } from '../../reading/positioned-read.js';
 import { SharedBlocks } from '../../reading/shared-blocks.js';
 import type { ChunkSink } from '../../storage.provider.js';
+import type { FileHandle } from './file-system.js';
 import { toStorageError } from './storage-errors.js';
 
 /** An open file that can be copied to any number of sinks concurrently. It may grow; existing bytes do not change. */

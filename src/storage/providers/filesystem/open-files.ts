@@ -1,6 +1,6 @@
 import type { Stats } from 'node:fs';
-import type { FileHandle } from 'node:fs/promises';
 import type { StoredObject } from '../../storage.provider.js';
+import type { FileHandle } from './file-system.js';
 import { OpenFile } from './open-file.js';
 
 /** Milliseconds that a file and its cached blocks stay open after the last reader has left. */

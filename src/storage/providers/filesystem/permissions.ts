@@ -1,6 +1,5 @@
 import { Logger } from '@nestjs/common';
-import type { FileHandle } from 'node:fs/promises';
-import { errorCode, type FileSystem } from './file-system.js';
+import { errorCode, type FileHandle, type FileSystem } from './file-system.js';
 
 const permissionBits = 0o777;
 

@@ -85,10 +85,10 @@ class FullDisk {
         },
       });
     },
-    mkdir: (async (path: string, options: object) => {
+    mkdir: async (path, options) => {
       this.count();
-      return nodeFileSystem.mkdir(path, options);
-    }) as FileSystem['mkdir'],
+      await nodeFileSystem.mkdir(path, options);
+    },
     rename: async (from, to) => {
       this.count();
       return nodeFileSystem.rename(from, to);
@@ -126,7 +126,8 @@ describe('the cost of an upload session', () => {
     // The folders of the content and of the records.
     await provider.write(keys.content(Digest.of(small)), small);
     for (let byte = 0; byte < 256; byte += 1) {
-      await provider.write(`${keys.uploads(byte.toString(16).padStart(2, '0'))}/folder`, Buffer.alloc(0));
+      const key = `${keys.uploads(byte.toString(16).padStart(2, '0'))}/folder`;
+      await provider.write(key, Buffer.alloc(0), { isDurable: false });
     }
     syncs = 0;
     const session = await store.begin(repository);
