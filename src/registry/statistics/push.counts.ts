@@ -43,12 +43,20 @@ export class PushCounts {
     }
   }
 
-  private async *chunksOf(body: PushBody, progress: ReceivedBody): AsyncGenerator<Uint8Array> {
-    for await (const chunk of body.chunks()) {
-      this.received += chunk.length;
-      progress.received += chunk.length;
-      yield chunk;
-    }
+  private chunksOf(body: PushBody, progress: ReceivedBody): AsyncIterableIterator<Uint8Array> {
+    const inner = body.chunks()[Symbol.asyncIterator]();
+    const count = (next: IteratorResult<Uint8Array, unknown>): IteratorResult<Uint8Array, unknown> => {
+      if (next.done === true) return next;
+      this.received += next.value.length;
+      progress.received += next.value.length;
+      return next;
+    };
+    const chunks: AsyncIterableIterator<Uint8Array> = {
+      [Symbol.asyncIterator]: () => chunks,
+      next: () => inner.next().then(count),
+      return: async () => (await inner.return?.()) ?? { done: true, value: undefined },
+    };
+    return chunks;
   }
 
   /** Counts how a push ends. */
