@@ -62,14 +62,24 @@ export class HostedBlobsService {
 
   /**
    * Records that the repository contains content that was committed, or is there, since `ContentLock.take`.
-   * @throws OciError UNAVAILABLE when it is not; StorageError
+   * @param stored settles when verified content is committed. The record may be there before: without content it counts as
+   * absent, and waiting for one flush after the other would take a small blob twice as long.
+   * @throws OciError UNAVAILABLE when it is not there; StorageError; errors of `stored`
    */
-  async add(repository: RepositoryRef, digest: Digest, size: number): Promise<void> {
-    await this.catalog.add(repository);
-    await Promise.all([this.store.putBlob(repository, digest, { size }), this.mounts.note(repository, digest)]);
+  async add(repository: RepositoryRef, digest: Digest, size: number, stored?: Promise<void>): Promise<void> {
+    const recorded = this.record(repository, digest, size);
+    // Neither goes on alone when the other has failed.
+    const [storing, recording] = await Promise.allSettled([stored, recorded]);
+    if (storing.status === 'rejected') throw storing.reason;
+    if (recording.status === 'rejected') throw recording.reason;
     this.renewals.note(repository, digest);
     if ((await this.content.findSize(digest)) === size) return;
     throw new OciError('UNAVAILABLE', 'the content was removed meanwhile', { retryAfter: 1 });
+  }
+
+  private async record(repository: RepositoryRef, digest: Digest, size: number): Promise<void> {
+    await this.catalog.add(repository);
+    await Promise.all([this.store.putBlob(repository, digest, { size }), this.mounts.note(repository, digest)]);
   }
 
   private async find(repository: RepositoryRef, digest: Digest): Promise<OpenBlob | undefined> {

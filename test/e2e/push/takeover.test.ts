@@ -84,6 +84,7 @@ describe('a final PUT that is repeated before the first one has ended', () => {
     const gate = new EventEmitter();
     vi.spyOn(blobs, 'add').mockImplementationOnce(async (...args) => {
       const opened = once(gate, 'open');
+      await args[3];
       gate.emit('reached');
       await opened;
       return add(...args);

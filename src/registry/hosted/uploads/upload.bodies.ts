@@ -77,7 +77,7 @@ export class UploadBodies {
       // The session goes on when this fails.
       await this.contents.take(digest);
       try {
-        return await session.commit(digest, (size) => this.add(repository, digest, size));
+        return await session.commit(digest, (size, stored) => this.blobs.add(repository, digest, size, stored));
       } catch (error) {
         throw error instanceof UploadLost ? error : ended(error);
       }
@@ -108,19 +108,14 @@ export class UploadBodies {
       if (!digest.matches(hash)) return undefined;
       return await this.quota.within(repository, digest, size, async () => {
         await this.contents.take(digest);
-        await this.content.commit(ingest, digest);
-        return this.add(repository, digest, size);
+        await this.blobs.add(repository, digest, size, this.content.commit(ingest, digest));
+        return size;
       });
     } finally {
       // Does nothing after a commit.
       await ingest.abort();
       await ingest.close();
     }
-  }
-
-  private async add(repository: RepositoryRef, digest: Digest, size: number): Promise<number> {
-    await this.blobs.add(repository, digest, size);
-    return size;
   }
 }
 

@@ -7,7 +7,7 @@ import { StorageError } from '../../storage-error.js';
 import type { ResumableIngest } from '../../storage.provider.js';
 import type { ContentStore } from '../content.store.js';
 import type { UploadFields, UploadRecords } from './upload.records.js';
-import { UploadLost, type UploadSession } from './upload.session.js';
+import { UploadLost, type UploadSession, type UseContent } from './upload.session.js';
 
 /** Milliseconds after which a slow upload is recorded anew, so that its age counts from its last byte. */
 const recordInterval = 3_600_000;
@@ -125,14 +125,17 @@ export class ClaimedUpload implements UploadSession {
     return this.context.records.assertHeld(this.id, this.epoch);
   }
 
-  async commit(digest: Digest, use?: (size: number) => Promise<unknown>): Promise<number | undefined> {
+  async commit(digest: Digest, use?: UseContent): Promise<number | undefined> {
     this.check();
     const { size } = this;
     let isStored = false;
     try {
-      isStored = await this.store(digest, size);
-      if (!isStored) return undefined;
-      await use?.(size);
+      if (!(await this.verify(digest, size))) return undefined;
+      const stored = this.store(digest, size).then(() => void (isStored = true));
+      // What fails first may leave the other running, which needs the session.
+      const [storing, using] = await Promise.allSettled([stored, use?.(size, stored)]);
+      if (storing.status === 'rejected') throw storing.reason;
+      if (using.status === 'rejected') throw using.reason;
       return size;
     } catch (error) {
       // The record stays: it proves the digest to whoever claims the session.
@@ -186,24 +189,35 @@ export class ClaimedUpload implements UploadSession {
     return text;
   }
 
-  /** @returns whether the content is stored; false when the digest does not match. @throws UploadLost, StorageError */
-  private async store(digest: Digest, size: number): Promise<boolean> {
-    const { contents } = this.context;
-    const name = digest.toString();
-    try {
+  /** Records that the bytes have the digest. @returns false when they do not. @throws UploadLost, StorageError */
+  private async verify(digest: Digest, size: number): Promise<boolean> {
+    let isVerified = false;
+    await this.orElsewhere(digest, size, async () => {
       const current = this.isPaused && !this.context.movesBytes ? this.recordedAs : undefined;
       const checkpoint = current ?? (await this.ingest.checkpoint());
-      if (!(await this.matches(digest))) return false;
-      this.verified = name;
+      isVerified = await this.matches(digest);
+      if (!isVerified) return;
+      this.verified = digest.toString();
       // Whoever claims the session from now on copies its bytes, or finds them as content.
       await this.write(Promise.resolve(checkpoint));
-      await contents.commit(this.metered, digest);
-      return true;
+    });
+    return isVerified;
+  }
+
+  /** @throws UploadLost, StorageError */
+  private store(digest: Digest, size: number): Promise<void> {
+    return this.orElsewhere(digest, size, () => this.context.contents.commit(this.metered, digest));
+  }
+
+  /** Does a part of a commit, which another process may have done that has claimed the session since. */
+  private async orElsewhere(digest: Digest, size: number, part: () => Promise<void>): Promise<void> {
+    try {
+      await part();
     } catch (error) {
       if (error instanceof UploadLost) throw error;
       // A process that has claimed the session since may have committed the same bytes, and have removed these.
-      const found = await contents.findSize(digest).catch(() => undefined);
-      if (this.verified === name && found === size) return true;
+      const found = await this.context.contents.findSize(digest).catch(() => undefined);
+      if (this.verified === digest.toString() && found === size) return;
       const lost = await this.assertHeld().catch((failure: unknown) => failure);
       throw lost instanceof UploadLost ? lost : error;
     }

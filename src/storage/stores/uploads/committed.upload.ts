@@ -3,7 +3,7 @@ import type { Digest, DigestAlgorithm } from '../../../oci/digest.js';
 import { StorageError } from '../../storage-error.js';
 import type { UploadContext } from './claimed.upload.js';
 import type { UploadFields } from './upload.records.js';
-import type { UploadSession } from './upload.session.js';
+import type { UploadSession, UseContent } from './upload.session.js';
 
 /**
  * A session that another process was committing: its bytes are stored as content, which is still to be taken into use. Its
@@ -56,13 +56,13 @@ export class CommittedUpload implements UploadSession {
     return this.context.records.assertHeld(this.id, this.epoch);
   }
 
-  async commit(digest: Digest, use?: (size: number) => Promise<unknown>): Promise<number | undefined> {
+  async commit(digest: Digest, use?: UseContent): Promise<number | undefined> {
     const isSame = digest.toString() === this.committing;
     if (isSame) {
       await this.assertHeld();
       if ((await this.context.contents.findSize(digest)) !== this.size)
         throw new StorageError('failed', 'the content was removed meanwhile');
-      await use?.(this.size);
+      await use?.(this.size, Promise.resolve());
     }
     await this.abort();
     return isSame ? this.size : undefined;

@@ -168,6 +168,38 @@ function stopping(at: 'before' | 'after', stop: () => Promise<void>): FileSystem
   };
 }
 
+describe('a commit', () => {
+  it('takes content into use while it is stored, and ends when both are done', async () => {
+    let use: (() => void) | undefined;
+    const used = new Promise<void>((resolve) => (use = resolve));
+    const { store, provider } = await storeOn(stopping('before', () => used));
+    const session = await begin(store);
+    let isStored = false;
+    const size = await session.commit(digest, async (_size, stored) => {
+      use?.();
+      await stored;
+      isStored = (await orAbsent(provider.stat(keys.content(digest)))) !== undefined;
+      await link(provider)();
+    });
+    expect([size, isStored, await isLinked(provider)]).toEqual([content.length, true, true]);
+    await expectOnlyContent(provider, digest);
+  });
+
+  it('that fails waits for what takes the content into use, and leaves no session', async () => {
+    const failure = Object.assign(new Error('broken'), { code: 'EIO' });
+    const { store, provider } = await storeOn(stopping('before', () => Promise.reject(failure)));
+    const session = await begin(store);
+    const committed = session.commit(digest, async (_size, stored) => {
+      await stored.catch(() => undefined);
+      await link(provider)();
+    });
+    await expect(committed).rejects.toMatchObject({ kind: 'failed' });
+    expect(await isLinked(provider)).toBe(true);
+    expect(await store.find(session.id)).toBeUndefined();
+    await expectOnlyContent(provider);
+  });
+});
+
 describe('a session that two processes commit at the same moment', () => {
   it.each(['before', 'after'] as const)(
     'ends well for both when the other claims and commits it %s the bytes become content',

@@ -28,6 +28,13 @@ export class UploadLost extends Error {
   }
 }
 
+/**
+ * Takes verified content into use.
+ * @param stored settles when the content is stored, which goes on at the same time: records may be written before that, since
+ * one that names absent content counts as absent itself.
+ */
+export type UseContent = (size: number, stored: Promise<void>) => Promise<unknown>;
+
 /** A session that this process has claimed; not for concurrent use. Its `size` includes what is not recorded yet. */
 export interface UploadSession extends UploadRecord {
   /** What the first `append` does before it takes a byte, so that a caller can do something else when the session is lost. */
@@ -51,7 +58,7 @@ export interface UploadSession extends UploadRecord {
    * @returns the size in bytes; undefined when the digest does not match.
    * @throws UploadLost when another process has the session, which goes on; StorageError; errors of `use` unchanged
    */
-  commit(digest: Digest, use?: (size: number) => Promise<unknown>): Promise<number | undefined>;
+  commit(digest: Digest, use?: UseContent): Promise<number | undefined>;
   /** Ends the session and removes its bytes. Never throws. */
   abort(): Promise<void>;
   /** Records the session and lets go of it, so that any process can claim it. Never throws. */
