@@ -10,6 +10,7 @@ import { PushGuard } from './access/push.guard.js';
 import { EventsOf, type RequestEvents } from './events/request.events.js';
 import { RepositoryUrl } from './requests/repository.url.js';
 import {
+  BegunOf,
   ChunkRangeOf,
   ClientOf,
   EpochOf,
@@ -52,9 +53,13 @@ export class UploadsController {
     @UploadBodyOf() body: PushBody,
     @UrlOf() url: RepositoryUrl,
     @ClientOf() client: string | undefined,
+    @BegunOf() begun: string | undefined,
     @Res() reply: FastifyReply,
   ): Promise<void> {
-    await send(reply, uploadResponse(url, await this.uploads.append(repository, id, epoch, range, body, client)));
+    await send(
+      reply,
+      uploadResponse(url, await this.uploads.append(repository, id, epoch, range, body, client, begun)),
+    );
   }
 
   @Put(':id')
@@ -67,9 +72,10 @@ export class UploadsController {
     @UploadBodyOf() body: PushBody,
     @UrlOf() url: RepositoryUrl,
     @ClientOf() client: string | undefined,
+    @BegunOf() begun: string | undefined,
     @Res() reply: FastifyReply,
   ): Promise<void> {
-    await this.uploads.complete(repository, id, epoch, digest, range, body, client);
+    await this.uploads.complete(repository, id, epoch, digest, range, body, client, begun);
     await send(reply, blobCreatedResponse(url, digest));
   }
 
@@ -80,9 +86,10 @@ export class UploadsController {
     @EpochOf() epoch: number | undefined,
     @UrlOf() url: RepositoryUrl,
     @ClientOf() client: string | undefined,
+    @BegunOf() begun: string | undefined,
     @Res() reply: FastifyReply,
   ): Promise<void> {
-    await send(reply, statusResponse(url, await this.uploads.status(repository, id, epoch, client)));
+    await send(reply, statusResponse(url, await this.uploads.status(repository, id, epoch, client, begun)));
   }
 
   @Head(':id')
@@ -92,9 +99,10 @@ export class UploadsController {
     @EpochOf() epoch: number | undefined,
     @UrlOf() url: RepositoryUrl,
     @ClientOf() client: string | undefined,
+    @BegunOf() begun: string | undefined,
     @Res() reply: FastifyReply,
   ): Promise<void> {
-    return this.status(repository, id, epoch, url, client, reply);
+    return this.status(repository, id, epoch, url, client, begun, reply);
   }
 
   @Delete(':id')
@@ -103,9 +111,10 @@ export class UploadsController {
     @UploadIdOf() id: string,
     @EpochOf() epoch: number | undefined,
     @ClientOf() client: string | undefined,
+    @BegunOf() begun: string | undefined,
     @Res() reply: FastifyReply,
   ): Promise<void> {
-    await this.uploads.cancel(repository, id, epoch, client);
+    await this.uploads.cancel(repository, id, epoch, client, begun);
     await send(reply, cancelledResponse);
   }
 }

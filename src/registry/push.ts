@@ -19,6 +19,8 @@ export interface UploadPlace {
   readonly epoch: number;
   /** Least bytes of a chunk but the last, when the storage wants that. */
   readonly minChunk?: number;
+  /** What its URL has to say as long as the session has no byte. */
+  readonly begun?: string;
 }
 
 /** The bytes of a Content-Range header, `end` included. */

@@ -36,6 +36,7 @@ export class UploadsService {
   /**
    * @param range undefined appends.
    * @param client identity of the client, which must be that which began the session; undefined when it did not sign in.
+   * @param begun what the URL of the session says of its beginning.
    * @throws RangeRefused before a byte of the body is read; OciError. What was received stays received.
    */
   async append(
@@ -45,11 +46,12 @@ export class UploadsService {
     range: ChunkRange | undefined,
     body: PushBody,
     client?: string,
+    begun?: string,
   ): Promise<UploadPlace> {
     this.rights.assert(repository);
     const pushes = this.pushesOf(repository);
     return pushes.receiving(repository.toString(), body, (received) =>
-      this.uploads.append({ repository, client }, id, epoch, range, received),
+      this.uploads.append({ repository, client, begun }, id, epoch, range, received),
     );
   }
 
@@ -65,11 +67,12 @@ export class UploadsService {
     range: ChunkRange | undefined,
     body: PushBody,
     client?: string,
+    begun?: string,
   ): Promise<void> {
     this.rights.assert(repository);
     const pushes = this.pushesOf(repository);
     const complete = (received: PushBody) =>
-      this.uploads.complete({ repository, client }, id, epoch, digest, range, received);
+      this.uploads.complete({ repository, client, begun }, id, epoch, digest, range, received);
     return pushes.receiving(repository.toString(), body, (received) => pushes.ending('blob', () => complete(received)));
   }
 
@@ -83,15 +86,21 @@ export class UploadsService {
   }
 
   /** @throws OciError BLOB_UPLOAD_UNKNOWN, also for a session of another repository or client */
-  async status(repository: RepositoryRef, id: string, epoch?: number, client?: string): Promise<UploadPlace> {
+  async status(
+    repository: RepositoryRef,
+    id: string,
+    epoch?: number,
+    client?: string,
+    begun?: string,
+  ): Promise<UploadPlace> {
     this.rights.assert(repository);
-    return this.uploads.status({ repository, client }, id, epoch);
+    return this.uploads.status({ repository, client, begun }, id, epoch);
   }
 
   /** @throws OciError BLOB_UPLOAD_UNKNOWN */
-  async cancel(repository: RepositoryRef, id: string, epoch?: number, client?: string): Promise<void> {
+  async cancel(repository: RepositoryRef, id: string, epoch?: number, client?: string, begun?: string): Promise<void> {
     this.rights.assert(repository);
-    return this.uploads.cancel({ repository, client }, id, epoch);
+    return this.uploads.cancel({ repository, client, begun }, id, epoch);
   }
 
   /**

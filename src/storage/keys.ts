@@ -47,6 +47,8 @@ import { StorageError } from './storage-error.js';
  * fold case. Tags of hosted repositories and names in the catalog have escapes that keep their order.
  */
 
+export type SecretName = 'token-key' | 'upload-key';
+
 /** Lists stored for each repository. */
 const listSlots = 64;
 /** Repositories remembered for each content as sources of mounts. */
@@ -108,7 +110,7 @@ export const keys = {
   trafficFolder: 'traffic',
   /** @param name of the process */
   traffic: (name: string) => `${keys.trafficFolder}/${hashOf(name).slice(0, 32)}`,
-  secret: (name: 'token-key') => `secrets/${name}`,
+  secret: (name: SecretName) => `secrets/${name}`,
 };
 
 /** The subject of a record, parsed from its key. */

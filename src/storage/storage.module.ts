@@ -31,6 +31,7 @@ import { TrafficStore } from './stores/history/traffic.store.js';
 import { TagNameStore } from './stores/tag-name.store.js';
 import { TagStore } from './stores/tag.store.js';
 import { UploadStore } from './stores/upload.store.js';
+import { EmptySessions } from './stores/uploads/empty.sessions.js';
 
 /** Milliseconds for which values are cached when other replicas may replace or remove them. */
 const sharedLifetime = 30_000;
@@ -69,6 +70,7 @@ export async function openStorage(settings: StorageSettings, isAlone = false): P
   return provider;
 }
 
+type UploadParts = [StorageProvider, ContentStore, SpaceLedger, ServerSettings, StorageSettings];
 type HostedParts = [StorageProvider, HotCache, SpaceLedger, ServerSettings, StorageSettings];
 
 /** Whether other processes may write the same storage. */
@@ -128,9 +130,11 @@ export class StorageModule {
     };
     const uploads = {
       provide: UploadStore,
-      inject: [StorageProvider, ContentStore, SpaceLedger],
-      useFactory: (opened: StorageProvider, contents: ContentStore, space: SpaceLedger) =>
-        new UploadStore(opened, contents, space),
+      inject: [StorageProvider, ContentStore, SpaceLedger, ServerSettings, storageSettings],
+      useFactory: (...[opened, contents, space, server, storage]: UploadParts) => {
+        const empty = isShared(server, storage) ? undefined : new EmptySessions(new SecretStore(opened));
+        return new UploadStore(opened, contents, space, empty);
+      },
     };
     const probe = {
       provide: StorageProbe,

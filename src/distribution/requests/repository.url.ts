@@ -31,8 +31,8 @@ export class RepositoryUrl {
   }
 
   /** All that any process needs to go on with the session. */
-  upload({ id, epoch }: UploadPlace): string {
-    return this.with(`blobs/uploads/${id}`, { epoch: String(epoch) });
+  upload({ id, epoch, begun }: UploadPlace): string {
+    return this.with(`blobs/uploads/${id}`, { epoch: String(epoch), ...(begun !== undefined && { begun }) });
   }
 
   private with(path: string, parameters: Record<string, string> = {}): string {

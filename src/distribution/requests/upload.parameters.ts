@@ -54,6 +54,11 @@ export const EpochOf = createParamDecorator((_: undefined, context: ExecutionCon
   return /^\d{1,15}$/.test(text) ? Number(text) : undefined;
 });
 
+/** What the Location of an upload without a byte says of its beginning. */
+export const BegunOf = createParamDecorator((_: undefined, context: ExecutionContext): string | undefined => {
+  return queryOf(requestOf(context)).get('begun') ?? undefined;
+});
+
 /** Identity of the client that began or continues an upload; undefined when it did not sign in. */
 export const ClientOf = createParamDecorator((_: undefined, context: ExecutionContext): string | undefined => {
   const identity = signedInOf(requestOf(context))?.identity;

@@ -86,7 +86,7 @@ export class HostedUploadsService {
     };
     return this.responding(async () => {
       try {
-        await this.inSession(owner, id, epoch, action, body.length === 0);
+        await this.inSession(await this.repeating(owner, digest, body), id, epoch, action, body.length === 0);
       } catch (error) {
         if (!(await this.acknowledged.has(owner, id, digest, body, error))) throw error;
       }
@@ -105,6 +105,7 @@ export class HostedUploadsService {
   status(owner: SessionOwner, id: string, epoch: number | undefined): Promise<UploadPlace> {
     return this.responding(async () => {
       this.refused.assertNot(owner, id);
+      await this.restore(owner, id);
       await this.findOwn(owner, id, epoch);
       await this.sessions.interrupt(id);
       const record = await this.findOwn(owner, id, epoch);
@@ -125,6 +126,7 @@ export class HostedUploadsService {
   cancel(owner: SessionOwner, id: string, epoch: number | undefined): Promise<void> {
     return this.responding(async () => {
       if (this.refused.forget(owner, id)) return;
+      await this.restore(owner, id);
       try {
         await this.sessions.run(owner, id, epoch, async (session) => {
           await this.sessions.assertNewest(session);
@@ -160,15 +162,28 @@ export class HostedUploadsService {
     action: (session: UploadSession, signal: AbortSignal) => Promise<{ result: T; goesOn: boolean }>,
     isRepeatable = false,
   ): Promise<T> {
-    return this.responding(() => {
+    return this.responding(async () => {
       this.refused.assertNot(owner, id);
+      await this.restore(owner, id);
       return this.sessions.run(owner, id, epoch, action, isRepeatable);
     });
   }
 
-  private placeOf({ id, size, epoch }: UploadRecord): UploadPlace {
+  /** A PUT without a body for what is there repeats one, whose session must not begin anew. */
+  private async repeating(owner: SessionOwner, digest: Digest, body: PushBody): Promise<SessionOwner> {
+    if (owner.begun === undefined || body.length !== 0) return owner;
+    const isThere = (await this.blobs.findSize(owner.repository, digest)) !== undefined;
+    return isThere ? { ...owner, begun: undefined } : owner;
+  }
+
+  /** What the URL says counts for nothing where the process knows the session. */
+  private restore({ repository, client, begun }: SessionOwner, id: string): Promise<void> {
+    return this.uploads.restore(id, begun, { repository: repository.toString(), startedBy: client });
+  }
+
+  private placeOf({ id, size, epoch, begun }: UploadRecord): UploadPlace {
     const { minChunk } = this.uploads;
-    return { id, size, epoch, ...(minChunk !== undefined && { minChunk }) };
+    return { id, size, epoch, ...(minChunk !== undefined && { minChunk }), ...(begun !== undefined && { begun }) };
   }
 
   private async assertStart(session: UploadSession, range: ChunkRange | undefined): Promise<void> {

@@ -6,6 +6,8 @@ export interface SessionOwner {
   readonly repository: RepositoryRef;
   /** Identity of the client; undefined when it did not sign in. */
   readonly client: string | undefined;
+  /** What the URL of the session says of its beginning. */
+  readonly begun?: string | undefined;
 }
 
 export function isOwn(

@@ -1,4 +1,4 @@
-import { keys } from '../keys.js';
+import { keys, type SecretName } from '../keys.js';
 import { orAbsent, StorageError } from '../storage-error.js';
 import type { StorageProvider } from '../storage.provider.js';
 
@@ -14,7 +14,7 @@ export class SecretStore {
    * storage can create exclusively.
    * @throws StorageError
    */
-  async readOrCreate(name: 'token-key', create: () => Promise<string>): Promise<string> {
+  async readOrCreate(name: SecretName, create: () => Promise<string>): Promise<string> {
     const key = keys.secret(name);
     const stored = await this.find(key);
     if (stored !== undefined) return stored;

@@ -11,9 +11,10 @@ import type { ResumableIngest, ResumableIngests, StorageProvider } from '../stor
 import { ContentStore } from './content.store.js';
 import { ClaimedUpload, type UploadContext } from './uploads/claimed.upload.js';
 import { CommittedUpload } from './uploads/committed.upload.js';
+import type { EmptySessions } from './uploads/empty.sessions.js';
 import { ProcessIngests } from './uploads/process.ingests.js';
 import { UploadRecords, type NewestUpload, type UploadFields } from './uploads/upload.records.js';
-import { UploadLost, type UploadRecord, type UploadSession } from './uploads/upload.session.js';
+import { emptyCheckpoint, UploadLost, type UploadRecord, type UploadSession } from './uploads/upload.session.js';
 
 export { UploadLost, type UploadRecord, type UploadSession } from './uploads/upload.session.js';
 
@@ -21,7 +22,6 @@ export { UploadLost, type UploadRecord, type UploadSession } from './uploads/upl
 const maxClaims = 8;
 /** Most milliseconds between two tries. */
 const claimDelay = 100;
-const emptyCheckpoint = '{"size":0}';
 
 /**
  * Upload sessions. Any process can claim one, which takes it away from the process that had it: each claim creates the
@@ -33,11 +33,17 @@ export class UploadStore implements OnModuleDestroy {
   private readonly ingests: ResumableIngests;
   private readonly ownIngests: ProcessIngests | undefined;
 
-  constructor(provider: StorageProvider, contents = new ContentStore(provider), space = new SpaceLedger()) {
+  /** @param empty for the only process that writes the storage. */
+  constructor(
+    provider: StorageProvider,
+    contents = new ContentStore(provider),
+    space = new SpaceLedger(),
+    private readonly empty?: EmptySessions,
+  ) {
     this.ownIngests = provider.resumable ? undefined : new ProcessIngests(provider);
     this.ingests = provider.resumable ?? (this.ownIngests as ResumableIngests);
     const records = new UploadRecords(this.ownIngests ? new MemoryProvider() : provider);
-    this.context = { records, contents, space, movesBytes: this.ingests.commitsCopy !== true };
+    this.context = { records, contents, space, movesBytes: this.ingests.commitsCopy !== true, empty };
   }
 
   /** Bytes that a request should at least append; undefined when it does not matter. */
@@ -53,7 +59,13 @@ export class UploadStore implements OnModuleDestroy {
     this.context.space.check();
     const id = randomBytes(16).toString('hex');
     const fields = { repository: repository.toString(), startedAt: Date.now(), startedBy, algorithm };
+    const begun = await this.empty?.begunOf(id, fields);
     const ingest = await this.ingests.begin(id);
+    if (this.empty && begun !== undefined) {
+      const session = new ClaimedUpload(id, 1, fields, ingest, this.context, begun);
+      this.empty.add(id, fields, session);
+      return session;
+    }
     try {
       const checkpoint = await ingest.checkpoint(true);
       // Nobody else can have the id yet.
@@ -67,6 +79,8 @@ export class UploadStore implements OnModuleDestroy {
 
   /** @param epoch the newest that is known; older ones work too. */
   async find(id: string, epoch = 0): Promise<UploadRecord | undefined> {
+    const unrecorded = this.empty?.find(id);
+    if (unrecorded) return { ...unrecorded.fields, id, epoch: 1, size: 0, begun: unrecorded.session.begun };
     const newest = isIngestId(id) ? await this.context.records.findNewest(id, epoch) : undefined;
     if (!newest) return undefined;
     const { repository, size, startedAt, startedBy, algorithm, committing } = newest.fields;
@@ -84,6 +98,7 @@ export class UploadStore implements OnModuleDestroy {
     isWanted: (fields: Pick<UploadRecord, 'repository' | 'startedBy'>) => boolean = () => true,
   ): Promise<UploadSession | undefined> {
     if (!isIngestId(id)) return undefined;
+    await this.empty?.find(id)?.session.persist();
     const { records } = this.context;
     for (let claims = 0; claims < maxClaims; claims += 1) {
       const newest = await records.findNewest(id, claims === 0 ? epoch : 0);
@@ -104,6 +119,20 @@ export class UploadStore implements OnModuleDestroy {
       }
     }
     throw claimedElsewhere();
+  }
+
+  /** Restores a session without a byte that an earlier process had. @param begun what its URL says */
+  async restore(
+    id: string,
+    begun: string | undefined,
+    owner: Pick<UploadFields, 'repository' | 'startedBy'>,
+  ): Promise<void> {
+    if (begun === undefined || !isIngestId(id)) return;
+    const { records } = this.context;
+    await this.empty?.restore(id, begun, owner, async (fields) => {
+      if ((await records.epochsOf(id)).length > 0) return;
+      await records.create(id, 1, { ...fields, size: 0, checkpoint: emptyCheckpoint });
+    });
   }
 
   /** Ends a session without claiming it, which a full disk does not allow. */

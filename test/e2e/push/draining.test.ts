@@ -59,3 +59,29 @@ describe('a push while the program ends', { timeout: 60_000 }, () => {
     expect((await again.ask('GET', `${app}/blobs/${blob.digest}`)).body.equals(blob.body)).toBe(true);
   });
 });
+
+describe('sessions without a byte when the program is killed', { timeout: 60_000 }, () => {
+  it('go on with the next program, for the repository that has them', async () => {
+    await using folder = await Folder.make();
+    await using first = await start(folder);
+    await using client = await Conversation.open(first.url);
+    const begin = async () => (await client.ask('POST', `${app}/blobs/uploads/`, { body: '' })).headers.location!;
+    const [put, patch, get, cancelled] = [await begin(), await begin(), await begin(), await begin()];
+    first.kill('SIGKILL');
+    await first.end;
+    await using second = await start(folder);
+    await using again = await Conversation.open(second.url);
+    const final = (location: string) => withQuery(location, `digest=${blob.digest}`);
+    expect((await again.ask('PUT', final(put.replace('/app/', '/other/')), blob)).status).toBe(404);
+    expect((await again.ask('PUT', final(put), { body: blob.body })).status).toBe(201);
+    // Repeated, as after a lost response.
+    expect((await again.ask('PUT', final(put), { body: blob.body })).status).toBe(201);
+    const patched = await again.ask('PATCH', patch, { body: half });
+    expect(patched).toMatchObject({ status: 202, headers: { range: '0-99999' } });
+    const rest = { body: blob.body.subarray(half.length) };
+    expect((await again.ask('PUT', final(patched.headers.location!), rest)).status).toBe(201);
+    expect(await again.ask('GET', get)).toMatchObject({ status: 204, headers: { range: '0-0' } });
+    for (const status of [204, 404]) expect((await again.ask('DELETE', cancelled)).status).toBe(status);
+    expect((await again.ask('GET', cancelled)).status).toBe(404);
+  });
+});

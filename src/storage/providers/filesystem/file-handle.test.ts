@@ -43,7 +43,8 @@ it('is closed once, after the calls that run, and refuses later ones', async () 
   const handle = await create();
   let written = 0;
   const writes = Array.from({ length: 32 }, async (_, index) => {
-    written += (await handle.write(Buffer.alloc(65_536, index), 0, 65_536, index * 65_536)).bytesWritten;
+    const { bytesWritten } = await handle.write(Buffer.alloc(65_536, index), 0, 65_536, index * 65_536);
+    written += bytesWritten;
   });
   let writtenAtClose: number | undefined;
   const closed = handle.close().then(() => (writtenAtClose = written));

@@ -6,8 +6,9 @@ import type { SpaceLedger } from '../../space/space.ledger.js';
 import { StorageError } from '../../storage-error.js';
 import type { ResumableIngest } from '../../storage.provider.js';
 import type { ContentStore } from '../content.store.js';
+import type { EmptySessions, UnrecordedSession } from './empty.sessions.js';
 import type { UploadFields, UploadRecords } from './upload.records.js';
-import { UploadLost, type UploadSession, type UseContent } from './upload.session.js';
+import { emptyCheckpoint, UploadLost, type UploadSession, type UseContent } from './upload.session.js';
 
 /** Milliseconds after which a slow upload is recorded anew, so that its age counts from its last byte. */
 const recordInterval = 3_600_000;
@@ -18,10 +19,12 @@ export interface UploadContext {
   readonly space: SpaceLedger;
   /** Whether a commit makes content of the bytes that a paused record names. */
   readonly movesBytes: boolean;
+  /** Undefined where other processes write the storage, too. */
+  readonly empty?: EmptySessions | undefined;
 }
 
 /** A session as long as this process has it. */
-export class ClaimedUpload implements UploadSession {
+export class ClaimedUpload implements UploadSession, UnrecordedSession {
   private readonly logger = new Logger('Uploads');
   private readonly metered: MeteredIngest;
   /** Of everything appended, by algorithm; empty when earlier bytes came to another process. */
@@ -33,9 +36,11 @@ export class ClaimedUpload implements UploadSession {
   private recordedAt = performance.now();
   private state: 'held' | 'broken' | 'lost' | 'ended' = 'held';
   private verified: string | undefined;
+  private persisting: Promise<void> | undefined;
 
   /**
    * @param id,epoch its record.
+   * @param url what its URL says instead, as long as there is none.
    * @throws StorageError `full` when the quota has no room for the bytes of the session
    */
   constructor(
@@ -44,6 +49,7 @@ export class ClaimedUpload implements UploadSession {
     private readonly fields: Omit<UploadFields, 'size' | 'checkpoint'>,
     private readonly ingest: ResumableIngest,
     private readonly context: UploadContext,
+    private url?: string,
   ) {
     this.metered = new MeteredIngest(ingest, context.space);
     this.verified = fields.committing;
@@ -76,6 +82,10 @@ export class ClaimedUpload implements UploadSession {
 
   get committing(): string | undefined {
     return this.verified;
+  }
+
+  get begun(): string | undefined {
+    return this.url;
   }
 
   async prepare(): Promise<void> {
@@ -121,17 +131,19 @@ export class ClaimedUpload implements UploadSession {
     this.isPaused = isPaused;
   }
 
-  assertHeld(): Promise<void> {
-    return this.context.records.assertHeld(this.id, this.epoch);
+  async assertHeld(): Promise<void> {
+    const { records } = this.context;
+    if (this.url === undefined) await records.assertHeld(this.id, this.epoch);
+    else if (await records.has(this.id, this.epoch)) throw new UploadLost();
   }
 
   async commit(digest: Digest, use?: UseContent): Promise<number | undefined> {
     this.check();
     const { size } = this;
-    let isStored = false;
+    const content = { isStored: false };
     try {
       if (!(await this.verify(digest, size))) return undefined;
-      const stored = this.store(digest, size).then(() => void (isStored = true));
+      const stored = this.store(digest, size).then(() => void (content.isStored = true));
       // What fails first may leave the other running, which needs the session.
       const [storing, using] = await Promise.allSettled([stored, use?.(size, stored)]);
       if (storing.status === 'rejected') throw storing.reason;
@@ -139,7 +151,7 @@ export class ClaimedUpload implements UploadSession {
       return size;
     } catch (error) {
       // The record stays: it proves the digest to whoever claims the session.
-      if (isStored || error instanceof UploadLost) this.state = 'lost';
+      if (content.isStored || error instanceof UploadLost) this.state = 'lost';
       throw error;
     } finally {
       await this.abort();
@@ -153,8 +165,10 @@ export class ClaimedUpload implements UploadSession {
     // After a commit this changes nothing.
     if (isOurs) await this.ingest.abort();
     await this.metered.close();
+    const isRecorded = this.url === undefined;
+    this.endUrl();
     try {
-      if (isOurs) await this.context.records.removeAll(this.id, this.epoch);
+      if (isOurs && isRecorded) await this.context.records.removeAll(this.id, this.epoch);
     } catch (error) {
       // Its bytes are gone, so that it cannot be claimed; the sweep removes the record.
       this.logger.warn(`cannot remove the record of an upload: ${messageOf(error)}`);
@@ -162,14 +176,22 @@ export class ClaimedUpload implements UploadSession {
   }
 
   async release(): Promise<void> {
+    if (this.state === 'ended') return;
+    const wasLost = this.state === 'lost';
     try {
       if (this.state === 'held') await this.checkpoint();
+      if (!wasLost) await this.persist();
     } catch (error) {
       if (!(error instanceof UploadLost)) this.logger.warn(`cannot record an upload: ${messageOf(error)}`);
     }
-    if (this.state === 'ended') return;
     this.state = 'lost';
+    this.endUrl();
     await this.metered.close();
+  }
+
+  persist(): Promise<void> {
+    if (this.url === undefined) return Promise.resolve();
+    return (this.persisting ??= this.create({ ...this.fields, size: 0, checkpoint: emptyCheckpoint }));
   }
 
   private check(): void {
@@ -181,12 +203,26 @@ export class ClaimedUpload implements UploadSession {
   private async write(checkpoint: Promise<string>): Promise<string> {
     const { records } = this.context;
     const { size, verified } = this;
-    const [text, isThere] = await Promise.all([checkpoint, records.has(this.id, this.epoch)]);
+    const isNew = this.url !== undefined;
+    const [text, isThere] = await Promise.all([checkpoint, isNew || records.has(this.id, this.epoch)]);
     if (!isThere) throw new UploadLost();
-    await records.write(this.id, this.epoch, { ...this.fields, size, committing: verified, checkpoint: text });
+    const fields = { ...this.fields, size, committing: verified, checkpoint: text };
+    if (isNew) await this.create(fields);
+    else await records.write(this.id, this.epoch, fields);
     // Whoever claims it reads this record after creating the next one, so one of the two sees the other.
     await this.checkHeld();
     return text;
+  }
+
+  /** Writes its first record. @throws UploadLost when another process has done that; StorageError */
+  private async create(fields: UploadFields): Promise<void> {
+    if (!(await this.context.records.create(this.id, this.epoch, fields))) throw new UploadLost();
+    this.endUrl();
+  }
+
+  private endUrl(): void {
+    this.url = undefined;
+    this.context.empty?.remove(this.id);
   }
 
   /** Records that the bytes have the digest. @returns false when they do not. @throws UploadLost, StorageError */

@@ -159,7 +159,7 @@ function stopping(at: 'before' | 'after', stop: () => Promise<void>): FileSystem
   return {
     ...nodeFileSystem,
     rename: async (from, to) => {
-      const stops = !isOver && String(to).includes('/blobs/');
+      const stops = !isOver && to.includes('/blobs/');
       isOver ||= stops;
       if (stops && at === 'before') await stop();
       await nodeFileSystem.rename(from, to);

@@ -17,7 +17,12 @@ export interface UploadRecord {
   readonly algorithm?: DigestAlgorithm | undefined;
   /** The digest that all its bytes were verified to have when a process began to commit them. */
   readonly committing?: string | undefined;
+  /** What its URL has to say as long as nothing of it is stored. */
+  readonly begun?: string | undefined;
 }
+
+/** Of a session without a byte, at every provider. */
+export const emptyCheckpoint = '{"size":0}';
 
 /** Another process has claimed the session since, or it has ended. */
 export class UploadLost extends Error {

@@ -1,0 +1,116 @@
+import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
+import { LRUCache } from 'lru-cache';
+import type { DigestAlgorithm } from '../../../oci/digest.js';
+import type { SecretStore } from '../secret.store.js';
+import type { UploadFields } from './upload.records.js';
+
+/** Sessions of this process that are remembered, also when they have ended. */
+const maxKnown = 20_000;
+/** Milliseconds for which a session without a byte goes on. */
+const lifetime = 24 * 3_600_000;
+/** Characters of a proof, of 6 bits each. */
+const proofLength = 22;
+
+export type EmptyFields = Omit<UploadFields, 'size' | 'checkpoint' | 'committing'>;
+
+/** A session of this process that has no record. */
+export interface UnrecordedSession {
+  /** What its URL says. */
+  readonly begun: string | undefined;
+  /** Writes a record that it has no byte. */
+  persist(): Promise<void>;
+}
+
+/**
+ * Sessions without a byte, in the only process that writes the storage. They have no record, which would be written and
+ * removed for each small layer: their URL says when they began, with a proof that this server said so. It restores them in
+ * a process that comes after this one was killed.
+ */
+export class EmptySessions {
+  private readonly open = new Map<string, { readonly fields: EmptyFields; readonly session: UnrecordedSession }>();
+  /** What this process knows of sessions, their URL does not count; what it resolves to is being restored. */
+  private readonly known = new LRUCache<string, Promise<void>>({ max: maxKnown });
+  private key: Promise<Buffer> | undefined;
+
+  constructor(private readonly secrets: SecretStore) {}
+
+  /** @returns what the URL of a session says. @throws StorageError when there is no key yet and none can be stored */
+  async begunOf(id: string, fields: EmptyFields): Promise<string> {
+    const { startedAt, algorithm = '' } = fields;
+    return `${startedAt.toString(36)}.${algorithm}.${await this.prove(id, fields)}`;
+  }
+
+  add(id: string, fields: EmptyFields, session: UnrecordedSession): void {
+    this.known.set(id, Promise.resolve());
+    this.open.set(id, { fields, session });
+  }
+
+  /** It has a record now, or has ended. */
+  remove(id: string): void {
+    this.open.delete(id);
+  }
+
+  find(id: string): { readonly fields: EmptyFields; readonly session: UnrecordedSession } | undefined {
+    return this.open.get(id);
+  }
+
+  /**
+   * Restores a session of an earlier process.
+   * @param restore gets what was proven.
+   */
+  async restore(
+    id: string,
+    begun: string,
+    owner: Pick<EmptyFields, 'repository' | 'startedBy'>,
+    restore: (fields: EmptyFields) => Promise<void>,
+  ): Promise<void> {
+    const known = this.known.get(id);
+    if (known) return known;
+    const restoring = this.proven(id, begun, owner).then(async (fields) => {
+      if (fields) await restore(fields);
+      // Others have learnt nothing of it.
+      else this.known.delete(id);
+    });
+    this.known.set(id, restoring);
+    try {
+      await restoring;
+    } catch (error) {
+      this.known.delete(id);
+      throw error;
+    }
+  }
+
+  private async proven(
+    id: string,
+    begun: string,
+    owner: Pick<EmptyFields, 'repository' | 'startedBy'>,
+  ): Promise<EmptyFields | undefined> {
+    const [, time = '', algorithm, proof = ''] = /^([0-9a-z]{1,11})\.(sha256|sha512|)\.([\w-]{22})$/.exec(begun) ?? [];
+    const startedAt = Number.parseInt(time, 36);
+    if (proof === '' || Date.now() - startedAt > lifetime) return undefined;
+    const named: DigestAlgorithm | undefined = algorithm === 'sha256' || algorithm === 'sha512' ? algorithm : undefined;
+    const fields = { ...owner, startedAt, algorithm: named };
+    const expected = await this.prove(id, fields);
+    return timingSafeEqual(Buffer.from(proof), Buffer.from(expected)) ? fields : undefined;
+  }
+
+  private async prove(id: string, { repository, startedAt, startedBy, algorithm }: EmptyFields): Promise<string> {
+    const text = JSON.stringify([id, repository, startedAt, startedBy ?? null, algorithm ?? null]);
+    const mac = createHmac('sha256', await this.findKey())
+      .update(text)
+      .digest('base64url');
+    return mac.slice(0, proofLength);
+  }
+
+  private async findKey(): Promise<Buffer> {
+    this.key ??= this.secrets
+      .readOrCreate('upload-key', () => Promise.resolve(randomBytes(32).toString('hex')))
+      .then((text) => Buffer.from(text));
+    try {
+      return await this.key;
+    } catch (error) {
+      this.key = undefined;
+      throw error;
+    }
+  }
+}
