@@ -1,3 +1,4 @@
+import { Logger } from '@nestjs/common';
 import type { ServerResponse } from 'node:http';
 
 /** Listeners of one process: each costs a connection, and some rendering a second. */
@@ -19,6 +20,7 @@ interface Listener {
  * listener that reads too slowly misses states, and comes again after a minute, when its rights are looked up anew.
  */
 export class LiveListeners {
+  private readonly logger = new Logger('Pages');
   private readonly listeners = new Set<Listener>();
   private timer: NodeJS.Timeout | undefined;
   private isClosed = false;
@@ -38,7 +40,7 @@ export class LiveListeners {
     response.once('close', () => this.remove(listener));
     response.on('error', () => this.remove(listener));
     response.write('retry: 2000\n\n');
-    this.timer ??= setInterval(() => this.tick(), pause);
+    this.timer ??= setInterval(() => this.tick(), pause).unref();
     this.send(listener, now);
   }
 
@@ -59,8 +61,8 @@ export class LiveListeners {
 
   private send(listener: Listener, now: number): void {
     const { response } = listener;
-    if (response.writableNeedDrain) return;
-    const text = listener.render();
+    if (response.writableNeedDrain && !response.destroyed) return;
+    const text = response.destroyed ? undefined : this.textOf(listener);
     if (text === undefined) {
       this.end(listener);
     } else if (text !== listener.last) {
@@ -71,6 +73,16 @@ export class LiveListeners {
     } else if (now - listener.sentAt > heartbeat) {
       listener.sentAt = now;
       response.write(': still here\n\n');
+    }
+  }
+
+  /** Undefined if there is nothing to send any more. Never throws: nobody could catch it. */
+  private textOf({ render }: Listener): string | undefined {
+    try {
+      return render();
+    } catch (error) {
+      this.logger.error(String(error), error instanceof Error ? error.stack : undefined);
+      return undefined;
     }
   }
 

@@ -1,6 +1,9 @@
 import { expect, it } from 'vitest';
 import { makeBlob } from '../fixtures/blobs.js';
+import { Gate } from '../e2e/support/gate.js';
+import { heldBlob } from '../e2e/support/held-blob.js';
 import { Stage } from '../e2e/support/stage.js';
+import { until } from '../e2e/support/until.js';
 import { openBrowser } from './support/browser.js';
 
 it('shows in Chromium what a mirror has served', async () => {
@@ -26,6 +29,32 @@ it('shows in Chromium what a mirror has served', async () => {
     const address = stage.mirror.url.replace('http://', '');
     expect(await page.locator('details[open] pre').first().innerText()).toContain(`[host."http://${address}"]`);
     expect(complaints).toEqual([]);
+  } finally {
+    await browser.close();
+  }
+});
+
+it.each([true, false])('shows a download as it goes on (with JavaScript: %s)', async (javaScriptEnabled) => {
+  await using stage = await Stage.start();
+  using gate = new Gate();
+  const blob = makeBlob(1_000_000, 'running');
+  stage.registry.behaviour.before = heldBlob(blob, 500_000, gate);
+  const browser = await openBrowser();
+  try {
+    const page = await (await browser.newContext({ javaScriptEnabled })).newPage();
+    await page.goto(`${stage.mirror.url}/`);
+    const row = page.locator('#transfers').getByText('registry.test/team/app');
+    const gone = page.locator('#transfers').getByText('No downloads in progress.');
+    await gone.waitFor();
+    const pull = stage.get(`team/app/blobs/${blob.digest}`);
+    await until('it runs', () => stage.registry.requests.some(({ kind }) => kind === 'blob'));
+    if (!javaScriptEnabled) await page.getByRole('link', { name: 'Refresh' }).click();
+    await row.waitFor();
+    expect(await page.locator('#transfers progress').getAttribute('value')).toMatch(/^[45]\d{5}$/);
+    gate.open();
+    expect((await pull).status).toBe(200);
+    if (!javaScriptEnabled) await page.getByRole('link', { name: 'Refresh' }).click();
+    await gone.waitFor();
   } finally {
     await browser.close();
   }

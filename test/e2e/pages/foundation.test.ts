@@ -1,7 +1,7 @@
 import { hash as bcrypt } from 'bcryptjs';
 import { writeFile } from 'node:fs/promises';
 import { gunzipSync } from 'node:zlib';
-import { describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { pages } from '../../../src/web/page.table.js';
 import { request } from '../../fakes/request.js';
 import { Folder } from '../support/folder.js';
@@ -9,8 +9,15 @@ import { Mirror } from '../support/mirror.js';
 import { basic, getPage, pageText, soundPage } from '../support/pages.js';
 
 describe('the pages', () => {
+  let mirror: Mirror | undefined;
+  const shared = () => mirror!;
+  beforeAll(async () => {
+    mirror = await Mirror.start();
+  });
+  afterAll(() => mirror?.[Symbol.asyncDispose]());
+
   it('load style, script and icon of this server, under names that change with their content', async () => {
-    await using mirror = await Mirror.start();
+    const mirror = shared();
     const text = await pageText(mirror, '/_ui/setup');
     const paths = [...text.matchAll(/"(\/_ui\/assets\/[^"]+)"/g)].map(([, path]) => path!);
     expect(paths.map((path) => path.replace(/-[0-9a-f]{16}\./, '.'))).toEqual(
@@ -36,7 +43,7 @@ describe('the pages', () => {
   });
 
   it('have one spelling of their path, and none where they are switched off', async () => {
-    await using mirror = await Mirror.start();
+    const mirror = shared();
     for (const path of ['/%5fui/setup', '/_ui/set%75p', '//_ui/setup', '/_ui/setup/', '/_ui/', '/_ui/nothing'])
       expect((await getPage(mirror, path)).status, path).toBe(404);
     for (const method of ['POST', 'PUT', 'DELETE'])
@@ -46,10 +53,26 @@ describe('the pages', () => {
     expect((await getPage(off, '/_ui/assets/page-0000000000000000.css')).status).toBe(404);
   });
 
+  it.each([
+    ['%2F_ui%2Fsetup', '/_ui/setup'],
+    ['%2F_ui%2Frepository%3Fname%3Da%2Fb', '/_ui/repository?name=a/b'],
+    ['', '/'],
+    ['%2F', '/'],
+    ['%2F%2Fevil.example', '/'],
+    ['https%3A%2F%2Fevil.example%2F_ui%2F', '/'],
+    ['%2F_ui%2F%0D%0Aset-cookie%3A%20a', '/'],
+    ['%2F_ui%2F%zz', '/'],
+    ['%2F_ui%2F%E4', '/'],
+    ['%2F_ui%2Fsetup&x=y', '/'],
+  ])('lead back from signing in to themselves only: %s', async (to, location) => {
+    const reply = await getPage(shared(), `/?sign-in=${to}`, { authorization: basic('anna') });
+    expect([reply.status, reply.headers.location]).toEqual([303, location]);
+  });
+
   it.each(['<script>alert(1)</script>', '"><img src=x onerror=alert(1)>', 'a"]b.example'])(
     'show nothing of an address that is none: %s',
     async (host) => {
-      await using mirror = await Mirror.start();
+      const mirror = shared();
       const text = soundPage(await getPage(mirror, '/_ui/setup', { headers: { host } }));
       expect(text).toContain('Open this page at the address');
       expect(text).not.toContain(host);
