@@ -18,7 +18,7 @@ const workers = Math.max(2, availableParallelism() - 1);
 
 /** What measures delays, memory or time under load, or works the machine hard: one at a time, with nothing beside it. */
 const load = [
-  'test/e2e/observability/bounded.test.ts',
+  'test/e2e/observability/{at-rest,bounded}.test.ts',
   'test/e2e/lazy-pull.test.ts',
   'test/e2e/pages/browse-many.test.ts',
   'test/e2e/reload/load.test.ts',

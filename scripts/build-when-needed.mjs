@@ -5,7 +5,14 @@ import { readdirSync, statSync } from 'node:fs';
 const modified = (path) => statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0;
 const sources = readdirSync('src', { recursive: true }).map((file) => `src/${file}`);
 const newest = Math.max(
-  ...['package.json', 'tsconfig.json', 'tsconfig.build.json', 'scripts/bundle.mjs', ...sources].map(modified),
+  ...[
+    'package.json',
+    'tsconfig.json',
+    'tsconfig.build.json',
+    'scripts/bundle.mjs',
+    'scripts/bundle.plugins.mjs',
+    ...sources,
+  ].map(modified),
 );
 
 if (modified('dist/main.js') < newest) {

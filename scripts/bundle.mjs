@@ -1,7 +1,9 @@
 // Makes dist/ of build/: the modules of the program and of its dependencies joined into few files, each loaded when it is
 // needed. Loading a thousand small modules takes three times as long and 20 MiB more (docs/decisions/0008-bundle.md).
-import { rm } from 'node:fs/promises';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { build } from 'esbuild';
+import { lateCompilers, lateTls, requiredBuiltins, rxjsModules } from './bundle.plugins.mjs';
 
 /** Packages that the program looks for and goes without when they are not installed. */
 const optional = [
@@ -25,11 +27,21 @@ const unusedValidation = {
   },
 };
 
-await rm('dist/chunks', { recursive: true, force: true });
-await build({
+/** Where the bundle is cut besides: what the parser needs for one file of more than a MB stays with the process. */
+const parts = ['fastify'];
+
+await Promise.all(['dist/chunks', 'dist/main.js'].map((path) => rm(path, { recursive: true, force: true })));
+let hasNamed = false;
+const { outputFiles } = await build({
+  write: false,
   // The program and what the package exports: all share one copy of each module.
-  entryPoints: ['build/main.js', 'build/app.factory.js', 'build/storage/index.js'],
-  outbase: 'build',
+  entryPoints: [
+    ...['main', 'app.factory', 'storage/index'].map((name) => ({ in: `build/${name}.js`, out: name })),
+    ...parts.map((path) => ({
+      in: path,
+      out: `chunks/part-${path.replace(/^build\/|\.js$/g, '').replaceAll(/\W+/g, '-')}`,
+    })),
+  ],
   outdir: 'dist',
   chunkNames: 'chunks/[name]-[hash]',
   bundle: true,
@@ -39,7 +51,7 @@ await build({
   target: 'node20.19',
   mainFields: ['module', 'main'],
   external: optional,
-  plugins: [unusedValidation],
+  plugins: [unusedValidation, lateTls, requiredBuiltins, rxjsModules, lateCompilers],
   // Names stay: NestJS and people who read stack traces go by them.
   keepNames: true,
   minifySyntax: true,
@@ -53,3 +65,24 @@ await build({
     js: "import { createRequire as makeRequire } from 'node:module';const require = makeRequire(import.meta.url);",
   },
 });
+
+for (const { path, text } of outputFiles) {
+  await mkdir(dirname(path), { recursive: true });
+  await writeFile(path, checked(sparing(text), path), { mode: text.startsWith('#!') ? 0o755 : 0o644 });
+}
+if (!hasNamed) throw new Error('esbuild names functions in another way than scripts/bundle.mjs expects');
+
+/** Has esbuild's helper name only what has another name: a function with a name of its own takes 60 bytes more. */
+function sparing(text) {
+  return text.replace(/__name=\(target,value\)=>\s*(?=__defProp\(target,\s*"name")/, (found) => {
+    hasNamed = true;
+    return `${found}target.name===value?target:`;
+  });
+}
+
+/** V8 keeps two bytes for each character of a file that has one beyond Latin-1. */
+function checked(text, path) {
+  const found = /^.*[^\0-\xff].*$/m.exec(text);
+  if (found) throw new Error(`${path} has a character beyond Latin-1, which doubles its size in memory: ${found[0]}`);
+  return text;
+}

@@ -1,10 +1,11 @@
 #!/usr/bin/env node
 import { earlyReload } from './process/early.reload.js';
 import { postponeDateFormats } from './cli/date-formats.js';
-import { tuneHeap } from './cli/heap.js';
+import { postponeCompilers, tuneHeap, useCompilers } from './cli/heap.js';
 import { workerNumber } from './cli/worker-number.js';
 
 tuneHeap();
+postponeCompilers();
 postponeDateFormats();
 // A reader as `head` takes what it wants of a command's output.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
@@ -23,7 +24,10 @@ process.exitCode = await runCommandLine(process.argv.slice(2), {
     await (await import('./process/serve.js')).serve(settings, reload);
     return 0;
   },
-  beforeOthers: () => earlyReload.dismiss(),
+  beforeOthers: () => {
+    earlyReload.dismiss();
+    useCompilers();
+  },
   access: async (settings, question) => (await import('./process/access.report.js')).reportAccess(settings, question),
   robot: async (task, file) => (await import('./process/robots.file.js')).keepRobots(task, file, Date.now()),
   doctor: async function* (settings) {

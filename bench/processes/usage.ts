@@ -4,6 +4,8 @@ import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 export interface Usage {
   readonly cpuSeconds: number;
   readonly residentBytes: number;
+  /** The part of it that is no file's: heap, stacks, buffers. */
+  readonly anonymousBytes: number;
   /** The highest resident size since the last reset; summed over processes, whose peaks need not coincide. */
   readonly peakBytes: number;
 }
@@ -16,6 +18,7 @@ export function readUsage(pid: number): Usage {
   return {
     cpuSeconds: sum(tree.map(cpuTicks)) / ticksPerSecond,
     residentBytes: sum(tree.map((member) => statusBytes(member, 'VmRSS'))),
+    anonymousBytes: sum(tree.map((member) => statusBytes(member, 'RssAnon'))),
     peakBytes: sum(tree.map((member) => statusBytes(member, 'VmHWM'))),
   };
 }

@@ -1,5 +1,5 @@
 import { createPrivateKey, X509Certificate, type KeyObject } from 'node:crypto';
-import { createSecureContext } from 'node:tls';
+import tls from 'node:tls';
 import { ConfigurationError, type Problem } from './configuration-error.js';
 import { readSettingFile } from './files/setting-file.js';
 
@@ -56,7 +56,7 @@ export function checkKeyPair({ cert, key }: KeyPair, now: number): number {
   if (now < from) refuse('--tls-cert', `is not valid before ${new Date(from).toISOString()}`);
   if (now > to) refuse('--tls-cert', `expired at ${new Date(to).toISOString()}`);
   // OpenSSL rejects broken chains and short keys only when they are used.
-  parse(() => createSecureContext({ cert, key }), '--tls-cert', 'is rejected by OpenSSL');
+  parse(() => tls.createSecureContext({ cert, key }), '--tls-cert', 'is rejected by OpenSSL');
   return to;
 }
 

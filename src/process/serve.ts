@@ -7,6 +7,7 @@ import type { AddressInfo } from 'node:net';
 import { AccessService } from '../access/access.service.js';
 import { WarmService } from '../admin/warming/warm.service.js';
 import { createApp } from '../app.factory.js';
+import { shrinkHeap, useCompilers } from '../cli/heap.js';
 import { clearSocketFile } from '../cli/socket-file.js';
 import { StartError } from '../cli/start-error.js';
 import { parseListenAddress, type ListenAddress } from '../config/values/listen-address.js';
@@ -56,6 +57,9 @@ export async function serve(settings: Settings, reload: Reload, context?: Worker
   context?.reloads.perform(() => app.get(Reloads).reloadHere());
   if (context) app.get(Reloads).passOn(() => context.reloads.reloadOthers());
   try {
+    // Before the first request, which would have to wait for it.
+    shrinkHeap();
+    useCompilers();
     await listenForAdmins(admin, settings, logger);
     logger.log(`listening on ${await listen(app, settings.server)}`);
     logger.log(`${await stopped} received, finishing ${app.get(DrainService).count} transfers`);

@@ -1,5 +1,6 @@
 import cluster, { type Worker } from 'node:cluster';
 import { randomBytes } from 'node:crypto';
+import { shrinkHeap } from '../cli/heap.js';
 import { clearSocketFile } from '../cli/socket-file.js';
 import { supervisorVariable, workerVariable } from '../cli/worker-number.js';
 import { parseListenAddress } from '../config/values/listen-address.js';
@@ -66,6 +67,7 @@ class Supervisor {
       this.end = resolve;
       this.fork(1).once('listening', () => {
         this.hasStarted = true;
+        shrinkHeap();
         if (this.exitCode !== undefined) return;
         this.report('log', `serving with ${this.settings.workers} workers`);
         for (let place = 2; place <= this.settings.workers; place += 1) this.fork(place);

@@ -1,5 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
+import { atMost } from '../config/memory/at-most.js';
 import { Clock, SystemClock } from '../config/clock/clock.js';
 import { hostedSettings, upstreamSettings } from '../config/config.module.js';
 import type { HostedSettings } from '../config/hosted/hosted.settings.js';
@@ -25,7 +26,7 @@ export class UpstreamsService {
   readonly unconfiguredCounts = new UpstreamCounts();
   /** Canonical names of namespaces that content is pushed to. */
   private hosted: ReadonlySet<string>;
-  private readonly unconfigured = new LRUCache<string, Upstream>({ max: maxUnconfigured });
+  private readonly unconfigured = new LRUCache<string, Upstream>(atMost(maxUnconfigured));
   /** Bytes received from upstreams that are not configured any more. */
   private received = 0;
   /** Namespaces that requests were sent to with credentials. */

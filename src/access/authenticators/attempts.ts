@@ -1,4 +1,5 @@
 import { LRUCache } from 'lru-cache';
+import { atMost } from '../../config/memory/at-most.js';
 import { networkOf } from '../limits/network.of.js';
 import { SignInRefused } from '../sign-in.js';
 
@@ -10,7 +11,8 @@ const longest = 60_000;
 const memory = 600_000;
 const maxEntries = 20_000;
 /** Pairs of a network and a user name whose last success is remembered, and for how many milliseconds. */
-const successes = { max: 4096, ttl: 7 * 86_400_000 };
+const maxSuccesses = 4096;
+const successLifetime = 7 * 86_400_000;
 
 /** Who compares a password: this server, or a directory, which may hang. */
 export type Comparer = 'server' | 'directory';
@@ -44,11 +46,13 @@ export class TooManyFailures extends SignInRefused {
  * attempt has to wait twice as long. Others with the same name are not affected, so that nobody can lock an account.
  */
 export class Attempts {
-  private readonly failures = new LRUCache<string, Failures>({ max: maxEntries });
+  private readonly failures: LRUCache<string, Failures>;
   private readonly successes: LRUCache<string, true>;
 
   constructor(private readonly now: () => number) {
-    this.successes = new LRUCache({ ...successes, perf: { now } });
+    // By size rather than number: for `max` entries the cache takes 100 bytes each before there is one.
+    this.failures = new LRUCache(atMost(maxEntries));
+    this.successes = new LRUCache({ ...atMost(maxSuccesses), ttl: successLifetime, perf: { now } });
   }
 
   /**

@@ -1,7 +1,7 @@
 import { createLocalJWKSet, type JSONWebKeySet, type JWTVerifyGetKey } from 'jose';
 import { X509Certificate } from 'node:crypto';
 import https from 'node:https';
-import { rootCertificates } from 'node:tls';
+import tls from 'node:tls';
 
 /** Milliseconds for which fetched keys count. */
 const lifetime = 600_000;
@@ -91,7 +91,7 @@ export function parseAuthorities(pem: string): string {
   } catch {
     throw new Error('has no certificate in PEM');
   }
-  return [...rootCertificates, pem].join('\n');
+  return [...tls.rootCertificates, pem].join('\n');
 }
 
 /** GET of a JSON document over https with a deadline and a limit, without redirects. @param ca authorities in PEM */

@@ -1,4 +1,5 @@
 import { LRUCache } from 'lru-cache';
+import { atMost } from '../../config/memory/at-most.js';
 import { createHmac, randomBytes } from 'node:crypto';
 
 const maxEntries = 1024;
@@ -10,7 +11,7 @@ export class VerifiedPasswords<T extends object | string> {
 
   /** @param lifetime milliseconds, more than 0. @param now monotonic, in milliseconds */
   constructor(lifetime: number, now: () => number) {
-    this.entries = new LRUCache({ max: maxEntries, ttl: lifetime, perf: { now } });
+    this.entries = new LRUCache({ ...atMost(maxEntries), ttl: lifetime, perf: { now } });
   }
 
   get(username: string, password: string): T | undefined {

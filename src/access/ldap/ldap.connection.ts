@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { connect, isIP, type Socket } from 'node:net';
-import { connect as connectTls, type ConnectionOptions } from 'node:tls';
+import tls, { type ConnectionOptions } from 'node:tls';
 import { MalformedMessage, type Element } from './ber.js';
 import { Inbox } from './inbox.js';
 import {
@@ -60,7 +60,7 @@ export class LdapConnection {
       ...(isIP(host) === 0 && { servername: host }),
       ...(authorities !== undefined && { ca: authorities }),
     };
-    const socket = security === 'tls' ? connectTls({ ...secure, port }) : connect({ host, port });
+    const socket = security === 'tls' ? tls.connect({ ...secure, port }) : connect({ host, port });
     const connection = new LdapConnection(socket);
     deadline.addEventListener('abort', () => connection.end(new Error('the deadline has passed')), { once: true });
     try {
@@ -115,7 +115,7 @@ export class LdapConnection {
     // What came before the handshake anybody on the way could have sent: it must not count as a response after it.
     if (!this.inbox.isEmpty) throw new MalformedMessage('bytes between StartTLS and TLS');
     await this.chunks.return?.();
-    const secure = connectTls({ ...options, socket: this.socket });
+    const secure = tls.connect({ ...options, socket: this.socket });
     this.socket = secure;
     this.chunks = chunksOf(secure);
     await once(secure, 'secureConnect', { signal });

@@ -6,7 +6,7 @@ import { Names } from '../../../test/chaos/support/names.js';
 import { ForwardProxy, type Refusal } from '../../../test/fakes/forward-proxy.js';
 import { Listener } from '../../../test/fakes/listener.js';
 import { makeCertificate } from '../../../test/fixtures/certificate.js';
-import { ProxyingHttpAgent, ProxyingHttpsAgent } from './proxying.agents.js';
+import { ProxyingHttpAgent, proxyingHttpsAgent } from './proxying.agents.js';
 
 const tls = makeCertificate(['registry.test']);
 const hosts = { 'registry.test': '127.0.0.1' };
@@ -37,7 +37,7 @@ describe('agents behind a proxy', () => {
     await using server = await start(() => https.createServer(tls, answer));
     await using proxy = await ForwardProxy.start({ asksForPassword: true });
     vi.stubEnv('HTTPS_PROXY', proxy.url);
-    const agent = new ProxyingHttpsAgent({ keepAlive: true, ca: tls.cert });
+    const agent = proxyingHttpsAgent({ keepAlive: true, ca: tls.cert });
     const url = `https://registry.test:${server.port}/v2/`;
     for (let requests = 0; requests < 3; requests += 1)
       expect(await get(url, agent)).toEqual({ status: 200, text: `/v2/ registry.test:${server.port} -` });
@@ -49,7 +49,7 @@ describe('agents behind a proxy', () => {
     await using server = await start(() => https.createServer(tls, answer));
     await using proxy = await ForwardProxy.start();
     vi.stubEnv('HTTPS_PROXY', proxy.url);
-    const agent = new ProxyingHttpsAgent({});
+    const agent = proxyingHttpsAgent({});
     const sent = get(`https://registry.test:${server.port}/`, agent);
     await expect(sent).rejects.toMatchObject({ code: 'DEPTH_ZERO_SELF_SIGNED_CERT' });
     agent.destroy();
@@ -72,7 +72,7 @@ describe('agents behind a proxy', () => {
     await using secure = await start(() => https.createServer(tls, answer));
     vi.stubEnv('ALL_PROXY', 'http://192.0.2.1:9').stubEnv('NO_PROXY', 'registry.test');
     const options = { lookup: Names.here().lookup, ca: tls.cert };
-    const agents = [new ProxyingHttpAgent(options), new ProxyingHttpsAgent(options)] as const;
+    const agents = [new ProxyingHttpAgent(options), proxyingHttpsAgent(options)] as const;
     expect((await get(`http://registry.test:${plain.port}/`, agents[0])).status).toBe(200);
     expect((await get(`https://registry.test:${secure.port}/`, agents[1])).status).toBe(200);
   });
@@ -86,7 +86,7 @@ describe('agents behind a proxy', () => {
     await using proxy = await ForwardProxy.start();
     proxy.refusal = refusal;
     vi.stubEnv('HTTPS_PROXY', proxy.url);
-    const sent = get('https://registry.test/', new ProxyingHttpsAgent({}));
+    const sent = get('https://registry.test/', proxyingHttpsAgent({}));
     await expect(sent).rejects.toThrow(`the proxy ${proxy.host} ${message}`);
   });
 
@@ -94,7 +94,7 @@ describe('agents behind a proxy', () => {
     await using proxy = await ForwardProxy.start();
     proxy.refusal = 'silence';
     vi.stubEnv('HTTPS_PROXY', proxy.url);
-    const [waiting, ending] = [new ProxyingHttpsAgent({}), new ProxyingHttpsAgent({})];
+    const [waiting, ending] = [proxyingHttpsAgent({}), proxyingHttpsAgent({})];
     const sent = [get('https://registry.test/', waiting), get('https://registry.test/', ending)];
     await vi.waitFor(() => expect(proxy.asked).toHaveLength(2));
     ending.destroy();
@@ -107,7 +107,7 @@ describe('agents behind a proxy', () => {
     await proxy[Symbol.asyncDispose]();
     vi.stubEnv(variable, proxy.url);
     const isSecure = variable === 'HTTPS_PROXY';
-    const agent = isSecure ? new ProxyingHttpsAgent({}) : new ProxyingHttpAgent({});
+    const agent = isSecure ? proxyingHttpsAgent({}) : new ProxyingHttpAgent({});
     const sent = get(`http${isSecure ? 's' : ''}://registry.test/`, agent);
     await expect(sent).rejects.toThrow(`the proxy ${proxy.host} cannot be reached (ECONNREFUSED)`);
   });
@@ -117,7 +117,7 @@ describe('agents behind a proxy', () => {
     vi.stubEnv(variable, proxy.url);
     const isSecure = variable === 'HTTPS_PROXY';
     // What an upstream allows itself does not extend to the proxy.
-    const agent = isSecure ? new ProxyingHttpsAgent({ rejectUnauthorized: false }) : new ProxyingHttpAgent({});
+    const agent = isSecure ? proxyingHttpsAgent({ rejectUnauthorized: false }) : new ProxyingHttpAgent({});
     const sent = get(`http${isSecure ? 's' : ''}://registry.test/`, agent);
     await expect(sent).rejects.toThrow(`the proxy ${proxy.host} cannot be reached (DEPTH_ZERO_SELF_SIGNED_CERT)`);
     expect(proxy.asked).toEqual([]);

@@ -51,28 +51,38 @@ export class ProxyingHttpAgent extends http.Agent {
   }
 }
 
+let HttpsAgent: ReturnType<typeof defineHttpsAgent> | undefined;
+
 /** An agent for https that connects through the proxy that the environment names for the host. */
-export class ProxyingHttpsAgent extends https.Agent {
-  private readonly closing = new AbortController();
+export function proxyingHttpsAgent(options: https.AgentOptions, decide: Decide = proxyOf): https.Agent {
+  HttpsAgent ??= defineHttpsAgent();
+  return new HttpsAgent(options, decide);
+}
 
-  constructor(
-    options: https.AgentOptions,
-    private readonly decide: Decide = proxyOf,
-  ) {
-    super(options);
-  }
+/** Not at the top level, because the class that it extends loads TLS, which takes MiB of memory. */
+function defineHttpsAgent() {
+  return class ProxyingHttpsAgent extends https.Agent {
+    private readonly closing = new AbortController();
 
-  override createConnection(options: ProxiedArgs, done: Done = ignore): Duplex | null | undefined {
-    const { origin, proxy } = decideFor('https:', options, this.decide);
-    if (!proxy) return super.createConnection(options, done);
-    deliver(openTunnel(proxy, new URL(origin), options, limit(this.closing)), done);
-    return undefined;
-  }
+    constructor(
+      options: https.AgentOptions,
+      private readonly decide: Decide,
+    ) {
+      super(options);
+    }
 
-  override destroy(): void {
-    this.closing.abort();
-    super.destroy();
-  }
+    override createConnection(options: ProxiedArgs, done: Done = ignore): Duplex | null | undefined {
+      const { origin, proxy } = decideFor('https:', options, this.decide);
+      if (!proxy) return super.createConnection(options, done);
+      deliver(openTunnel(proxy, new URL(origin), options, limit(this.closing)), done);
+      return undefined;
+    }
+
+    override destroy(): void {
+      this.closing.abort();
+      super.destroy();
+    }
+  };
 }
 
 /** Options of Node's agents for one connection; `proxy` is ours. */

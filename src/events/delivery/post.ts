@@ -1,9 +1,9 @@
 import http from 'node:http';
 import https from 'node:https';
 import { once } from 'node:events';
-import { rootCertificates } from 'node:tls';
+import tls from 'node:tls';
 import { findProxyError } from '../../config/proxy/proxy-error.js';
-import { ProxyingHttpAgent, ProxyingHttpsAgent } from '../../config/proxy/proxying.agents.js';
+import { ProxyingHttpAgent, proxyingHttpsAgent } from '../../config/proxy/proxying.agents.js';
 import { parseRetryAfter } from '../../config/transport/retry-after.js';
 import { describeTlsFailure, tlsFailureOf } from '../../config/transport/tls-failure.js';
 import { version } from '../../config/version.js';
@@ -39,10 +39,10 @@ export class Poster {
     const { url, headers, token, certificateAuthorities: own, acceptInvalidCerts } = settings;
     this.url = new URL(url);
     const options = { keepAlive: true, maxSockets: connections, timeout: 55_000, autoSelectFamily: true };
-    const ca = own === undefined ? {} : { ca: [...rootCertificates, own] };
+    const ca = own === undefined ? {} : { ca: [...tls.rootCertificates, own] };
     const isSecure = this.url.protocol === 'https:';
     this.agent = isSecure
-      ? new ProxyingHttpsAgent({ ...options, rejectUnauthorized: !acceptInvalidCerts, ...ca })
+      ? proxyingHttpsAgent({ ...options, rejectUnauthorized: !acceptInvalidCerts, ...ca })
       : new ProxyingHttpAgent(options);
     const revealed = Object.entries(headers).map(([name, value]) => [name, value.reveal()]);
     this.headers = {

@@ -1,5 +1,6 @@
 import { Inject, Injectable, Logger, type OnApplicationShutdown } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
+import { atMost } from '../../config/memory/at-most.js';
 import { Clock } from '../../config/clock/clock.js';
 import { findDescribed } from '../../oci/manifests/described.js';
 import type { Digest } from '../../oci/digest.js';
@@ -13,7 +14,7 @@ import { useGranularity } from './retention.js';
 /** Recorded uses remembered, and digests held, at one time. */
 const maxNoted = 100_000;
 /** By size, because the cache preallocates memory for a maximum count. */
-const bounded = { maxSize: maxNoted, sizeCalculation: () => 1 };
+const bounded = atMost(maxNoted);
 /** Queued uses; beyond that they are dropped, and recorded by a later use. */
 const maxWaiting = 20_000;
 /** Concurrent storage requests. */

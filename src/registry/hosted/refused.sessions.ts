@@ -1,12 +1,13 @@
 import { Injectable } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
+import { atMost } from '../../config/memory/at-most.js';
 import type { UploadRecord, UploadSession } from '../../storage/stores/upload.store.js';
 import { SessionEnded } from './open.sessions.js';
 import { QuotaExceeded } from './quota/quota.service.js';
 import { isOwn, type SessionOwner } from './session.owner.js';
 
 /** Sessions remembered, and for how many milliseconds. */
-const limits = { max: 1_000, ttl: 3_600_000 };
+const limits = { ...atMost(1_000), ttl: 3_600_000 };
 
 /**
  * Upload sessions that ended because the quota has no room for them. regctl goes on with a session that was refused, and shows

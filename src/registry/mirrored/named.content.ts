@@ -1,5 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
+import { atMost } from '../../config/memory/at-most.js';
 import { BodyMemory } from '../../config/memory/body.memory.js';
 import { findDescribed } from '../../oci/manifests/described.js';
 import { Digest } from '../../oci/digest.js';
@@ -30,7 +31,7 @@ interface Names {
 /** Tells whether a stored manifest of a repository names some content, directly or through an index. */
 @Injectable()
 export class NamedContent {
-  private readonly repositories = new LRUCache<string, Promise<Names>>({ max: maxRepositories, ttl: lifetime });
+  private readonly repositories = new LRUCache<string, Promise<Names>>({ ...atMost(maxRepositories), ttl: lifetime });
 
   constructor(
     private readonly manifests: ManifestStore,

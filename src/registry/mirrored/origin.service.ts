@@ -1,5 +1,6 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
+import { atMost } from '../../config/memory/at-most.js';
 import { Digest } from '../../oci/digest.js';
 import type { RepositoryRef } from '../../oci/repository.js';
 import { OriginStore, type Origin } from '../../storage/stores/origin.store.js';
@@ -27,7 +28,7 @@ export interface Claim {
 export class OriginService {
   private readonly logger = new Logger('Origins');
   /** Records that could not be written. */
-  private readonly unwritten = new LRUCache<string, Origin>({ max: maxUnwritten });
+  private readonly unwritten = new LRUCache<string, Origin>(atMost(maxUnwritten));
 
   constructor(
     private readonly store: OriginStore,

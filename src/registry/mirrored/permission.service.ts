@@ -1,5 +1,6 @@
 import { Inject, Injectable, Logger } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
+import { atMost } from '../../config/memory/at-most.js';
 import { Clock } from '../../config/clock/clock.js';
 import type { RepositoryRef } from '../../oci/repository.js';
 import { StorageError } from '../../storage/storage-error.js';
@@ -34,7 +35,7 @@ export class PermissionService {
   private readonly logger = new Logger(PermissionService.name);
   private readonly rechecks = new SingleFlight<void>();
   /** When upstreams last refused repositories with 401 or 403, in milliseconds since 1970. */
-  private readonly refusedAt = new LRUCache<string, number>({ max: maxRefused });
+  private readonly refusedAt = new LRUCache<string, number>(atMost(maxRefused));
 
   constructor(
     private readonly upstream: UpstreamClient,

@@ -1,5 +1,6 @@
 import { Inject, Injectable, Logger } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
+import { atMost } from '../../config/memory/at-most.js';
 import { Clock } from '../../config/clock/clock.js';
 import type { Digest } from '../../oci/digest.js';
 import type { RepositoryRef } from '../../oci/repository.js';
@@ -17,7 +18,7 @@ const maxUnwritten = 1_000;
 @Injectable()
 export class RefusedContent {
   private readonly logger = new Logger('Outages');
-  private readonly unwritten = new LRUCache<string, number>({ max: maxUnwritten });
+  private readonly unwritten = new LRUCache<string, number>(atMost(maxUnwritten));
 
   constructor(
     private readonly store: RefusalStore,

@@ -1,5 +1,6 @@
 import { Inject, Injectable, Logger } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
+import { atMost } from '../../config/memory/at-most.js';
 import { Clock } from '../../config/clock/clock.js';
 import type { Digest } from '../../oci/digest.js';
 import type { Manifest } from '../../oci/manifest.js';
@@ -50,7 +51,7 @@ export class TagResolver {
   private readonly logger = new Logger('Tags');
   private readonly flights = new SingleFlight<ResolvedTag>();
   private readonly revalidations = new SingleFlight<{ before: TagRecord | undefined; now: ResolvedTag }>();
-  private readonly headless = new LRUCache<string, true>({ max: maxHeadless });
+  private readonly headless = new LRUCache<string, true>(atMost(maxHeadless));
 
   constructor(
     private readonly tags: TagStore,

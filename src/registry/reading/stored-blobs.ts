@@ -1,5 +1,6 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
+import { atMost } from '../../config/memory/at-most.js';
 import { ServerSettings } from '../../config/server.settings.js';
 import type { Digest } from '../../oci/digest.js';
 import { OciError } from '../../oci/error.js';
@@ -21,7 +22,7 @@ const maxChecked = 100_000;
 export class StoredBlobs {
   private readonly logger = new Logger('Blobs');
   private readonly checks = new SingleFlight<boolean>();
-  private readonly checked = new LRUCache<string, true>({ maxSize: maxChecked, sizeCalculation: () => 1 });
+  private readonly checked = new LRUCache<string, true>(atMost(maxChecked));
 
   constructor(
     private readonly content: ContentStore,

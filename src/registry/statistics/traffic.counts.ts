@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
+import { atMost } from '../../config/memory/at-most.js';
 import { UpstreamsService } from '../../upstream/upstreams.service.js';
 import { HostedNamespaces } from '../hosted/hosted-namespaces.js';
 import { PushCounts } from './push.counts.js';
@@ -39,7 +40,7 @@ export class TrafficCounts {
   private readonly other = new NamespaceTraffic();
   private configured: ReadonlyMap<string, NamespaceTraffic>;
   /** Of namespaces that are not configured any more, at most a number of them. */
-  private readonly former = new LRUCache<string, NamespaceTraffic>({ max: maxFormer });
+  private readonly former = new LRUCache<string, NamespaceTraffic>(atMost(maxFormer));
 
   constructor(
     private readonly upstreams: UpstreamsService,

@@ -1,4 +1,5 @@
 import { LRUCache } from 'lru-cache';
+import { atMost } from '../../config/memory/at-most.js';
 import { RepositoryRef } from '../../oci/repository.js';
 import { parseOrderedReference, placeAmongReferences } from '../key-components.js';
 import { keys } from '../keys.js';
@@ -7,7 +8,7 @@ import type { StorageProvider } from '../storage.provider.js';
 import type { HotCache } from './hot.cache.js';
 
 /** Repositories remembered as being recorded, and for how many milliseconds: a sweep may have removed them. */
-const known = { max: 10_000, ttl: 3_600_000 };
+const known = { ...atMost(10_000), ttl: 3_600_000 };
 
 /** The mirrored repositories that something is stored of: one folder, in the order of their whole names. */
 export class MirroredCatalogStore {

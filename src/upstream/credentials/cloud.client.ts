@@ -1,10 +1,10 @@
 import { once } from 'node:events';
 import http, { type IncomingHttpHeaders, type IncomingMessage } from 'node:http';
 import https from 'node:https';
-import { rootCertificates } from 'node:tls';
+import tls from 'node:tls';
 import { refusalIn } from '../../config/proxy/proxy-error.js';
 import { proxyOf } from '../../config/proxy/proxy.js';
-import { ProxyingHttpAgent, ProxyingHttpsAgent } from '../../config/proxy/proxying.agents.js';
+import { ProxyingHttpAgent, proxyingHttpsAgent } from '../../config/proxy/proxying.agents.js';
 import { explainTlsFailure, type TlsRemedies } from '../../config/transport/tls-failure.js';
 import { version } from '../../config/version.js';
 import { CredentialError } from './credential.source.js';
@@ -68,8 +68,8 @@ export class CloudClient {
   /** @param ca additional CAs to trust, in PEM. */
   constructor(ca?: string) {
     const options = { keepAlive: false, autoSelectFamily: true };
-    const secure = { ...options, ...(ca !== undefined && { ca: [...rootCertificates, ca] }) };
-    this.proxied = { 'http:': new ProxyingHttpAgent(options), 'https:': new ProxyingHttpsAgent(secure) };
+    const secure = { ...options, ...(ca !== undefined && { ca: [...tls.rootCertificates, ca] }) };
+    this.proxied = { 'http:': new ProxyingHttpAgent(options), 'https:': proxyingHttpsAgent(secure) };
     this.direct = { 'http:': new http.Agent(options), 'https:': new https.Agent(secure) };
   }
 

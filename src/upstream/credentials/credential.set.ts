@@ -1,5 +1,6 @@
 import { Logger } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
+import { atMost } from '../../config/memory/at-most.js';
 import { meanSame } from '../../config/reload/changes.js';
 import type { CredentialSettings, SourceKind } from '../../config/credentials/credential.settings.js';
 import { CredentialState } from '../sign-in/credential-state.js';
@@ -59,7 +60,7 @@ export interface UpstreamCredentialState extends CredentialSetState {
 /** The credentials of one entry of an upstream's settings. */
 export class CredentialSet {
   private readonly logger = new Logger('Credentials');
-  private readonly parts = new LRUCache<string, RefreshedCredentials>({ max: maxParts });
+  private readonly parts = new LRUCache<string, RefreshedCredentials>(atMost(maxParts));
   private source: Promise<CredentialSource> | undefined;
   private generation = 0;
   private readonly id = (made += 1);

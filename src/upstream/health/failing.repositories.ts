@@ -1,4 +1,5 @@
 import { LRUCache } from 'lru-cache';
+import { atMost } from '../../config/memory/at-most.js';
 import type { Clock } from '../../config/clock/clock.js';
 
 /** Repositories that must fail before the failure is more than theirs. */
@@ -16,7 +17,7 @@ const maxBroken = 200;
 export class FailingRepositories {
   /** Times on the monotonic clock; the newest is last. */
   private readonly failed = new Map<string, number>();
-  private readonly broken = new LRUCache<string, true>({ max: maxBroken });
+  private readonly broken = new LRUCache<string, true>(atMost(maxBroken));
 
   constructor(private readonly clock: Clock) {}
 

@@ -1,4 +1,5 @@
 import { LRUCache } from 'lru-cache';
+import { atMost } from '../../config/memory/at-most.js';
 import type { Clock } from '../../config/clock/clock.js';
 import type { Upstream } from '../upstream.js';
 
@@ -18,9 +19,9 @@ export type HeadTarget = 'manifests' | 'blobs';
  * doubt only while no HEAD has succeeded, so that absent content does not cost a GET, which may count as a pull.
  */
 export class HeadSupport {
-  private readonly known = new LRUCache<string, { isSupported: boolean; until: number }>({ max: maxKnown });
+  private readonly known = new LRUCache<string, { isSupported: boolean; until: number }>(atMost(maxKnown));
   /** When the HEAD of a path was refused. */
-  private readonly doubts = new LRUCache<string, number>({ max: maxDoubts });
+  private readonly doubts = new LRUCache<string, number>(atMost(maxDoubts));
 
   constructor(private readonly clock: Clock) {}
 

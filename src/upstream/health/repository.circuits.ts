@@ -1,4 +1,5 @@
 import { LRUCache } from 'lru-cache';
+import { atMost } from '../../config/memory/at-most.js';
 import type { Clock } from '../../config/clock/clock.js';
 import { Circuit } from './circuit.js';
 import type { RequestKind } from './request.kind.js';
@@ -25,7 +26,7 @@ export function subjectOf(kind: RequestKind, repository: string): string {
 
 /** Circuits of the repositories and endpoints that an upstream has failed for: the others are not affected. */
 export class RepositoryCircuits {
-  private readonly circuits = new LRUCache<string, Circuit>({ max: maxCircuits });
+  private readonly circuits = new LRUCache<string, Circuit>(atMost(maxCircuits));
 
   constructor(private readonly clock: Clock) {}
 

@@ -1,4 +1,5 @@
 import { LRUCache } from 'lru-cache';
+import { atMost } from '../../config/memory/at-most.js';
 import type { Clock } from '../../config/clock/clock.js';
 import type { HeldBody } from '../transport/body.js';
 import { LongBody } from '../transport/long.body.js';
@@ -31,7 +32,7 @@ export function smallerPage(query: URLSearchParams, status: number | undefined):
  */
 export class TagPages {
   /** Until when registries are known to refuse large pages. */
-  private readonly limited = new LRUCache<string, number>({ max: maxKnown });
+  private readonly limited = new LRUCache<string, number>(atMost(maxKnown));
 
   constructor(private readonly clock: Clock) {}
 

@@ -2,6 +2,7 @@ import { Logger } from '@nestjs/common';
 import type { Agent } from 'node:http';
 import { isIP } from 'node:net';
 import { LRUCache } from 'lru-cache';
+import { atMost } from '../../config/memory/at-most.js';
 import { contextHeaders } from '../../config/tracing/request.context.js';
 import type { Agents } from '../transport/agents.js';
 import { discardBody } from '../transport/body.js';
@@ -39,7 +40,7 @@ export class RegistrySession {
   private readonly use = new TokenUse();
   /** Whether a host that is not an address has responded since the start. */
   private resolvesNames = false;
-  private readonly authorizations = new LRUCache<string, Authorization>({ max: maxAuthorizations });
+  private readonly authorizations = new LRUCache<string, Authorization>(atMost(maxAuthorizations));
 
   constructor(
     private readonly agents: Agents,

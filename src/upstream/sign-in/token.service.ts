@@ -1,4 +1,5 @@
 import { LRUCache } from 'lru-cache';
+import { atMost } from '../../config/memory/at-most.js';
 import type { Clock } from '../../config/clock/clock.js';
 import type { BodyMemory } from '../../config/memory/body.memory.js';
 import type { Challenge } from '../../oci/challenge.js';
@@ -58,7 +59,7 @@ export interface TokenRequest {
 
 /** Bearer tokens: at most one concurrent request per realm, service, scope and credentials, cached for 80 % of their lifetime. */
 export class TokenService {
-  private readonly tokens = new LRUCache<string, Token>({ max: maxTokens });
+  private readonly tokens = new LRUCache<string, Token>(atMost(maxTokens));
   private readonly running = new Map<string, Promise<Token>>();
   readonly counts: TokenCounts = { granted: 0, refused: 0, failed: 0 };
 

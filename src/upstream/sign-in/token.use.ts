@@ -1,4 +1,5 @@
 import { LRUCache } from 'lru-cache';
+import { atMost } from '../../config/memory/at-most.js';
 
 /** Maximum number of remembered tokens and URLs. */
 const maxEntries = 10_000;
@@ -7,8 +8,8 @@ const denialTime = 600_000;
 
 /** Tells a 403 that is about an expired token from one that is about the requested content. */
 export class TokenUse {
-  private readonly accepted = new LRUCache<string, true>({ max: maxEntries });
-  private readonly denied = new LRUCache<string, true>({ max: maxEntries, ttl: denialTime });
+  private readonly accepted = new LRUCache<string, true>(atMost(maxEntries));
+  private readonly denied = new LRUCache<string, true>({ ...atMost(maxEntries), ttl: denialTime });
 
   /** The registry responded to the token with a status other than 401 and 403. */
   noteAccepted(token: string): void {

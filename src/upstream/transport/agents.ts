@@ -1,9 +1,9 @@
 import http from 'node:http';
 import https from 'node:https';
 import { isIP, type LookupFunction } from 'node:net';
-import { rootCertificates } from 'node:tls';
+import tls from 'node:tls';
 import { proxyOf, type Proxy } from '../../config/proxy/proxy.js';
-import { ProxyingHttpAgent, ProxyingHttpsAgent } from '../../config/proxy/proxying.agents.js';
+import { ProxyingHttpAgent, proxyingHttpsAgent } from '../../config/proxy/proxying.agents.js';
 import { receiveIntoOneBuffer } from '../../config/receiving/one-buffer.js';
 import { AddressError, checkLiteralHost, guardedLookup } from './address.guard.js';
 import { LookupLimitError } from './lookup.limiter.js';
@@ -36,7 +36,7 @@ interface Pools {
 /** @param decide chooses the proxy of a URL. */
 const pools = (options: https.AgentOptions, decide: (url: URL) => Proxy | undefined): Pools => ({
   http: receiveIntoOneBuffer(new ProxyingHttpAgent({ ...common, ...options }, decide)),
-  https: receiveIntoOneBuffer(new ProxyingHttpsAgent({ ...common, ...options }, decide)),
+  https: receiveIntoOneBuffer(proxyingHttpsAgent({ ...common, ...options }, decide)),
 });
 
 const directly = () => undefined;
@@ -50,9 +50,9 @@ function throughProxy(url: URL): Proxy {
 
 /** Connection pools: unconfigured upstreams share one that only reaches public addresses; each configured one has its own. */
 export class Agents {
-  private readonly unconfigured: Pools;
+  private unconfigured: Pools | undefined;
   /** For connections to the operator's proxy, which may be at a private address. */
-  private readonly proxied: Pools;
+  private proxied: Pools | undefined;
   private readonly trusted = new Map<Upstream, Pools>();
   /** Of upstreams that are out of use: what runs may still need them. */
   private readonly retired = new WeakSet<Upstream>();
@@ -61,8 +61,6 @@ export class Agents {
 
   constructor(private readonly resolver: Resolver) {
     this.guarded = guardedLookup(resolver.untrustedLookup);
-    this.unconfigured = pools({ lookup: this.guarded }, directly);
-    this.proxied = pools({ lookup: resolver.lookup }, throughProxy);
   }
 
   /** @throws AddressError when the host must not be contacted; with the code of a lookup error when that cannot be told */
@@ -85,17 +83,17 @@ export class Agents {
 
   close(): void {
     for (const pair of [this.unconfigured, this.proxied, ...this.trusted.values()]) {
-      pair.http.destroy();
-      pair.https.destroy();
+      pair?.http.destroy();
+      pair?.https.destroy();
     }
   }
 
   private async poolsFor(url: URL, upstream: Upstream): Promise<Pools> {
     if (upstream.trusts(url)) return this.poolsOf(upstream);
     checkLiteralHost(url.hostname);
-    if (!proxyOf(url)) return this.unconfigured;
+    if (!proxyOf(url)) return (this.unconfigured ??= pools({ lookup: this.guarded }, directly));
     await this.checkProxied(url, upstream);
-    return this.proxied;
+    return (this.proxied ??= pools({ lookup: this.resolver.lookup }, throughProxy));
   }
 
   /** The proxy connects to addresses that cannot be seen here, so other sites must resolve to public ones here. */
@@ -117,7 +115,7 @@ export class Agents {
     const known = this.trusted.get(upstream);
     if (known) return known;
     const { settings, certificateAuthorities } = upstream;
-    const ca = certificateAuthorities === undefined ? {} : { ca: [...rootCertificates, certificateAuthorities] };
+    const ca = certificateAuthorities === undefined ? {} : { ca: [...tls.rootCertificates, certificateAuthorities] };
     const rejectUnauthorized = !settings.acceptInvalidCerts;
     const made = pools({ lookup: this.resolver.lookup, rejectUnauthorized, ...ca }, proxyOf);
     if (this.retired.has(upstream)) retirePools(made);

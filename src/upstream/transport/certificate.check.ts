@@ -1,5 +1,5 @@
 import { isIP } from 'node:net';
-import { connect, rootCertificates, type TLSSocket } from 'node:tls';
+import tls, { type TLSSocket } from 'node:tls';
 import type { Finding } from '../../config/check.js';
 import { explainTlsFailure, remedyOf, tlsFailureOf } from '../../config/transport/tls-failure.js';
 import { tlsRemedies } from './tls-remedies.js';
@@ -16,11 +16,11 @@ export function checkCertificate(
 ): Promise<Finding> {
   const host = base.hostname.replace(/^\[|\]$/g, '');
   return new Promise((resolve) => {
-    const socket = connect({
+    const socket = tls.connect({
       host,
       port: Number(base.port) || 443,
       ...(isIP(host) === 0 && { servername: host }),
-      ...(certificateAuthorities !== undefined && { ca: [...rootCertificates, certificateAuthorities] }),
+      ...(certificateAuthorities !== undefined && { ca: [...tls.rootCertificates, certificateAuthorities] }),
       // Invalid certificates are described below.
       rejectUnauthorized: false,
     });

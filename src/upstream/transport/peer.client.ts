@@ -55,7 +55,8 @@ export interface PeerRequest {
 @Injectable()
 export class PeerClient implements OnApplicationShutdown {
   private readonly http: http.Agent;
-  private readonly https: https.Agent;
+  private https: https.Agent | undefined;
+  private readonly agentOptions: https.AgentOptions;
   private readonly key: ClusterKey | undefined;
   /** Not reported: these bytes were counted when they were fetched from the upstream. */
   private readonly counts = { received: 0 };
@@ -69,9 +70,8 @@ export class PeerClient implements OnApplicationShutdown {
     this.key = clusterKey && new ClusterKey(clusterKey);
     const lookup = guardedLookup(resolver.lookup, this.isPermitted);
     // Closes idle connections before the other side does.
-    const options = { keepAlive: true, maxFreeSockets: 16, timeout: 55_000, lookup };
-    this.http = new http.Agent(options);
-    this.https = new https.Agent(options);
+    this.agentOptions = { keepAlive: true, maxFreeSockets: 16, timeout: 55_000, lookup };
+    this.http = new http.Agent(this.agentOptions);
   }
 
   /**
@@ -86,7 +86,7 @@ export class PeerClient implements OnApplicationShutdown {
     const response = await this.exchange({
       method: 'GET',
       url: target,
-      agent: target.protocol === 'https:' ? this.https : this.http,
+      agent: target.protocol === 'https:' ? (this.https ??= new https.Agent(this.agentOptions)) : this.http,
       deadline: headDeadline,
       isDirect: true,
       signal,
@@ -105,7 +105,7 @@ export class PeerClient implements OnApplicationShutdown {
 
   onApplicationShutdown(): void {
     this.http.destroy();
-    this.https.destroy();
+    this.https?.destroy();
   }
 
   /** @throws UpstreamError `unavailable` when the address cannot be that of a replica */

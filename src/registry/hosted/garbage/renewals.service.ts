@@ -1,5 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
+import { atMost } from '../../../config/memory/at-most.js';
 import { Clock } from '../../../config/clock/clock.js';
 import type { Digest } from '../../../oci/digest.js';
 import type { RepositoryRef } from '../../../oci/repository.js';
@@ -15,7 +16,7 @@ const maxRemembered = 100_000;
 @Injectable()
 export class RenewalsService {
   /** When this process has renewed a record, on the monotonic clock. */
-  private readonly renewed = new LRUCache<string, number>({ maxSize: maxRemembered, sizeCalculation: () => 1 });
+  private readonly renewed = new LRUCache<string, number>(atMost(maxRemembered));
 
   constructor(
     private readonly links: LinkStore,

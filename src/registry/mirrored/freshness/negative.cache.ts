@@ -1,6 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
 import { Clock } from '../../../config/clock/clock.js';
+import { atMost } from '../../../config/memory/at-most.js';
 import { UpstreamError } from '../../../upstream/upstream-error.js';
 
 /** Milliseconds that a refusal is cached. Short, because content may be pushed or access granted at any moment. */
@@ -15,7 +16,7 @@ const maxRefusals = 10_000;
  */
 @Injectable()
 export class NegativeCache {
-  private readonly refusals = new LRUCache<string, { error: UpstreamError; until: number }>({ max: maxRefusals });
+  private readonly refusals = new LRUCache<string, { error: UpstreamError; until: number }>(atMost(maxRefusals));
 
   constructor(@Inject(Clock) private readonly clock: Clock) {}
 

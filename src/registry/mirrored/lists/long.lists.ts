@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
+import { atMost } from '../../../config/memory/at-most.js';
 import type { RepositoryRef } from '../../../oci/repository.js';
 import { FairQueue } from '../../../upstream/health/fair.queue.js';
 import type { LongBody } from '../../../upstream/transport/long.body.js';
@@ -20,7 +21,7 @@ const maxKnown = 1_000;
 @Injectable()
 export class LongLists {
   private readonly queues = new WeakMap<Upstream, FairQueue>();
-  private readonly known = new LRUCache<string, true>({ max: maxKnown });
+  private readonly known = new LRUCache<string, true>(atMost(maxKnown));
 
   constructor(private readonly upstreams: UpstreamsService) {}
 

@@ -1,6 +1,7 @@
 import { Inject, Injectable, Logger, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
 import { randomUUID } from 'node:crypto';
+import { atMost } from '../../../config/memory/at-most.js';
 import { Clock } from '../../../config/clock/clock.js';
 import { ClockJumps } from '../../../config/clock/clock.jumps.js';
 import { ServerSettings } from '../../../config/server.settings.js';
@@ -29,7 +30,7 @@ export class ReplicasService implements OnApplicationBootstrap, OnApplicationShu
   /** Unique to this process. */
   private readonly id = randomUUID();
   private readonly url: string | undefined;
-  private readonly unreachable = new LRUCache<string, true>({ max: maxUnreachable, ttl: unreachableTime });
+  private readonly unreachable = new LRUCache<string, true>({ ...atMost(maxUnreachable), ttl: unreachableTime });
   private readonly jumps: ClockJumps;
   private timer: NodeJS.Timeout | undefined;
   private sweeping: Promise<void> = Promise.resolve();

@@ -1,5 +1,6 @@
 import { basename, dirname } from 'node:path';
 import { LRUCache } from 'lru-cache';
+import { atMost } from '../../../config/memory/at-most.js';
 import { StorageError } from '../../storage-error.js';
 import { makeFolder } from './durable.js';
 import { errorCode, type FileSystem } from './file-system.js';
@@ -10,7 +11,7 @@ const maxKnown = 4096;
 
 /** The folders below a root: created on demand, and never followed through symbolic links, which may lead anywhere. */
 export class Folders {
-  private readonly known = new LRUCache<string, true>({ max: maxKnown });
+  private readonly known = new LRUCache<string, true>(atMost(maxKnown));
 
   /**
    * @param root resolved, without links.

@@ -1,6 +1,6 @@
 import { Logger } from '@nestjs/common';
 import { HeadObjectCommand, S3Client } from '@aws-sdk/client-s3';
-import { ProxyingHttpAgent, ProxyingHttpsAgent } from '../../../config/proxy/proxying.agents.js';
+import { ProxyingHttpAgent, proxyingHttpsAgent } from '../../../config/proxy/proxying.agents.js';
 import { receiveIntoOneBuffer } from '../../../config/receiving/one-buffer.js';
 import type { S3Settings } from '../../../config/storage.settings.js';
 import { keys } from '../../keys.js';
@@ -105,7 +105,7 @@ function handlerOf(maxSockets: number, socketTimeout: number, onResponse: () => 
     requestTimeout: 0,
     logger: silent,
     httpAgent: receiveIntoOneBuffer(new ProxyingHttpAgent(options)),
-    httpsAgent: receiveIntoOneBuffer(new ProxyingHttpsAgent(options)),
+    httpsAgent: receiveIntoOneBuffer(proxyingHttpsAgent(options)),
   };
   return new StoppableHandler(handling, onResponse);
 }

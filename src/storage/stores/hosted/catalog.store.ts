@@ -1,4 +1,5 @@
 import { LRUCache } from 'lru-cache';
+import { atMost } from '../../../config/memory/at-most.js';
 import type { Namespace } from '../../../oci/namespace.js';
 import { RepositoryRef } from '../../../oci/repository.js';
 import { keys, parseCatalogKey } from '../../keys.js';
@@ -15,8 +16,8 @@ const maxKnown = 10_000;
 /** The repositories that something was pushed to. */
 export class CatalogStore {
   private readonly records: RecordStore;
-  private readonly known = new LRUCache<string, true>({ max: maxKnown });
-  private readonly pushedOnly = new LRUCache<string, true>({ max: maxKnown });
+  private readonly known = new LRUCache<string, true>(atMost(maxKnown));
+  private readonly pushedOnly = new LRUCache<string, true>(atMost(maxKnown));
 
   constructor(
     private readonly provider: StorageProvider,

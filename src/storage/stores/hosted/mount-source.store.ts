@@ -1,4 +1,5 @@
 import { LRUCache } from 'lru-cache';
+import { atMost } from '../../../config/memory/at-most.js';
 import type { Digest } from '../../../oci/digest.js';
 import { RepositoryRef } from '../../../oci/repository.js';
 import { keys, mountSlots } from '../../keys.js';
@@ -19,7 +20,7 @@ const version = 1;
  * record is a hint, which may be lost or outdated, so that it costs no sync.
  */
 export class MountSourceStore {
-  private readonly known = new LRUCache<string, string>({ max: maxKnown });
+  private readonly known = new LRUCache<string, string>(atMost(maxKnown));
 
   constructor(
     private readonly provider: StorageProvider,
