@@ -3,7 +3,7 @@
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { build } from 'esbuild';
-import { lateCompilers, lateTls, requiredBuiltins, rxjsModules } from './bundle.plugins.mjs';
+import { lateCompilers, latePackages, lateTls, requiredBuiltins, rxjsModules } from './bundle.plugins.mjs';
 
 /** Packages that the program looks for and goes without when they are not installed. */
 const optional = [
@@ -28,10 +28,9 @@ const unusedValidation = {
 };
 
 /** Where the bundle is cut besides: what the parser needs for one file of more than a MB stays with the process. */
-const parts = ['fastify'];
+const parts = ['fastify', 'reflect-metadata'];
 
 await Promise.all(['dist/chunks', 'dist/main.js'].map((path) => rm(path, { recursive: true, force: true })));
-let hasNamed = false;
 const { outputFiles } = await build({
   write: false,
   // The program and what the package exports: all share one copy of each module.
@@ -51,10 +50,11 @@ const { outputFiles } = await build({
   target: 'node20.19',
   mainFields: ['module', 'main'],
   external: optional,
-  plugins: [unusedValidation, lateTls, requiredBuiltins, rxjsModules, lateCompilers],
-  // Names stay: NestJS and people who read stack traces go by them.
+  plugins: [unusedValidation, latePackages, lateTls, requiredBuiltins, rxjsModules, lateCompilers],
+  // Functions and classes keep their names, by which NestJS and people who read stack traces go; variables do not.
   keepNames: true,
   minifySyntax: true,
+  minifyIdentifiers: true,
   minifyWhitespace: true,
   // An error that nobody catches is printed with its line.
   lineLimit: 160,
@@ -68,16 +68,12 @@ const { outputFiles } = await build({
 
 for (const { path, text } of outputFiles) {
   await mkdir(dirname(path), { recursive: true });
-  await writeFile(path, checked(sparing(text), path), { mode: text.startsWith('#!') ? 0o755 : 0o644 });
+  await writeFile(path, withMetadata(checked(text, path), path), { mode: text.startsWith('#!') ? 0o755 : 0o644 });
 }
-if (!hasNamed) throw new Error('esbuild names functions in another way than scripts/bundle.mjs expects');
 
-/** Has esbuild's helper name only what has another name: a function with a name of its own takes 60 bytes more. */
-function sparing(text) {
-  return text.replace(/__name=\(target,value\)=>\s*(?=__defProp\(target,\s*"name")/, (found) => {
-    hasNamed = true;
-    return `${found}target.name===value?target:`;
-  });
+/** Has what decorators need evaluated before them, which esbuild does not see to across files. */
+function withMetadata(text, path) {
+  return path.endsWith('/app.factory.js') ? `import './chunks/part-reflect-metadata.js';\n${text}` : text;
 }
 
 /** V8 keeps two bytes for each character of a file that has one beyond Latin-1. */

@@ -1,5 +1,6 @@
 // What keeps the bundle small in memory. Each plugin has its reason in docs/decisions/0008-bundle.md.
 import { createRequire, isBuiltin } from 'node:module';
+import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const require = createRequire(import.meta.url);
@@ -83,6 +84,29 @@ export const lateCompilers = {
     builder.onLoad({ filter: /./, namespace }, ({ path }) => ({
       contents: `module.exports = (...own) => (...given) => require('${path}')(...own)(...given);`,
       loader: 'js',
+    }));
+  },
+};
+
+/** Packages whose modules are evaluated when something of them is used, which may be never. */
+export const latePackages = {
+  name: 'late packages',
+  setup(builder) {
+    const namespace = 'late package';
+    const real = 'real package';
+    builder.onResolve(
+      { filter: /^(jose|js-yaml|semver)$/ },
+      async ({ path, importer, kind, resolveDir, pluginData }) => {
+        if (pluginData === real || !/\/(build|fastify\/lib)\//.test(importer) || kind === 'dynamic-import')
+          return undefined;
+        const { path: found } = await builder.resolve(path, { importer, kind, resolveDir, pluginData: real });
+        return { path: `${found}.cjs`, namespace, pluginData: found };
+      },
+    );
+    builder.onLoad({ filter: /./, namespace }, ({ pluginData: found }) => ({
+      contents: `module.exports = Object.create(new Proxy({}, { get: (_, name) => require(${JSON.stringify(found)})[name] }));`,
+      loader: 'js',
+      resolveDir: dirname(found),
     }));
   },
 };

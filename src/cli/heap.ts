@@ -26,29 +26,28 @@ export function tuneHeap(): void {
   setFlagsFromString('--heap-growing-percent=100');
 }
 
-/** V8's compilers of hot functions, as far as they are in use. */
-const compilers = [
-  'sparkplug',
-  ...((process.config.variables as { v8_enable_maglev?: number }).v8_enable_maglev === 1 ? ['maglev'] : []),
-  'opt',
-];
+const hasMaglev = (process.config.variables as { v8_enable_maglev?: number }).v8_enable_maglev === 1;
 
-/** Somebody who starts Node with an option on compilers decides about them. */
-const isDecided = /--(no-)?(opt|turbofan|sparkplug|maglev|jitless|lite|interpreted)/.test(
-  [...process.execArgv, process.env.NODE_OPTIONS].join(' ').replaceAll('_', '-'),
-);
+/** V8's compilers of hot functions. None when Node was started with an option on compilers, which then decides. */
+export function compilersBeside(options: readonly string[]): readonly string[] {
+  const own = /^--(no-)?(opt|turbofan|sparkplug|maglev|jitless|lite)/;
+  if (options.some((option) => own.test(option.replaceAll('_', '-')))) return [];
+  return ['sparkplug', ...(hasMaglev ? ['maglev'] : []), 'opt'];
+}
+
+const compilers = compilersBeside([...process.execArgv, ...(process.env.NODE_OPTIONS ?? '').split(' ')]);
 
 /**
  * Has V8 interpret everything until `useCompilers`. What is hot while the program starts is cold afterwards, and compilers
  * bring 5 MiB of Node's own code into memory.
  */
 export function postponeCompilers(): void {
-  if (!isDecided) for (const name of compilers) setFlagsFromString(`--no-${name}`);
+  for (const name of compilers) setFlagsFromString(`--no-${name}`);
 }
 
 /** Has V8 compile hot functions from now on. */
 export function useCompilers(): void {
-  if (!isDecided) for (const name of compilers) setFlagsFromString(`--${name}`);
+  for (const name of compilers) setFlagsFromString(`--${name}`);
 }
 
 /** Drops what only the start needed, the bytecode of its functions included. It takes about 0.1 s. */

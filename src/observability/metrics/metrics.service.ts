@@ -1,5 +1,5 @@
 import { Inject, Injectable, type OnApplicationShutdown } from '@nestjs/common';
-import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { monitorEventLoopDelay, type IntervalHistogram } from 'node:perf_hooks';
 import type { Metric as PromMetric, Registry } from 'prom-client';
 import { AccessService } from '../../access/access.service.js';
 import { BodyMemory } from '../../config/memory/body.memory.js';
@@ -33,7 +33,8 @@ export const allMetrics: readonly Pick<AnyMetric<never>, 'name' | 'type' | 'help
 /** Reads all counts on each scrape; nothing is loaded or measured before the first one. */
 @Injectable()
 export class MetricsService implements OnApplicationShutdown {
-  private readonly delay = monitorEventLoopDelay({ resolution: 20 });
+  /** Since the first scrape. */
+  private delay: IntervalHistogram | undefined;
   private registry: Promise<Registry> | undefined;
 
   constructor(
@@ -49,16 +50,18 @@ export class MetricsService implements OnApplicationShutdown {
   async text(): Promise<string> {
     const registry = await (this.registry ??= this.open());
     const text = await registry.metrics();
-    this.delay.reset();
+    this.delay?.reset();
     return text;
   }
 
   onApplicationShutdown(): void {
-    this.delay.disable();
+    this.delay?.disable();
   }
 
   private async open(): Promise<Registry> {
-    this.delay.enable();
+    const delay = monitorEventLoopDelay({ resolution: 20 });
+    delay.enable();
+    this.delay = delay;
     const { default: PromRegistry } = await import('prom-client/lib/registry.js');
     const registry = new PromRegistry();
     add(registry, registryMetrics, () => this.statistics);
@@ -69,7 +72,7 @@ export class MetricsService implements OnApplicationShutdown {
     add(registry, processMetrics, () => ({
       memory: process.memoryUsage(),
       cpu: process.cpuUsage(),
-      delay: this.delay,
+      delay,
       bodies: this.bodies,
     }));
     return registry;

@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
+import { atMost } from '../../config/memory/at-most.js';
 import type { RepositoryRef } from '../../oci/repository.js';
 import { keys } from '../../storage/keys.js';
 import { CatalogStore } from '../../storage/stores/hosted/catalog.store.js';
@@ -12,8 +13,13 @@ import type { Viewer } from './viewer.js';
 /** Manifests of a repository whose records are read, and how many at a time. */
 const mostRead = 1_000;
 const concurrency = 16;
+<<<<<<< HEAD
 /** How many repositories' privacy is remembered, and for how many milliseconds. By size, as in `UsesService`. */
 const remembered = { maxSize: 20_000, sizeCalculation: () => 1, ttl: 30_000 };
+=======
+/** How many repositories' privacy is remembered, and for how many milliseconds. */
+const remembered = { ...atMost(50_000), ttl: 30_000 };
+>>>>>>> 21d99ba (Evaluate packages when they are used, and let the built package be imported alone)
 
 /** Which repositories a viewer may know of. */
 @Injectable()
