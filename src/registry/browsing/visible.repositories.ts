@@ -13,13 +13,8 @@ import type { Viewer } from './viewer.js';
 /** Manifests of a repository whose records are read, and how many at a time. */
 const mostRead = 1_000;
 const concurrency = 16;
-<<<<<<< HEAD
-/** How many repositories' privacy is remembered, and for how many milliseconds. By size, as in `UsesService`. */
-const remembered = { maxSize: 20_000, sizeCalculation: () => 1, ttl: 30_000 };
-=======
 /** How many repositories' privacy is remembered, and for how many milliseconds. */
-const remembered = { ...atMost(50_000), ttl: 30_000 };
->>>>>>> 21d99ba (Evaluate packages when they are used, and let the built package be imported alone)
+const remembered = { ...atMost(20_000), ttl: 30_000 };
 
 /** Which repositories a viewer may know of. */
 @Injectable()

@@ -1,5 +1,6 @@
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
+import { atMost } from '../../../config/memory/at-most.js';
 import type { DigestAlgorithm } from '../../../oci/digest.js';
 import type { SecretStore } from '../secret.store.js';
 import type { UploadFields } from './upload.records.js';
@@ -29,7 +30,7 @@ export interface UnrecordedSession {
 export class EmptySessions {
   private readonly open = new Map<string, { readonly fields: EmptyFields; readonly session: UnrecordedSession }>();
   /** What this process knows of sessions, their URL does not count; what it resolves to is being restored. */
-  private readonly known = new LRUCache<string, Promise<void>>({ max: maxKnown });
+  private readonly known = new LRUCache<string, Promise<void>>(atMost(maxKnown));
   private key: Promise<Buffer> | undefined;
 
   constructor(private readonly secrets: SecretStore) {}
