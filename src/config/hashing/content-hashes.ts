@@ -11,12 +11,18 @@ export class ContentHashes {
   constructor(
     workers: number,
     private readonly isSpare = hasSpareCore(workers),
-    private readonly thread = new HashThread(),
+    private readonly thread: Pick<HashThread, 'start' | 'close'> = new HashThread(),
   ) {}
 
   /** @param size bytes of the content, when known. */
   start(algorithm: string, size = 0): ContentHash {
-    return this.isSpare && size >= largeSize ? this.thread.start(algorithm) : hashHere(algorithm);
+    if (!this.isSpare || size < largeSize) return hashHere(algorithm);
+    try {
+      return this.thread.start(algorithm);
+    } catch {
+      // The system has no thread left.
+      return hashHere(algorithm);
+    }
   }
 
   async close(): Promise<void> {

@@ -114,6 +114,7 @@ class Running {
   }
 
   private update(id: number, bytes: Uint8Array): Promise<void> | undefined {
+    if (!this.hashes.has(id)) return undefined;
     if (this.waiting.length === 0 && bytes.length <= largestWrite && this.ring.write(id, bytes)) return undefined;
     const kept = Uint8Array.prototype.slice.call(bytes);
     let last: Promise<void> | undefined;
@@ -162,7 +163,7 @@ class Running {
       return;
     }
     const index = this.digests.findIndex((pending) => pending.id === id);
-    this.digests.splice(index, 1)[0]?.resolve(hex);
+    if (index >= 0) this.digests.splice(index, 1)[0]?.resolve(hex);
   }
 
   private lose(): void {
