@@ -25,7 +25,7 @@ const load = [
   'test/e2e/hosted/many-tags.test.ts',
   'test/e2e/push/stalling-clients.test.ts',
   'test/e2e/security/{exhaustion,fuzz,long-lists,memory,pipelining,quota,shares}.test.ts',
-  'test/chaos/{many-objects,orphans,rolling-restart,silent-names,storm}.test.ts',
+  'test/chaos/{cold-pulls,many-objects,orphans,rolling-restart,silent-names,storm}.test.ts',
 ];
 
 /** What works the machine hard for minutes and measures nothing: after the load files, side by side. */
