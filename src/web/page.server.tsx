@@ -111,7 +111,10 @@ export class PageServer {
     const known = namespaces.filter((name) => visitor?.mayKnow(Namespace.parse(name)) === true);
     // Trusts X-Forwarded-Proto of a TLS-terminating proxy: only the reader who sent it sees the result.
     const isTls = protocol === 'https' || headers['x-forwarded-proto'] === 'https';
-    const server = mirrorAddress(headers.host, isTls, known, defaultNamespace);
+    // Nothing is pulled from the admin address.
+    const server = cameToAdminAddress(request.raw)
+      ? undefined
+      : mirrorAddress(headers.host, isTls, known, defaultNamespace);
     return {
       params: (params ?? {}) as Record<string, string>,
       query: new URLSearchParams(originalUrl.split('?').slice(1).join('?')),

@@ -275,6 +275,9 @@ describe('without an access file', () => {
     expect(soundPage(await outside.get(`/_ui/explain?ref=${mirrored}`))).toContain('--admin-listen');
     expect(soundPage(await inside.get(`/_ui/explain?ref=${mirrored}`))).toContain('/_ui/actions/evict');
     expect(soundPage(await inside.get('/'))).toContain('/_ui/actions');
+    const image = soundPage(await inside.get('/_ui/image?name=registry.test/team/app&reference=v1'));
+    expect(image).toContain('Open this page at the address that clients use');
+    expect(image).not.toContain(new URL(admin.url).host);
     const form = formOf(await inside.get(actionOf('evict', mirrored)));
     // The form of the one is no form of the other.
     expect((await outside.post(form, { cookie: inside.cookie })).status).toBe(404);

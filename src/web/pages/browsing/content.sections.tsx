@@ -96,10 +96,10 @@ function LayerType({ type, title }: { readonly type: string | undefined; readonl
   );
 }
 
-/** A date as an image writes it: many are of 1970, or of no calendar. */
+/** A date as an image writes it: many are of no calendar, or none at all, which Go writes as the year 1. */
 export function Created({ text }: { readonly text: string | undefined }) {
   const formats = useFormats();
-  if (text === undefined) return <>–</>;
+  if (text === undefined || text.startsWith('0001-01-01T')) return <>–</>;
   const at = Date.parse(text);
   if (!/^\d{4}-\d\d-\d\dT/.test(text) || !Number.isFinite(at)) return <Untrusted text={text} />;
   return <time datetime={new Date(at).toISOString()}>{formats.time(at)}</time>;
