@@ -132,7 +132,9 @@ export function Repositories({ repositories }: { readonly repositories: Reposito
   const { countedAt, shown, more, hidden } = repositories;
   const kind = hidden === undefined ? 'visible' : 'public';
   const rows = shown.map(({ name, manifests, bytes, usedAt }) => [
-    <Name name={name} />,
+    <a href={`/_ui/repository?name=${encodeURIComponent(name)}`}>
+      <Name name={name} />
+    </a>,
     formats.count(manifests),
     <Size bytes={bytes} />,
     <Time at={usedAt} />,
