@@ -69,7 +69,8 @@ export interface PastView {
 }
 
 export interface ReplicaView {
-  readonly host: string;
+  /** Undefined when it is none of the reader's business. */
+  readonly host: string | undefined;
   readonly worker: number | undefined;
   readonly version: string;
   readonly startedAt: number;

@@ -1,8 +1,10 @@
 import { once } from 'node:events';
 import http from 'node:http';
+import { hostname } from 'node:os';
 import { describe, expect, it } from 'vitest';
 import { request } from '../../fakes/request.js';
 import { makeBlob } from '../../fixtures/blobs.js';
+import { AdminAddress } from '../admin/support.js';
 import { Gate } from '../support/gate.js';
 import { heldBlob } from '../support/held-blob.js';
 import { Mirror } from '../support/mirror.js';
@@ -65,7 +67,11 @@ describe('the overview', () => {
     await stage.get(`team/app/blobs/${blob.digest}`);
     const page = await pageOf(stage.mirror);
     expect(page).toMatch(/Last 30 days<\/th>.*?195 KiB.*?97\.7 KiB/s);
-    expect(page).toContain('(this one)');
+    expect(page).toContain('Process 1 (this one)');
+    expect(page).not.toContain(`${hostname()} (this one)`);
+    await using admin = await AdminAddress.open(stage);
+    const reply = await request(`${admin.url}/`, { headers: { accept: browser } });
+    expect(soundPage(reply)).toContain(`${hostname()} (this one)`);
     expect(page).toContain('Traffic by the day');
   });
 

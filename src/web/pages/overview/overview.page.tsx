@@ -20,8 +20,10 @@ export const overviewPage: PageFactory = (app) => {
     show: async ({ visitor }) => {
       const view = status.view(visitor.reader);
       if (visitor.reader) return overview(view);
-      const { day, ...past } = await history.view();
-      return overview({ ...view, history: day, past });
+      const { day, replicas, ...past } = await history.view();
+      // Names of hosts are for administrators.
+      const shown = visitor.isAdministrator ? replicas : replicas.map((each) => ({ ...each, host: undefined }));
+      return overview({ ...view, history: day, past: { ...past, replicas: shown } });
     },
   };
 };

@@ -40,9 +40,9 @@ export function Replicas({
       <Table
         id="replicas-caption"
         caption="Processes on this storage; each tells of itself every five minutes"
-        columns={[{ name: 'Host' }, { name: 'Version' }, { name: 'Started' }, { name: 'Seen' }]}
-        rows={replicas.map(({ host, worker, version, startedAt, seenAt, isThisOne }) => [
-          `${host}${worker === undefined ? '' : `, worker ${worker}`}${isThisOne ? ' (this one)' : ''}`,
+        columns={[{ name: 'Process' }, { name: 'Version' }, { name: 'Started' }, { name: 'Seen' }]}
+        rows={replicas.map(({ host, worker, version, startedAt, seenAt, isThisOne }, index) => [
+          `${host ?? `Process ${index + 1}`}${worker === undefined ? '' : `, worker ${worker}`}${isThisOne ? ' (this one)' : ''}`,
           version,
           <Time at={startedAt} />,
           <Time at={seenAt} />,
