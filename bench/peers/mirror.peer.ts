@@ -16,11 +16,14 @@ export const restlessNamespace = 'restless.test';
 const entry = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
 
 /** This repository's build, mirroring one upstream into an empty folder or bucket. */
-export function startMirror(ground: Ground): Promise<Server> {
+export function startMirror(ground: Ground, variant: readonly string[] = []): Promise<Server> {
   const { scope, folder, upstream, root, bucket, node, takesPushes } = ground;
   const content = bucket ?? root ?? join(folder, 'content');
   const options = takesPushes ? ['--hosted-namespace', hostedNamespace, '--allow-anonymous-push'] : [];
-  return serveMirror(scope, { folder, content, node, upstreams: configuration(upstream), options: () => options });
+  return serveMirror(scope, {
+    ...{ folder, content, node, upstreams: configuration(upstream) },
+    options: () => [...options, ...variant],
+  });
 }
 
 interface MirrorSettings {

@@ -2,7 +2,17 @@ import type { Server } from '../processes/server.js';
 import type { BucketAddress } from '../s3/bucket.js';
 import type { Scope } from '../scope.js';
 
-export const peerNames = ['mirror', 'docker-registry', 'docker-registry-proxy', 'docker-registry-s3', 'nginx'] as const;
+export const peerNames = [
+  'mirror',
+  // With its request log, written to a file.
+  'mirror-logging',
+  'mirror-workers',
+  'docker-registry',
+  'docker-registry-proxy',
+  'docker-registry-s3',
+  'nginx',
+  'bare-node',
+] as const;
 export type PeerName = (typeof peerNames)[number];
 
 export function isPeerName(name: string): name is PeerName {

@@ -10,7 +10,7 @@ export const atRest: Scenario = {
   title: `a process that has answered /v2/ once, ${wait / 1000} s after its start`,
   byDefault: true,
   startsAnew: true,
-  peers: ['mirror', 'docker-registry'],
+  peers: ['mirror', 'mirror-workers', 'docker-registry'],
   metrics: [
     { key: 'restingMiB', label: 'resident size, MiB', better: 'less', bound: { limit: 62, over: 'median' } },
     { key: 'anonymousMiB', label: 'anonymous memory, MiB', better: 'less', bound: { limit: 20, over: 'median' } },

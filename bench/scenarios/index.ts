@@ -1,6 +1,7 @@
 import { access } from './access.js';
 import { atRest } from './at-rest.js';
-import { coldLoopback, coldPaced } from './pulls/cold-pull.js';
+import { coldCrowd } from './pulls/cold-crowd.js';
+import { coldFaster, coldLoopback, coldPaced } from './pulls/cold-pull.js';
 import { crowd } from './pulls/crowd.js';
 import { endurance } from './stored/endurance.js';
 import { firstByte } from './pulls/first-byte.js';
@@ -32,7 +33,9 @@ export const scenarios: readonly Scenario[] = [
   atRest,
   manyPulls,
   coldPaced,
+  coldFaster,
   coldLoopback,
+  coldCrowd,
   slowReaders,
   sweep,
   s3Warm,

@@ -59,6 +59,12 @@ export const coldPaced = coldPull(
   'cold-100MB-per-second',
   'of 100 MB/s',
   { delay: 0, bytesPerSecond: 100_000_000 },
-  1.05,
+  1.03,
+);
+export const coldFaster = coldPull(
+  'cold-500MB-per-second',
+  'of 500 MB/s',
+  { delay: 0, bytesPerSecond: 500_000_000 },
+  1.15,
 );
 export const coldLoopback = coldPull('cold-loopback', 'on loopback', undefined);

@@ -10,7 +10,7 @@ export const manyPulls: Scenario = {
   name: 'many-pulls',
   title: `${clients} clients at once, each pulling one stored blob of 200 MB`,
   byDefault: false,
-  peers: ['mirror', 'docker-registry'],
+  peers: ['mirror', 'mirror-workers', 'docker-registry'],
   metrics: [
     ...memoryMetrics,
     { key: 'throughput', label: 'throughput, GB/s', better: 'more' },

@@ -9,7 +9,7 @@ function manifestScenario(by: 'digest' | 'tag'): Scenario {
     name: `manifest-by-${by}`,
     title: `one stored manifest by ${by}, ${connections} connections`,
     byDefault: true,
-    peers: ['mirror', 'docker-registry'],
+    peers: ['mirror', 'mirror-logging', 'mirror-workers', 'docker-registry', 'bare-node'],
     metrics: [...requestMetrics, ...memoryMetrics],
     async open({ library, source, seconds }) {
       const { digest, bytes } = (await library.image()).manifest;

@@ -8,7 +8,7 @@ export const smallBlob: Scenario = {
   name: 'small-blob',
   title: `one stored blob of 20 kB, ${connections} connections`,
   byDefault: true,
-  peers: ['mirror', 'docker-registry', 'nginx'],
+  peers: ['mirror', 'mirror-workers', 'docker-registry', 'nginx', 'bare-node'],
   metrics: [...requestMetrics, ...memoryMetrics],
   async open({ library, source, seconds }) {
     const { digest } = await library.blob(size, 'small blob');

@@ -8,7 +8,7 @@ export const warmBlob: Scenario = {
   name: 'warm-blob',
   title: `one stored blob of 51 MB, ${connections} connections`,
   byDefault: true,
-  peers: ['mirror', 'docker-registry', 'nginx'],
+  peers: ['mirror', 'mirror-workers', 'docker-registry', 'nginx'],
   metrics: [...blobMetrics, ...memoryMetrics],
   async open({ library, source, seconds }) {
     const { digest } = await library.blob(size, 'warm blob');
