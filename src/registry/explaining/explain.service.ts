@@ -1,6 +1,8 @@
 import { Injectable } from '@nestjs/common';
 import { ServerSettings } from '../../config/server.settings.js';
+import { Semaphore } from '../../config/concurrency/semaphore.js';
 import { Digest } from '../../oci/digest.js';
+import { OciError } from '../../oci/error.js';
 import type { ImageReference } from '../../oci/image-reference.js';
 import { parseTypedReference, referenceText } from '../../oci/typed-reference.js';
 import { UpstreamError } from '../../upstream/upstream-error.js';
@@ -14,9 +16,15 @@ import { MirroredExplainer, type Explained } from './mirrored.explainer.js';
 import { explainOutcome } from './outcome.text.js';
 import { nothing } from './stored.content.js';
 
+/** Explanations that are made at the same time, and those that wait: a page must not take the server from those who pull. */
+const [mostRunning, mostWaiting] = [2, 32];
+
 /** Why the last pull of a reference ended as it did, and what the next one would do. Asks no upstream and records no use. */
 @Injectable()
 export class ExplainService {
+  private readonly turns = new Semaphore(mostRunning);
+  private count = 0;
+
   constructor(
     private readonly settings: ServerSettings,
     private readonly upstreams: UpstreamsService,
@@ -43,9 +51,20 @@ export class ExplainService {
 
   /**
    * @param seesOthers whether it may tell that content is stored for other repositories: a digest is no permission
-   * @throws OciError UNAVAILABLE when the storage fails
+   * @throws OciError UNAVAILABLE when the storage fails, or too many are being explained
    */
-  async explain({ repository, reference }: ImageReference, seesOthers: boolean): Promise<Explanation> {
+  async explain(image: ImageReference, seesOthers: boolean): Promise<Explanation> {
+    if (this.count >= mostRunning + mostWaiting)
+      throw new OciError('UNAVAILABLE', 'too many references are being explained', { retryAfter: 5 });
+    this.count += 1;
+    try {
+      return await this.turns.run(() => this.explainNow(image, seesOthers));
+    } finally {
+      this.count -= 1;
+    }
+  }
+
+  private async explainNow({ repository, reference }: ImageReference, seesOthers: boolean): Promise<Explanation> {
     try {
       const isHosted = this.namespaces.has(repository.namespace);
       const { kind, ...explained } = isHosted

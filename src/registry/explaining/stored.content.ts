@@ -1,7 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { Digest } from '../../oci/digest.js';
 import { JsonError } from '../../oci/json/json.js';
-import { maxManifestBytes } from '../../oci/manifest.js';
 import { contentOf, type Entry, type ImageContent } from '../../oci/manifests/image-content.js';
 import { platformText } from '../../oci/platform.js';
 import type { RepositoryRef } from '../../oci/repository.js';
@@ -15,6 +14,8 @@ const maxImages = 20;
 /** Blobs of one image that are looked at, and those that are missing of them that are named. */
 const maxBlobs = 100;
 const maxNamed = 5;
+/** Bytes of the largest manifest that is read: one parse must not hold up other requests. */
+const largest = 512 * 1024;
 /** Concurrent looks at the storage. */
 const concurrency = 16;
 
@@ -43,6 +44,7 @@ export class StoredContent {
     const manifest = { digest: digest.toString(), state, ...(mediaType !== undefined && { mediaType }) };
     // Knowing a digest is no permission: what only other repositories have is not read.
     const content = state === 'stored' ? await this.read(digest, mediaType ?? '') : undefined;
+    if (content === 'too large') return { manifest, images: [], isCut: true };
     if (!content) return { ...nothing, manifest };
     if ('blobs' in content) {
       const image = await this.imageOf(repository, digest, state, content.blobs, undefined);
@@ -68,7 +70,7 @@ export class StoredContent {
     const known = await this.stateOf(digest, keys.manifest(repository, digest));
     const state = known === 'elsewhere' && !seesOthers ? 'missing' : known;
     const content = state === 'stored' ? await this.read(digest, '') : undefined;
-    const blobs = content && 'blobs' in content ? content.blobs : [];
+    const blobs = typeof content === 'object' && 'blobs' in content ? content.blobs : [];
     return this.imageOf(repository, digest, state, blobs, platform && platformText(platform));
   }
 
@@ -103,8 +105,10 @@ export class StoredContent {
   }
 
   /** Undefined for what names nothing, and for what cannot be read. */
-  private async read(digest: Digest, mediaType: string): Promise<ImageContent | undefined> {
-    const body = await this.bodies.find(digest, maxManifestBytes);
+  private async read(digest: Digest, mediaType: string): Promise<ImageContent | 'too large' | undefined> {
+    const stored = await this.objects.findContent(digest);
+    if (stored && stored.size > largest) return 'too large';
+    const body = await this.bodies.find(digest, largest);
     if (!body) return undefined;
     try {
       const content = contentOf(body, mediaType);

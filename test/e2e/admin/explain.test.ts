@@ -202,6 +202,17 @@ describe('an explanation', () => {
       record: { freshness: 'permanent' },
       now: { outcome: 'hit' },
     });
+    // To read it would hold up other requests.
+    const large = empty.replace('}', `,"annotations":{"x":"${'x'.repeat(600_000)}"}}`);
+    await scene.mirror.request
+      .put('/v2/local/app/manifests/large')
+      .type('application/vnd.oci.image.index.v1+json')
+      .send(large)
+      .expect(201);
+    expect(await scene.explain('local/app:large')).toMatchObject({
+      stored: { manifest: { state: 'stored' }, images: [], isCut: true },
+      now: { outcome: 'hit' },
+    });
     await scene.mirror.request.get('/v2/local/app/manifests/v2').expect(404);
     expect(await scene.explain('local/app:v2')).toMatchObject({
       last: { outcome: 'refused', why: expect.stringContaining('MANIFEST_UNKNOWN') as string },

@@ -1,6 +1,8 @@
 import { hash as bcrypt } from 'bcryptjs';
 import { writeFile } from 'node:fs/promises';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { ExplainService } from '../../../src/registry/explaining/explain.service.js';
+import { MirroredExplainer } from '../../../src/registry/explaining/mirrored.explainer.js';
 import { content, plain, ScriptedUpstream } from '../../fakes/scripted-upstream.js';
 import { makeImage } from '../../fixtures/images.js';
 import { Folder } from '../support/folder.js';
@@ -148,6 +150,21 @@ describe('by the rules of an access file', () => {
     }
   });
 
+  it('reads nothing for those who may not see it, so that no time tells that it is there', async () => {
+    const explain = vi.spyOn(scene.mirror.app.get(ExplainService), 'explain');
+    try {
+      for (const name of ['one.test/secret/app', 'one.test/secret/nothing']) {
+        expect((await show(name)).status).toBe(404);
+        expect((await show(name, 'bert')).status).toBe(404);
+      }
+      expect(explain).not.toHaveBeenCalled();
+      expect((await show('one.test/secret/app', 'root')).status).toBe(200);
+      expect(explain).toHaveBeenCalledTimes(1);
+    } finally {
+      explain.mockRestore();
+    }
+  });
+
   it('readers see nothing of the registry, its credentials and who else may pull', async () => {
     for (const user of ['anna', 'lena', 'root']) {
       const words = wordsOf(soundPage(await show('private.test/team/app', user)));
@@ -208,6 +225,35 @@ describe('by the rules of an access file', () => {
     const words = wordsOf(soundPage(await show('one.test/team/app', 'anna')));
     expect(words).toMatch(/The last pull miss/);
     expect(words).not.toContain('bert');
+  });
+});
+
+describe('many explanations at once', () => {
+  it('run two at a time, with a bound on those that wait', async () => {
+    await using scene = await start();
+    const explainer = scene.mirror.app.get(MirroredExplainer);
+    const original = explainer.explain.bind(explainer);
+    let [running, most] = [0, 0];
+    let open: (value?: unknown) => void = () => undefined;
+    const gate = new Promise((resolve) => (open = resolve));
+    vi.spyOn(explainer, 'explain').mockImplementation(async (...args) => {
+      most = Math.max(most, (running += 1));
+      await gate;
+      running -= 1;
+      return original(...args);
+    });
+    let refused = 0;
+    const pages = Array.from({ length: 40 }, async () => {
+      const { status } = await getPage(scene.mirror, linkTo('one.test/open/app:v1'));
+      if (status === 503) refused += 1;
+      return status;
+    });
+    await vi.waitFor(() => expect(refused).toBe(6), 10_000);
+    open();
+    const statuses = await Promise.all(pages);
+    expect(statuses.filter((status) => status === 200)).toHaveLength(34);
+    expect(most).toBe(2);
+    expect((await getPage(scene.mirror, linkTo('one.test/open/app:v1'))).status).toBe(200);
   });
 });
 

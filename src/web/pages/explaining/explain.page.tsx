@@ -31,9 +31,11 @@ export const explainPage: PageFactory = (app) => {
         if (!(error instanceof OciError)) throw error;
         return view(context, error.message, 400);
       }
+      const isAdministrator = visitor.isAdministrator || visitor.may('admin', image.repository);
+      // Before anything is read: how long that takes would tell that there is something.
+      if (!isAdministrator && !visitor.maySee(image.repository)) throw new OciError('NOT_FOUND');
       const whole = await explaining.explain(image, visitor.isAdministrator);
       const explanation = explanationFor(visitor, image.repository, whole);
-      const isAdministrator = visitor.isAdministrator || visitor.may('admin', image.repository);
       const { subject } = isAdministrator ? readExplainQuery(Object.fromEntries(query)) : { subject: undefined };
       const rules = isAdministrator ? access.explain(image.repository, subject) : undefined;
       return {

@@ -10,7 +10,6 @@ import type { Visitor } from '../../visitor.js';
  */
 export function explanationFor(visitor: Visitor, repository: RepositoryRef, whole: Explanation): Explanation {
   if (visitor.isAdministrator || visitor.may('admin', repository)) return whole;
-  if (!visitor.maySee(repository)) throw new OciError('NOT_FOUND');
   if (!visitor.reader && whole.isPrivate) throw new OciError('NOT_FOUND');
   const { record, upstream, refusal, stored, now, last, ...known } = whole;
   const own = whole.isRefused ? { stored: { images: [], isCut: false } } : { stored, ...(record && { record }) };
