@@ -2,10 +2,14 @@
 function cards(width: string, table: string): string {
   return `@media (max-width: ${width}) {
   ${table}, ${table} :is(tbody, tr, tbody th, td, caption) { display: block; width: auto; }
-  ${table} thead { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
+  ${table} thead:not(:has(a)) { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
+  ${table} thead:has(a) tr { display: flex; flex-wrap: wrap; gap: .25rem 1rem; padding-bottom: .5rem; color: var(--soft); }
+  ${table} thead:has(a) tr::before { content: 'Sort by'; }
+  ${table} thead:has(a) th { border: 0; padding: 0; }
+  ${table} thead:has(a) th:not(:has(a)) { display: none; }
   ${table} tbody tr { border: 1px solid var(--line); border-radius: var(--radius); padding: .5rem .75rem; margin-bottom: .75rem; background: var(--panel); }
   ${table} :is(tbody th, td) { border: 0; padding: .15rem 0; min-width: 0; max-width: none; }
-  ${table} td[data-label] { display: grid; grid-template-columns: 8rem minmax(0, 1fr); gap: .5rem; text-align: left; white-space: normal; }
+  ${table} td[data-label] { display: grid; grid-template-columns: 9.5rem minmax(0, 1fr); gap: .5rem; text-align: left; white-space: normal; }
   ${table} td[data-label]::before { content: attr(data-label); color: var(--soft); }
 }`;
 }
@@ -22,12 +26,13 @@ button.danger, .button.danger { border-color: var(--bad); color: var(--bad); }
 .actions { display: flex; flex-wrap: wrap; gap: .5rem; margin: .75rem 0; padding: 0; list-style: none; }
 form.fields { display: grid; gap: .75rem; max-width: 36rem; }
 form.fields label { display: grid; gap: .2rem; }
-.figures { display: grid; grid-template-columns: repeat(auto-fit, minmax(9.5rem, 1fr)); gap: .75rem; margin: 1rem 0; }
-.figures > div { background: var(--panel); border: 1px solid var(--line); border-radius: var(--radius); padding: .75rem 1rem; }
+.figures { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(8rem, 100%), 1fr)); gap: .75rem; margin: 1rem 0; }
+.figures > div { background: var(--panel); border: 1px solid var(--line); border-radius: var(--radius); padding: .65rem .85rem; }
 .figures dt { color: var(--soft); }
 .figures dd { margin: 0; font-size: 1.45rem; font-weight: 600; font-variant-numeric: tabular-nums; }
 .facts { margin: .5rem 0 1rem; display: grid; gap: .4rem; }
 .facts > div { display: grid; grid-template-columns: minmax(8rem, 14rem) minmax(0, 1fr); gap: .25rem 1rem; }
+@media (min-width: 48rem) { .facts.long > div { grid-template-columns: minmax(8rem, 20rem) minmax(0, 1fr); } }
 .facts dt { color: var(--soft); }
 .facts dd { margin: 0; overflow-wrap: anywhere; }
 .scroll { overflow-x: auto; }
@@ -40,6 +45,8 @@ tbody th { font-weight: 550; overflow-wrap: anywhere; min-width: 11rem; }
 tbody td { min-width: 5rem; }
 .number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
 td { max-width: 32rem; }
+@media (min-width: 62rem) { .number + :not(.number) { padding-left: 1rem; } }
+input.reference { flex: 0 1 24rem; }
 time { white-space: nowrap; }
 .state { display: inline-block; border-radius: 1rem; padding: 0 .6rem; white-space: nowrap; }
 .state.good { color: var(--good); background: var(--good-soft); }
@@ -74,6 +81,7 @@ pre { background: var(--panel); border: 1px solid var(--line); border-radius: va
 .pages { display: flex; gap: 1rem; margin: 1rem 0; }
 @media (max-width: 47.99rem) {
   .who { margin-left: 0; }
+  .figures dd { font-size: 1.25rem; }
   .facts > div { grid-template-columns: minmax(0, 1fr); gap: 0; }
   time { white-space: normal; }
 }

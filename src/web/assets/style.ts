@@ -18,7 +18,7 @@ const tokens = `:root {
 
 const base = `
 * { box-sizing: border-box; }
-html { scrollbar-gutter: stable; -webkit-text-size-adjust: 100%; }
+html { overflow-y: scroll; -webkit-text-size-adjust: 100%; }
 @media (min-width: 120rem) { html { font-size: 112.5%; } }
 @media (min-width: 200rem) { html { font-size: 150%; } }
 body { margin: 0; background: var(--paper); color: var(--ink); font: 1rem/1.5 system-ui, sans-serif; overflow-wrap: break-word; }
@@ -35,7 +35,7 @@ a:hover { text-decoration-thickness: .125em; }
 .hidden { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
 .note, footer { color: var(--soft); }
 header { border-bottom: 1px solid var(--line); background: var(--panel); }
-.bar, main, footer { max-width: 72rem; margin: 0 auto; padding: 0 1rem; }
+.bar, main, footer { max-width: 80rem; margin: 0 auto; padding: 0 1rem; }
 .bar { display: flex; flex-wrap: wrap; align-items: center; gap: .5rem 1.5rem; padding-top: .6rem; padding-bottom: .6rem; }
 .brand { display: inline-flex; align-items: center; gap: .5rem; font-weight: 650; font-size: 1.1rem; color: var(--ink); text-decoration: none; }
 .logo { flex: none; width: 1.9rem; height: 1.9rem; }

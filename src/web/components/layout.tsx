@@ -6,6 +6,7 @@ import type { PageEntry } from '../page.table.js';
 import { signInPath } from '../sign-in.path.js';
 import type { Visitor } from '../visitor.js';
 import { Logo } from './logo.js';
+import { Name } from './values.js';
 
 /** What is around a page. */
 export interface Frame extends Omit<PageContext, 'visitor'> {
@@ -36,7 +37,9 @@ export function Layout({ view, frame }: { readonly view: PageView; readonly fram
         </a>
         <Header frame={frame} />
         <main id="main" tabindex={-1}>
-          <h1>{view.title}</h1>
+          <h1>
+            <Name name={view.title} />
+          </h1>
           {view.note !== undefined && <p class="note">{view.note}</p>}
           {view.content}
         </main>
@@ -99,7 +102,12 @@ function Search({ frame: { current, query } }: { readonly frame: Frame }) {
 function SignIn({ frame: { visitor, target } }: { readonly frame: Frame }) {
   if (!visitor) return <></>;
   if (visitor.name !== undefined)
-    return <p class="who">{`Signed in as ${visitor.name}${visitor.isAdministrator ? ' (administrator)' : ''}`}</p>;
+    return (
+      <p class="who">
+        <span class="hidden">Signed in as </span>
+        {`${visitor.name}${visitor.isAdministrator ? ' (administrator)' : ''}`}
+      </p>
+    );
   return visitor.maySignIn ? (
     <p class="who">
       <a href={target.startsWith('/_ui/') ? `${signInPath}=${encodeURIComponent(target)}` : signInPath}>Sign in</a>

@@ -91,7 +91,7 @@ describe('the pages', () => {
       access: `users_file: ${folder.file('htpasswd')}\nrules:\n  - { repositories: ['one.test/**'], who: ['user:anna'], may: [pull] }`,
     });
     const text = await pageText(mirror, '/_ui/setup', { authorization: basic('anna') });
-    expect(text).toContain('Signed in as user:anna');
+    expect(text).toContain('Signed in as </span>user:anna');
     expect(text).toContain('one.test');
     expect(text).not.toContain('other.test');
     const token = await mirror.request.get('/token').set('authorization', basic('anna'));

@@ -118,7 +118,7 @@ describe('the overview', () => {
     }
     const back = await get('/?sign-in', basic('anna')).redirects(0);
     expect([back.status, (back.headers as Record<string, string>).location]).toEqual([303, '/']);
-    expect(await page(basic('anna'))).toContain('Signed in as user:anna');
+    expect(await page(basic('anna'))).toContain('Signed in as </span>user:anna');
   });
 
   it('does not show a download of what may not be pulled', async () => {

@@ -26,7 +26,14 @@ export const actionsPage: PageFactory = () => ({
         <Section id="image" title="One image">
           <p>Its page offers what can be done about it: refresh, evict or delete.</p>
           <form class="actions" method="get" action="/_ui/explain">
-            <input type="text" name="ref" aria-label="Image" placeholder="docker.io/library/nginx:1.27" required />
+            <input
+              class="reference"
+              type="text"
+              name="ref"
+              aria-label="Image"
+              placeholder="docker.io/library/nginx:1.27"
+              required
+            />
             <button type="submit">Open</button>
           </form>
         </Section>

@@ -60,7 +60,7 @@ export function Entries({ entries: { entries, more } }: { readonly entries: Json
   const formats = useFormats();
   return (
     <>
-      <dl class="facts">
+      <dl class="facts long">
         {entries.map((entry) => (
           <div>
             <dt>

@@ -36,6 +36,7 @@ export function ReferrersSection({
           caption="As they say of themselves: nothing is verified here"
           columns={columns}
           rows={rows}
+          isWide
         />
       )}
       {moreReferrers && <p class="note">There are more.</p>}

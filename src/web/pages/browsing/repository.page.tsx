@@ -108,7 +108,7 @@ function TagTable({
       : [<TagState freshness={tag.freshness} />, <NextCheck freshness={tag.freshness} now={now} />]),
   ]);
   const caption = sort === 'time' ? 'Last used first' : 'By name';
-  return <Table id="tags" caption={caption} columns={columns} rows={rows} />;
+  return <Table id="tags" caption={caption} columns={columns} rows={rows} isWide />;
 }
 
 function ContentSize({ content }: { readonly content: TagContent | undefined }) {

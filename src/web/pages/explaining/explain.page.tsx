@@ -70,6 +70,7 @@ function ReferenceForm({ value }: { readonly value: string }) {
       <label for="ref">Image</label>{' '}
       <input
         id="ref"
+        class="reference"
         name="ref"
         type="text"
         required

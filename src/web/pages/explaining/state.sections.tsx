@@ -15,8 +15,9 @@ export function StoredSection({ stored: { manifest, images, isCut } }: { readonl
   const rows = images.map((image) => [
     <>{image.platform === undefined ? <Digest digest={image.digest} /> : <Untrusted text={image.platform} />}</>,
     <Kept state={image.state} />,
-    `${formats.count(image.storedBlobs)} of ${formats.count(image.blobs)}`,
-    `${formats.size(image.storedBytes)} of ${formats.size(image.bytes)}`,
+    // Nobody knows the blobs of a manifest that is not stored.
+    image.blobs === 0 ? '–' : `${formats.count(image.storedBlobs)} of ${formats.count(image.blobs)}`,
+    image.blobs === 0 ? '–' : `${formats.size(image.storedBytes)} of ${formats.size(image.bytes)}`,
     image.missing.length === 0 ? '–' : <>{image.missing.map((digest) => [<Digest digest={digest} />, ' '])}</>,
   ]);
   const columns = [
