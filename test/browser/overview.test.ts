@@ -1,4 +1,3 @@
-import { writeFile } from 'node:fs/promises';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { StatusView } from '../../src/observability/status/status.view.js';
@@ -210,12 +209,5 @@ describe('the overview in Chromium', () => {
     const { page: harmless } = await open(hostileView('x'));
     expect(await count(page)).toBe(await count(harmless));
     expect(complaints).toEqual([]);
-  });
-
-  it('looks like the picture in the documentation', async () => {
-    const { page } = await open(busyView, { width: 1024 });
-    const picture = await page.screenshot({ fullPage: true });
-    expect(picture.length).toBeGreaterThan(50_000);
-    if (process.env['UPDATE_PICTURES'] === '1') await writeFile('docs/pictures/status-page.png', picture);
   });
 });

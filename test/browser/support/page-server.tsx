@@ -7,15 +7,19 @@ import { overview as entry, pages } from '../../../src/web/page.table.js';
 import { overview } from '../../../src/web/pages/overview/overview.page.js';
 import { renderPage } from '../../../src/web/render.js';
 
-const nobody = { name: undefined, maySignIn: true, isAdministrator: false, reader: undefined };
+const nobody = { name: undefined as string | undefined, maySignIn: true, isAdministrator: false, reader: undefined };
+export const administrator = { ...nobody, name: 'user:anna', maySignIn: false, isAdministrator: true };
 
 /** The overview of something that did not happen, as the server shows it. */
-export async function servePage(view: StatusView): Promise<{ url: string; close: () => Promise<void> }> {
+export async function servePage(
+  view: StatusView,
+  visitor = nobody,
+): Promise<{ url: string; close: () => Promise<void> }> {
   const server = fastify();
   server.get('/', (request, reply) => {
     const frame = {
       ...{
-        visitor: nobody,
+        visitor,
         navigation: [entry, ...pages].filter(({ name }) => name !== undefined),
         current: '/',
         target: '/',

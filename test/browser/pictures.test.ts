@@ -1,0 +1,77 @@
+import { mkdir, writeFile } from 'node:fs/promises';
+import type { Browser, Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { busyView } from '../fixtures/status-view.js';
+import { openBrowser } from './support/browser.js';
+import { tooWide } from './support/look.js';
+import { administrator, servePage } from './support/page-server.js';
+import { shrink } from './support/png.js';
+import { pathsOf, Scene } from './support/scene.js';
+
+const isWriting = process.env['UPDATE_PICTURES'] === '1';
+/** Of a picture. */
+const heights = { 320: 900, 768: 1000, 1440: 1000 };
+const server = 'http://mirror.example.com';
+
+describe('every page, as its picture in the documentation shows it', () => {
+  let browser: Browser;
+  let scene: Scene;
+  let overview: Awaited<ReturnType<typeof servePage>>;
+  beforeAll(async () => {
+    [scene, overview] = await Promise.all([Scene.set(busyView.at), servePage(busyView, administrator)]);
+    browser = await openBrowser([
+      `host-resolver-rules=MAP mirror.example.com ${new URL(scene.registry.mirror.url).host}`,
+      // As behind https: the clipboard is for secure contexts alone.
+      `unsafely-treat-insecure-origin-as-secure=${server}`,
+    ]);
+  });
+  afterAll(async () => {
+    await browser.close();
+    await overview.close();
+    await scene[Symbol.asyncDispose]();
+  });
+
+  /** The upstream of the scene is at another port each time. */
+  const nameUpstream = (page: Page) =>
+    page.evaluate(`(() => {
+      const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+      while (walker.nextNode()) {
+        const { currentNode: node } = walker;
+        node.textContent = node.textContent.replaceAll('${scene.upstream.host}', 'registry-1.docker.io');
+      }
+    })()`);
+
+  it.each(['light', 'dark'] as const)(
+    'is quiet, has content, and never scrolls sideways (%s)',
+    async (colorScheme) => {
+      const context = await browser.newContext({
+        colorScheme,
+        locale: 'en-US',
+        reducedMotion: 'reduce',
+        httpCredentials: { username: 'anna', password: 'secret' },
+      });
+      const page = await context.newPage();
+      const complaints: string[] = [];
+      page.on('console', (message) => complaints.push(message.text()));
+      page.on('pageerror', (error) => complaints.push(error.message));
+      const urls = Object.entries(pathsOf).map(([name, path]) => [name, `${server}${path}`] as const);
+      for (const [name, url] of [['overview', overview.url] as const, ...urls]) {
+        const folder = `docs/pictures/${name}`;
+        if (isWriting) await mkdir(folder, { recursive: true });
+        expect([name, (await page.goto(url))?.status()]).toEqual([name, 200]);
+        await nameUpstream(page);
+        for (const [width, height] of Object.entries(heights)) {
+          await page.setViewportSize({ width: Number(width), height });
+          expect([name, width, await tooWide(page)]).toEqual([name, width, []]);
+          expect(await page.locator('main').innerText()).not.toMatch(/127\.0\.0\.1|localhost|\/tmp\//);
+          const picture = await page.screenshot({ animations: 'disabled' });
+          expect(picture.length, `${name} at ${width} px`).toBeGreaterThan(5_000);
+          if (isWriting) await writeFile(`${folder}/${colorScheme}-${width}.png`, shrink(picture));
+        }
+      }
+      expect(complaints).toEqual([]);
+      await context.close();
+    },
+    300_000,
+  );
+});
