@@ -30,6 +30,7 @@ export class OpenSessions implements OnApplicationShutdown {
   async onApplicationShutdown(): Promise<void> {
     await Promise.all([...this.turns.values()].map(({ ended }) => ended.catch(() => undefined)));
     await Promise.all([...this.idle.keys()].map((id) => this.letGo(id)));
+    await this.uploads.end();
   }
 
   /** Keeps a session for the next request. */

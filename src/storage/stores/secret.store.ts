@@ -26,6 +26,11 @@ export class SecretStore {
     return written;
   }
 
+  /** What it was used for does not count any more. @throws StorageError */
+  async remove(name: SecretName): Promise<void> {
+    await this.provider.delete(keys.secret(name));
+  }
+
   private async find(key: string): Promise<string | undefined> {
     return (await orAbsent(this.provider.read(key, maxBytes)))?.toString('utf8');
   }

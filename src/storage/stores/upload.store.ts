@@ -121,6 +121,11 @@ export class UploadStore implements OnModuleDestroy {
     throw claimedElsewhere();
   }
 
+  /** The process ends, and has let go of its sessions. @throws StorageError */
+  async end(): Promise<void> {
+    await this.empty?.end();
+  }
+
   /** Restores a session without a byte that an earlier process had. @param begun what its URL says */
   async restore(
     id: string,

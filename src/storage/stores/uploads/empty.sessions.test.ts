@@ -110,6 +110,35 @@ describe('a session without a byte, in the only process', () => {
   });
 });
 
+describe('a session without a byte that has ended', () => {
+  it('does not come back in its process, however many others there are', async () => {
+    const { store } = await start();
+    const ended = await begin(store);
+    await ended.abort();
+    const live = await begin(store);
+    for (let count = 0; count < 20_100; count += 1) await (await begin(store)).abort();
+    await store.restore(ended.id, ended.begun, owner);
+    expect(await store.find(ended.id, 1)).toBeUndefined();
+    await store.restore(live.id, live.begun, owner);
+    await live.append(content);
+    expect(await live.commit(digest)).toBe(content.length);
+    expect(await store.find(live.id, 1)).toBeUndefined();
+  });
+
+  it('does not come back after its process has ended in an orderly way', async () => {
+    const { store } = await start();
+    const [ended, idle] = [await begin(store), await begin(store)];
+    await ended.abort();
+    await idle.release();
+    await store.end();
+    const { store: next } = await start();
+    await next.restore(ended.id, ended.begun, owner);
+    expect(await next.find(ended.id, 1)).toBeUndefined();
+    expect(await next.find(idle.id, 1)).toMatchObject({ ...owner, size: 0 });
+    expect((await begin(next)).begun).not.toBe(ended.begun);
+  });
+});
+
 describe('a session without a byte, after its process was killed', () => {
   it('goes on with what its URL says, for its client, once', async () => {
     const { id, begun } = await begin((await start()).store);
@@ -144,6 +173,7 @@ describe('a session without a byte, after its process was killed', () => {
     ['another session', (begun: string) => ({ begun, id: '0'.repeat(32) })],
     ['another time', (begun: string) => ({ begun: `1${begun}` })],
     ['another algorithm', (begun: string) => ({ begun: begun.replace('sha512', 'sha256') })],
+    ['another process', (begun: string) => ({ begun: begun.replace(/[.][^.]{8}[.]/, '.AAAAAAAA.') })],
     ['no proof', (begun: string) => ({ begun: begun.slice(0, -22) })],
     ['another proof', (begun: string) => ({ begun: begun.slice(0, -22) + 'A'.repeat(22) })],
     ['nonsense', () => ({ begun: '..' })],

@@ -5,12 +5,14 @@ import type { DigestAlgorithm } from '../../../oci/digest.js';
 import type { SecretStore } from '../secret.store.js';
 import type { UploadFields } from './upload.records.js';
 
-/** Sessions of this process that are remembered, also when they have ended. */
+/** Sessions of earlier processes that are remembered, also when they have ended. */
 const maxKnown = 20_000;
 /** Milliseconds for which a session without a byte goes on. */
 const lifetime = 24 * 3_600_000;
 /** Characters of a proof, of 6 bits each. */
 const proofLength = 22;
+/** Time, algorithm, process and proof. */
+const pattern = /^([0-9a-z]{1,11})\.(sha256|sha512|)\.([\w-]{8})\.([\w-]{22})$/;
 
 export type EmptyFields = Omit<UploadFields, 'size' | 'checkpoint' | 'committing'>;
 
@@ -29,7 +31,9 @@ export interface UnrecordedSession {
  */
 export class EmptySessions {
   private readonly open = new Map<string, { readonly fields: EmptyFields; readonly session: UnrecordedSession }>();
-  /** What this process knows of sessions, their URL does not count; what it resolves to is being restored. */
+  /** Names this process in URLs: it knows its own sessions, and restores none of them. */
+  private readonly process = randomBytes(6).toString('base64url');
+  /** Sessions of earlier processes that have been restored here; what it resolves to is being restored. */
   private readonly known = new LRUCache<string, Promise<void>>(atMost(maxKnown));
   private key: Promise<Buffer> | undefined;
 
@@ -38,11 +42,16 @@ export class EmptySessions {
   /** @returns what the URL of a session says. @throws StorageError when there is no key yet and none can be stored */
   async begunOf(id: string, fields: EmptyFields): Promise<string> {
     const { startedAt, algorithm = '' } = fields;
-    return `${startedAt.toString(36)}.${algorithm}.${await this.prove(id, fields)}`;
+    const { process } = this;
+    return `${startedAt.toString(36)}.${algorithm}.${process}.${await this.prove(id, fields, process)}`;
+  }
+
+  /** Ends in an orderly way, when every session has a record or has ended: no URL restores any after this. @throws StorageError */
+  async end(): Promise<void> {
+    if (this.key !== undefined) await this.secrets.remove('upload-key');
   }
 
   add(id: string, fields: EmptyFields, session: UnrecordedSession): void {
-    this.known.set(id, Promise.resolve());
     this.open.set(id, { fields, session });
   }
 
@@ -86,17 +95,18 @@ export class EmptySessions {
     begun: string,
     owner: Pick<EmptyFields, 'repository' | 'startedBy'>,
   ): Promise<EmptyFields | undefined> {
-    const [, time = '', algorithm, proof = ''] = /^([0-9a-z]{1,11})\.(sha256|sha512|)\.([\w-]{22})$/.exec(begun) ?? [];
+    const [, time = '', algorithm, process = '', proof = ''] = pattern.exec(begun) ?? [];
     const startedAt = Number.parseInt(time, 36);
-    if (proof === '' || Date.now() - startedAt > lifetime) return undefined;
+    if (proof === '' || process === this.process || Date.now() - startedAt > lifetime) return undefined;
     const named: DigestAlgorithm | undefined = algorithm === 'sha256' || algorithm === 'sha512' ? algorithm : undefined;
     const fields = { ...owner, startedAt, algorithm: named };
-    const expected = await this.prove(id, fields);
+    const expected = await this.prove(id, fields, process);
     return timingSafeEqual(Buffer.from(proof), Buffer.from(expected)) ? fields : undefined;
   }
 
-  private async prove(id: string, { repository, startedAt, startedBy, algorithm }: EmptyFields): Promise<string> {
-    const text = JSON.stringify([id, repository, startedAt, startedBy ?? null, algorithm ?? null]);
+  private async prove(id: string, fields: EmptyFields, process: string): Promise<string> {
+    const { repository, startedAt, startedBy, algorithm } = fields;
+    const text = JSON.stringify([id, repository, startedAt, startedBy ?? null, algorithm ?? null, process]);
     const mac = createHmac('sha256', await this.findKey())
       .update(text)
       .digest('base64url');
