@@ -231,6 +231,16 @@ export class AccessService implements OnModuleInit, OnApplicationShutdown {
     return signedIn && { kind, signedIn };
   }
 
+  /**
+   * Who the sender of an earlier request is now, without waiting and without counting it; undefined where he would have
+   * to sign in again.
+   * @param header the Authorization header of that request, if it had one
+   */
+  renew(signedIn: SignedIn, header: string | undefined, { tls }: Pick<ClientRequest, 'tls'>): SignedIn | undefined {
+    const credentials = readAuthorization(header === undefined ? [] : [header]);
+    return this.policy.authenticator.renew(signedIn, credentials, tls);
+  }
+
   /** Counts a sign-in that was recalled, as `signIn` does. */
   countRecalled({ kind, signedIn }: Recalled): void {
     if (kind === 'none') this.countSocket(signedIn);

@@ -17,7 +17,7 @@ describe('pages that listen', () => {
     const live = new LiveListeners(() => false);
     const { response, stream, text } = openResponse();
     let state = 'one\ntwo';
-    live.add(response, () => state);
+    live.add(response, '192.0.2.1', () => state);
     expect(text()).toBe('retry: 2000\n\ndata: "one\\ntwo"\n\n');
     vi.advanceTimersByTime(5_000);
     expect(text()).toBe('');
@@ -35,7 +35,7 @@ describe('pages that listen', () => {
     const live = new LiveListeners(() => false);
     const { response, stream } = openResponse();
     let count = 0;
-    live.add(response, () => `${(count += 1)}${'x'.repeat(3_000)}`);
+    live.add(response, '192.0.2.1', () => `${(count += 1)}${'x'.repeat(3_000)}`);
     vi.advanceTimersByTime(30_000);
     expect(count).toBeLessThan(5);
     expect(stream.readableLength + stream.writableLength).toBeLessThan(16_000);
@@ -47,16 +47,36 @@ describe('pages that listen', () => {
     const live = new LiveListeners(() => false);
     const [broken, good] = [openResponse(), openResponse()];
     let isBroken = false;
-    live.add(broken.response, () => {
+    live.add(broken.response, '192.0.2.1', () => {
       if (isBroken) throw new Error('broken');
       return 'a';
     });
-    live.add(good.response, () => (isBroken ? 'b' : 'a'));
+    live.add(good.response, '192.0.2.1', () => (isBroken ? 'b' : 'a'));
     isBroken = true;
     vi.advanceTimersByTime(1_000);
     expect(broken.stream.writableEnded).toBe(true);
     expect(good.text()).toContain('data: "b"');
     live.close();
     expect(vi.getTimerCount()).toBe(0);
+  });
+
+  it.each([
+    ['an IPv4 address', () => '192.0.2.1', '192.0.2.2'],
+    ['an IPv6 /64', (index: number) => `2001:db8::${index}`, '2001:db8:0:1::1'],
+  ])('are at most eight of %s, and 32 in all', (_, addressOf, other) => {
+    const live = new LiveListeners(() => false);
+    const streams = Array.from({ length: 8 }, (_each, index) => {
+      expect(live.refusalFor(addressOf(index))).toBeUndefined();
+      const { response, stream } = openResponse();
+      live.add(response, addressOf(index), () => 'a');
+      return stream;
+    });
+    expect(live.refusalFor(addressOf(9))).toMatchObject({ status: 429, retryAfter: 30 });
+    expect(live.refusalFor(other)).toBeUndefined();
+    streams[0]!.emit('close');
+    expect(live.refusalFor(addressOf(9))).toBeUndefined();
+    for (let index = 0; index < 25; index += 1) live.add(openResponse().response, `198.51.100.${index}`, () => 'a');
+    expect(live.refusalFor(other)).toMatchObject({ status: 503, retryAfter: 30 });
+    live.close();
   });
 });

@@ -1,13 +1,19 @@
 import { Logger } from '@nestjs/common';
 import type { ServerResponse } from 'node:http';
+import { networkOf } from '../access/limits/network.of.js';
+import { OciError } from '../oci/error.js';
 
-/** Listeners of one process: each costs a connection, and some rendering a second. */
-const most = 32;
+/** Listeners of one process, and of one client: each costs a connection, and some rendering a second. */
+const [most, mostOfClient] = [32, 8];
+/** Seconds after which a refused listener may ask again. */
+const retryAfter = 30;
 /** Milliseconds between two looks, between two signs of life, and after which a listener has to come again. */
 const [pause, heartbeat, longest] = [1_000, 15_000, 60_000];
 
 interface Listener {
   readonly response: ServerResponse;
+  /** The network of its client. */
+  readonly network: string;
   /** Undefined when the listener may see nothing any more. */
   readonly render: () => string | undefined;
   readonly since: number;
@@ -27,15 +33,21 @@ export class LiveListeners {
 
   constructor(private readonly isDraining: () => boolean) {}
 
-  /** Whether another one would be accepted. */
-  get hasRoom(): boolean {
-    return !this.isClosed && !this.isDraining() && this.listeners.size < most;
+  /** Why another one of a client would not be accepted. @param address of the client */
+  refusalFor(address: string): OciError | undefined {
+    if (this.isClosed || this.isDraining() || this.listeners.size >= most)
+      return new OciError('UNAVAILABLE', 'too many pages are listening', { retryAfter });
+    const network = networkOf(address);
+    const own = [...this.listeners].filter((listener) => listener.network === network);
+    if (own.length < mostOfClient) return undefined;
+    return new OciError('TOOMANYREQUESTS', 'too many pages are listening from this address', { retryAfter });
   }
 
-  /** @param response whose header has been written */
-  add(response: ServerResponse, render: Listener['render']): void {
+  /** @param response whose header has been written. @param address of the client */
+  add(response: ServerResponse, address: string, render: Listener['render']): void {
     const now = performance.now();
-    const listener: Listener = { response, render, since: now, last: undefined, sentAt: now };
+    const network = networkOf(address);
+    const listener: Listener = { response, network, render, since: now, last: undefined, sentAt: now };
     this.listeners.add(listener);
     response.once('close', () => this.remove(listener));
     response.on('error', () => this.remove(listener));

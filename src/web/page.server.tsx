@@ -1,7 +1,9 @@
 import { Logger, type INestApplicationContext } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { TLSSocket } from 'node:tls';
 import { cameToAdminAddress } from '../admin/admin.listener.js';
 import { AccessService } from '../access/access.service.js';
+import type { ClientOrigin } from '../access/client.origin.js';
 import { signedInOf } from '../access/identified.request.js';
 import { Clock } from '../config/clock/clock.js';
 import { OciError } from '../oci/error.js';
@@ -71,15 +73,24 @@ export class PageServer {
     void reply.headers(asset.headers).send(asset.body);
   }
 
-  /** What runs at the moment, again and again. Rights are looked up each time. */
+  /** What runs at the moment, again and again. Whether its visitor may still sign in, and his rights, are looked up each time. */
   sendLive(request: FastifyRequest, reply: FastifyReply): void {
     if (!this.visitorOf(request)) throw new OciError('UNAUTHORIZED');
-    if (!this.live.hasRoom) throw new OciError('UNAVAILABLE', 'too many pages are listening', { retryAfter: 30 });
+    const { address, tls } = this.clientOf(request);
+    const refusal = this.live.refusalFor(address);
+    if (refusal) {
+      void reply.header('retry-after', refusal.retryAfter);
+      throw refusal;
+    }
+    if (request.method === 'HEAD') {
+      void reply.headers(liveHeaders).send();
+      return;
+    }
     const formats = Formats.for(request.headers['accept-language']);
     reply.hijack();
     reply.raw.writeHead(200, liveHeaders);
-    this.live.add(reply.raw, () => {
-      const visitor = this.visitorOf(request);
+    this.live.add(reply.raw, address, () => {
+      const visitor = this.visitorNow(request, tls);
       return visitor && renderTransfers(this.status.transfers(visitor.reader), formats);
     });
   }
@@ -99,6 +110,20 @@ export class PageServer {
   private visitorOf(request: FastifyRequest): Visitor | undefined {
     if (cameToAdminAddress(request.raw)) return Visitor.atAdminAddress(this.access, signedInOf(request));
     return Visitor.of(this.access, signedInOf(request), request.headers.authorization !== undefined);
+  }
+
+  /** As `visitorOf` for an earlier request, by what counts now. @param tls of the client */
+  private visitorNow(request: FastifyRequest, tls: TLSSocket | undefined): Visitor | undefined {
+    const signedIn = signedInOf(request);
+    if (!signedIn || cameToAdminAddress(request.raw)) return this.visitorOf(request);
+    const { authorization } = request.headers;
+    const renewed = this.access.renew(signedIn, authorization, { tls });
+    return renewed && Visitor.of(this.access, renewed, authorization !== undefined);
+  }
+
+  private clientOf({ raw: { socket, headers } }: FastifyRequest): ClientOrigin {
+    const { remoteAddress } = socket;
+    return this.access.clientOf({ remoteAddress, tls: socket instanceof TLSSocket ? socket : undefined, headers });
   }
 
   private contextOf(
@@ -126,8 +151,7 @@ export class PageServer {
       now: this.clock.now(),
       csrf: () => token.value(isTls),
       requestId: request.id,
-      address: this.access.clientOf({ remoteAddress: request.raw.socket.remoteAddress, tls: undefined, headers })
-        .address,
+      address: this.clientOf(request).address,
     };
   }
 

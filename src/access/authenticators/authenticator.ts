@@ -128,6 +128,26 @@ export class Authenticator {
     return robot && !hasExpired(robot, this.context.clock.now()) ? identity : undefined;
   }
 
+  /**
+   * Who somebody is now that was accepted before, without I/O; undefined when the same credentials count no more, or would
+   * have to be tested anew.
+   */
+  renew(signedIn: SignedIn, credentials: Credentials, socket: TLSSocket | undefined): SignedIn | undefined {
+    if (credentials.kind === 'none') return this.signInBySocket(socket);
+    const identity = this.refresh(signedIn.identity, signedIn.issuer ?? '');
+    const isAccepted = credentials.kind !== 'password' || this.isStillRight(credentials, signedIn);
+    return identity && isAccepted ? { ...signedIn, identity } : undefined;
+  }
+
+  /** Whether the files that a password was verified with still have it. */
+  private isStillRight({ username, password }: Password, { issuer }: SignedIn): boolean {
+    const secret = password.reveal();
+    if (issuer === 'htpasswd')
+      return this.passwords.isKnown(username, secret, this.users?.peek()?.hashes.get(username));
+    if (issuer !== 'robots') return true;
+    return isRobot(this.robots?.peek()?.get(robotOf(username) ?? ''), secret, this.context.clock.now());
+  }
+
   /** With the groups of the access file, for a user. */
   private certified(identity: Identity): Identity {
     const [, user] = /^user:(.*)$/s.exec(identity.subject) ?? [];

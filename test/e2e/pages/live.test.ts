@@ -1,6 +1,7 @@
-import { hash as bcrypt } from 'bcryptjs';
+import { hash as bcrypt, hashSync } from 'bcryptjs';
+import { createHash } from 'node:crypto';
 import { once } from 'node:events';
-import { writeFile } from 'node:fs/promises';
+import { rename, writeFile } from 'node:fs/promises';
 import http from 'node:http';
 import { afterEach, describe, expect, it } from 'vitest';
 import { ReadinessService } from '../../../src/registry/readiness.service.js';
@@ -9,7 +10,7 @@ import { Folder } from '../support/folder.js';
 import { Gate } from '../support/gate.js';
 import { heldBlob } from '../support/held-blob.js';
 import { Mirror } from '../support/mirror.js';
-import { basic, pageText } from '../support/pages.js';
+import { basic, getPage, pageText } from '../support/pages.js';
 import { Stage } from '../support/stage.js';
 import { until } from '../support/until.js';
 
@@ -33,9 +34,10 @@ class Listener {
     request.on('error', () => undefined);
   }
 
-  static async open(mirror: Mirror, authorization?: string): Promise<Listener> {
+  /** @param localAddress of the client */
+  static async open(mirror: Mirror, authorization?: string, localAddress = '127.0.0.1'): Promise<Listener> {
     const headers = authorization === undefined ? {} : { authorization };
-    const request = http.get(`${mirror.url}/_ui/live`, { agent: false, headers });
+    const request = http.get(`${mirror.url}/_ui/live`, { agent: false, headers, localAddress });
     const [response] = (await once(request, 'response')) as [http.IncomingMessage];
     return new Listener(response, request);
   }
@@ -50,14 +52,15 @@ class Listener {
 }
 
 const listeners: Listener[] = [];
-const listen = async (mirror: Mirror, authorization?: string) => {
-  const listener = await Listener.open(mirror, authorization);
+const listen = async (mirror: Mirror, authorization?: string, localAddress?: string) => {
+  const listener = await Listener.open(mirror, authorization, localAddress);
   listeners.push(listener);
   return listener;
 };
-afterEach(() => {
+const closeAll = () => {
   for (const listener of listeners.splice(0)) listener.close();
-});
+};
+afterEach(closeAll);
 
 /** A download that goes on until the gate opens. */
 async function holdDownload(stage: Stage, gate: Gate, repository: string) {
@@ -112,10 +115,13 @@ describe('the live part of the overview', () => {
 
   it('is for a bounded number of pages, and ends when the server drains or closes', async () => {
     await using mirror = await Mirror.start();
-    const all = await Promise.all(Array.from({ length: 32 }, () => listen(mirror)));
-    expect((await listen(mirror)).response.statusCode).toBe(503);
+    const listenFrom = (client: number) => listen(mirror, undefined, `127.0.0.${client}`);
+    const all = await Promise.all(Array.from({ length: 32 }, (_, index) => listenFrom(1 + (index % 4))));
+    expect(all.map(({ response }) => response.statusCode)).toEqual(Array.from({ length: 32 }, () => 200));
+    const refused = await listenFrom(5);
+    expect([refused.response.statusCode, refused.response.headers['retry-after']]).toEqual([503, '30']);
     all[0]!.close();
-    await until('there is room', async () => (await listen(mirror)).response.statusCode === 200);
+    await until('there is room', async () => (await listenFrom(5)).response.statusCode === 200);
     mirror.app.get(ReadinessService).startDraining();
     await until('all have ended', () => all.slice(1).every(({ hasEnded }) => hasEnded));
     expect((await listen(mirror)).response.statusCode).toBe(503);
@@ -123,6 +129,42 @@ describe('the live part of the overview', () => {
     const last = await listen(other);
     await other.app.close();
     await until('it has ended', () => last.hasEnded);
+  });
+
+  it('is for eight pages of a client address, so that one client cannot take every place', async () => {
+    await using mirror = await Mirror.start();
+    const own = await Promise.all(Array.from({ length: 8 }, () => listen(mirror)));
+    const refused = await listen(mirror);
+    expect([refused.response.statusCode, refused.response.headers['retry-after']]).toEqual([429, '30']);
+    expect((await listen(mirror, undefined, '127.0.0.2')).response.statusCode).toBe(200);
+    own[0]!.close();
+    await until('a place is free again', async () => (await listen(mirror)).response.statusCode === 200);
+    closeAll();
+  });
+
+  it.each([
+    ['his account is removed', 'htpasswd', `root:${hashSync('secret', 4)}\n`],
+    ['his password changes', 'htpasswd', `anna:${hashSync('other', 4)}\n`],
+    ['the robot is removed', 'robots', `other sha256:${'0'.repeat(64)}\n`],
+  ])('ends within about a second when %s, as his pages do', async (_, name, content) => {
+    await using folder = await Folder.make();
+    const hash = createHash('sha256').update('secret').digest('hex');
+    await writeFile(folder.file('htpasswd'), `anna:${hashSync('secret', 4)}\n`);
+    await writeFile(folder.file('robots'), `ci sha256:${hash}\n`);
+    const access = `
+users_file: ${folder.file('htpasswd')}
+robots_file: ${folder.file('robots')}
+rules:
+  - { repositories: ['**'], who: ['user:anna', 'robot:ci'], may: [pull] }
+`;
+    await using mirror = await Mirror.start({ access });
+    const authorization = basic(name === 'robots' ? 'robot+ci' : 'anna');
+    const listener = await listen(mirror, authorization);
+    await until('he is shown something', () => listener.seen.length > 0);
+    await writeFile(folder.file('next'), content);
+    await rename(folder.file('next'), folder.file(name));
+    await until('his pages are refused', async () => (await getPage(mirror, '/', { authorization })).status === 401);
+    await until('the stream has ended', () => listener.hasEnded);
   });
 
   it('shows what its visitor may pull, and ends when he may see nothing any more', async () => {
