@@ -19,12 +19,30 @@ for (const box of document.querySelectorAll('[data-copy]')) {
   box.append(button);
 }
 for (const { id, dataset } of document.querySelectorAll('[data-events]')) {
-  let source;
+  const state = document.getElementById(id + '-state');
+  let source, timer, failures = 0, delay = 30000;
+  const tell = () => { state.hidden = false; };
   // A hidden page gives its connection back: browsers have few for one server.
   const follow = () => {
+    clearTimeout(timer);
     source?.close();
     if (document.hidden) return;
     source = new EventSource(dataset.events);
+    timer = setTimeout(tell, 10000);
+    source.onopen = () => {
+      clearTimeout(timer);
+      [failures, delay, state.hidden] = [0, 30000, true];
+    };
+    source.onerror = () => {
+      failures += 1;
+      // Browsers connect again after a stream that ended, and never after a refusal.
+      const isOver = source.readyState === EventSource.CLOSED;
+      if (isOver || failures > 2) tell();
+      if (!isOver) return;
+      clearTimeout(timer);
+      timer = setTimeout(follow, delay);
+      delay = Math.min(2 * delay, 300000);
+    };
     source.onmessage = ({ data }) => {
       const page = new DOMParser().parseFromString(JSON.parse(data), 'text/html');
       const [now, next] = [document, page].map((each) => each.getElementById(id));

@@ -15,7 +15,7 @@ export async function servePage(
   view: StatusView,
   visitor = nobody,
 ): Promise<{ url: string; close: () => Promise<void> }> {
-  const server = fastify();
+  const server = fastify({ forceCloseConnections: true });
   server.get('/', (request, reply) => {
     const frame = {
       ...{
@@ -43,8 +43,11 @@ export async function servePage(
     const { headers, body } = findAsset((request.params as { file: string }).file)!;
     return reply.headers(headers).send(body);
   });
-  // What the page listens to is tested with the whole server.
-  server.get('/_ui/live', (_request, reply) => reply.status(204).send());
+  // What the page listens to is tested with the whole server; without a stream it would say that it is not live.
+  server.get('/_ui/live', (_request, reply) => {
+    reply.hijack();
+    reply.raw.writeHead(200, { 'content-type': 'text/event-stream' }).write('\n');
+  });
   const url = await server.listen({ host: '127.0.0.1', port: 0 });
   return { url: `${url}/`, close: () => server.close() };
 }

@@ -10,7 +10,7 @@ import { Periods, Replicas } from './past.js';
 import { Registries } from './registries.js';
 import { Access, Configuration, Errors, Repositories, Storage } from './sections.js';
 import { TrafficChart } from './traffic.chart.js';
-import { Transfers } from './transfers.js';
+import { NotLive, Transfers } from './transfers.js';
 
 /** How the server gets on, for whoever may see it. */
 export const overviewPage: PageFactory = (app) => {
@@ -94,7 +94,16 @@ function partsOf(view: StatusView): Part[] {
       title: 'Credentials',
       content: credentials.length === 0 ? undefined : <Credentials credentials={credentials} now={at} />,
     },
-    { id: 'downloads', title: 'Downloads and uploads', content: <Transfers view={view} /> },
+    {
+      id: 'downloads',
+      title: 'Downloads and uploads',
+      content: (
+        <>
+          <NotLive />
+          <Transfers view={view} />
+        </>
+      ),
+    },
     { id: 'errors', title: 'Recent errors', content: view.errors && <Errors errors={view.errors} /> },
     { id: 'storage', title: 'Storage', content: storage && <Storage storage={storage} forecast={past?.forecast} /> },
     {

@@ -7,6 +7,15 @@ export type TransfersView = Pick<StatusView, 'downloads' | 'waitingDownloads' | 
 /** Of the element that the script replaces as transfers go on. */
 export const liveId = 'transfers';
 
+/** Shown by the script while it cannot follow transfers. */
+export function NotLive() {
+  return (
+    <p id={`${liveId}-state`} class="notice" role="status" hidden>
+      Not live: <a href="/">refresh the page</a>.
+    </p>
+  );
+}
+
 /** What runs at the moment. Without the script it is that of the last refresh. */
 export function Transfers({ view: { downloads, waitingDownloads, uploads = [] } }: { readonly view: TransfersView }) {
   const formats = useFormats();
