@@ -56,7 +56,8 @@ export function confineAdminAddress({ adminListen, statusPage }: AdminSettings) 
 
 /** The overview is for browsers only. */
 function isPage({ routeOptions, originalUrl, method, headers }: FastifyRequest): boolean {
-  const isOverview = originalUrl === '/' && method === 'GET' && headers.accept?.includes('text/html') === true;
+  const isReading = method === 'GET' || method === 'HEAD';
+  const isOverview = originalUrl === '/' && isReading && headers.accept?.includes('text/html') === true;
   return isOverview || routeOptions.url?.startsWith('/_ui/') === true;
 }
 

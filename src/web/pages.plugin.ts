@@ -6,6 +6,8 @@ import { overview, pages } from './page.table.js';
 import { prefersHtml } from './preferred-type.js';
 import { signInPath } from './sign-in.path.js';
 
+const reading = ['GET', 'HEAD'];
+
 /**
  * Serves the pages for people unless they are switched off. What makes them is loaded with the first request for one: a
  * server that nobody looks at pays nothing for it.
@@ -23,22 +25,17 @@ export function pagesPlugin(app: INestApplicationContext) {
     fastify.addHook('onRequest', (request, reply, done) => {
       const { method, originalUrl, headers } = request;
       const isOverview = originalUrl === '/' || originalUrl === signInPath || originalUrl.startsWith(`${signInPath}=`);
-      if (method !== 'GET' || !isOverview || !prefersHtml(headers.accept)) done();
+      if (!reading.includes(method) || !isOverview || !prefersHtml(headers.accept)) done();
       else serveOverview(request, reply).catch(done);
     });
-    fastify.get(
-      '/_ui/assets/:file',
-      to((server, request, reply) => server.sendAsset(request, reply)),
-    );
-    fastify.get(
-      '/_ui/live',
-      to((server, request, reply) => server.sendLive(request, reply)),
-    );
+    const read = (url: string, serve: Serve) => fastify.route({ method: reading, url, handler: to(serve) });
+    read('/_ui/assets/:file', (server, request, reply) => server.sendAsset(request, reply));
+    read('/_ui/live', (server, request, reply) => server.sendLive(request, reply));
     fastify.addHook('preClose', async () => (await load.loaded)?.close());
     for (const entry of pages) {
-      const serve = to((server, request, reply) => server.sendPage(entry, request, reply));
-      fastify.get(entry.path, serve);
-      if (entry.takesForms === true) fastify.post(entry.path, serve);
+      const serve: Serve = (server, request, reply) => server.sendPage(entry, request, reply);
+      read(entry.path, serve);
+      if (entry.takesForms === true) fastify.post(entry.path, to(serve));
     }
   };
 }

@@ -3,10 +3,17 @@ import { writeFile } from 'node:fs/promises';
 import { gunzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { pages } from '../../../src/web/page.table.js';
-import { request } from '../../fakes/request.js';
+import { request, type Reply } from '../../fakes/request.js';
+import { AdminAddress } from '../admin/support.js';
 import { Folder } from '../support/folder.js';
 import { Mirror } from '../support/mirror.js';
 import { basic, getPage, pageText, soundPage } from '../support/pages.js';
+
+/** What is the same in every response of a path. */
+const shown = ({
+  status,
+  headers: { date: _date, 'x-request-id': _id, 'content-length': _length, ...rest },
+}: Reply) => [status, rest];
 
 describe('the pages', () => {
   let mirror: Mirror | undefined;
@@ -51,6 +58,33 @@ describe('the pages', () => {
     await using off = await Mirror.start({ server: { statusPage: false } });
     for (const { path } of pages) expect((await getPage(off, path)).status, path).toBe(404);
     expect((await getPage(off, '/_ui/assets/page-0000000000000000.css')).status).toBe(404);
+  });
+
+  it('respond to HEAD as to GET, without the body, at both addresses', async () => {
+    const mirror = shared();
+    await using admin = await AdminAddress.open({ mirror });
+    const asset = /"(\/_ui\/assets\/page[^"]+css)"/.exec(await pageText(mirror, '/_ui/setup'))![1]!;
+    const paths = ['/', '/?sign-in=%2F_ui%2Fsetup', '/_ui/setup', '/_ui/repositories', '/_ui/raw', '/_ui/none', asset];
+    for (const [url, path] of [mirror, admin].flatMap((each) => paths.map((one) => [each.url, one] as const))) {
+      const headers = { accept: 'text/html', 'accept-language': 'en' };
+      const [get, head] = [
+        await request(`${url}${path}`, { headers }),
+        await request(`${url}${path}`, { method: 'HEAD', headers }),
+      ];
+      expect(shown(head), path).toEqual(shown(get));
+      // Pages say how long the server has been running.
+      const length = path.startsWith('/_ui/assets/') ? get.headers['content-length'] : /^[1-9]\d+$/;
+      expect(head.headers['content-length'], path).toMatch(length!);
+      expect(head.body.length, path).toBe(0);
+    }
+  });
+
+  it('tell by HEAD whether there are live events, and keep no place for it', async () => {
+    const mirror = shared();
+    for (let count = 0; count < 10; count += 1) {
+      const { status, headers, body } = await request(`${mirror.url}/_ui/live`, { method: 'HEAD' });
+      expect([status, headers['content-type'], body.length]).toEqual([200, 'text/event-stream', 0]);
+    }
   });
 
   it.each([

@@ -23,8 +23,10 @@ describe('the overview', () => {
       expect(reply.body.toString()).toBe('ok\n');
       expect(reply.headers).toMatchObject({ 'content-type': 'text/plain', 'content-length': '3' });
     }
+    const probe = await request(`${mirror.url}/`, { method: 'HEAD', headers: { accept: '*/*' } });
+    expect(probe.headers).toMatchObject({ 'content-type': 'text/plain', 'content-length': '3' });
     expect((await request(`${mirror.url}/`, { method: 'HEAD', headers: { accept: browser } })).headers).toMatchObject({
-      'content-type': 'text/plain',
+      'content-type': 'text/html; charset=utf-8',
     });
     const page = await request(`${mirror.url}/`, { headers: { accept: browser } });
     expect(page.status).toBe(200);
