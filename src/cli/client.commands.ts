@@ -6,7 +6,7 @@ import { ConfigurationError } from '../config/configuration-error.js';
 import { validateSettings } from '../config/validation/validation.js';
 import { AdminClient } from './admin.client.js';
 import { explain, type Subject } from './explaining/explain.js';
-import { maintain, refresh, remove, showGarbage, showUsage } from './maintenance.js';
+import { maintain, refresh, remove, showGarbage, showRemovable, showUsage } from './maintenance.js';
 import { addSettings, helpFlags, optionsHelp, textOf, variablesOf } from './setting-options.js';
 import { StartError } from './start-error.js';
 import { warm } from './warm.js';
@@ -29,13 +29,14 @@ export function addClientCommands(program: Command, choose: (task: Task) => void
     const { repositories } = usage.opts<{ repositories?: boolean }>();
     choose(() => showUsage(...connect(usage), repositories === true));
   });
-  for (const [work, description] of [
-    ['sweep', 'evict expired and excess content from a running server'],
-    ['scrub', 'verify the digests of all content stored by a running server'],
-  ] as const) {
-    const command = add(work, description);
-    command.action(() => choose(() => maintain(...connect(command), work)));
-  }
+  const sweep = add('sweep', 'evict expired and excess content from a running server');
+  sweep.option('--dry-run', 'only print what would be removed now, and why');
+  sweep.action(() => {
+    const { dryRun } = sweep.opts<{ dryRun?: boolean }>();
+    choose(() => (dryRun === true ? showRemovable(...connect(sweep)) : maintain(...connect(sweep), 'sweep')));
+  });
+  const scrub = add('scrub', 'verify the digests of all content stored by a running server');
+  scrub.action(() => choose(() => maintain(...connect(scrub), 'scrub')));
   const garbage = add('gc', 'remove what nothing refers to from the hosted namespaces of a running server: a sweep');
   garbage.option('--dry-run', 'only print what would be removed now, and why');
   garbage.action(() => {
@@ -51,7 +52,7 @@ export function addClientCommands(program: Command, choose: (task: Task) => void
     .option('--group <name>', 'a group of the identity beside those of the access file; repeatable', collect)
     .option('--claim <name=value>', 'a claim of the identity; repeatable', collect);
   question.action((image: string) => choose(() => explain(...connect(question), image, question.opts<Subject>())));
-  const own = [pull, usage, garbage, question]
+  const own = [pull, usage, sweep, garbage, question]
     .map((command) => `\nOptions of ${command.name()}:\n${ownOptions(command)}`)
     .join('\n');
   program.addHelpText(

@@ -31,6 +31,14 @@ interface Garbage {
   readonly reason: string;
 }
 
+interface Removable {
+  readonly kind: 'record' | 'content' | 'object';
+  readonly key: string;
+  readonly size: number;
+  readonly usedAt: string;
+  readonly reason: string;
+}
+
 type Counts = Readonly<Record<string, number>>;
 
 interface Status {
@@ -128,6 +136,29 @@ export async function showGarbage(client: AdminClient, { json, server }: ClientS
 function garbageRowOf({ repository, kind, tag, digest, usedAt, reason }: Garbage): string {
   const name = tag === undefined ? repository : `${repository}:${tag}`;
   return `${kind.padEnd(8)}  ${name}@${digest}  unused since ${usedAt.slice(0, 16)}: ${reason}`;
+}
+
+/** @returns 1 when an object could not be read, otherwise 0. */
+export async function showRemovable(client: AdminClient, { json, server }: ClientSettings): Promise<number> {
+  let totals: Counts = {};
+  for await (const line of client.lines('/_admin/sweep?dry_run', {})) {
+    const found = parse(line, server) as Removable | Counts;
+    if (!isRemovable(found)) totals = found;
+    if (json) print(line);
+    else if (isRemovable(found)) print(removableRowOf(found));
+  }
+  const { removedContents = 0, removedRecords = 0, removedBytes = 0, failed = 0 } = totals;
+  const total = `${removedContents} pieces of content and ${removedRecords} records would go, ${sizeText(removedBytes)}`;
+  if (!json) print(`${total}, ${failed} failed`);
+  return failed > 0 ? 1 : 0;
+}
+
+function isRemovable(found: Removable | Counts): found is Removable {
+  return 'key' in found;
+}
+
+function removableRowOf({ reason, size, usedAt, key }: Removable): string {
+  return `${reason.padEnd(8)}  ${sizeText(size).padStart(10)}  unused since ${usedAt.slice(0, 16)}  ${key}`;
 }
 
 /** @returns 1 when one of them could not be removed, otherwise 0. */

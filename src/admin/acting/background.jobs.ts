@@ -102,6 +102,18 @@ export class BackgroundJobs implements OnApplicationShutdown {
     });
   }
 
+  /** What a sweep would remove. @throws OciError UNAVAILABLE during a sweep, and while another looks for it */
+  findRemovable(owner: string): Job {
+    this.assertRoom();
+    this.sweeping.assertCanFind();
+    return this.start('Dry run of the sweep', owner, async (job, signal) => {
+      const { failed } = await this.sweeping.findRemovable(signal, ({ key, kind, reason, size }) =>
+        job.report({ name: key, state: kind, text: `${reason}, ${size} bytes` }),
+      );
+      if (failed > 0) throw new OciError('UNAVAILABLE', `${failed} objects could not be read`);
+    });
+  }
+
   private assertRoom(): void {
     if (this.jobs.length < maxJobs) return;
     const oldest = this.jobs.findIndex(({ end }) => end !== undefined);

@@ -17,6 +17,49 @@ export interface SweepCounts {
   failed: number;
 }
 
+/** Why a sweep removes something. */
+export type RemovalReason = 'expired' | 'orphaned' | 'evicted' | 'damaged' | 'dangling';
+
+/** What a sweep would remove. */
+export interface Removable {
+  /** A record of a repository, content, or another object of the storage. */
+  readonly kind: 'record' | 'content' | 'object';
+  /** Unset for what repositories share. */
+  readonly repository?: string;
+  readonly digest?: string;
+  readonly key: string;
+  /** Bytes. */
+  readonly size: number;
+  readonly usedAt: Date;
+  readonly reason: RemovalReason;
+}
+
+export type ReportRemovable = (found: Removable) => Promise<void>;
+
+export interface SweepResult extends Readonly<SweepCounts> {
+  readonly startedAt: Date;
+  /** Milliseconds. */
+  readonly duration: number;
+  /** Bytes stored afterwards. */
+  readonly bytes: number;
+  /** Content objects stored afterwards. */
+  readonly objects: number;
+  /** Objects set aside as damaged. */
+  readonly damaged: number;
+}
+
+export interface SweepStatus {
+  readonly running: boolean;
+  readonly phase: SweepPhase;
+  /** Of the running or the last sweep. */
+  readonly counts: Readonly<SweepCounts>;
+  readonly last?: SweepResult;
+  /** Why the last sweep failed, if it did. */
+  readonly lastError?: string;
+  readonly usedBytes: number;
+  readonly quota?: number;
+}
+
 /** Keeps content from being removed while somebody takes it into use. */
 export interface RemovalGuard {
   /** @param action looks at the content once more, and removes it while there is time. @returns its result */

@@ -2,6 +2,7 @@ import { Inject, Injectable, Logger, type OnApplicationBootstrap, type OnApplica
 import { Clock } from '../../config/clock/clock.js';
 import { ServerSettings } from '../../config/server.settings.js';
 import type { Digest } from '../../oci/digest.js';
+import { OciError } from '../../oci/error.js';
 import { ContentStore } from '../../storage/stores/content.store.js';
 import { MaintenanceCounts } from '../../storage/space/maintenance.counts.js';
 import { spaceOf, SpaceLedger, type SpacePressure } from '../../storage/space/space.ledger.js';
@@ -14,8 +15,18 @@ import { DownloadsService } from '../mirrored/downloads/downloads.service.js';
 import type { Garbage } from '../hosted/garbage/repository.garbage.js';
 import { EvictionEvents } from './eviction.events.js';
 import { Retention, useGranularity } from './retention.js';
+import { SweepDryRun } from './sweep.dry-run.js';
 import { Sweep } from './sweep.js';
-import { unguarded, type SweepCounts, type SweepPhase } from './sweep.place.js';
+import {
+  unguarded,
+  type ReportRemovable,
+  type SweepCounts,
+  type SweepPhase,
+  type SweepPlace,
+  type SweepPlan,
+  type SweepResult,
+  type SweepStatus,
+} from './sweep.place.js';
 import { Timer } from './timer.js';
 import { UsesService } from './uses.service.js';
 
@@ -26,36 +37,13 @@ const pressurePause = 60_000;
 /** Fraction of the quota that may be added before the total is saved again. */
 const unsavedShare = 1 / 64;
 
-export interface SweepResult extends Readonly<SweepCounts> {
-  readonly startedAt: Date;
-  /** Milliseconds. */
-  readonly duration: number;
-  /** Bytes stored afterwards. */
-  readonly bytes: number;
-  /** Content objects stored afterwards. */
-  readonly objects: number;
-  /** Objects set aside as damaged. */
-  readonly damaged: number;
-}
-
-export interface SweepStatus {
-  readonly running: boolean;
-  readonly phase: SweepPhase;
-  /** Of the running or the last sweep. */
-  readonly counts: Readonly<SweepCounts>;
-  readonly last?: SweepResult;
-  /** Why the last sweep failed, if it did. */
-  readonly lastError?: string;
-  readonly usedBytes: number;
-  readonly quota?: number;
-}
-
 /** Keeps the storage within its bounds. Sweeps run one at a time: on a schedule, when space is short, and on demand. */
 @Injectable()
 export class SweepService implements OnApplicationBootstrap, OnApplicationShutdown {
   private readonly logger = new Logger(SweepService.name);
   private readonly stopped = new AbortController();
   private readonly timer = new Timer();
+  private readonly dryRun = new SweepDryRun();
   private running: Promise<SweepResult> | undefined;
   private phase: SweepPhase = 'idle';
   private counts: Readonly<SweepCounts> = {
@@ -136,6 +124,23 @@ export class SweepService implements OnApplicationBootstrap, OnApplicationShutdo
     return this.garbage.run({ isDryRun: true, signal: AbortSignal.any([signal, this.stopped.signal]), report });
   }
 
+  /** @throws OciError UNAVAILABLE while a sweep or another dry run is in progress */
+  assertCanFind(): void {
+    if (this.running) throw new OciError('UNAVAILABLE', 'a sweep is in progress', { retryAfter: 5 });
+    this.dryRun.assertIdle();
+  }
+
+  /**
+   * Reports what a sweep would remove now, apart from garbage of hosted repositories, and removes nothing. It ends when
+   * a sweep begins.
+   * @throws as `assertCanFind`; StorageError; the signal's reason; what `report` throws
+   */
+  async findRemovable(signal: AbortSignal, report: ReportRemovable): Promise<SweepCounts> {
+    this.assertCanFind();
+    const signals = AbortSignal.any([signal, this.stopped.signal]);
+    return this.dryRun.run(() => this.place(), this.plan, signals, report);
+  }
+
   /** Starts one in the background; `sweep` logs its failure. */
   private begin(): void {
     this.run().catch(() => undefined);
@@ -154,27 +159,9 @@ export class SweepService implements OnApplicationBootstrap, OnApplicationShutdo
   private async sweep(): Promise<SweepResult> {
     const startedAt = new Date(this.clock.now());
     const from = this.clock.monotonic();
-    const { objects, space, retention } = this;
-    const plan = {
-      grace: Math.max(useGranularity, this.settings.orphanAge),
-      isShort: this.isShort || this.isDiskFull,
-      isDiskFull: this.isDiskFull,
-      isFirst: this.last === undefined,
-    };
-    const hosted = await this.hosted.stored();
-    const place = {
-      isHosted: (namespace: string) => hosted.has(namespace),
-      hasHosted: hosted.size > 0,
-      guard: hosted.size > 0 ? this.contents.removal() : unguarded,
-      isCataloged: this.settings.catalog === 'all',
-      objects,
-      space,
-      retention,
-      isHeld: (digest: Digest) => this.isHeld(digest),
-      enter: (phase: SweepPhase) => (this.phase = phase),
-      onRemoved: this.evictions.onRemoved,
-      onFailure: (error: unknown) => this.logger.warn(`could not remove an object: ${reasonOf(error)}`),
-    };
+    this.dryRun.stop(new OciError('UNAVAILABLE', 'a sweep has begun', { retryAfter: 60 }));
+    const { plan } = this;
+    const place = await this.place();
     const reason = plan.isDiskFull ? ': the disk is full' : ': space is short';
     this.logger.log(`sweep started${plan.isShort ? reason : ''}`);
     try {
@@ -195,13 +182,40 @@ export class SweepService implements OnApplicationBootstrap, OnApplicationShutdo
     // After a sweep that made room, the next lack of space is a new one.
     if (this.counts.removedBytes > 0) this.pressedAt = -Infinity;
     this.lastError = undefined;
-    const { bytes, objects: contents, damaged } = space;
+    const { bytes, objects: contents, damaged } = this.space;
     const duration = this.clock.monotonic() - from;
     this.last = { startedAt, duration, ...this.counts, bytes, objects: contents, damaged };
     this.report(this.last);
     this.save();
     await this.saving;
     return this.last;
+  }
+
+  private get plan(): SweepPlan {
+    return {
+      grace: Math.max(useGranularity, this.settings.orphanAge),
+      isShort: this.isShort || this.isDiskFull,
+      isDiskFull: this.isDiskFull,
+      isFirst: this.last === undefined,
+    };
+  }
+
+  private async place(): Promise<SweepPlace> {
+    const { objects, space, retention } = this;
+    const hosted = await this.hosted.stored();
+    return {
+      isHosted: (namespace) => hosted.has(namespace),
+      hasHosted: hosted.size > 0,
+      guard: hosted.size > 0 ? this.contents.removal() : unguarded,
+      isCataloged: this.settings.catalog === 'all',
+      objects,
+      space,
+      retention,
+      isHeld: (digest) => this.isHeld(digest),
+      enter: (phase) => (this.phase = phase),
+      onRemoved: this.evictions.onRemoved,
+      onFailure: (error) => this.logger.warn(`could not remove an object: ${reasonOf(error)}`),
+    };
   }
 
   /** What it removes is content without a record for the sweep that follows. */

@@ -6,8 +6,8 @@ import type { StoredContent, StoredRecord } from '../../storage/stores/stored.ob
 import { AgeHistogram, type EvictionCutoff } from './age.histogram.js';
 import { BloomFilter } from './bloom.filter.js';
 import { Pacer } from './pacer.js';
-import type { SweepCounts, SweepPlace, SweepPlan } from './sweep.place.js';
-import { spaceWithOrigin, SweepRemovals } from './sweep.removals.js';
+import type { ReportRemovable, SweepCounts, SweepPlace, SweepPlan } from './sweep.place.js';
+import { ReportedRemovals, spaceWithOrigin, SweepRemovals } from './sweep.removals.js';
 
 /** Milliseconds that damaged objects are kept for inspection. */
 const damagedRetention = 7 * 86_400_000;
@@ -44,12 +44,14 @@ export class Sweep {
   private ages = new AgeHistogram();
   private cut: EvictionCutoff | undefined;
 
+  /** @param report makes it a dry run, which changes nothing and finds again what it has reported */
   constructor(
     private readonly place: SweepPlace,
     private readonly plan: SweepPlan,
     signal: AbortSignal,
+    private readonly report?: ReportRemovable,
   ) {
-    this.removals = new SweepRemovals(place);
+    this.removals = report ? new ReportedRemovals(place, report) : new SweepRemovals(place);
     this.pacer = new Pacer(signal, plan.isShort);
     this.now = place.retention.now;
     this.areAgesTrusted = place.retention.areAgesTrusted();
@@ -93,23 +95,16 @@ export class Sweep {
     }
     enter('damaged');
     await this.sweepDamaged();
-    space.measure({ bytes: this.bytes, objects: this.contents, damaged: this.damaged }, since);
+    if (!this.report) space.measure({ bytes: this.bytes, objects: this.contents, damaged: this.damaged }, since);
   }
 
   /** Removes expired records; the content of the others is live. */
   private async sweepRecords(): Promise<void> {
-    const { objects, retention, isHeld, isHosted } = this.place;
+    const { objects, isHosted } = this.place;
     for await (const record of objects.records()) {
       await this.next();
       const isPushed = isHosted(record.namespace);
-      const isInUse = isPushed || (record.digest !== undefined && isHeld(record.digest));
-      if (
-        !isInUse &&
-        this.areAgesTrusted &&
-        retention.isOver(record, this.now) &&
-        (await this.removals.record(record, record))
-      )
-        continue;
+      if (this.isExpired(record) && (await this.removals.record(record, 'expired', record))) continue;
       this.bytes += spaceOf(record.size);
       if (!isPushed) this.noteName(record);
       if (!record.digest) continue;
@@ -122,13 +117,11 @@ export class Sweep {
 
   /** Removes content without a record; the rest is counted. */
   private async sweepContents(): Promise<void> {
-    const { objects, retention, isHeld } = this.place;
+    const { objects, retention } = this.place;
     for await (const content of objects.contents()) {
       await this.next();
+      if (this.isOrphan(content) && (await this.removals.content(content, 'orphaned'))) continue;
       const age = retention.ageOf(content, this.now);
-      const isOrphan =
-        this.areRecordsComplete && !this.live.has(content.digest) && age > this.plan.grace && !isHeld(content.digest);
-      if (isOrphan && this.areAgesTrusted && (await this.removals.content(content))) continue;
       this.bytes += spaceWithOrigin(content);
       this.contents += 1;
       if (!this.isPushed(content)) this.ages.add(age, spaceWithOrigin(content));
@@ -141,13 +134,15 @@ export class Sweep {
     const { objects, retention, isHeld } = this.place;
     // Records are freed as well; for small content they take as much space as the content itself.
     this.cut = this.ages.oldest(bytes, this.recordBytes / Math.max(1, this.contents));
-    this.present = this.live = this.emptyFilter();
+    this.present = this.emptyFilter();
+    if (!this.report) this.live = this.present;
     for await (const content of objects.contents()) {
       await this.next();
+      if (this.report && this.isOrphan(content)) continue;
       const space = spaceWithOrigin(content);
       const isKept = isHeld(content.digest) || this.isPushed(content);
       const isTaken = !isKept && this.cut.takes(retention.ageOf(content, this.now), space);
-      if (isTaken && (await this.removals.content(content))) {
+      if (isTaken && (await this.removals.content(content, 'evicted'))) {
         this.bytes -= space;
         this.contents -= 1;
       } else this.present.add(content.digest);
@@ -159,15 +154,16 @@ export class Sweep {
     const { objects, retention, isHosted } = this.place;
     for await (const record of objects.records()) {
       await this.next();
-      if (isHosted(record.namespace)) continue;
+      if (isHosted(record.namespace) || (this.report && this.isExpired(record))) continue;
       const isDangling = record.digest
         ? await this.isAbsent(record.digest)
         : this.cut?.isBefore(retention.ageOf(record, this.now)) === true;
-      if (isDangling && (await this.removals.record(record, record))) this.bytes -= spaceOf(record.size);
+      const reason = record.digest ? 'dangling' : 'evicted';
+      if (isDangling && (await this.removals.record(record, reason, record))) this.bytes -= spaceOf(record.size);
     }
     for await (const origin of objects.origins()) {
       await this.next();
-      if (await this.isAbsent(origin.digest)) await this.removals.record(origin);
+      if (await this.isAbsent(origin.digest)) await this.removals.record(origin, 'dangling');
     }
   }
 
@@ -175,9 +171,21 @@ export class Sweep {
   private async sweepMountSources(): Promise<void> {
     for await (const source of this.place.objects.mountSources()) {
       await this.next();
-      if ((await this.isAbsent(source.digest)) && (await this.removals.object(source))) continue;
+      if ((await this.isAbsent(source.digest)) && (await this.removals.object(source, 'dangling'))) continue;
       this.bytes += spaceOf(source.size);
     }
+  }
+
+  private isExpired(record: StoredRecord): boolean {
+    const { retention, isHeld, isHosted } = this.place;
+    const isInUse = isHosted(record.namespace) || (record.digest !== undefined && isHeld(record.digest));
+    return !isInUse && this.areAgesTrusted && retention.isOver(record, this.now);
+  }
+
+  private isOrphan(content: StoredContent): boolean {
+    const { retention, isHeld } = this.place;
+    const isOld = this.areAgesTrusted && retention.ageOf(content, this.now) > this.plan.grace;
+    return this.areRecordsComplete && isOld && !this.live.has(content.digest) && !isHeld(content.digest);
   }
 
   /** The records of a repository come one after another. */
@@ -194,7 +202,7 @@ export class Sweep {
       await this.next();
       const isNew = entry.usedAt.getTime() > this.now - pushGrace;
       const isGone = this.areRecordsComplete && !repositories.has(Digest.of(Buffer.from(entry.repository)));
-      if (isGone && !isNew && this.areAgesTrusted && (await this.removals.object(entry))) continue;
+      if (isGone && !isNew && this.areAgesTrusted && (await this.removals.object(entry, 'dangling'))) continue;
       this.bytes += spaceOf(entry.size);
     }
   }
@@ -217,7 +225,7 @@ export class Sweep {
       await this.next();
       const isOver =
         this.areAgesTrusted && retention.ageOf(entry, this.now) > damagedRetention && !this.isLastCopy(entry);
-      if (isOver && (await this.removals.object(entry))) continue;
+      if (isOver && (await this.removals.object(entry, 'damaged'))) continue;
       this.bytes += spaceOf(entry.size);
       this.damaged += 1;
     }

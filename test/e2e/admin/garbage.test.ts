@@ -9,6 +9,7 @@ import { digestOf } from '../hosted/support/registry.js';
 import { ageBy } from '../hosted/support/ageing.js';
 import { Folder } from '../support/folder.js';
 import { build, Program } from '../support/program.js';
+import { plantDamaged } from './support.js';
 
 beforeAll(build, 180_000);
 
@@ -63,4 +64,26 @@ it('gc --dry-run prints what a sweep would remove and why, and gc removes it', a
   const collected = await run('--json');
   expect([collected.code, JSON.parse(collected.stdout)]).toMatchObject([0, { removedRecords: 2, removedContents: 1 }]);
   expect((await run('--dry-run')).stdout).toBe('0 tags, 0 manifests and 0 blobs would go, 0 repositories failed\n');
+}, 120_000);
+
+it('sweep --dry-run prints it, and sweep removes it', async () => {
+  await using folder = await Folder.make();
+  const key = await plantDamaged(folder.file('data'));
+  const args = ['--listen', '127.0.0.1:0', '--sweep-interval', '0s', 'filesystem', '--root', folder.file('data')];
+  await using program = await Program.start(args, { env: { ADMIN_LISTEN: '127.0.0.1:0' }, cwd: folder.path });
+  const [, adminUrl = ''] = /serving \/_admin at ([^"]+)/.exec(program.stdout) ?? [];
+  const run = (...more: string[]) =>
+    Program.run(['sweep', ...more], { env: { ADMIN_URL: adminUrl }, cwd: folder.path });
+  const { code, stdout, stderr } = await run('--dry-run');
+  expect([code, stderr]).toEqual([0, '']);
+  const [row, total] = stdout.split('\n');
+  expect(row).toMatch(/^damaged +7 B {2}unused since [-0-9]+T[0-9:]+ {2}damaged\/blobs\/sha256\/aa\/old$/);
+  expect(total).toBe('0 pieces of content and 0 records would go, 4.0 KiB, 0 failed');
+  const json = (await run('--dry-run', '--json')).stdout.trim().split('\n');
+  expect(json.map((line) => JSON.parse(line) as object)).toMatchObject([
+    { key, reason: 'damaged' },
+    { removedBytes: 4096, failed: 0 },
+  ]);
+  expect(JSON.parse((await run('--json')).stdout)).toMatchObject({ removedBytes: 4096 });
+  expect((await run('--dry-run')).stdout).toBe('0 pieces of content and 0 records would go, 0 B, 0 failed\n');
 }, 120_000);

@@ -10,6 +10,7 @@ const routes = [
   ['GET', '/_admin/status'],
   ['GET', '/_admin/sweep'],
   ['POST', '/_admin/sweep'],
+  ['POST', '/_admin/sweep?dry_run'],
   ['POST', '/_admin/gc'],
   ['GET', '/_admin/reload'],
   ['POST', '/_admin/reload'],

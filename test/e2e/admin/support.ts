@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import { mkdir, utimes, writeFile } from 'node:fs/promises';
 import http, { type IncomingHttpHeaders, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import supertest from 'supertest';
@@ -30,6 +31,15 @@ export class AdminAddress implements AsyncDisposable {
     this.server.closeAllConnections();
     await closed;
   }
+}
+
+/** Puts an object of 7 bytes into a storage that a sweep removes. @returns its key */
+export async function plantDamaged(root: string): Promise<string> {
+  const key = 'damaged/blobs/sha256/aa/old';
+  await mkdir(`${root}/damaged/blobs/sha256/aa`, { recursive: true });
+  await writeFile(`${root}/${key}`, 'damaged');
+  await utimes(`${root}/${key}`, 0, 0);
+  return key;
 }
 
 export interface Event {

@@ -3,7 +3,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { content, plain, ScriptedUpstream } from '../../fakes/scripted-upstream.js';
 import { makeImage } from '../../fixtures/images.js';
-import { AdminAddress } from '../admin/support.js';
+import { AdminAddress, plantDamaged } from '../admin/support.js';
 import { Folder } from '../support/folder.js';
 import { Mirror, type MirrorOptions } from '../support/mirror.js';
 import { MovingClock } from '../support/moving-clock.js';
@@ -68,7 +68,7 @@ describe('by the rules of an access file', () => {
   - { repositories: ['local/team/**'], who: ['user:dora'], may: [delete] }
   - { repositories: ['**'], who: ['user:root'], may: [push, delete, admin] }`;
     const access = `users_file: ${folder.file('htpasswd')}\naudit_log: ${folder.file('audit')}\nrules:${rules}`;
-    scene = await start({ access });
+    scene = await start({ access, server: { sweepInterval: 0 } });
   });
   afterAll(async () => {
     await scene[Symbol.asyncDispose]();
@@ -249,7 +249,14 @@ describe('by the rules of an access file', () => {
 
   it('sweeps, and collects garbage or shows what it would be', async () => {
     const browser = browserOf('root');
-    const swept = await browser.post(formOf(await browser.get('/_ui/actions/sweep')));
+    await plantDamaged(scene.mirror.root);
+    const sweep = await browser.get('/_ui/actions/sweep');
+    const dry = (await browser.post(formOf(sweep, 0))).headers.location;
+    await until('the dry run has ended', async () => !('refresh' in (await browser.get(dry!)).headers));
+    expect(soundPage(await browser.get(dry!))).toMatch(/Dry run of the sweep.*>ended<.*damaged, 7 bytes/s);
+    const mixed = formOf(sweep, 0);
+    expect((await browser.post({ ...mixed, fields: { ...mixed.fields, mode: 'now' } })).status).toBe(403);
+    const swept = await browser.post(formOf(sweep, 1));
     expect([swept.status, swept.headers.location]).toEqual([303, '/_ui/actions/sweep']);
     await scene.mirror.settled();
     expect(soundPage(await browser.get('/_ui/actions/sweep'))).toContain('Last sweep');
@@ -260,7 +267,7 @@ describe('by the rules of an access file', () => {
     expect((await browser.post(formOf(garbage, 1))).headers.location).toBe('/_ui/actions/sweep');
     await scene.mirror.settled();
     const actions = (await audit()).map(({ action }) => action);
-    expect(actions).toEqual(expect.arrayContaining(['sweep', 'gc dry-run', 'gc collect', 'warm']));
+    expect(actions).toEqual(expect.arrayContaining(['sweep', 'sweep dry-run', 'gc dry-run', 'gc collect', 'warm']));
   });
 });
 

@@ -4,7 +4,7 @@ import type { PageFactory, PageResult } from '../../page.js';
 import { ActionServices } from './action.context.js';
 import { doImageAction, showImageAction } from './image.action.page.js';
 import { imageActions } from './image.actions.js';
-import { doGarbage, doSweep, showGarbage, showJob, showSweep } from './server.actions.js';
+import { doGarbage, showGarbage, showJob, showSweep, submitSweep } from './server.actions.js';
 import { doWarm, showWarm } from './warm.action.js';
 
 type Show = (services: ActionServices, context: PageContext) => PageResult;
@@ -13,7 +13,7 @@ type Do = (services: ActionServices, context: PageContext, form: URLSearchParams
 /** What is about the whole server: for who administers all of it. */
 const serverActions: ReadonlyMap<string, { readonly show: Show; readonly submit?: Do }> = new Map([
   ['warm', { show: showWarm, submit: doWarm }],
-  ['sweep', { show: showSweep, submit: doSweep }],
+  ['sweep', { show: showSweep, submit: submitSweep }],
   ['gc', { show: showGarbage, submit: doGarbage }],
   ['job', { show: showJob }],
 ]);

@@ -3,7 +3,7 @@ import type { PageFactory } from '../../page.js';
 
 const serverActions = [
   ['warm', 'Warm images', 'pulls images before clients need them'],
-  ['sweep', 'Sweep', 'removes unused content, and evicts content over the quota'],
+  ['sweep', 'Sweep', 'removes unused content, and evicts content over the quota; with a dry run'],
   ['gc', 'Garbage collection', 'removes what nothing refers to from hosted repositories; with a dry run'],
 ] as const;
 

@@ -1,6 +1,6 @@
 import type { Job } from '../../../admin/acting/background.jobs.js';
 import { OciError } from '../../../oci/error.js';
-import type { SweepStatus } from '../../../registry/eviction/sweep.service.js';
+import type { SweepStatus } from '../../../registry/eviction/sweep.place.js';
 import { Facts } from '../../components/section.js';
 import { Table } from '../../components/table.js';
 import { Untrusted } from '../../components/untrusted.js';
@@ -17,6 +17,22 @@ const actionsPath = '/_ui/actions';
 
 export function showSweep(services: ActionServices, context: PageContext): PageView {
   const { status } = services.sweeping;
+  const confirmation = (
+    fields: Readonly<Record<string, string>>,
+    about: string,
+    name: string,
+    isDangerous: boolean,
+  ) => (
+    <Confirmation
+      verb="sweep"
+      fields={fields}
+      csrf={context.csrf()}
+      proof={services.proofOf(context, about)}
+      name={name}
+      isDangerous={isDangerous}
+      back={actionsPath}
+    />
+  );
   return {
     title: 'Sweep',
     ...(status.running && { refresh }),
@@ -24,22 +40,17 @@ export function showSweep(services: ActionServices, context: PageContext): PageV
       <>
         <p>
           A sweep removes content that has been unused for too long, evicts content over the quota, and collects the
-          garbage of hosted repositories.
+          garbage of hosted repositories. A dry run shows what would go, and why, without that garbage.
         </p>
         {status.running ? (
           <p role="status">
             <State kind="idle">{`running: ${status.phase}`}</State>
           </p>
         ) : (
-          <Confirmation
-            verb="sweep"
-            fields={{}}
-            csrf={context.csrf()}
-            proof={services.proofOf(context, 'sweep')}
-            name="Sweep now"
-            isDangerous
-            back={actionsPath}
-          />
+          <>
+            {confirmation({ mode: 'dry-run' }, 'sweep dry-run', 'Dry run', false)}
+            {confirmation({}, 'sweep', 'Sweep now', true)}
+          </>
         )}
         <SweepFacts status={status} now={context.now} />
       </>
@@ -73,13 +84,16 @@ function SweepFacts({
   );
 }
 
+export function submitSweep(services: ActionServices, context: PageContext, form: URLSearchParams): PageRedirect {
+  if (form.get('mode') !== 'dry-run') return doSweep(services, context, form);
+  services.assertMay(context, context.visitor.isAdministrator, 'sweep dry-run', form);
+  const job = services.jobs.findRemovable(context.visitor.identity);
+  services.actions.note(operatorOf(context), 'sweep dry-run', undefined);
+  return { location: `/_ui/actions/job?id=${job.id}` };
+}
+
 /** Joins a running sweep, which logs its failure and shows it in its status. */
-export function doSweep(
-  services: ActionServices,
-  context: PageContext,
-  form: URLSearchParams,
-  about = 'sweep',
-): PageRedirect {
+function doSweep(services: ActionServices, context: PageContext, form: URLSearchParams, about = 'sweep'): PageRedirect {
   services.assertMay(context, context.visitor.isAdministrator, about, form);
   services.actions.note(operatorOf(context), about, undefined);
   services.sweeping.run().catch(() => undefined);
