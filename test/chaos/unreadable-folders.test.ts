@@ -28,7 +28,7 @@ async function open(): Promise<Scene> {
   const files: FileSystem = {
     ...nodeFileSystem,
     opendir: (path, ...rest) => check(path, () => nodeFileSystem.opendir(path, ...rest)),
-    lstat: ((path: string) => check(path, () => nodeFileSystem.lstat(path))) as FileSystem['lstat'],
+    lstat: (path: string) => check(path, () => nodeFileSystem.lstat(path)),
   };
   const stock = await Stock.make({ root, storage: new FilesystemProvider(root, files) });
   const dispose = async () => {

@@ -49,7 +49,7 @@ class DirectBody {
   private readonly queue: Buffer[] = [];
   private taking: Promise<void> | undefined;
   private isClosed = false;
-  private failure: { readonly error: unknown } | undefined;
+  private failure: { readonly error: Error } | undefined;
   private settle: () => void = () => undefined;
 
   /** @param left bytes of the body that have not arrived. */
@@ -61,12 +61,12 @@ class DirectBody {
     this.socket = body.socket;
     this.done = new Promise((resolve, reject) => {
       this.settle = () => {
-        if (this.failure) reject(this.failure.error as Error);
+        if (this.failure) reject(this.failure.error);
         else resolve(this.left === 0 && body.complete);
       };
     });
     body.once('close', () => this.close());
-    const buffered: Buffer | null = body.read();
+    const buffered = body.read() as Buffer | null;
     interceptReads(this.socket, (chunk) => this.receive(chunk));
     // The stream is now empty, and has to flow to end.
     body.resume();
@@ -135,7 +135,7 @@ class DirectBody {
   }
 
   private fail(error: unknown): void {
-    this.failure = { error };
+    this.failure = { error: error instanceof Error ? error : new Error(String(error)) };
     this.body.destroy();
   }
 

@@ -17,7 +17,7 @@ export class FailingDisk {
     ...nodeFileSystem,
     open: async (path, flags, mode) => {
       const creates = typeof flags === 'number' && (flags & constants.O_CREAT) !== 0;
-      this.count(creates, `open ${String(path)}`);
+      this.count(creates, `open ${path}`);
       const handle = await nodeFileSystem.open(path, flags, mode);
       for (const name of ['write', 'sync', 'read', 'stat'] as const) {
         const call = (handle[name] as Call).bind(handle);

@@ -18,7 +18,7 @@ const files: FileSystem = {
   ...nodeFileSystem,
   opendir: (path, ...rest) => {
     const error = Object.assign(new Error('EACCES'), { code: 'EACCES' });
-    return denied.has(relative(root, String(path))) ? Promise.reject(error) : nodeFileSystem.opendir(path, ...rest);
+    return denied.has(relative(root, path)) ? Promise.reject(error) : nodeFileSystem.opendir(path, ...rest);
   },
 };
 

@@ -28,7 +28,7 @@ const withoutFolderSync = (code: string): FileSystem => ({
   ...nodeFileSystem,
   open: async (path, flags, mode) => {
     const handle = await nodeFileSystem.open(path, flags, mode);
-    return (Number(flags) & constants.O_DIRECTORY) === 0 ? handle : Object.assign(handle, { sync: refuse(code) });
+    return (flags & constants.O_DIRECTORY) === 0 ? handle : Object.assign(handle, { sync: refuse(code) });
   },
 });
 

@@ -20,7 +20,7 @@ describe('the names in a folder', () => {
       reads += 1;
       return files.readdir(path);
     };
-    const names = new FolderNames({ ...files, readdir: readdir as typeof files.readdir });
+    const names = new FolderNames({ ...files, readdir });
     const path = join(folder, 'names');
     for (let index = 0; index < 300; index += 1) await writeFile(join(path, `n${String(index).padStart(3, '0')}`), '');
     const settle = () => utimes(path, new Date(), new Date(Date.now() - 60_000 - reads * 1_000));
@@ -49,7 +49,7 @@ describe('the names in a folder', () => {
         reads += 1;
         return files.readdir(of);
       };
-      names = new FolderNames({ ...files, readdir: readdir as typeof files.readdir }, true);
+      names = new FolderNames({ ...files, readdir }, true);
       path = join(folder, 'names');
       for (let index = 100; index < 400; index += 1) await writeFile(join(path, `n${index}`), '');
       await names.list(path, undefined, 1);
