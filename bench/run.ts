@@ -1,4 +1,4 @@
-import { mkdir, rm } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Library } from './content/library.js';
 import type { Peer, PeerName } from './peers/peer.js';
@@ -97,8 +97,8 @@ async function startAll(race: Race, contestants: readonly Contestant[]): Promise
 /** @param id tells its folder from those of all others in the scenario. */
 async function start({ scenario, stage, plan }: Race, contestant: Contestant, id: string, scope: Scope): Promise<Peer> {
   const { name, label } = contestant;
-  const folder = join(plan.folder, `${scenario.name}-${id}`);
-  await mkdir(folder);
+  // A scenario may be measured again.
+  const folder = await mkdtemp(join(plan.folder, `${scenario.name}-${id}-`));
   const bucket = await stage.s3?.bucketOf(label);
   const { takesPushes = false, upstream, laidOut } = stage;
   const { mirror: root, registry: storage = takesPushes ? join(folder, 'content') : plan.storage } = laidOut ?? {};

@@ -34,6 +34,9 @@ describe('the noise of a machine', () => {
   it('shows in the first figure of another program, not in the mirror, in memory or in what failed', () => {
     expect(noiseOf(noisy)).toEqual(['throughput, GB/s of docker-registry differs by 33 % between rounds']);
     expect(noiseOf(quiet)).toEqual([]);
+    const [row] = noisy.rows;
+    const memory = { ...row!, key: 'peakMiB', better: 'less' as const, rounds: [[1], [1, 9]] };
+    expect(noiseOf({ ...quiet, rows: [memory, ...quiet.rows] })).toEqual([]);
     expect(noiseOf({ ...noisy, failures: ['it broke'] })).toEqual([]);
   });
 
