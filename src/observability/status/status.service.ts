@@ -10,7 +10,6 @@ import { Namespace } from '../../oci/namespace.js';
 import { RepositoryRef } from '../../oci/repository.js';
 import { RegistryStatistics } from '../../registry/statistics/registry.statistics.js';
 import { hitsOf } from '../../registry/statistics/traffic.counts.js';
-import { TrafficHistory } from '../../registry/statistics/history/traffic.history.js';
 import type { RecentError } from '../logging/recent.errors.js';
 import { RequestMeter } from '../logging/request.meter.js';
 import { CachedRepositories } from './cached.repositories.js';
@@ -52,7 +51,6 @@ export class StatusService implements OnApplicationShutdown {
 
   constructor(
     private readonly statistics: RegistryStatistics,
-    private readonly traffic: TrafficHistory,
     private readonly server: ServerSettings,
     @Inject(upstreamSettings) private upstreams: readonly UpstreamSettings[],
     @Inject(Clock) private readonly clock: Clock,
@@ -94,7 +92,6 @@ export class StatusService implements OnApplicationShutdown {
       uptime: process.uptime() * 1000,
       worker: worker === undefined ? undefined : { number: worker, count: workers },
       totals: { hits: sum('hits'), misses: sum('misses'), sent: sum('sent'), saved: sum('saved') },
-      history: reader ? [] : this.traffic.entries,
       registries,
       ...this.transfers(reader),
       errors: reader ? undefined : this.errors,

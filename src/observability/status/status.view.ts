@@ -8,8 +8,6 @@ export interface StatusView {
   /** Which of several workers the page is about. */
   readonly worker?: { readonly number: number; readonly count: number } | undefined;
   readonly totals: Totals;
-  /** Oldest first, at most a day. */
-  readonly history: readonly HistoryEntry[];
   /** Of all processes on the storage; undefined when it is none of the reader's business. */
   readonly past?: PastView | undefined;
   readonly registries: readonly RegistryView[];
@@ -59,6 +57,8 @@ export interface HistoryEntry {
 
 /** What all processes on the storage did, over restarts. */
 export interface PastView {
+  /** Periods of five minutes, oldest first, at most a day. */
+  readonly day: readonly HistoryEntry[];
   /** Hours, oldest first, at most 30 days. */
   readonly month: readonly HistoryEntry[];
   /** Those that run, the one that responds first. */

@@ -22,7 +22,6 @@ export interface StoredDocument extends BrowsedManifest {
 @Injectable()
 export class BrowsedDocuments {
   private readonly readers = new Semaphore(concurrency);
-  private waiting = 0;
 
   constructor(
     private readonly content: StoredContent,
@@ -71,14 +70,9 @@ export class BrowsedDocuments {
     }
   }
 
-  private async read<T>(action: () => Promise<T>): Promise<T> {
-    if (this.waiting >= mostWaiting)
+  private read<T>(action: () => Promise<T>): Promise<T> {
+    if (this.readers.count >= mostWaiting)
       throw new OciError('UNAVAILABLE', 'too many pages are being made', { retryAfter: 5 });
-    this.waiting += 1;
-    try {
-      return await this.readers.run(action);
-    } finally {
-      this.waiting -= 1;
-    }
+    return this.readers.run(action);
   }
 }

@@ -23,7 +23,6 @@ const [mostRunning, mostWaiting] = [2, 32];
 @Injectable()
 export class ExplainService {
   private readonly turns = new Semaphore(mostRunning);
-  private count = 0;
 
   constructor(
     private readonly settings: ServerSettings,
@@ -54,14 +53,9 @@ export class ExplainService {
    * @throws OciError UNAVAILABLE when the storage fails, or too many are being explained
    */
   async explain(image: ImageReference, seesOthers: boolean): Promise<Explanation> {
-    if (this.count >= mostRunning + mostWaiting)
+    if (this.turns.count >= mostRunning + mostWaiting)
       throw new OciError('UNAVAILABLE', 'too many references are being explained', { retryAfter: 5 });
-    this.count += 1;
-    try {
-      return await this.turns.run(() => this.explainNow(image, seesOthers));
-    } finally {
-      this.count -= 1;
-    }
+    return this.turns.run(() => this.explainNow(image, seesOthers));
   }
 
   private async explainNow({ repository, reference }: ImageReference, seesOthers: boolean): Promise<Explanation> {

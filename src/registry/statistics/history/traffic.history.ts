@@ -59,12 +59,6 @@ export class TrafficHistory implements OnApplicationBootstrap, BeforeApplication
     return `${hostname()} ${this.server.listen} ${this.server.worker ?? ''}`;
   }
 
-  /** The last day, oldest first; the current period is the last. */
-  get entries(): readonly TrafficEntry[] {
-    this.sample();
-    return this.series.day.entries(this.clock.now());
-  }
-
   /** What this process knows, as its record has it. */
   get fields(): RecordFields {
     this.sample();

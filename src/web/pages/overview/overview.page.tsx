@@ -20,10 +20,10 @@ export const overviewPage: PageFactory = (app) => {
     show: async ({ visitor }) => {
       const view = status.view(visitor.reader);
       if (visitor.reader) return overview(view);
-      const { day, replicas, ...past } = await history.view();
+      const { replicas, ...past } = await history.view();
       // Names of hosts are for administrators.
       const shown = visitor.isAdministrator ? replicas : replicas.map((each) => ({ ...each, host: undefined }));
-      return overview({ ...view, history: day, past: { ...past, replicas: shown } });
+      return overview({ ...view, past: { ...past, replicas: shown } });
     },
   };
 };
@@ -54,7 +54,7 @@ function Overview({ view }: { readonly view: StatusView }) {
         </ul>
       </nav>
       <Figures view={view} />
-      {view.past && <Periods day={view.history} month={view.past.month} />}
+      {view.past && <Periods day={view.past.day} month={view.past.month} />}
       {view.configuration && <Configuration configuration={view.configuration} />}
       {parts.map(({ id, title, content }) => (
         <Section id={id} title={title}>
@@ -76,12 +76,12 @@ interface Part {
 }
 
 function partsOf(view: StatusView): Part[] {
-  const { repositories, accessFiles, auditLinesDropped, storage, credentials = [], reader, at, past } = view;
+  const { repositories, accessFiles, auditLinesDropped, storage, credentials = [], at, past } = view;
   const parts: Part[] = [
     {
       id: 'traffic',
       title: 'Last 24 hours',
-      content: reader ? undefined : <TrafficChart history={view.history} now={at} />,
+      content: past && <TrafficChart history={past.day} now={at} />,
     },
     {
       id: 'month',

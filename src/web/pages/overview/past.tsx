@@ -1,4 +1,5 @@
 import type { HistoryEntry, ReplicaView } from '../../../observability/status/status.view.js';
+import { totalOf } from '../../../registry/statistics/history/traffic.history.js';
 import { Table } from '../../components/table.js';
 import { Size, Time, useFormats } from '../../components/values.js';
 
@@ -12,8 +13,7 @@ export function Periods({
 }) {
   const formats = useFormats();
   const rowOf = (name: string, entries: readonly HistoryEntry[]) => {
-    const sum = (key: keyof HistoryEntry) => entries.reduce((total, each) => total + each[key], 0);
-    const [hits, misses, sent, received] = [sum('hits'), sum('misses'), sum('sent'), sum('received')];
+    const { hits, misses, sent, received } = totalOf(entries);
     const saved = Math.max(0, sent - received);
     return [name, formats.ratio(hits, hits + misses), <Size bytes={sent} />, <Size bytes={saved} />];
   };
