@@ -20,7 +20,8 @@ const onread: OnReadOpts = {
     if (receiver) receiver(chunk);
     else {
       if (!receivers.has(this)) receivers.set(this, undefined);
-      this.emit('data', chunk);
+      // Bytes that nobody waits for come before the next response, which would be taken for another (RFC 9112 §9.2).
+      if (!this.emit('data', chunk)) this.destroy();
     }
     return true;
   },
