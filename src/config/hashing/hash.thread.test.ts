@@ -75,6 +75,28 @@ describe('the thread for hashes', () => {
     expect(await hash.digest()).toBe(whole.digest('hex'));
   });
 
+  it('allocates no buffer for each piece that finds no room', async () => {
+    const thread = make();
+    const content = randomBytes(256 * kibibyte);
+    const { arrayBuffers } = process.memoryUsage();
+    let most = 0;
+    const send = async () => {
+      const hash = thread.start('sha256');
+      for (let piece = 0; piece < 32; piece += 1) {
+        const full = hash.update(content);
+        most = Math.max(most, process.memoryUsage().arrayBuffers - arrayBuffers);
+        await full;
+      }
+      const digest = await hash.digest();
+      hash.end();
+      return digest;
+    };
+    const digests = await Promise.all(Array.from({ length: 16 }, send));
+    expect(new Set(digests)).toEqual(new Set([digestOf(Buffer.concat(Array<Buffer>(32).fill(content)))]));
+    // One for each hash that waits, and the thread's own memory.
+    expect(most).toBeLessThan(16 * content.length + 4 * 1024 * kibibyte);
+  });
+
   it('is one thread, which starts with the first hash and ends some time after the last one', async () => {
     const thread = make(50);
     expect(thread.id).toBeUndefined();

@@ -6,6 +6,8 @@ import { algorithms, HashRing, operations, source } from './hash.ring.js';
 const defaultIdleTime = 10_000;
 /** Bytes that are sent to the thread at once. */
 const largestWrite = 256 * 1024;
+/** Buffers of so many bytes that are kept for bytes that find no room. */
+const idleBuffers = 16;
 /** Milliseconds after which a thread that does nothing of what it is to do counts as ended. */
 const stallTime = 10_000;
 /** The thread keeps the states of some hashes. */
@@ -74,6 +76,8 @@ class Running {
   private readonly digests: Pending[] = [];
   /** Commands that wait for room, in order. */
   private readonly waiting: { readonly send: () => boolean; readonly resolve: () => void }[] = [];
+  /** For bytes that wait: to allocate and to collect a buffer for each costs more than to hash them. */
+  private readonly idle: Buffer[] = [];
   private lastId = 0;
   private watch: NodeJS.Timeout | undefined;
 
@@ -116,13 +120,22 @@ class Running {
   private update(id: number, bytes: Uint8Array): Promise<void> | undefined {
     if (!this.hashes.has(id)) return undefined;
     if (this.waiting.length === 0 && bytes.length <= largestWrite && this.ring.write(id, bytes)) return undefined;
-    const kept = Uint8Array.prototype.slice.call(bytes);
     let last: Promise<void> | undefined;
-    for (let first = 0; first < kept.length; first += largestWrite) {
-      const part = kept.subarray(first, first + largestWrite);
-      last = this.submit(() => this.ring.write(id, part));
-    }
+    for (let first = 0; first < bytes.length; first += largestWrite)
+      last = this.writeLater(id, bytes.subarray(first, first + largestWrite));
     return last;
+  }
+
+  /** Sends a copy of at most `largestWrite` bytes as soon as there is room. */
+  private writeLater(id: number, bytes: Uint8Array): Promise<void> | undefined {
+    const buffer = this.idle.pop() ?? Buffer.allocUnsafeSlow(largestWrite);
+    buffer.set(bytes);
+    const kept = buffer.subarray(0, bytes.length);
+    return this.submit(() => {
+      if (!this.ring.write(id, kept)) return false;
+      if (this.idle.length < idleBuffers) this.idle.push(buffer);
+      return true;
+    });
   }
 
   private digest(id: number): Promise<string> {
