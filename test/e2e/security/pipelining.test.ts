@@ -122,7 +122,7 @@ describe('pipelined requests', () => {
   });
 });
 
-describe('a client that takes nothing of a response for --client-timeout', () => {
+describe.concurrent('a client that takes nothing of a response for --client-timeout', () => {
   it.each([
     ['a list', target, 100, 10],
     ['the metrics', '/metrics', 5, 1_000],
