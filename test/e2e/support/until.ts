@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 export async function until(
   what: string,
   condition: () => boolean | Promise<boolean>,
-  deadline = 10_000,
+  deadline = 20_000,
 ): Promise<void> {
   const end = performance.now() + deadline;
   while (!(await condition())) {
