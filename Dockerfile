@@ -19,7 +19,7 @@ WORKDIR /app
 COPY package.json package-lock.json ./
 RUN npm ci --no-audit --no-fund --ignore-scripts
 COPY nest-cli.json tsconfig.json tsconfig.build.json ./
-COPY scripts/bundle.mjs scripts/bundle.plugins.mjs scripts/
+COPY scripts/bundle.mjs scripts/bundle.names.mjs scripts/bundle.plugins.mjs scripts/
 COPY src src
 RUN npm run build && mkdir /data
 

@@ -10,6 +10,7 @@ const newest = Math.max(
     'tsconfig.json',
     'tsconfig.build.json',
     'scripts/bundle.mjs',
+    'scripts/bundle.names.mjs',
     'scripts/bundle.plugins.mjs',
     ...sources,
   ].map(modified),

@@ -3,6 +3,7 @@
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { build } from 'esbuild';
+import { shortened } from './bundle.names.mjs';
 import { lateCompilers, latePackages, lateTls, requiredBuiltins, rxjsModules } from './bundle.plugins.mjs';
 
 /** Packages that the program looks for and goes without when they are not installed. */
@@ -30,45 +31,49 @@ const unusedValidation = {
 /** Where the bundle is cut besides: what the parser needs for one file of more than a MB stays with the process. */
 const parts = ['fastify', 'reflect-metadata'];
 
-await Promise.all(['dist/chunks', 'dist/main.js'].map((path) => rm(path, { recursive: true, force: true })));
-const { outputFiles } = await build({
+const options = {
   write: false,
-  // The program and what the package exports: all share one copy of each module.
-  entryPoints: [
-    ...['main', 'app.factory', 'storage/index'].map((name) => ({ in: `build/${name}.js`, out: name })),
-    ...parts.map((path) => ({
-      in: path,
-      out: `chunks/part-${path.replace(/^build\/|\.js$/g, '').replaceAll(/\W+/g, '-')}`,
-    })),
-  ],
   outdir: 'dist',
-  chunkNames: 'chunks/[name]-[hash]',
   bundle: true,
-  splitting: true,
   format: 'esm',
   platform: 'node',
   target: 'node20.19',
   mainFields: ['module', 'main'],
-  external: optional,
   plugins: [unusedValidation, latePackages, lateTls, requiredBuiltins, rxjsModules, lateCompilers],
-  // Functions and classes keep their names, by which NestJS and people who read stack traces go; variables do not.
-  keepNames: true,
+  // `shortened` does the rest.
   minifySyntax: true,
-  minifyIdentifiers: true,
-  minifyWhitespace: true,
-  // An error that nobody catches is printed with its line.
-  lineLimit: 160,
   legalComments: 'none',
   logLevel: 'warning',
   // What CommonJS packages ask for when they run.
   banner: {
     js: "import { createRequire as makeRequire } from 'node:module';const require = makeRequire(import.meta.url);",
   },
-});
+};
 
-for (const { path, text } of outputFiles) {
+await Promise.all(['dist/chunks', 'dist/main.js'].map((path) => rm(path, { recursive: true, force: true })));
+const builds = await Promise.all([
+  // Of one file, because whatever it imports is looked for before it has chosen V8's options.
+  build({ ...options, entryPoints: ['build/main.js'], external: ['./command.js'] }),
+  build({
+    ...options,
+    // The program and what the package exports: all share one copy of each module.
+    entryPoints: [
+      ...['command', 'app.factory', 'storage/index'].map((name) => ({ in: `build/${name}.js`, out: name })),
+      ...parts.map((path) => ({
+        in: path,
+        out: `chunks/part-${path.replace(/^build\/|\.js$/g, '').replaceAll(/\W+/g, '-')}`,
+      })),
+    ],
+    chunkNames: 'chunks/[name]-[hash]',
+    splitting: true,
+    external: optional,
+  }),
+]);
+
+for (const { path, text } of builds.flatMap(({ outputFiles }) => outputFiles)) {
   await mkdir(dirname(path), { recursive: true });
-  await writeFile(path, withMetadata(checked(text, path), path), { mode: text.startsWith('#!') ? 0o755 : 0o644 });
+  const short = checked(await shortened(text), path);
+  await writeFile(path, withMetadata(short, path), { mode: text.startsWith('#!') ? 0o755 : 0o644 });
 }
 
 /** Has what decorators need evaluated before them, which esbuild does not see to across files. */
