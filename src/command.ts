@@ -1,11 +1,8 @@
-#!/usr/bin/env node
 import { earlyReload } from './process/early.reload.js';
 import { postponeDateFormats } from './cli/date-formats.js';
-import { postponeCompilers, tuneHeap, useCompilers } from './cli/heap.js';
+import { useCompilers } from './cli/heap.js';
 import { workerNumber } from './cli/worker-number.js';
 
-tuneHeap();
-postponeCompilers();
 postponeDateFormats();
 // A reader as `head` takes what it wants of a command's output.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {

@@ -1,31 +1,6 @@
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 
-/** Modules of Node that a server uses at rest. */
-const used = [
-  'cluster',
-  'crypto',
-  'dns/promises',
-  'fs/promises',
-  'http',
-  'perf_hooks',
-  'stream/promises',
-  'timers/promises',
-];
-
-/**
- * Keeps V8's young generation at its initial size, like `--max-semi-space-size`: under load it would grow to 32 MiB and
- * more for objects that live for one request, and never shrink. The old generation may double before it is collected:
- * with less, passing through a download triggers a collection every few megabytes (docs/performance.md). Call this before
- * loading anything large.
- */
-export function tuneHeap(): void {
-  // Before options change: those that do not agree with Node's own code cache make it compile its modules anew.
-  for (const name of used) process.getBuiltinModule(`node:${name}`);
-  setFlagsFromString('--semi-space-growth-factor=1');
-  setFlagsFromString('--heap-growing-percent=100');
-}
-
 const hasMaglev = (process.config.variables as { v8_enable_maglev?: number }).v8_enable_maglev === 1;
 
 /** V8's compilers of hot functions. None when Node was started with an option on compilers, which then decides. */
@@ -37,12 +12,38 @@ export function compilersBeside(options: readonly string[]): readonly string[] {
 
 const compilers = compilersBeside([...process.execArgv, ...(process.env.NODE_OPTIONS ?? '').split(' ')]);
 
+/** Modules of Node that a server uses at rest. */
+const used = [
+  'assert',
+  'child_process',
+  'cluster',
+  'crypto',
+  'dns/promises',
+  'fs/promises',
+  'http',
+  'os',
+  'perf_hooks',
+  'readline/promises',
+  'stream/promises',
+  'timers/promises',
+  'worker_threads',
+];
+
 /**
- * Has V8 interpret everything until `useCompilers`. What is hot while the program starts is cold afterwards, and compilers
- * bring 5 MiB of Node's own code into memory.
+ * Has V8 interpret everything until `useCompilers`: what is hot while the program starts is cold afterwards, and compilers
+ * bring 5 MiB of Node's own code into memory. Call this before loading anything.
+ *
+ * Keeps V8's young generation at its initial size, like `--max-semi-space-size`: under load it would grow to 32 MiB and
+ * more for objects that live for one request, and never shrink. The old generation may double before it is collected:
+ * with less, passing through a download triggers a collection every few megabytes (docs/performance.md).
  */
-export function postponeCompilers(): void {
+export function tuneHeap(): void {
+  // Options that do not agree with Node's own code cache make it compile its modules anew. Maglev is worse: it compiles
+  // the function that loads them, and brings 2 MiB of itself into memory.
+  if (!hasMaglev) for (const name of used) process.getBuiltinModule(`node:${name}`);
   for (const name of compilers) setFlagsFromString(`--no-${name}`);
+  setFlagsFromString('--semi-space-growth-factor=1');
+  setFlagsFromString('--heap-growing-percent=100');
 }
 
 /** Has V8 compile hot functions from now on. */

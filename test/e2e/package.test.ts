@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { beforeAll, expect, test } from 'vitest';
@@ -16,4 +17,8 @@ test.each([
   const script = `import * as all from ${JSON.stringify(join(dist, file))}; console.log(typeof all.${name});`;
   const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', script]);
   expect(stdout.trim()).toBe('function');
+});
+
+test('the program chooses the options of V8 before it imports anything', async () => {
+  expect(await readFile(join(dist, 'main.js'), 'utf8')).not.toMatch(/\bfrom ?["']\./);
 });
