@@ -31,7 +31,7 @@ function fill(root: string, count: number): void {
 }
 
 describe('100,000 objects', () => {
-  it('are swept in little memory, and do not keep the program from being ready', { timeout: 300_000 }, async () => {
+  it('are swept in little memory, and do not keep the program from being ready', { timeout: 600_000 }, async () => {
     await using folder = await Folder.make();
     const root = folder.file('data');
     fill(root, pieces);

@@ -8,9 +8,9 @@ export class Gate extends PlainGate {
   }
 }
 
-/** Waits for a condition that nothing announces. @throws after ten seconds */
+/** Waits for a condition that nothing announces. @throws after thirty seconds */
 export async function until(condition: () => boolean | Promise<boolean>, what: string): Promise<void> {
-  const deadline = performance.now() + 10_000;
+  const deadline = performance.now() + 30_000;
   while (!(await condition())) {
     if (performance.now() > deadline) throw new Error(`it did not come to pass that ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 2));
