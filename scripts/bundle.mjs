@@ -52,8 +52,13 @@ const options = {
 
 await Promise.all(['dist/chunks', 'dist/main.js'].map((path) => rm(path, { recursive: true, force: true })));
 const builds = await Promise.all([
-  // Of one file, because whatever it imports is looked for before it has chosen V8's options.
-  build({ ...options, entryPoints: ['build/main.js'], external: ['./command.js'] }),
+  // Of one file, because whatever it imports is looked for before it has chosen V8's options; so is a folder for `require`.
+  build({
+    ...options,
+    entryPoints: ['build/main.js'],
+    external: ['./command.js'],
+    banner: { js: 'const require = process.getBuiltinModule;' },
+  }),
   build({
     ...options,
     // The program and what the package exports: all share one copy of each module.
