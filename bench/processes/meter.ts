@@ -7,6 +7,8 @@ const mebibyte = 1024 ** 2;
 export interface Metered<T> {
   readonly outcome: T;
   readonly cpuSeconds: number;
+  /** With what it went on to do in the three seconds after the load: `docker-registry` stores a blob after its client has it. */
+  readonly settledCpuSeconds: number;
   readonly peakMiB: number;
   /** Resident size three seconds after the load ended. */
   readonly settledMiB: number;
@@ -23,6 +25,7 @@ export async function meter<T>(pid: number, load: () => Promise<T>): Promise<Met
   return {
     outcome,
     cpuSeconds: after.cpuSeconds - before.cpuSeconds,
+    settledCpuSeconds: settled.cpuSeconds - before.cpuSeconds,
     peakMiB: after.peakBytes / mebibyte,
     settledMiB: settled.residentBytes / mebibyte,
   };
