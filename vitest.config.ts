@@ -94,6 +94,8 @@ export default defineConfig({
     pool: 'forks',
     ...(!isShuffled && { sequence: { sequencer: ScenariosFirst } }),
     setupFiles: ['./test/setup.ts'],
+    // Modules are compiled once, by their content, for all projects and runs; in node_modules.
+    experimental: { fsModuleCache: true },
     // As the command line sets it.
     env: { AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED: 'true' },
     projects: [
