@@ -230,18 +230,22 @@ describe('a conflict with others', () => {
 });
 
 describe('lists and copies beyond one request', () => {
-  it('merges 1,100 objects with 1,100 markers, removes orphaned markers, and skips foreign keys', async () => {
-    const names = Array.from({ length: 1_100 }, (_, index) => `many/${index % 7}/${index}`);
-    for (let done = 0; done < names.length; done += 50) {
-      await Promise.all(names.slice(done, done + 50).map((name) => provider.write(name, Buffer.from(name))));
-      await Promise.all(names.slice(done, done + 50).map((name) => provider.touch(name)));
-    }
-    await Promise.all(['many/0/', 'many/9/gone', 'many/3/10x'].map((name) => provider.touch(`${name}orphan`)));
-    await bucket.client.send(await putOf('many/Foreign key'));
-    expect(await keysUnder(provider, 'many')).toEqual([...names].sort());
-    expect((await bucket.paths('used/')).length).toBe(1_100);
-    expect(await keysUnder(provider, 'many/3')).toEqual(names.filter((name) => name.startsWith('many/3/')).sort());
-  });
+  it(
+    'merges 1,100 objects with 1,100 markers, removes orphaned markers, and skips foreign keys',
+    { timeout: 180_000 },
+    async () => {
+      const names = Array.from({ length: 1_100 }, (_, index) => `many/${index % 7}/${index}`);
+      for (let done = 0; done < names.length; done += 50) {
+        await Promise.all(names.slice(done, done + 50).map((name) => provider.write(name, Buffer.from(name))));
+        await Promise.all(names.slice(done, done + 50).map((name) => provider.touch(name)));
+      }
+      await Promise.all(['many/0/', 'many/9/gone', 'many/3/10x'].map((name) => provider.touch(`${name}orphan`)));
+      await bucket.client.send(await putOf('many/Foreign key'));
+      expect(await keysUnder(provider, 'many')).toEqual([...names].sort());
+      expect((await bucket.paths('used/')).length).toBe(1_100);
+      expect(await keysUnder(provider, 'many/3')).toEqual(names.filter((name) => name.startsWith('many/3/')).sort());
+    },
+  );
 
   it('moves in parts what is too large for one copy', async () => {
     const small = new S3Provider(bucket.settings({ host: proxy.url }), { largestCopy: 5 * mebibyte });
