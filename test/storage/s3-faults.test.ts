@@ -52,6 +52,24 @@ afterEach(async () => {
   bucket.close();
 });
 
+it('reads over the connection that it has', async () => {
+  const large = sample(1_000_000);
+  await provider.write('records/one', sample(1_000));
+  await provider.write(key, large);
+  await provider.read('records/one', 1_000);
+  const { connections } = proxy;
+  for (let count = 0; count < 10; count += 1) {
+    expect(await provider.read('records/one', 1_000)).toEqual(sample(1_000));
+    const object = await provider.open(key);
+    for (const offset of [0, 500_000])
+      expect((await bytesOf(object, { offset, length: 500_000 })).length).toBe(500_000);
+    expect((await bytesOf(object, { offset: 0, length: large.length })).equals(large)).toBe(true);
+    await object.close();
+  }
+  // The first range of each object ends within a body.
+  expect(proxy.connections - connections).toBeLessThanOrEqual(10);
+});
+
 async function fill(ingest: Ingest): Promise<void> {
   for (let done = 0; done < content.length; done += 1_000_003) {
     await ingest.append(content.subarray(done, done + 1_000_003));

@@ -14,6 +14,8 @@ export type Fate = 'pass' | 'cut' | 'short' | 'lose' | 'halve' | 'hang' | 'drip'
 export class FaultyProxy implements AsyncDisposable {
   /** `METHOD path?query` of everything that came. */
   readonly requests: string[] = [];
+  /** Connections that came. */
+  connections = 0;
   /** What the proxy's own answers say. */
   message = 'planned';
   /** Headers of requests that the server does not get to see. */
@@ -26,6 +28,7 @@ export class FaultyProxy implements AsyncDisposable {
 
   static async start(target: string): Promise<FaultyProxy> {
     const proxy = new FaultyProxy(new URL(target));
+    proxy.server.on('connection', () => (proxy.connections += 1));
     proxy.server.listen(0, '127.0.0.1');
     await once(proxy.server, 'listening');
     return proxy;

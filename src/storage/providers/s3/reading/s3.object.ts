@@ -46,14 +46,17 @@ export class S3Object implements StoredObject {
     for (let idle = 0; position < end; idle += 1) {
       signal?.throwIfAborted();
       if (position >= this.size) throw new StorageError('damaged', 'stored content is shorter than its size');
-      const body = this.takeUnread(position) ?? (await this.ask(position, Math.min(end, this.size), signal));
+      const unread = this.takeUnread(position);
+      const last = unread ? this.size : Math.min(end, this.size);
+      const body = unread ?? (await this.ask(position, last, signal));
       const before = position;
       const cut = await receive(body, idleTimeOf(this.connection), signal, async (chunk) => {
         this.connection.circuit.hear();
         const wanted = chunk.length <= end - position ? chunk : chunk.subarray(0, end - position);
         position += wanted.length;
         if (wanted.length > 0) await sink(wanted);
-        return position < end;
+        // A body that has only to end is read to its end, so that its connection serves the next request.
+        return position < end || (position === last && wanted.length === chunk.length);
       });
       if (position > before) idle = 0;
       if (cut && position < end && idle >= maxIdle) throw toStorageError(cut, 'read an object');
