@@ -24,7 +24,7 @@ const load = [
   'test/e2e/lazy-pull.test.ts',
   'test/e2e/pages/browse-many.test.ts',
   'test/e2e/hosted/many-tags.test.ts',
-  'test/e2e/security/{exhaustion,fuzz,long-lists,memory,pipelining,quota,shares}.test.ts',
+  'test/e2e/security/{exhaustion,fuzz,long-lists,memory,pipelining,quota,shares,slow-readers}.test.ts',
   'test/chaos/{cold-pulls,orphans,silent-names}.test.ts',
 ];
 

@@ -12,6 +12,7 @@ import { receiveBodies } from './requests/incoming.bodies.js';
 import { CertificateService } from './server/certificate.service.js';
 import { ConnectionLimits } from './server/connection.limits.js';
 import { DrainService } from './server/drain.service.js';
+import { SendQueues } from './server/send.queues.js';
 import { handleInOrder } from './server/ordered.requests.js';
 
 /** A certificate and the files that it was read from. */
@@ -39,6 +40,7 @@ export function connectionsPlugin(
     // Node would answer other expectations than 100-continue with a bare 417; no client asks for one.
     server.on('checkExpectation', (request, response) => server.emit('request', request, response));
     fastify.decorate('clientTimeout', clientTimeout);
+    fastify.decorate('sendQueues', new SendQueues());
     fastify.decorate('bodyMemory', app.get(BodyMemory));
     fastify.decorate('traffic', app.get(TrafficCounts));
     // The exception filter sets it, the request log reads it.

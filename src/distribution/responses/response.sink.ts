@@ -1,4 +1,5 @@
 import type { ServerResponse } from 'node:http';
+import type { SendQueue } from '../server/send.queues.js';
 import { unwatch, watchSlow, type SlowPart } from '../server/slow.clients.js';
 
 /** Disconnects a client that does not take the end of a response within `timeout` milliseconds, whoever wrote it. */
@@ -22,10 +23,14 @@ export class ResponseSink implements SlowPart {
   private reject: ((error: Error) => void) | undefined;
   private since = 0;
 
-  /** @param timeout milliseconds that a client may take for one chunk, of 256 KiB at most, before it is disconnected. */
+  /**
+   * @param timeout milliseconds that a client may take for one chunk, of 256 KiB at most, before it is disconnected
+   * @param queue of its connection, whose owner removes it
+   */
   constructor(
     private readonly response: ServerResponse,
     private readonly timeout: number,
+    private readonly queue?: SendQueue,
   ) {
     response.once('close', this.closed);
     if (response.destroyed) this.closed();
@@ -45,12 +50,21 @@ export class ResponseSink implements SlowPart {
       this.reject = reject;
       this.since = performance.now();
       watchSlow(this);
-      // Node does not call back when a pipelined response closes before its first byte was sent.
-      this.response.write(chunk, (error) => {
-        unwatch(this);
-        if (error) reject(error);
-        else resolve();
-      });
+      const room = this.queue?.room(chunk.length, () => (this.since = performance.now()));
+      if (room) void room.then(() => this.give(chunk, resolve, reject));
+      else this.give(chunk, resolve, reject);
+    });
+  }
+
+  private give(chunk: Uint8Array, resolve: () => void, reject: (error: Error) => void): void {
+    // The client has left while this waited.
+    if (this.signal.aborted) return;
+    this.queue?.wrote(chunk.length);
+    // Node does not call back when a pipelined response closes before its first byte was sent.
+    this.response.write(chunk, (error) => {
+      unwatch(this);
+      if (error) reject(error);
+      else resolve();
     });
   }
 

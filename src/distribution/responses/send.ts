@@ -3,6 +3,7 @@ import type { BodyMemory, Hold } from '../../config/memory/body.memory.js';
 import { bodyOf } from '../requests/incoming.bodies.js';
 import { OciError } from '../../oci/error.js';
 import type { NamespaceTraffic, TrafficCounts } from '../../registry/statistics/traffic.counts.js';
+import type { SendQueues } from '../server/send.queues.js';
 import type { HttpResponse, BodySink } from './http.response.js';
 import type { CachedResponses } from './cached.responses.js';
 import { ResponseSink } from './response.sink.js';
@@ -68,7 +69,9 @@ async function sendBody(
   }
   // Clients wait for the header with a deadline, which a slow upstream's first byte could exceed.
   response.flushHeaders();
-  const sink = new ResponseSink(response, reply.server.getDecorator('clientTimeout'));
+  const queues = reply.server.getDecorator<SendQueues>('sendQueues');
+  const queue = queues.enter(reply.request.socket);
+  const sink = new ResponseSink(response, reply.server.getDecorator('clientTimeout'), queue);
   try {
     const write = counting(sink, traffic);
     if (body instanceof Uint8Array) await writeInSlices(body, write, hold);
@@ -81,6 +84,7 @@ async function sendBody(
     if (!sink.signal.aborted) throw error;
   } finally {
     sink.close();
+    queues.leave(queue);
   }
 }
 
