@@ -11,7 +11,7 @@ import { Folder } from '../support/folder.js';
  * How much of a file is mapped at once, and what an allocator keeps, differs between machines.
  */
 const beyondBare =
-  Number(process.versions.node.split('.')[0]) < 22 ? { whole: 20, anonymous: 15 } : { whole: 22, anonymous: 16 };
+  Number(process.versions.node.split('.')[0]) < 22 ? { whole: 18, anonymous: 14 } : { whole: 20, anonymous: 15 };
 
 /** V8 gives free pages back 8 s after a collection; a busy machine is later with everything. */
 const REST_MS = 30_000;
