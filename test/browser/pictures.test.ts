@@ -9,6 +9,17 @@ import { shrink } from './support/png.js';
 import { pathsOf, Scene } from './support/scene.js';
 
 const isWriting = process.env['UPDATE_PICTURES'] === '1';
+/** Runs in the browser: when the page was first painted, in milliseconds, and the bytes that it took, packed. */
+const costOfPage = `new Promise((resolve) => {
+  const paints = new PerformanceObserver((list) => {
+    const [paint] = list.getEntriesByName('first-contentful-paint');
+    if (!paint) return;
+    const loads = [...performance.getEntriesByType('navigation'), ...performance.getEntriesByType('resource')];
+    resolve({ paint: paint.startTime, bytes: loads.reduce((sum, { encodedBodySize }) => sum + encodedBodySize, 0) });
+  });
+  paints.observe({ type: 'paint', buffered: true });
+})`;
+
 /** Of a picture. */
 const heights = { 320: 900, 768: 1000, 1440: 1000 };
 const server = 'http://mirror.example.com';
@@ -74,4 +85,24 @@ describe('every page, as its picture in the documentation shows it', () => {
     },
     300_000,
   );
+
+  async function costOf(page: Page, path: string): Promise<{ paint: number; bytes: number }> {
+    await page.goto(`${server}${path}`);
+    return page.evaluate(costOfPage);
+  }
+
+  it('is painted within 100 ms, and takes at most 30 kB', async () => {
+    const page = await browser.newPage({ httpCredentials: { username: 'anna', password: 'secret' } });
+    for (const [name, path] of Object.entries(pathsOf)) {
+      let [quickest, plain] = [Infinity, Infinity];
+      // On a busy machine, a line of text takes longer, too.
+      for (let load = 0; load < 10 && (load === 0 || quickest > Math.max(100, 3 * plain)); load += 1) {
+        plain = Math.min(plain, (await costOf(page, '/healthz')).paint);
+        const { paint, bytes } = await costOf(page, path);
+        expect(bytes, name).toBeLessThan(30_000);
+        quickest = Math.min(quickest, paint);
+      }
+      expect(quickest, `${name}, a line of text: ${plain}`).toBeLessThan(Math.max(100, 3 * plain));
+    }
+  });
 });
