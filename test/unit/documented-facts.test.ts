@@ -175,7 +175,7 @@ const foreign: ReadonlySet<string> = new Set([
     'seconds',
   ],
   ...['authfile', 'init'],
-  ...['semi-space-growth-factor', 'heap-growing-percent', 'cascade', 'write', 'registry3', 'only'],
+  ...['semi-space-growth-factor', 'heap-growing-percent', 'cascade', 'write', 'registry3', 'only', 'clear'],
 ]);
 /** Flags of commands for a running mirror, which docs/configuration.md does not list. */
 const commands: ReadonlySet<string> = new Set([
