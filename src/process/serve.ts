@@ -24,6 +24,7 @@ import { StorageError } from '../storage/storage-error.js';
 import { adminServerOf } from './admin.server.js';
 import { allAddresses } from './all-addresses.js';
 import { listenError } from './listen-error.js';
+import { growUnderLoad } from './memory/young-generation.js';
 import { accessWarnings } from './access.warnings.js';
 import type { Reload } from './reload.js';
 import type { WorkerReloads } from './reload/worker.reloads.js';
@@ -60,6 +61,7 @@ export async function serve(settings: Settings, reload: Reload, context?: Worker
     // Before the first request, which would have to wait for it.
     shrinkHeap();
     useCompilers();
+    growUnderLoad();
     await listenForAdmins(admin, settings, logger);
     logger.log(`listening on ${await listen(app, settings.server)}`);
     logger.log(`${await stopped} received, finishing ${app.get(DrainService).count} transfers`);
