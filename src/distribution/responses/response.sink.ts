@@ -1,6 +1,6 @@
 import type { ServerResponse } from 'node:http';
 import type { SendQueue } from '../server/send.queues.js';
-import { unwatch, watchSlow, type SlowPart } from '../server/slow.clients.js';
+import { disconnect, unwatch, watchSlow, type SlowPart } from '../server/slow.clients.js';
 
 /** Disconnects a client that does not take the end of a response within `timeout` milliseconds, whoever wrote it. */
 export function watchEnd(response: ServerResponse, timeout: number): void {
@@ -12,7 +12,11 @@ export function watchRest(response: ServerResponse, timeout: number): void {
   // A response that ends after its client has left closes no second time.
   if (response.destroyed) return;
   const since = performance.now();
-  const end: SlowPart = { cutIfSlow: (now) => now - since > timeout && response.destroy() };
+  const end: SlowPart = {
+    cutIfSlow: (now) => {
+      if (now - since > timeout) disconnect(response);
+    },
+  };
   watchSlow(end);
   response.once('close', () => unwatch(end));
 }
@@ -70,7 +74,7 @@ export class ResponseSink implements SlowPart {
 
   /** Disconnects a client that has taken nothing for too long. */
   cutIfSlow(now: number): void {
-    if (now - this.since > this.timeout) this.response.destroy();
+    if (now - this.since > this.timeout) disconnect(this.response);
   }
 
   close(): void {

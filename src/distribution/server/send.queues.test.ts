@@ -90,6 +90,22 @@ describe('SendQueues', () => {
     for (const { queue } of opened) queues.leave(queue);
   });
 
+  it('does not continue for a client that has taken nothing, however much room others leave', async () => {
+    vi.useFakeTimers();
+    const { queues, opened } = connections(128, 64 * mebibyte);
+    for (const each of opened) each.fill();
+    const [first, ...others] = opened;
+    let isResumed = false;
+    const resumed = first!.room()!.then(() => (isResumed = true));
+    for (const { queue } of others.slice(20)) queues.leave(queue);
+    await vi.advanceTimersByTimeAsync(30_000);
+    expect(isResumed).toBe(false);
+    first!.take(20 * kibibyte);
+    await vi.advanceTimersByTimeAsync(1_000);
+    await resumed;
+    for (const { queue } of opened) queues.leave(queue);
+  });
+
   it('tells of a client that takes, if slowly, what was too much for it', async () => {
     vi.useFakeTimers();
     const { queues, opened } = connections(17, 64 * mebibyte);

@@ -48,6 +48,8 @@ export class SendQueue {
   private allowed: number | undefined;
   /** Whether it may turn out to be faster than what it may have allows. */
   private isGrowing = true;
+  /** Whether the client has taken something since it could last be sent more. */
+  private hasTaken = false;
   private waiting: Waiting | undefined;
 
   constructor(
@@ -72,6 +74,7 @@ export class SendQueue {
   }
 
   resume(): void {
+    this.hasTaken = false;
     this.waiting?.resume();
     this.waiting = undefined;
   }
@@ -89,6 +92,7 @@ export class SendQueue {
     this.allowed = Math.max(share, Math.min(most, isFast ? Infinity : 2 * taken));
     this.isGrowing = isFast;
     if (queued === undefined || this.allowed >= largestQueue) this.allowed = Infinity;
+    this.hasTaken ||= taken > 0 || queued === undefined;
     if (this.waiting) this.proceed(this.waiting, this.allowed - this.queued, taken, now);
   }
 
@@ -98,6 +102,8 @@ export class SendQueue {
       waiting.taken = 0;
       waiting.progress();
     }
+    // Others that leave make room, too, but a client that takes nothing has nothing to be sent and its deadline to meet.
+    if (!this.hasTaken) return;
     // With less than half of what it may have it would wait again at once.
     if (room >= this.queued || (room > 0 && now - waiting.since > longestWait)) this.queues.resume(this);
   }

@@ -1,3 +1,5 @@
+import type { ServerResponse } from 'node:http';
+
 /** Milliseconds between checks for slow clients; one timer serves all of them. */
 const interval = 5_000;
 
@@ -24,4 +26,14 @@ export function watchSlow(part: SlowPart): void {
 
 export function unwatch(part: SlowPart): void {
   waiting.delete(part);
+}
+
+/**
+ * Disconnects a client that takes too long. What it has not taken goes with the connection: after a mere end, the kernel
+ * would keep megabytes and offer them for minutes. Connections that cannot be reset, as those with TLS, are closed.
+ */
+export function disconnect(response: ServerResponse): void {
+  const { socket } = response;
+  if (socket?.remoteAddress !== undefined && !('encrypted' in socket)) socket.resetAndDestroy();
+  response.destroy();
 }
