@@ -33,9 +33,9 @@ const used = [
  * Has V8 interpret everything until `useCompilers`: what is hot while the program starts is cold afterwards, and compilers
  * bring 5 MiB of Node's own code into memory. Call this before loading anything.
  *
- * Keeps V8's young generation at its initial size until `growUnderLoad`, like `--max-semi-space-size`: under load it would grow to 32 MiB and
- * more for objects that live for one request, and never shrink. The old generation may double before it is collected:
- * with less, passing through a download triggers a collection every few megabytes (docs/performance.md).
+ * Keeps V8's young generation at its initial size until `growUnderLoad`, like `--max-semi-space-size`: under load it would
+ * grow to 32 MiB and more for objects that live for one request. The old generation may double before it is collected: with
+ * less, passing through a download triggers a collection every few megabytes (docs/performance.md).
  */
 export function tuneHeap(): void {
   // Options that do not agree with Node's own code cache make it compile its modules anew. Maglev is worse: it compiles

@@ -1,6 +1,7 @@
 import { closeSync, openSync, readSync } from 'node:fs';
 import { isIPv4, type Socket } from 'node:net';
 import { setImmediate as turn } from 'node:timers/promises';
+import { groupsOfIPv6 } from '../../config/values/ipv6.js';
 
 /** Bytes of each connection, by `connectionKey`, that the kernel has not sent or that are not acknowledged yet. */
 export type UnsentBytes = ReadonlyMap<string, number>;
@@ -55,14 +56,8 @@ function words(address: string): string {
 }
 
 function bytesOfIPv6(address: string): Uint8Array {
-  const [canonical = ''] = address.split('%');
-  // The URL parser writes an IPv4 part as two groups.
-  const [head = '', tail] = new URL(`http://[${canonical}]`).hostname.slice(1, -1).split('::');
-  const [front, back] = [head, tail ?? ''].map((part) => part.split(':').filter(Boolean)) as [string[], string[]];
-  const zeros = Array.from({ length: 8 - front.length - back.length }, () => '0');
-  return Uint8Array.from(
-    [...front, ...zeros, ...back].flatMap((group) => [parseInt(group, 16) >> 8, parseInt(group, 16) & 255]),
-  );
+  const groups = groupsOfIPv6(address.replace(/%.*$/, '').toLowerCase()).map((group) => parseInt(group, 16));
+  return Uint8Array.from(groups.flatMap((group) => [group >> 8, group & 255]));
 }
 
 async function readTable(path: string): Promise<string | undefined> {
