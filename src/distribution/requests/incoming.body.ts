@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { releaseBytes } from '../../config/receiving/release-bytes.js';
 import { OciError } from '../../oci/error.js';
 import type { PushBody } from '../../registry/push.js';
 import { unwatch, watchSlow, type SlowPart } from '../server/slow.clients.js';
@@ -23,6 +24,8 @@ export class IncomingBody implements PushBody, SlowPart {
   private isRead = false;
   private isStreamed = false;
   private isListening = false;
+  /** The chunk that was passed on last, of a streamed body. */
+  private passed: Uint8Array | undefined;
   private awaitsContinue: boolean;
   /** Milliseconds waited for the client, and what it has sent since they count. */
   private waited = 0;
@@ -103,10 +106,13 @@ export class IncomingBody implements PushBody, SlowPart {
   }
 
   private async nextChunk(): Promise<IteratorResult<Uint8Array, undefined>> {
+    if (this.passed) releaseBytes(this.passed);
+    this.passed = undefined;
     const value = this.take() ?? (await this.read());
     if (!value) return { done: true, value: undefined };
     this.arrived += value.length;
     this.received += value.length;
+    if (this.isStreamed) this.passed = value;
     return { done: false, value };
   }
 
@@ -123,6 +129,7 @@ export class IncomingBody implements PushBody, SlowPart {
         const chunk = await this.read();
         if (!chunk) break;
         left -= chunk.length;
+        releaseBytes(chunk);
       }
       // The client still writes; what it sends from now on stays in the kernel until it has seen the response.
       while (this.isPending() && !this.isLate) await this.event();
