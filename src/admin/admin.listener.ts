@@ -32,6 +32,7 @@ export function createAdminServer(main: Server, options: ServerOptions): Server 
     main.emit('request', request, response);
   });
   server.maxConnections = maxConnections;
+  server.on('clientError', (error, socket) => main.emit('clientError', error, socket));
   // Node would answer other expectations than 100-continue with a bare 417; no client asks for one.
   server.on('checkExpectation', (request, response) => server.emit('request', request, response));
   return server;

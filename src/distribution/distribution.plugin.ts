@@ -13,7 +13,7 @@ import { CertificateService } from './server/certificate.service.js';
 import { ConnectionLimits } from './server/connection.limits.js';
 import { DrainService } from './server/drain.service.js';
 import { SendQueues } from './server/send.queues.js';
-import { handleInOrder } from './server/ordered.requests.js';
+import { OrderedRequests } from './server/ordered.requests.js';
 
 /** A certificate and the files that it was read from. */
 export interface Certificate {
@@ -34,7 +34,8 @@ export function connectionsPlugin(
   return (fastify: FastifyInstance): void => {
     const { server } = fastify;
     const { clientTimeout, maxConnections, maxConnectionsPerAddress } = app.get(ServerSettings);
-    handleInOrder(server, clientTimeout, hot && ((request, response) => hot.respond(request, response)));
+    const ordered = new OrderedRequests(clientTimeout, hot && ((request, response) => hot.respond(request, response)));
+    ordered.handle(server);
     hot?.follow(fastify);
     new ConnectionLimits(maxConnections, maxConnectionsPerAddress ?? Math.ceil(maxConnections / 2)).watch(server);
     // Node would answer other expectations than 100-continue with a bare 417; no client asks for one.

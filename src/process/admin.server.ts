@@ -2,11 +2,9 @@ import type { INestApplication } from '@nestjs/common';
 import type { Server } from 'node:http';
 import { createAdminServer } from '../admin/admin.listener.js';
 import { ServerSettings } from '../config/server.settings.js';
-import { respondToClientError } from '../distribution/server/client.error.js';
 import { serverLimits } from '../distribution/server/server.options.js';
 
 /** The server for the admin address of an app, not yet listening. The caller closes it, before the app. */
 export function adminServerOf(app: INestApplication<Server>): Server {
-  const server = createAdminServer(app.getHttpServer(), serverLimits(app.get(ServerSettings)));
-  return server.on('clientError', respondToClientError);
+  return createAdminServer(app.getHttpServer(), serverLimits(app.get(ServerSettings)));
 }

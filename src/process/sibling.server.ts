@@ -1,4 +1,5 @@
 import { createServer, type Server } from 'node:http';
+import { Server as NetServer, type Socket } from 'node:net';
 import type { ServerSettings } from '../config/server.settings.js';
 import { respondToClientError } from '../distribution/server/client.error.js';
 import { serverLimits } from '../distribution/server/server.options.js';
@@ -17,7 +18,10 @@ export class SiblingServer {
       else response.writeHead(503, { connection: 'close' }).end();
     });
     this.server.maxConnections = settings.maxConnections;
-    this.server.on('clientError', respondToClientError);
+    this.server.on('clientError', (error: Error, socket: Socket) => {
+      if (this.main) this.main.emit('clientError', error, socket);
+      else respondToClientError(error, socket);
+    });
     this.server.on('checkExpectation', (request, response) => this.server.emit('request', request, response));
   }
 
@@ -26,9 +30,8 @@ export class SiblingServer {
     this.main = main;
   }
 
-  /** Accepts no more connections; open ones get their responses. */
+  /** Accepts no more connections; open ones get their responses, see `DrainService.refuseConnections`. */
   close(): void {
-    this.server.close();
-    this.server.closeIdleConnections();
+    NetServer.prototype.close.call(this.server);
   }
 }

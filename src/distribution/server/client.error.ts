@@ -4,21 +4,42 @@ import { OciError } from '../../oci/error.js';
 import { errorResponse } from '../responses/error.response.js';
 import { send } from '../responses/send.js';
 
+/** Milliseconds that a connection is read on after a refusal. */
+const lingerTime = 5_000;
+
+/** Of a connection, from Node. */
+export type ClientError = Error & { readonly code?: string };
+
+/** For clients that take this server for a proxy. */
+export class ConnectError extends Error {
+  readonly code = 'ERR_HTTP_CONNECT';
+}
+
 /** Responds with the specification's error document to what Node's HTTP parser refused. */
-export function respondToClientError(error: Error & { code?: string }, socket: Socket): void {
+export function respondToClientError(error: ClientError, socket: Socket): void {
+  // Already refused, see `endInStages`.
+  if (socket.writableEnded && error.code?.startsWith('HPE_') === true) return;
   if (error.code === 'ECONNRESET' || !socket.writable || !isOfHttp(error.code)) {
     socket.destroy();
     return;
   }
   const { status, headers, body } = errorResponse(errorOf(error.code));
   const lines = Object.entries({ ...headers, connection: 'close' }).map(([name, value]) => `${name}: ${value}\r\n`);
-  socket.end(
+  endInStages(
+    socket,
     `HTTP/1.1 ${status} ${reasons[status] ?? 'Error'}\r\n${lines.join('')}\r\n${typeof body === 'string' ? body : ''}`,
   );
 }
 
+/** What still arrives is read, and ignored: a connection that is closed with unread bytes is reset, and loses what was sent (RFC 9112 §9.6). */
+function endInStages(socket: Socket, text: string): void {
+  socket.end(text);
+  const timer = setTimeout(() => socket.destroy(), lingerTime).unref();
+  socket.once('close', () => clearTimeout(timer));
+}
+
 /** An error below HTTP, such as a failed TLS handshake, leaves no way to respond. */
-function isOfHttp(code: string | undefined): boolean {
+export function isOfHttp(code: string | undefined): boolean {
   return code === undefined || code.startsWith('HPE_') || code.startsWith('ERR_HTTP_');
 }
 
@@ -55,6 +76,7 @@ function countHosts(rawHeaders: readonly string[]): number {
 
 const reasons: Record<number, string> = {
   400: 'Bad Request',
+  405: 'Method Not Allowed',
   408: 'Request Timeout',
   431: 'Request Header Fields Too Large',
 };
@@ -64,5 +86,7 @@ function errorOf(code: string | undefined): OciError {
     return new OciError('REQUEST_INVALID', 'the request header is too large', { status: 431 });
   if (code === 'ERR_HTTP_REQUEST_TIMEOUT')
     return new OciError('REQUEST_INVALID', 'the request took too long', { status: 408 });
+  if (code === 'ERR_HTTP_CONNECT')
+    return new OciError('UNSUPPORTED', 'this is a registry, not a proxy: HTTP_PROXY and HTTPS_PROXY must not name it');
   return new OciError('REQUEST_INVALID');
 }

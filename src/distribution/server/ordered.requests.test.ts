@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { connect, type AddressInfo } from 'node:net';
 import { expect, it } from 'vitest';
-import { handleInOrder } from './ordered.requests.js';
+import { OrderedRequests } from './ordered.requests.js';
 
 /** Sends requests in one packet. @returns the paths that were handled, and everything that was received */
 async function pipeline(
@@ -14,7 +14,7 @@ async function pipeline(
     handled.push(request.url ?? '');
     handle(request, response);
   });
-  handleInOrder(server, 5_000);
+  new OrderedRequests(5_000).handle(server);
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   const socket = connect((server.address() as AddressInfo).port, '127.0.0.1');
