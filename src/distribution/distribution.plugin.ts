@@ -47,7 +47,7 @@ export function connectionsPlugin(
     // The exception filter sets it, the request log reads it.
     fastify.decorateRequest('refusal', undefined);
     fastify.decorate('namespaceRules', rules);
-    app.get(DrainService).watch(fastify);
+    app.get(DrainService).watch(fastify, ordered);
     receiveBodies(fastify, clientTimeout);
     if (!certificate) return;
     const certificates = app.get(CertificateService);

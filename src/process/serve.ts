@@ -205,13 +205,11 @@ function stopSignal(): Promise<string> {
 
 /** Stops accepting and waits for responses and downloads in progress. @returns whether all of them ended in time */
 async function drain(app: NestFastifyApplication, timeout: number): Promise<boolean> {
-  const server = app.getHttpServer();
-  server.close();
-  server.closeIdleConnections();
+  const draining = app.get(DrainService);
+  draining.refuseConnections(app.getHttpServer());
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<false>((resolve) => (timer = setTimeout(() => resolve(false), timeout)));
-  const done = app
-    .get(DrainService)
+  const done = draining
     .drain()
     .then(() => app.get(DownloadsService).idle())
     .then(() => true as const);

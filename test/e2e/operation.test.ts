@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import http, { type IncomingMessage } from 'node:http';
 import { connect, type Socket } from 'node:net';
 import { beforeAll, describe, expect, it } from 'vitest';
@@ -152,8 +152,63 @@ describe('SIGTERM', () => {
     const manifest = readResponse(Buffer.from(waiting.said(), 'latin1'))!;
     expect([manifest.status, manifest.headers.connection]).toEqual([200, 'close']);
     expect(manifest.body.equals(image.manifest.body)).toBe(true);
-    // A connection between two requests is closed at once; one with a request under way gets its answer.
+    // One with a request under way gets its response.
     expect(half.said().match(/HTTP\/1\.1 (?!200)/g)).toBeNull();
+    expect(await program.end).toEqual({ code: 0, signal: null });
+  });
+
+  it('has every request responded to that arrived before it, however many wait on a connection', async () => {
+    await using operation = await Operation.make();
+    operation.hold();
+    const program = await operation.start();
+    const asked = new Gate();
+    const { before } = operation.registry.behaviour;
+    operation.registry.behaviour.before = async (request, response) => {
+      if (request.kind !== 'manifest') return before?.(request, response);
+      asked.open();
+      await operation.gate.opened;
+    };
+    const get = (target: string) => `GET ${target} HTTP/1.1\r\nhost: m\r\n\r\n`;
+    // One waits for its header when the signal comes, and one for the rest of a body.
+    const sockets = [await openSocket(program.url), await openSocket(program.url)];
+    sockets[0]!.write(get('/v2/registry.test/team/app/manifests/1') + get('/v2/') + get('/healthz'));
+    sockets[1]!.write(get(path) + get('/v2/') + get('/healthz'));
+    await until('a blob is under way', () => sockets[1]!.said().length > 400_000);
+    await asked.opened;
+    program.kill('SIGTERM');
+    await isStopping(program);
+    operation.gate.open();
+    for (const socket of sockets) {
+      if (!socket.closed) await once(socket, 'close');
+      const heads = socket.said().match(/HTTP\/1\.1 200|^connection: .*$/gim);
+      const kept = ['HTTP/1.1 200', 'Connection: keep-alive'];
+      expect(heads).toEqual([...kept, ...kept, 'HTTP/1.1 200', 'Connection: close']);
+      expect(socket.said()).toMatch(/"alive"}$/);
+    }
+    expect(await program.end).toEqual({ code: 0, signal: null });
+  });
+
+  it('cuts no response that is ended and waits for its client', async () => {
+    await using operation = await Operation.make();
+    const program = await operation.start();
+    const socket = await openSocket(program.url);
+    socket.pause();
+    socket.write('GET /metrics HTTP/1.1\r\nhost: m\r\n\r\n'.repeat(1_000));
+    const port = Number(new URL(program.url).port).toString(16).toUpperCase().padStart(4, '0');
+    let queued = '';
+    await until('the client has been sent all that fits', async () => {
+      const before = queued;
+      const table = await readFile(`/proc/${program.pid}/net/tcp`, 'utf8');
+      queued = table.split('\n').find((line) => new RegExp(`^ *\\d+: \\w+:${port} .* 01 `).test(line)) ?? '';
+      return queued !== '' && !/ 01 00000000:/.test(queued) && queued === before;
+    });
+    program.kill('SIGTERM');
+    await isStopping(program);
+    socket.resume();
+    await once(socket, 'close');
+    expect(socket.said().match(/HTTP\/1\.1 200/g)).toHaveLength(1_000);
+    expect(socket.said().match(/^connection: close/gim)).toHaveLength(1);
+    expect(socket.said()).toMatch(/\n$/);
     expect(await program.end).toEqual({ code: 0, signal: null });
   });
 

@@ -1,8 +1,9 @@
 import { Injectable } from '@nestjs/common';
 import type { FastifyInstance } from 'fastify';
 import type { ServerResponse } from 'node:http';
-import type { Socket } from 'node:net';
+import { Server, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { OrderedRequests } from './ordered.requests.js';
 
 /** Milliseconds for one more request on a connection that an earlier response promised to keep open. */
 const linger = 200;
@@ -13,6 +14,7 @@ export class DrainService {
   private readonly active = new Set<ServerResponse>();
   private readonly sockets = new Set<Socket>();
   private idle: (() => void) | undefined;
+  private ordered: Pick<OrderedRequests, 'isFollowed'> | undefined;
   private isDraining = false;
 
   /** Responses being prepared or sent. */
@@ -20,15 +22,16 @@ export class DrainService {
     return this.active.size;
   }
 
-  watch(fastify: FastifyInstance): void {
+  watch(fastify: FastifyInstance, ordered: Pick<OrderedRequests, 'isFollowed'>): void {
+    this.ordered = ordered;
     fastify.server.on('connection', (socket) => {
       this.sockets.add(socket);
       socket.once('close', () => this.sockets.delete(socket));
     });
     fastify.addHook('onRequest', (_request, reply, done) => {
       const response = reply.raw;
-      // An open connection would keep the process running: each gets one more response.
-      if (this.isDraining) response.shouldKeepAlive = false;
+      // An open connection would keep the process running: each gets the responses to what has arrived, or one more.
+      if (this.isDraining) this.endConnectionWith(response);
       this.begin(response);
       response.once('close', () => this.end(response));
       done();
@@ -53,7 +56,20 @@ export class DrainService {
   /** From now on responses close their connections, so that the next request goes to another process. */
   announce(): void {
     this.isDraining = true;
-    for (const response of this.active) response.shouldKeepAlive = false;
+    for (const response of this.active) this.endConnectionWith(response);
+  }
+
+  /** What waits behind a response gets its own first. */
+  private endConnectionWith(response: ServerResponse): void {
+    if (!response.headersSent && this.ordered?.isFollowed(response) !== true) response.shouldKeepAlive = false;
+  }
+
+  /**
+   * Accepts no more connections. Node's `close` would also close those whose response is ended, and not sent yet; see
+   * `drain` for idle ones.
+   */
+  refuseConnections(server: Server): void {
+    Server.prototype.close.call(server);
   }
 
   /** Announces, and resolves when no response is in progress and no open connection brings another request. */
