@@ -1,6 +1,9 @@
 import http from 'node:http';
 import { once } from 'node:events';
+import { connect } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
+import { request } from '../fakes/request.js';
 import { makeBlob, makeImage } from '../fixtures/images.js';
 import { Gate } from './support/gate.js';
 import { heldBlob } from './support/held-blob.js';
@@ -12,6 +15,7 @@ import { until } from './support/until.js';
 const image = makeImage({ layers: [100_000] });
 const { digest } = image.manifest;
 const layer = image.layers[0]!;
+const small = makeBlob(60_000, 'small');
 
 interface Line {
   readonly msg: string;
@@ -115,6 +119,33 @@ describe('the log', () => {
     // It is the client that left, not the download.
     await stage.mirror.settled();
     expect((await stage.get(`team/app/blobs/${blob.digest}`)).headers['x-cache']).toBe('HIT');
+  });
+
+  it.each([
+    ['of the framework', '/metrics'],
+    ['of a cached response', `/v2/registry.test/team/app/blobs/${small.digest}`],
+  ])('says so when a client left after a response was ended, and before it was sent: %s', async (_, target) => {
+    await using stage = await Stage.start({ server: { logLevel: 'debug' } });
+    stage.registry.addBlob('team/app', small);
+    for (let time = 0; time < 3; time += 1) await request(`${stage.mirror.url}${target}`);
+    await stage.mirror.settled();
+    const socket = connect(Number(new URL(stage.mirror.url).port), '127.0.0.1');
+    await once(socket, 'connect');
+    socket.pause();
+    socket.write(`GET ${target} HTTP/1.1\r\nhost: m\r\n\r\n`.repeat(2_000));
+    const lines = () => stage.mirror.log.split('"msg":"request"').length - 1;
+    let before = 0;
+    await until('nothing more is taken', async () => {
+      const isDone = lines() > 3 && lines() === before;
+      before = lines();
+      await sleep(100);
+      return isDone;
+    });
+    socket.resetAndDestroy();
+    await until('one is aborted', () => stage.mirror.log.includes('"aborted":true'));
+    const all = await linesOf(stage.mirror, lines());
+    expect(all.map((line) => line.aborted === true).indexOf(true)).toBe(all.length - 1);
+    expect((await request(`${stage.mirror.url}/metrics`)).body.toString()).toMatch(/status="aborted"[^}]*} 1\n/);
   });
 
   it('keeps a line a line, whatever a client writes into a URL', async () => {

@@ -25,9 +25,9 @@ it.each([undefined, 2])('are those of the framework, byte by byte, of worker %s'
   expect((await fetch(`${address}${url}`)).status).toBe(200);
   await app.close();
   const write = new RequestLines(logger).prepare({ method: 'GET', ...names, cache: 'HIT' });
-  const response = { statusCode: 200, writableFinished: true };
-  write({ id: 'x', response, bytes: 1, duration: 1 });
-  write({ id: 'x', response: { ...response, writableFinished: false }, bytes: 1, duration: 1 });
+  const response = { id: 'x', status: 200, isComplete: true, bytes: 1, duration: 1 };
+  write(response);
+  write({ ...response, isComplete: false });
   const [first, second, third] = written.map(withoutTimes);
   expect(second).toBe(first);
   expect(JSON.parse(written[1]!)).toMatchObject({ ...names, status: 200, cache: 'HIT', ...(worker && { worker }) });

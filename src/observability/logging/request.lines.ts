@@ -1,4 +1,3 @@
-import type { ServerResponse } from 'node:http';
 import type { JsonLogger } from './json.logger.js';
 
 /** What the lines of the same request have in common. */
@@ -13,7 +12,8 @@ export interface LineRequest {
 /** What a line says of one response. */
 export interface LineResponse {
   readonly id: string;
-  readonly response: Pick<ServerResponse, 'statusCode' | 'writableFinished'>;
+  readonly status: number;
+  readonly isComplete: boolean;
   readonly bytes: number;
   /** Milliseconds. */
   readonly duration: number;
@@ -36,10 +36,10 @@ export class RequestLines {
   prepare({ method, repository, reference, cache }: LineRequest): (response: LineResponse) => void {
     const request = JSON.stringify({ method, repository, reference }).slice(1, -1);
     const end = cache === undefined ? '' : `,"cache":${JSON.stringify(cache)}`;
-    return ({ id, response, bytes, duration }) => {
-      const aborted = response.writableFinished ? '' : ',"aborted":true';
+    return ({ id, status, isComplete, bytes, duration }) => {
+      const aborted = isComplete ? '' : ',"aborted":true';
       this.logger.destination.write(
-        `{"level":30,"time":"${this.now()}"${this.worker},"id":"${id}",${request},"status":${response.statusCode},` +
+        `{"level":30,"time":"${this.now()}"${this.worker},"id":"${id}",${request},"status":${status},` +
           `"bytes":${bytes},"duration":${duration}${end}${aborted},"msg":"request"}\n`,
       );
     };

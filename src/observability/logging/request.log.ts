@@ -1,5 +1,6 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { Logger } from 'pino';
+import { isComplete } from './complete.response.js';
 import { pathOf } from './request.path.js';
 
 /** Probes and scrapes are frequent and say nothing about pulls. */
@@ -40,7 +41,7 @@ export function logRequests(fastify: FastifyInstance, logger: Logger): void {
           duration: Math.round(performance.now() - start),
           cache: response.getHeader('x-cache'),
           ...(refusalOf(request) !== undefined && { error: refusalOf(request) }),
-          ...(!response.writableFinished && { aborted: true }),
+          ...(!isComplete(response) && { aborted: true }),
         },
         'request',
       );

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { FastifyInstance } from 'fastify';
 import type { ServerResponse } from 'node:http';
+import { isComplete } from './complete.response.js';
 import { RecentErrors } from './recent.errors.js';
 
 /** Labels of request counts. The sets are fixed: nothing that a client sends becomes a label. */
@@ -64,7 +65,7 @@ export class RequestMeter {
   /** Counts a response that has closed. @param start when its request began, on the monotonic clock */
   end({ endpoint, method }: RequestSeries, response: ServerResponse, start: number): void {
     this.active -= 1;
-    const outcome = response.writableFinished ? Math.floor(response.statusCode / 100) : 0;
+    const outcome = isComplete(response) ? Math.floor(response.statusCode / 100) : 0;
     const index = indexOf(endpoint, method, outcome);
     this.responses[index] = (this.responses[index] ?? 0) + 1;
     this.durations[endpoint]?.add((performance.now() - start) / 1000);

@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { JsonLogger } from './json.logger.js';
+import { isComplete } from './complete.response.js';
 import { requestId } from './request.id.js';
 import { RequestLines, type LineRequest, type LineResponse } from './request.lines.js';
 import type { RequestMeter, RequestSeries } from './request.meter.js';
@@ -12,7 +13,7 @@ interface RepeatedResponse extends Omit<LineRequest, 'cache'> {
 }
 
 /** One time that it was sent. */
-interface Sent extends Omit<LineResponse, 'duration'> {
+interface Sent extends Pick<LineResponse, 'id' | 'bytes'> {
   readonly response: ServerResponse;
   readonly start: number;
 }
@@ -45,7 +46,9 @@ export class ResponseObserver {
   end(repeated: RepeatedResponse, { id, response, bytes, start }: Sent): void {
     const { series, write } = this.preparedOf(repeated);
     this.meter.end(series, response, start);
-    write?.({ id, response, bytes, duration: Math.round(performance.now() - start) });
+    if (!write) return;
+    const { statusCode: status } = response;
+    write({ id, status, isComplete: isComplete(response), bytes, duration: Math.round(performance.now() - start) });
   }
 
   private preparedOf(repeated: RepeatedResponse): Prepared {

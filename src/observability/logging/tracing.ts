@@ -2,6 +2,7 @@ import type { Attributes } from '@opentelemetry/api';
 import type { FastifyRequest } from 'fastify';
 import type { ServerResponse } from 'node:http';
 import type { TraceContext } from '../../oci/trace-context.js';
+import { isComplete } from './complete.response.js';
 
 /** The span of a request. */
 export interface RequestSpan {
@@ -54,7 +55,7 @@ export async function openTracing(warn: (message: string) => void): Promise<Trac
             'http.response.status_code': statusCode,
             ...(typeof cache === 'string' && { 'oci.cache': cache }),
           });
-          if (statusCode >= 500 || !response.writableFinished) span.setStatus({ code: api.SpanStatusCode.ERROR });
+          if (statusCode >= 500 || !isComplete(response)) span.setStatus({ code: api.SpanStatusCode.ERROR });
           span.end();
         });
         const { traceId, spanId, traceFlags } = span.spanContext();
