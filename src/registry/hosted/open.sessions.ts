@@ -102,15 +102,24 @@ export class OpenSessions implements OnApplicationShutdown {
     try {
       if (kept) return await this.use(kept, action);
     } catch (error) {
-      if (!(error instanceof Outdated || (isRepeatable && error instanceof UploadLost))) throw refusalOf(error);
+      if (!(error instanceof Outdated || (isRepeatable && error instanceof UploadLost)))
+        throw await this.refusalOf(error, id);
     }
     const session = await this.uploads.claim(id, epoch, (record) => isOwn(owner, record));
     if (!session) throw new OciError('BLOB_UPLOAD_UNKNOWN');
     try {
       return await this.use(session, action);
     } catch (error) {
-      throw refusalOf(error);
+      throw await this.refusalOf(error, id);
     }
+  }
+
+  /** A session that was lost has been continued by another process, or ended. */
+  private async refusalOf(error: unknown, id: string): Promise<unknown> {
+    if (!(error instanceof UploadLost)) return error;
+    const goesOn = await this.uploads.find(id);
+    if (!goesOn) return new OciError('BLOB_UPLOAD_UNKNOWN', undefined, { cause: error });
+    return new OciError('UNAVAILABLE', 'another process continues this upload', { retryAfter: 1, cause: error });
   }
 
   private async use<T>(
@@ -170,11 +179,6 @@ export class OpenSessions implements OnApplicationShutdown {
 }
 
 class Outdated extends UploadLost {}
-
-function refusalOf(error: unknown): unknown {
-  if (!(error instanceof UploadLost)) return error;
-  return new OciError('UNAVAILABLE', 'another process continues this upload', { retryAfter: 1, cause: error });
-}
 
 /** Wraps the error of an action that has ended the session. */
 export class SessionEnded extends Error {

@@ -195,6 +195,16 @@ describe('a client that goes on with the first Location although another replica
       expectError(await other.ask('GET', headers.location!), 404, 'BLOB_UPLOAD_UNKNOWN');
       await one.pushBlob(blob);
     }));
+
+  it.each(['DELETE', 'PUT'])('is told that the session has ended when %s ended it at another replica', (method) =>
+    onReplicas(async (one, other) => {
+      const location = await one.begin();
+      const [target, body] = method === 'PUT' ? [final(location), blob.body] : [location, ''];
+      expect((await other.ask(method, target, { body })).status).toBeLessThan(300);
+      expectError(await one.ask('PATCH', location, { body: first }), 404, 'BLOB_UPLOAD_UNKNOWN');
+      await one.pushBlob(blob);
+    }),
+  );
 });
 
 describe('a session that a request at another replica still has', () => {
