@@ -3,7 +3,7 @@ import { LRUCache } from 'lru-cache';
 import type { Digest } from '../../oci/digest.js';
 import { OciError } from '../../oci/error.js';
 import { ManifestError } from '../../oci/manifest.js';
-import { isIndex } from '../../oci/media-type.js';
+import { isIndex, isManifestMediaType } from '../../oci/media-type.js';
 import {
   parsePushedManifest,
   type PushedDescriptor,
@@ -26,6 +26,12 @@ const maxRemembered = 100_000;
 interface Stored {
   readonly size: number;
   readonly mediaType?: string;
+}
+
+/** Content, and everything that a manifest says of it. */
+interface Described {
+  readonly digest: Digest;
+  readonly all: PushedDescriptor[];
 }
 
 /** Of a manifest whose references have not been read. */
@@ -54,8 +60,8 @@ export class ReferencesService {
     document: Pick<PushedDocument, 'blobs' | 'manifests'>,
     isSparse: boolean,
   ): Promise<void> {
-    await this.assertAll(document.blobs, false, (digest) => this.findBlob(repository, digest));
-    await this.assertAll(document.manifests, isSparse, (digest) => this.findChild(repository, digest));
+    await this.assertAll(document.blobs, false, ({ digest }) => this.findBlob(repository, digest));
+    await this.assertAll(document.manifests, isSparse, (child) => this.findChild(repository, child));
   }
 
   /** A manifest of the repository that refers to the digest. @param indexesOnly looks at those that list manifests */
@@ -104,12 +110,12 @@ export class ReferencesService {
   private async assertAll(
     descriptors: readonly PushedDescriptor[],
     mayLack: boolean,
-    find: (digest: Digest) => Promise<Stored | undefined>,
+    find: (described: Described) => Promise<Stored | undefined>,
   ): Promise<void> {
     const different = byDigest(descriptors);
     for (let done = 0; done < different.length; done += concurrency) {
       const batch = different.slice(done, done + concurrency);
-      const lookUps = batch.map(async ({ digest, all }) => ({ digest, all, stored: await find(digest) }));
+      const lookUps = batch.map(async (each) => ({ ...each, stored: await find(each) }));
       for (const { digest, all, stored } of await Promise.all(lookUps)) {
         if (stored) for (const descriptor of all) assertDescribes(descriptor, stored);
         else if (!mayLack) throw missing(digest);
@@ -123,17 +129,18 @@ export class ReferencesService {
     return (await this.renewals.blob(repository, digest)) ? record : undefined;
   }
 
-  /** BuildKit lists the layers of its cache in an index. */
-  private async findChild(repository: RepositoryRef, digest: Digest): Promise<Stored | undefined> {
+  /** BuildKit lists the layers of its cache in an index. What an index calls a manifest, clients ask for as one. */
+  private async findChild(repository: RepositoryRef, { digest, all }: Described): Promise<Stored | undefined> {
     const record = await this.store.findManifest(repository, digest);
-    if (!record) return this.findBlob(repository, digest);
+    const isManifest = all.some(({ mediaType = '' }) => isManifestMediaType(mediaType));
+    if (!record) return isManifest ? undefined : this.findBlob(repository, digest);
     return (await this.renewals.manifest(repository, digest)) ? record : undefined;
   }
 }
 
 /** A manifest may describe the same content more than once. */
-function byDigest(descriptors: readonly PushedDescriptor[]): { digest: Digest; all: PushedDescriptor[] }[] {
-  const found = new Map<string, { digest: Digest; all: PushedDescriptor[] }>();
+function byDigest(descriptors: readonly PushedDescriptor[]): Described[] {
+  const found = new Map<string, Described>();
   for (const descriptor of descriptors) {
     const { digest } = descriptor;
     const same = found.get(digest.toString());

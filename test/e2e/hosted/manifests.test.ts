@@ -129,6 +129,22 @@ describe('a pushed manifest', () => {
     await registry.put('list', index([image([])]));
   });
 
+  it('is no index of a manifest that the repository has as a blob only', async () => {
+    for (const sparseIndexes of [false, true]) {
+      await using registry = await HostedRegistry.start({ sparseIndexes });
+      await registry.pushBlob(empty);
+      const child = image([]);
+      await registry.pushBlob(child);
+      const result = await refusal(registry.put('list', index([child])));
+      expect(result).toBe(sparseIndexes ? 'none' : '400 MANIFEST_BLOB_UNKNOWN');
+      // BuildKit lists the layers of its cache.
+      const layer = descriptor(child, 'application/vnd.oci.image.layer.v1.tar+gzip');
+      await registry.put('cache', index([], { manifests: [layer] }));
+      await registry.put(digestOf(child), child);
+      await registry.put('list', index([child]));
+    }
+  });
+
   it('may be an index of missing manifests where that is allowed', async () => {
     await using registry = await HostedRegistry.start({ sparseIndexes: true });
     await registry.put('list', index([image(['somewhere else'])]));
