@@ -42,7 +42,8 @@ export class HostedListsService {
 
   /** Every digest has a list of referrers, of what was never pushed as well. @throws OciError */
   async referrers(repository: RepositoryRef, subject: Digest, query: URLSearchParams): Promise<ReferrersPage> {
-    const artifactType = query.get('artifactType') ?? undefined;
+    const asked = query.get('artifactType') ?? '';
+    const artifactType = asked === '' ? undefined : asked;
     const after = Digest.find(query.get('last') ?? '');
     const page = await this.responding(repository, this.readReferrers(repository, subject, after, query, artifactType));
     const head = `{"schemaVersion":2,"mediaType":"${manifestMediaTypes.ociIndex}","manifests":[`;

@@ -73,6 +73,8 @@ describe('referrers', () => {
     const filtered = await registry.listReferrers(missing, 'artifactType=a/own');
     expect(filtered).toMatchObject({ filters: 'artifactType', next: undefined });
     expect(filtered.manifests.map(({ artifactType }) => artifactType)).toEqual(['a/own']);
+    expect(await registry.listReferrers(missing, 'artifactType=')).toMatchObject({ manifests: expected });
+    expect((await registry.listReferrers(missing, 'artifactType=')).filters).toBeUndefined();
   });
 
   it('of 100 signers at once are 100, in pages too', async () => {
