@@ -84,7 +84,7 @@ export function loadSettings(text: SettingsText): Settings {
     });
   const named = (problem: Problem) => withOrigin(problem, text, server.value);
   if (problems.length > 0 || namespaces === undefined) throw new ConfigurationError(problems.map(named));
-  const idle = server.value.allowAnonymousPush && namespaces.hosted.length === 0 ? [idlePush] : [];
+  const idle = server.value.allowAnonymousPush ? idlePush(namespaces.hosted.length > 0, access !== undefined) : [];
   const warnings = [...(text.warnings ?? []), ...[...empty, ...idle].map(named), ...uselessExemptions()];
   return {
     server: server.value,
@@ -98,11 +98,12 @@ export function loadSettings(text: SettingsText): Settings {
   };
 }
 
-const idlePush: Problem = {
-  path: '--allow-anonymous-push',
-  kind: 'a flag',
-  reason: 'has no effect without a hosted namespace: add --hosted-namespace',
-};
+/** What keeps --allow-anonymous-push from having an effect. */
+function idlePush(isHosting: boolean, hasAccess: boolean): Problem[] {
+  const flag = { path: '--allow-anonymous-push', kind: 'a flag' };
+  if (!isHosting) return [{ ...flag, reason: 'has no effect without a hosted namespace: add --hosted-namespace' }];
+  return hasAccess ? [{ ...flag, reason: 'has no effect with --access-file: its rules say who may push' }] : [];
+}
 
 /** Names what held the value: the environment variable if it was one, for the credentials the option or the file. */
 function withOrigin(problem: Problem, { variables }: SettingsText, server: ServerSettings): Problem {

@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process';
+import { writeFile } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { Folder } from './support/folder.js';
@@ -30,6 +31,21 @@ describe('a command says in one line what is wrong', () => {
     const warnings = program.log.filter(({ level }) => level === 40 || level === 'warn').map(({ msg }) => msg);
     expect(warnings).toEqual([
       '--allow-anonymous-push: a flag: has no effect without a hosted namespace: add --hosted-namespace',
+    ]);
+  });
+
+  it('with --allow-anonymous-push and an access file, whose rules decide', async () => {
+    await using folder = await Folder.make();
+    await writeFile(
+      folder.file('access.yaml'),
+      'rules: [{ repositories: [local/**], who: [anonymous], may: [pull] }]\n',
+    );
+    const flags = ['--allow-anonymous-push', '--hosted-namespace', 'local', '--access-file', 'access.yaml'];
+    const args = [...flags, '--listen', '127.0.0.1:0', '--admin-listen', 'off', 'filesystem', '--root', 'content'];
+    await using program = await Program.start(args, { cwd: folder.path });
+    const warnings = program.log.filter(({ level }) => level === 40 || level === 'warn').map(({ msg }) => msg);
+    expect(warnings).toEqual([
+      '--allow-anonymous-push: a flag: has no effect with --access-file: its rules say who may push',
     ]);
   });
 
