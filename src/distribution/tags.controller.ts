@@ -17,7 +17,7 @@ export class TagsController {
     @ListQueryOf() { path, query, passed }: ListQuery,
     @Res() reply: FastifyReply,
   ): Promise<void> {
-    await send(reply, tagsResponse(repository, await this.tags.list(repository, passed), path, query));
+    await send(reply, tagsResponse(repository, await this.tags.list(repository, passed, nameIn(path)), path, query));
   }
 
   @Head()
@@ -28,4 +28,9 @@ export class TagsController {
   ): Promise<void> {
     return this.get(repository, list, reply);
   }
+}
+
+/** The repository as its client names it; undefined where that is not plain. */
+function nameIn(path: string): string | undefined {
+  return /\/v2\/([a-z0-9._/:-]+)\/tags\/list$/.exec(path)?.[1];
 }

@@ -28,10 +28,14 @@ export class TagsService {
     private readonly resolver: TagResolver,
   ) {}
 
-  /** @param query of the client, which goes upstream where there is one. @throws OciError */
-  list(repository: RepositoryRef, query: URLSearchParams): Promise<TagPage> {
-    const lists = this.namespaces.has(repository.namespace) ? this.hosted : this.mirrored;
-    return lists.tags(repository, query);
+  /**
+   * @param query of the client, which goes upstream where there is one.
+   * @param name of the repository as the client has it. Lists of upstreams have theirs.
+   * @throws OciError
+   */
+  list(repository: RepositoryRef, query: URLSearchParams, name = repository.name): Promise<TagPage> {
+    if (!this.namespaces.has(repository.namespace)) return this.mirrored.tags(repository, query);
+    return this.hosted.tags(repository, query, name);
   }
 
   /** Asks the upstream of a mirrored tag now, however fresh its record is. @throws OciError */

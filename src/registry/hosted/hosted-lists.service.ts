@@ -31,12 +31,12 @@ export class HostedListsService {
   ) {}
 
   /** @throws OciError NAME_UNKNOWN for a repository that nothing was pushed to */
-  async tags(repository: RepositoryRef, query: URLSearchParams): Promise<TagPage> {
+  async tags(repository: RepositoryRef, query: URLSearchParams, name: string): Promise<TagPage> {
     const limit = pageOf(query);
     const tags = await this.responding(repository, this.listTags(repository, query.get('last') ?? '', limit));
     if (!tags) throw new OciError('NAME_UNKNOWN');
     const { page, next } = paged(tags, limit);
-    const body = Buffer.from(JSON.stringify({ name: repository.name, tags: page }));
+    const body = Buffer.from(JSON.stringify({ name, tags: page }));
     return { body, next: nextQuery(next, query), cache: 'HIT', age: 0 };
   }
 

@@ -77,6 +77,20 @@ describe('the Host header', () => {
   });
 });
 
+describe('the name in a list of tags', () => {
+  it.each([
+    ['/v2/reg.test/team/app/tags/list', 'reg.test/team/app'],
+    ['/v2/team/app/tags/list?ns=reg.test&n=5', 'team/app'],
+    ['/reg.test/v2/team/app/tags/list', 'team/app'],
+    ['/v2/team/app/tags/list', 'team/app'],
+  ])('is that of %s', async (target, name) => {
+    await using hosting = await Hosting.start({ hosted: [{ namespace: 'reg.test' }] });
+    await hosting.pushImage(makeImage({ seed: 'named' }), '1', 'reg.test/team/app');
+    const { body } = await hosting.ask('GET', target, { headers: ['host: reg.test'] });
+    expect(JSON.parse(body.toString())).toEqual({ name, tags: ['1'] });
+  });
+});
+
 describe('the source of a mount', () => {
   it.each([
     ['/v2/local/app/blobs/uploads/', 'local/base', 'local/base'],
