@@ -8,7 +8,17 @@ export interface PushBody {
   readonly length: number | undefined;
   /** Each chunk is valid until the next is requested. @throws OciError when the client stalls or leaves */
   chunks(): AsyncIterable<Uint8Array>;
+  /**
+   * Instead of `chunks`, without a promise for each of them: passes them to `take` until the end.
+   * @param signal ends the waiting for the next chunk, not for one that is being taken.
+   * @throws OciError as `chunks`; the signal's reason; what `take` throws or rejects with. It may be called again then, for
+   * the bytes that `take` has not been given.
+   */
+  pass?(take: TakeChunk, signal: AbortSignal): Promise<void>;
 }
+
+/** Takes a chunk, which is valid until it is taken. @returns undefined when it has been taken, and more may come at once */
+export type TakeChunk = (chunk: Uint8Array) => Promise<void> | undefined;
 
 /** Where an upload session stands; Location and Range come from it. */
 export interface UploadPlace {

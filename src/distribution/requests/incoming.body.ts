@@ -1,8 +1,9 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { releaseBytes } from '../../config/receiving/release-bytes.js';
 import { OciError } from '../../oci/error.js';
-import type { PushBody } from '../../registry/push.js';
+import type { PushBody, TakeChunk } from '../../registry/push.js';
 import { unwatch, watchSlow, type SlowPart } from '../server/slow.clients.js';
+import { BodyFlow, type FlowWatch } from './body.flow.js';
 
 /** Most milliseconds in which a body has to arrive that no route waits for longer. */
 const wholeTimeout = 30_000;
@@ -13,7 +14,7 @@ const drainSize = 16 * 1024 * 1024;
 const drainTime = 5_000;
 
 /** The body of one request, and its deadlines. Nothing of it is read before somebody asks for it. */
-export class IncomingBody implements PushBody, SlowPart {
+export class IncomingBody implements PushBody, SlowPart, FlowWatch {
   readonly length: number | undefined;
   /** Bytes read so far. */
   received = 0;
@@ -24,6 +25,9 @@ export class IncomingBody implements PushBody, SlowPart {
   private isRead = false;
   private isStreamed = false;
   private isListening = false;
+  private isFlowing = false;
+  /** Whether the client's time counts. */
+  private isWaiting = false;
   /** The chunk that was passed on last, of a streamed body. */
   private passed: Uint8Array | undefined;
   private awaitsContinue: boolean;
@@ -105,13 +109,55 @@ export class IncomingBody implements PushBody, SlowPart {
     return chunks;
   }
 
+  /** Not beside `chunks`. @throws as documented there */
+  async pass(take: TakeChunk, signal: AbortSignal): Promise<void> {
+    this.isRead = true;
+    this.confirm();
+    signal.addEventListener('abort', this.wake, { once: true });
+    this.isFlowing = true;
+    const flow = new BodyFlow(this.request, take, this, this.wake);
+    try {
+      for (;;) {
+        // What is being taken is not interrupted.
+        if (flow.taking) await flow.taking;
+        if (flow.failure) throw flow.failure.error;
+        signal.throwIfAborted();
+        if (this.failure) throw this.failure;
+        if (this.request.readableEnded) return;
+        if (this.request.destroyed) throw left();
+        await this.event();
+      }
+    } finally {
+      flow.stop();
+      this.isFlowing = false;
+      this.stopsWaiting(0);
+      signal.removeEventListener('abort', this.wake);
+    }
+  }
+
+  /** From now on the client's time counts. */
+  waits(): void {
+    if (!this.isStreamed) return;
+    this.isWaiting = true;
+    this.since = performance.now();
+    watchSlow(this);
+  }
+
+  stopsWaiting(bytes: number): void {
+    this.arrived += bytes;
+    this.received += bytes;
+    if (!this.isWaiting) return;
+    this.isWaiting = false;
+    this.waited += performance.now() - this.since;
+    unwatch(this);
+  }
+
   private async nextChunk(): Promise<IteratorResult<Uint8Array, undefined>> {
     if (this.passed) releaseBytes(this.passed);
     this.passed = undefined;
     const value = this.take() ?? (await this.read());
     if (!value) return { done: true, value: undefined };
-    this.arrived += value.length;
-    this.received += value.length;
+    this.stopsWaiting(value.length);
     if (this.isStreamed) this.passed = value;
     return { done: false, value };
   }
@@ -129,7 +175,8 @@ export class IncomingBody implements PushBody, SlowPart {
         const chunk = await this.read();
         if (!chunk) break;
         left -= chunk.length;
-        releaseBytes(chunk);
+        // Otherwise it is not over with the chunk.
+        if (!this.isFlowing) releaseBytes(chunk);
       }
       // The client still writes; what it sends from now on stays in the kernel until it has seen the response.
       while (this.isPending() && !this.isLate) await this.event();
@@ -168,17 +215,15 @@ export class IncomingBody implements PushBody, SlowPart {
     for (;;) {
       const chunk = this.take();
       if (chunk || this.request.readableEnded) return chunk;
-      if (this.request.destroyed) throw new OciError('REQUEST_INVALID', 'the client left before the end of the body');
+      if (this.request.destroyed) throw left();
       await (this.isStreamed ? this.watchedEvent() : this.event());
     }
   }
 
   private async watchedEvent(): Promise<void> {
-    this.since = performance.now();
-    watchSlow(this);
+    this.waits();
     await this.event();
-    unwatch(this);
-    this.waited += performance.now() - this.since;
+    this.stopsWaiting(0);
   }
 
   private event(): Promise<void> {
@@ -210,6 +255,10 @@ export class IncomingBody implements PushBody, SlowPart {
     this.awaitsContinue = false;
     this.response.writeContinue();
   }
+}
+
+function left(): OciError {
+  return new OciError('REQUEST_INVALID', 'the client left before the end of the body');
 }
 
 function late(): OciError {

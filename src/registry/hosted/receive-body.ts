@@ -1,5 +1,5 @@
 import { OciError } from '../../oci/error.js';
-import type { ChunkRange, PushBody } from '../push.js';
+import type { ChunkRange, PushBody, TakeChunk } from '../push.js';
 
 /** What a body must not exceed. */
 export interface BodyLimits {
@@ -20,21 +20,30 @@ export interface BodyLimits {
 export async function receiveBody(
   body: PushBody,
   { range, before, most = Infinity }: BodyLimits,
-  take: (chunk: Uint8Array) => Promise<void>,
+  take: TakeChunk,
   signal: AbortSignal,
 ): Promise<number> {
   const expected = range && range.end - range.start + 1;
   assertLength(body.length, expected, before, most);
   let received = 0;
+  const takeExpected: TakeChunk = (chunk) => {
+    received += chunk.length;
+    assertLength(undefined, expected, before + received, most);
+    if (received > (expected ?? Infinity)) throw wrongLength(expected);
+    return take(chunk);
+  };
+  await (body.pass ? body.pass(takeExpected, signal) : passChunks(body, takeExpected, signal));
+  if (expected !== undefined && received !== expected) throw wrongLength(expected);
+  return received;
+}
+
+async function passChunks(body: PushBody, take: TakeChunk, signal: AbortSignal): Promise<void> {
   const chunks = body.chunks()[Symbol.asyncIterator]();
   const waiting = new AbortableWait(signal);
   try {
     for (;;) {
       const next = await waiting.for(chunks.next());
       if (next.done === true) break;
-      received += next.value.length;
-      assertLength(undefined, expected, before + received, most);
-      if (received > (expected ?? Infinity)) throw wrongLength(expected);
       await take(next.value);
     }
   } finally {
@@ -42,8 +51,6 @@ export async function receiveBody(
     // Waiting for it could wait for a client that is gone.
     chunks.return?.().catch(() => undefined);
   }
-  if (expected !== undefined && received !== expected) throw wrongLength(expected);
-  return received;
 }
 
 function assertLength(length: number | undefined, expected: number | undefined, before: number, most: number): void {

@@ -1,5 +1,5 @@
 import { OciError } from '../../oci/error.js';
-import type { PushBody } from '../push.js';
+import type { PushBody, TakeChunk } from '../push.js';
 
 /** How a push ended: `refused` because of the client, `failed` because of the server. */
 export type PushResult = 'accepted' | 'mounted' | 'refused' | 'failed';
@@ -37,10 +37,22 @@ export class PushCounts {
     const progress = { repository, received: 0, size: body.length };
     this.bodies.add(progress);
     try {
-      return await action({ length: body.length, chunks: () => this.chunksOf(body, progress) });
+      return await action(this.counted(body, progress));
     } finally {
       this.bodies.delete(progress);
     }
+  }
+
+  private counted(body: PushBody, progress: ReceivedBody): PushBody {
+    const chunks = () => this.chunksOf(body, progress);
+    if (!body.pass) return { length: body.length, chunks };
+    const pass = (take: TakeChunk, signal: AbortSignal) =>
+      body.pass?.((chunk) => {
+        this.received += chunk.length;
+        progress.received += chunk.length;
+        return take(chunk);
+      }, signal) ?? Promise.resolve();
+    return { length: body.length, chunks, pass };
   }
 
   private chunksOf(body: PushBody, progress: ReceivedBody): AsyncIterableIterator<Uint8Array> {

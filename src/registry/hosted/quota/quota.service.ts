@@ -109,11 +109,12 @@ export class QuotaService implements OnApplicationBootstrap, OnApplicationShutdo
    * To be called when an upload begins and while its bytes arrive, and before a manifest is looked at.
    * @param bytes of the content so far, or in all when that is known.
    * @param digest if it is known: content that the repositories have already always fits.
-   * @throws QuotaExceeded
+   * @returns undefined where nothing limits it. @throws QuotaExceeded
    */
-  async check(repository: RepositoryRef, bytes: number, digest?: Digest): Promise<void> {
+  check(repository: RepositoryRef, bytes: number, digest?: Digest): Promise<void> | undefined {
+    if (this.quotas.size === 0) return undefined;
     const quota = this.quotas.get(repository.namespace.toString());
-    if (quota) await this.fit(quota, quota.of(repository), bytes, digest);
+    return quota && this.fit(quota, quota.of(repository), bytes, digest);
   }
 
   /**

@@ -4,6 +4,7 @@ import type { Digest } from '../../../oci/digest.js';
 import { OciError } from '../../../oci/error.js';
 import type { RepositoryRef } from '../../../oci/repository.js';
 import { StorageError } from '../../../storage/storage-error.js';
+import type { Ingest } from '../../../storage/storage.provider.js';
 import { ContentStore } from '../../../storage/stores/content.store.js';
 import { UploadLost, type UploadSession } from '../../../storage/stores/upload.store.js';
 import type { ChunkRange, PushBody } from '../../push.js';
@@ -36,23 +37,24 @@ export class UploadBodies {
     session: UploadSession,
     range: ChunkRange | undefined,
     body: PushBody,
-    admit: (size: number) => Promise<void>,
+    admit: (size: number) => Promise<void> | undefined,
     signal: AbortSignal,
   ): Promise<void> {
-    let unsaved = 0;
     if (body.length !== 0) await this.sessions.assertNewest(session, () => session.prepare());
     await admit(session.size + (body.length ?? 0));
     const limits = { range, before: session.size, most: this.settings.maxBlobSize };
-    const take = async (chunk: Uint8Array) => {
-      await admit(session.size + chunk.length);
+    let saved = session.size;
+    const append = async (chunk: Uint8Array) => {
       await session.append(chunk);
-      unsaved += chunk.length;
-      if (unsaved < checkpointBytes) return;
-      unsaved = 0;
+      if (session.size - saved < checkpointBytes) return;
+      saved = session.size;
       await session.checkpoint();
     };
+    const take = (chunk: Uint8Array) =>
+      session.size + chunk.length - saved < checkpointBytes ? appendNow(session, chunk) : append(chunk);
+    const takeAdmitted = (chunk: Uint8Array) => admitted(admit(session.size + chunk.length), () => take(chunk));
     try {
-      await receiveBody(body, limits, take, signal);
+      await receiveBody(body, limits, takeAdmitted, signal);
     } catch (error) {
       if (!(error instanceof UploadLost) && !(error instanceof StorageError)) await session.checkpoint();
       throw error;
@@ -98,11 +100,12 @@ export class UploadBodies {
     try {
       const limits = { range, before: 0, most: this.settings.maxBlobSize };
       let received = 0;
-      const take = async (chunk: Uint8Array) => {
+      const take = (chunk: Uint8Array) => {
         received += chunk.length;
-        await this.quota.check(repository, received, digest);
-        hash.update(chunk);
-        await ingest.append(chunk);
+        return admitted(this.quota.check(repository, received, digest), () => {
+          hash.update(chunk);
+          return appendNow(ingest, chunk);
+        });
       };
       const size = await receiveBody(body, limits, take, signal);
       if (!digest.matches(hash)) return undefined;
@@ -117,6 +120,20 @@ export class UploadBodies {
       await ingest.close();
     }
   }
+}
+
+/** Most chunks fit into a block of memory, for which nobody has to wait. */
+function appendNow(target: Pick<Ingest, 'append' | 'appendNow'>, chunk: Uint8Array): Promise<void> | undefined {
+  const { bytes, ready } = target.appendNow?.(chunk) ?? { bytes: 0 };
+  return bytes === chunk.length ? ready : target.append(chunk.subarray(bytes));
+}
+
+/** Does something after what may have to be waited for. */
+function admitted(
+  waiting: Promise<void> | undefined,
+  action: () => Promise<void> | undefined,
+): Promise<void> | undefined {
+  return waiting ? waiting.then(action) : action();
 }
 
 /** The error of a session that has ended with it. */

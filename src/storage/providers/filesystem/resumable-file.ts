@@ -1,7 +1,7 @@
 import { basename } from 'node:path';
 import type { ByteRange } from '../../../oci/byte-range.js';
 import { StorageError } from '../../storage-error.js';
-import type { ChunkSink, ResumableIngest } from '../../storage.provider.js';
+import type { ChunkSink, ResumableIngest, Taken } from '../../storage.provider.js';
 import type { FilesystemIngest } from './filesystem.ingest.js';
 
 /** What an ingest needs from its provider. */
@@ -41,6 +41,10 @@ export class ResumableFile implements ResumableIngest {
   async append(chunk: Uint8Array): Promise<void> {
     if (chunk.length === 0) return;
     await (await this.open()).append(chunk);
+  }
+
+  appendNow(chunk: Uint8Array): Taken {
+    return this.hasEnded || this.isClosed || !this.file ? { bytes: 0 } : this.file.appendNow(chunk);
   }
 
   async copy(range: ByteRange, sink: ChunkSink, signal?: AbortSignal): Promise<void> {

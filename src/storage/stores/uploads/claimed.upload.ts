@@ -4,7 +4,7 @@ import type { Digest, DigestAlgorithm } from '../../../oci/digest.js';
 import { MeteredIngest } from '../../space/metered.ingest.js';
 import type { SpaceLedger } from '../../space/space.ledger.js';
 import { StorageError } from '../../storage-error.js';
-import type { ResumableIngest } from '../../storage.provider.js';
+import type { ResumableIngest, Taken } from '../../storage.provider.js';
 import type { ContentStore } from '../content.store.js';
 import type { EmptySessions, UnrecordedSession } from './empty.sessions.js';
 import type { UploadFields, UploadRecords } from './upload.records.js';
@@ -106,8 +106,20 @@ export class ClaimedUpload implements UploadSession, UnrecordedSession {
       this.state = 'broken';
       throw error;
     }
-    for (const hash of this.hashes.values()) hash.update(chunk);
-    if (performance.now() - this.recordedAt > recordInterval) await this.checkpoint();
+    this.hash(chunk);
+    if (this.isOutdated) await this.checkpoint();
+  }
+
+  appendNow(chunk: Uint8Array): Taken {
+    if (this.state !== 'held' || this.isPaused || this.isOutdated) return { bytes: 0 };
+    try {
+      const taken = this.metered.appendNow(chunk);
+      this.hash(taken.bytes === chunk.length ? chunk : chunk.subarray(0, taken.bytes));
+      return taken;
+    } catch (error) {
+      this.state = 'broken';
+      throw error;
+    }
   }
 
   async checkpoint(): Promise<void> {
@@ -192,6 +204,14 @@ export class ClaimedUpload implements UploadSession, UnrecordedSession {
   persist(): Promise<void> {
     if (this.url === undefined) return Promise.resolve();
     return (this.persisting ??= this.create({ ...this.fields, size: 0, checkpoint: emptyCheckpoint }));
+  }
+
+  private get isOutdated(): boolean {
+    return performance.now() - this.recordedAt > recordInterval;
+  }
+
+  private hash(bytes: Uint8Array): void {
+    for (const hash of this.hashes.values()) hash.update(bytes);
   }
 
   private check(): void {

@@ -1,6 +1,7 @@
 import { Logger } from '@nestjs/common';
 import type { Digest, DigestAlgorithm } from '../../../oci/digest.js';
 import { StorageError } from '../../storage-error.js';
+import type { Taken } from '../../storage.provider.js';
 import type { UploadContext } from './claimed.upload.js';
 import type { UploadFields } from './upload.records.js';
 import type { UploadSession, UseContent } from './upload.session.js';
@@ -46,6 +47,10 @@ export class CommittedUpload implements UploadSession {
 
   append(): Promise<never> {
     return this.prepare();
+  }
+
+  appendNow(): Taken {
+    return { bytes: 0 };
   }
 
   checkpoint(): Promise<void> {

@@ -1,4 +1,5 @@
 import type { Digest, DigestAlgorithm } from '../../../oci/digest.js';
+import type { Taken } from '../../storage.provider.js';
 
 /** An upload session as it is recorded. */
 export interface UploadRecord {
@@ -49,6 +50,11 @@ export interface UploadSession extends UploadRecord {
    * @throws UploadLost; StorageError, `full` when there is no space
    */
   append(chunk: Uint8Array): Promise<void>;
+  /**
+   * Appends as many bytes as it can without waiting, none before the first `append` after a checkpoint. The caller appends the
+   * others with `append`, after errors too. @throws StorageError
+   */
+  appendNow(chunk: Uint8Array): Taken;
   /**
    * Records what has been appended: after each request, and about every 64 MiB. After an error the session is to be
    * released. @throws UploadLost, StorageError
