@@ -1,5 +1,6 @@
 import type { FastifyInstance } from 'fastify';
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import { identify } from '../../access/identified.request.js';
 import {
   noteServed,
@@ -17,6 +18,7 @@ import type { Grant, RecalledAccess } from './recalled.access.js';
 export interface SentResponse {
   readonly id: string;
   readonly response: ServerResponse;
+  readonly socket: Socket;
   /** When its request began, on the monotonic clock. */
   readonly start: number;
   /** Bytes that were sent. */
@@ -93,7 +95,7 @@ export class HotResponses {
     drain.begin(response);
     response.on('close', () => {
       drain.end(response);
-      observer.end(cached, { id, response, start, bytes: socket.bytesWritten - bytesBefore });
+      observer.end(cached, { id, response, socket, start, bytes: socket.bytesWritten - bytesBefore });
     });
     if (grant?.allotment) response.setHeader('x-request-id', id);
     const signedIn = grant && access?.apply(grant, cached, id, response);

@@ -41,7 +41,7 @@ export function logRequests(fastify: FastifyInstance, logger: Logger): void {
           duration: Math.round(performance.now() - start),
           cache: response.getHeader('x-cache'),
           ...(refusalOf(request) !== undefined && { error: refusalOf(request) }),
-          ...(!isComplete(response) && { aborted: true }),
+          ...(!isComplete(response, socket) && { aborted: true }),
         },
         'request',
       );

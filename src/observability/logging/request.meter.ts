@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { FastifyInstance } from 'fastify';
 import type { ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import { isComplete } from './complete.response.js';
 import { RecentErrors } from './recent.errors.js';
 
@@ -33,6 +34,14 @@ export interface RequestSeries {
   readonly method: number;
 }
 
+/** A response that has closed. */
+export interface ClosedResponse {
+  readonly response: ServerResponse;
+  readonly socket: Socket;
+  /** When its request began, on the monotonic clock. */
+  readonly start: number;
+}
+
 /** Counts requests, in preallocated arrays. */
 @Injectable()
 export class RequestMeter {
@@ -47,9 +56,10 @@ export class RequestMeter {
     fastify.addHook('onRequest', (request, reply, done) => {
       const start = performance.now();
       const response = reply.raw;
+      const { socket } = request.raw;
       this.begin();
       response.once('close', () => {
-        this.end(this.seriesOf(request.method, request.raw.url ?? ''), response, start);
+        this.end(this.seriesOf(request.method, request.raw.url ?? ''), { response, socket, start });
         if (response.statusCode >= 500 || response.statusCode === 429)
           this.errors.add(request, response.statusCode, Date.now());
       });
@@ -62,10 +72,10 @@ export class RequestMeter {
     this.active += 1;
   }
 
-  /** Counts a response that has closed. @param start when its request began, on the monotonic clock */
-  end({ endpoint, method }: RequestSeries, response: ServerResponse, start: number): void {
+  /** Counts a response that has closed. */
+  end({ endpoint, method }: RequestSeries, { response, socket, start }: ClosedResponse): void {
     this.active -= 1;
-    const outcome = isComplete(response) ? Math.floor(response.statusCode / 100) : 0;
+    const outcome = isComplete(response, socket) ? Math.floor(response.statusCode / 100) : 0;
     const index = indexOf(endpoint, method, outcome);
     this.responses[index] = (this.responses[index] ?? 0) + 1;
     this.durations[endpoint]?.add((performance.now() - start) / 1000);

@@ -1,9 +1,9 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { IncomingMessage } from 'node:http';
 import type { JsonLogger } from './json.logger.js';
 import { isComplete } from './complete.response.js';
 import { requestId } from './request.id.js';
 import { RequestLines, type LineRequest, type LineResponse } from './request.lines.js';
-import type { RequestMeter, RequestSeries } from './request.meter.js';
+import type { ClosedResponse, RequestMeter, RequestSeries } from './request.meter.js';
 
 /** A response that is sent again and again. */
 interface RepeatedResponse extends Omit<LineRequest, 'cache'> {
@@ -13,10 +13,7 @@ interface RepeatedResponse extends Omit<LineRequest, 'cache'> {
 }
 
 /** One time that it was sent. */
-interface Sent extends Pick<LineResponse, 'id' | 'bytes'> {
-  readonly response: ServerResponse;
-  readonly start: number;
-}
+type Sent = ClosedResponse & Pick<LineResponse, 'id' | 'bytes'>;
 
 interface Prepared {
   readonly series: RequestSeries;
@@ -43,12 +40,19 @@ export class ResponseObserver {
     this.meter.begin();
   }
 
-  end(repeated: RepeatedResponse, { id, response, bytes, start }: Sent): void {
+  end(repeated: RepeatedResponse, sent: Sent): void {
+    const { id, response, socket, bytes, start } = sent;
     const { series, write } = this.preparedOf(repeated);
-    this.meter.end(series, response, start);
+    this.meter.end(series, sent);
     if (!write) return;
     const { statusCode: status } = response;
-    write({ id, status, isComplete: isComplete(response), bytes, duration: Math.round(performance.now() - start) });
+    write({
+      id,
+      status,
+      isComplete: isComplete(response, socket),
+      bytes,
+      duration: Math.round(performance.now() - start),
+    });
   }
 
   private preparedOf(repeated: RepeatedResponse): Prepared {

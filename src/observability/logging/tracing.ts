@@ -48,6 +48,7 @@ export async function openTracing(warn: (message: string) => void): Promise<Trac
             ? api.ROOT_CONTEXT
             : api.trace.setSpanContext(api.ROOT_CONTEXT, { ...partsOf(parent), isRemote: true }),
         );
+        const { socket } = request.raw;
         response.once('close', () => {
           const { statusCode } = response;
           const cache = response.getHeader('x-cache');
@@ -55,7 +56,7 @@ export async function openTracing(warn: (message: string) => void): Promise<Trac
             'http.response.status_code': statusCode,
             ...(typeof cache === 'string' && { 'oci.cache': cache }),
           });
-          if (statusCode >= 500 || !isComplete(response)) span.setStatus({ code: api.SpanStatusCode.ERROR });
+          if (statusCode >= 500 || !isComplete(response, socket)) span.setStatus({ code: api.SpanStatusCode.ERROR });
           span.end();
         });
         const { traceId, spanId, traceFlags } = span.spanContext();
