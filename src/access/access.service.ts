@@ -292,10 +292,15 @@ export class AccessService implements OnModuleInit, OnApplicationShutdown {
    * it is for its scopes.
    */
   mayAdminister(signedIn: SignedIn | undefined, repository?: RepositoryRef): boolean {
-    if (!signedIn || signedIn.scopes !== undefined) return false;
+    return this.decideAdministration(signedIn, repository).isAllowed;
+  }
+
+  /** As `mayAdminister`, with the rule that allows it. */
+  decideAdministration(signedIn: SignedIn | undefined, repository?: RepositoryRef): Decision {
+    if (!signedIn || signedIn.scopes !== undefined) return { isAllowed: false };
+    const { rules } = this.policy;
     const { identity } = signedIn;
-    if (repository) return this.policy.rules.decide(identity, 'admin', repository).isAllowed;
-    return this.policy.rules.decideEverywhere(identity, 'admin').isAllowed;
+    return repository ? rules.decide(identity, 'admin', repository) : rules.decideEverywhere(identity, 'admin');
   }
 
   /** @param signedIn undefined counts as anonymous */

@@ -1,5 +1,6 @@
 import type { AccessService } from '../access/access.service.js';
 import type { Reader } from '../access/reader.js';
+import type { Decision } from '../access/rules/access.rules.js';
 import type { SignedIn } from '../access/sign-in.js';
 import type { Right } from '../config/access/rule.settings.js';
 import type { Namespace } from '../oci/namespace.js';
@@ -72,8 +73,19 @@ export class Visitor {
   may(right: Right, repository: RepositoryRef): boolean {
     if (this.isAtAdminAddress) return true;
     if (!this.access.isEnabled) return right === 'pull';
-    if (right === 'admin') return this.access.mayAdminister(this.signedIn, repository);
-    const { signedIn } = this;
-    return signedIn !== undefined && this.access.decide(signedIn, right, repository).isAllowed;
+    return this.decide(right, repository).isAllowed;
+  }
+
+  /** Number of the rule that lets him do something, from 1; undefined where no rule decides. @param repository or everything */
+  ruleOf(right: Right, repository?: RepositoryRef): number | undefined {
+    if (this.isAtAdminAddress || !this.access.isEnabled) return undefined;
+    const decision = this.decide(right, repository);
+    return decision.isAllowed ? decision.rule : undefined;
+  }
+
+  private decide(right: Right, repository?: RepositoryRef): Decision {
+    const { access, signedIn } = this;
+    if (right === 'admin') return access.decideAdministration(signedIn, repository);
+    return signedIn && repository ? access.decide(signedIn, right, repository) : { isAllowed: false };
   }
 }

@@ -71,14 +71,14 @@ export class OperatorActions {
     const what = about ? ` of ${referenceText(about)}` : '';
     this.logger.log(`${action}${what} by ${subject}${refusal === undefined ? '' : ` was refused: ${refusal}`}`);
     if (!this.access.isEnabled || !this.access.isAudited) return;
-    const { signedIn, address, request } = operator;
+    const { signedIn, address, request, rule } = operator;
     this.access.note({
       request,
       address,
       ...(signedIn && { signedIn }),
       action,
       ...(about && { repository: about.repository.toString(), reference: about.reference.toString() }),
-      ...(refusal !== undefined && { refusal }),
+      ...(refusal === undefined ? rule !== undefined && { rule: rule - 1 } : { refusal }),
     });
   }
 }

@@ -8,6 +8,8 @@ export interface Operator {
   readonly address: string;
   /** Id of the request, as in its log line. */
   readonly request: string;
+  /** Number of the rule that allows what he does, from 1; undefined where no rule decides, as at the admin address. */
+  readonly rule?: number | undefined;
 }
 
 /** The identity; undefined for somebody who has none. */

@@ -87,7 +87,8 @@ describe('by the rules of an access file', () => {
     const result = await browser.get(done.headers.location!);
     expect(soundPage(result)).toContain('It is evicted');
     expect((await pull()).headers).toMatchObject({ 'x-cache': 'MISS' });
-    const entry = { action: 'evict', subject: 'user:lena', repository: 'registry.test/team/app', reference: 'v1' };
+    const about = { repository: 'registry.test/team/app', reference: 'v1' };
+    const entry = { action: 'evict', subject: 'user:lena', ...about, rule: 2 };
     expect(await audit()).toContainEqual(expect.objectContaining({ ...entry, allowed: true }));
     expect(scene.mirror.log).toContain('evict of registry.test/team/app:v1 by user:lena');
   });
@@ -101,7 +102,10 @@ describe('by the rules of an access file', () => {
     scene.upstream.on('*', '/v2/team/app/manifests/v1', plain(503));
     expect((await refresh()).status).toBe(503);
     scene.upstream.on('*', '/v2/team/app/manifests/v1', manifest);
-    expect(await audit()).toContainEqual(expect.objectContaining({ action: 'refresh', allowed: false }));
+    expect(await audit()).toContainEqual(expect.objectContaining({ action: 'refresh', allowed: true, rule: 2 }));
+    const refused = (await audit()).find(({ action, allowed }) => action === 'refresh' && allowed === false);
+    expect(refused).toBeDefined();
+    expect(refused).not.toHaveProperty('rule');
     scene.clock.pass(120);
   });
 
@@ -112,7 +116,7 @@ describe('by the rules of an access file', () => {
     const done = await browser.post(formOf(await browser.get(actionOf('delete', 'local/team/app:v1'))));
     expect(soundPage(await browser.get(done.headers.location!))).toContain('It is deleted');
     expect((await pull('local/team/app')).status).toBe(404);
-    expect(await audit()).toContainEqual(expect.objectContaining({ action: 'delete', subject: 'user:dora' }));
+    expect(await audit()).toContainEqual(expect.objectContaining({ action: 'delete', subject: 'user:dora', rule: 3 }));
   });
 
   it('readers get no form, and what they send does nothing', async () => {
@@ -266,8 +270,9 @@ describe('by the rules of an access file', () => {
     expect(soundPage(await browser.get(location!))).toContain('Dry run of the garbage collection');
     expect((await browser.post(formOf(garbage, 1))).headers.location).toBe('/_ui/actions/sweep');
     await scene.mirror.settled();
-    const actions = (await audit()).map(({ action }) => action);
-    expect(actions).toEqual(expect.arrayContaining(['sweep', 'sweep dry-run', 'gc dry-run', 'gc collect', 'warm']));
+    const actions = (await audit()).filter(({ allowed }) => allowed === true).map(({ action, rule }) => [action, rule]);
+    for (const action of ['sweep', 'sweep dry-run', 'gc dry-run', 'gc collect', 'warm'])
+      expect(actions).toContainEqual([action, 4]);
   });
 });
 

@@ -4,8 +4,10 @@ import { BackgroundJobs } from '../../../admin/acting/background.jobs.js';
 import { OperatorActions } from '../../../admin/acting/operator.actions.js';
 import type { Operator } from '../../../admin/acting/operator.js';
 import { OwnAddresses } from '../../../admin/explaining/own.addresses.js';
+import type { Right } from '../../../config/access/rule.settings.js';
 import type { ImageReference } from '../../../oci/image-reference.js';
 import { OciError } from '../../../oci/error.js';
+import type { RepositoryRef } from '../../../oci/repository.js';
 import { SweepService } from '../../../registry/eviction/sweep.service.js';
 import { ExplainService } from '../../../registry/explaining/explain.service.js';
 import type { PageContext } from '../../page.context.js';
@@ -60,11 +62,16 @@ export class ActionServices {
     if (isProven) return;
     const [verb = ''] = about.split(' ', 1);
     const refusal = isAllowed ? 'the form is too old, or was made for something else' : 'no right to do it';
-    this.actions.note(operatorOf(context), verb, image, refusal);
+    this.actions.note(operatorOf(context, 'admin'), verb, image, refusal);
     throw isAllowed ? new OciError('DENIED', `${refusal}: open it again`) : new OciError('NOT_FOUND');
   }
 }
 
-export function operatorOf({ visitor, address, requestId }: PageContext): Operator {
-  return { signedIn: visitor.signedIn, address, request: requestId };
+/** @param right what he needs for what he does. @param repository whose it is; none for the whole server */
+export function operatorOf(
+  { visitor, address, requestId }: PageContext,
+  right: Right,
+  repository?: RepositoryRef,
+): Operator {
+  return { signedIn: visitor.signedIn, address, request: requestId, rule: visitor.ruleOf(right, repository) };
 }

@@ -62,7 +62,7 @@ export async function doImageAction(
   const ref = referenceText(image);
   const isAllowed = context.visitor.may(action.right, image.repository);
   services.assertMay(context, isAllowed, `${action.verb} ${ref}`, form, image);
-  const result = await action.run(services.actions, operatorOf(context), image);
+  const result = await action.run(services.actions, operatorOf(context, action.right, image.repository), image);
   const proof = services.proofOf(context, resultOf(action, ref, result));
   return { location: `/_ui/actions/${action.verb}?${new URLSearchParams({ ref, result, proof }).toString()}` };
 }

@@ -88,14 +88,14 @@ export function submitSweep(services: ActionServices, context: PageContext, form
   if (form.get('mode') !== 'dry-run') return doSweep(services, context, form);
   services.assertMay(context, context.visitor.isAdministrator, 'sweep dry-run', form);
   const job = services.jobs.findRemovable(context.visitor.identity);
-  services.actions.note(operatorOf(context), 'sweep dry-run', undefined);
+  services.actions.note(operatorOf(context, 'admin'), 'sweep dry-run', undefined);
   return { location: `/_ui/actions/job?id=${job.id}` };
 }
 
 /** Joins a running sweep, which logs its failure and shows it in its status. */
 function doSweep(services: ActionServices, context: PageContext, form: URLSearchParams, about = 'sweep'): PageRedirect {
   services.assertMay(context, context.visitor.isAdministrator, about, form);
-  services.actions.note(operatorOf(context), about, undefined);
+  services.actions.note(operatorOf(context, 'admin'), about, undefined);
   services.sweeping.run().catch(() => undefined);
   return { location: '/_ui/actions/sweep' };
 }
@@ -130,7 +130,7 @@ export function doGarbage(services: ActionServices, context: PageContext, form: 
   if (mode === 'collect') return doSweep(services, context, form, 'gc collect');
   services.assertMay(context, context.visitor.isAdministrator, 'gc dry-run', form);
   const job = services.jobs.findGarbage(context.visitor.identity);
-  services.actions.note(operatorOf(context), 'gc dry-run', undefined);
+  services.actions.note(operatorOf(context, 'admin'), 'gc dry-run', undefined);
   return { location: `/_ui/actions/job?id=${job.id}` };
 }
 

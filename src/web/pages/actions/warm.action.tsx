@@ -60,7 +60,7 @@ export function doWarm(services: ActionServices, context: PageContext, form: URL
   if (request.images.length === 0) throw new OciError('REQUEST_INVALID', 'no images are given');
   const job = services.jobs.warm(request, context.visitor.identity);
   for (const { image } of request.images)
-    if (!(image instanceof OciError)) services.actions.note(operatorOf(context), 'warm', image);
+    if (!(image instanceof OciError)) services.actions.note(operatorOf(context, 'admin'), 'warm', image);
   return { location: `/_ui/actions/job?id=${job.id}` };
 }
 
