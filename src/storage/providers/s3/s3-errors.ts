@@ -4,7 +4,7 @@ import { StorageError } from '../../storage-error.js';
 
 interface Refusal {
   readonly name: string;
-  readonly $metadata: { readonly httpStatusCode?: number; readonly attempts?: number };
+  readonly $metadata: { readonly httpStatusCode?: number };
 }
 
 function isRefusal(error: unknown): error is Error & Refusal {
@@ -14,11 +14,6 @@ function isRefusal(error: unknown): error is Error & Refusal {
 /** The status of a response from S3; undefined when there was none. */
 export function statusOf(error: unknown): number | undefined {
   return isRefusal(error) ? error.$metadata.httpStatusCode : undefined;
-}
-
-/** The number of attempts the client made. */
-export function attemptsOf(error: unknown): number {
-  return isRefusal(error) ? (error.$metadata.attempts ?? 1) : 1;
 }
 
 const remedies: TlsRemedies = {

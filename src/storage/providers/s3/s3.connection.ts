@@ -5,6 +5,7 @@ import { receiveIntoOneBuffer } from '../../../config/receiving/one-buffer.js';
 import type { S3Settings } from '../../../config/storage.settings.js';
 import { keys } from '../../keys.js';
 import { BucketCircuit, guard } from './bucket.circuit.js';
+import { DirectRequests } from './direct/direct.requests.js';
 import { KeySpace } from './key-space.js';
 import type { S3Tuning } from './s3.tuning.js';
 import { StoppableHandler } from './stoppable.handler.js';
@@ -40,6 +41,10 @@ export class S3Connection {
   readonly transfers: S3Client;
   private readonly logger = new Logger('S3');
   readonly circuit: BucketCircuit;
+  /** For requests that need nothing else of `calls` or `transfers` than the handler here. */
+  readonly direct: DirectRequests;
+  readonly callsHandler: StoppableHandler;
+  readonly transfersHandler: StoppableHandler;
 
   constructor(
     settings: S3Settings,
@@ -59,19 +64,21 @@ export class S3Connection {
       logger: silent,
     } as const;
     const hear = () => this.circuit.hear();
+    this.callsHandler = handlerOf(maxCalls, callIdleTimeout, hear);
+    this.transfersHandler = handlerOf(maxTransfers, 0, hear);
     this.calls = new S3Client({
       ...common,
       ...(accessKey !== undefined && {
         credentials: { accessKeyId: accessKey, secretAccessKey: secretKey?.reveal() ?? '' },
       }),
       maxAttempts,
-      requestHandler: handlerOf(maxCalls, callIdleTimeout, hear),
+      requestHandler: this.callsHandler,
     });
     this.transfers = new S3Client({
       ...common,
       credentials: () => this.calls.config.credentials(),
       maxAttempts: 1,
-      requestHandler: handlerOf(maxTransfers, 0, hear),
+      requestHandler: this.transfersHandler,
     });
     this.circuit = new BucketCircuit(tuning, () => this.probe(new KeySpace(settings.prefix)), {
       onOpen: (reason) =>
@@ -79,6 +86,7 @@ export class S3Connection {
       onClose: (after) => this.logger.log(`the bucket is available again after ${Math.round(after / 1000)} s`),
     });
     guard(this.calls, this.circuit, () => true);
+    this.direct = new DirectRequests(this.calls, this.circuit);
     // Uploads are not guarded: no client waits for them, and their retries may outlast the outage.
     guard(this.transfers, this.circuit, (command) => command === 'GetObjectCommand');
   }

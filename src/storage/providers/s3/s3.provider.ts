@@ -19,7 +19,7 @@ import { S3Connection } from './s3.connection.js';
 import { toStorageError } from './s3-errors.js';
 import { S3Ingest, type IngestContext } from './uploading/s3.ingest.js';
 import { openObject } from './reading/s3.object.js';
-import { createRecord, headObject, putRecord, removeObject, signedUrl } from './s3.requests.js';
+import { createRecord, headObject, putRecord, readObject, removeObject, signedUrl } from './s3.requests.js';
 import { defaultTuning, type S3Tuning } from './s3.tuning.js';
 import { S3Ingests } from './resumable/s3.ingests.js';
 import { Watchdog } from './watchdog.js';
@@ -87,6 +87,8 @@ export class S3Provider extends StorageProvider {
   }
 
   private async readAll(path: string, limit: number, { signal, end }: Watchdog): Promise<Buffer> {
+    const whole = await readObject(this.connection, path, limit, signal);
+    if (whole) return whole;
     const object = await openObject(this.connection, path, signal);
     try {
       const { size } = object;

@@ -38,7 +38,16 @@ export const defaultTuning: S3Tuning = {
 /** Attempts before a transfer has failed. */
 export const maxTries = 4;
 
+export interface CallOptions {
+  readonly abortSignal: AbortSignal;
+}
+
+/** Milliseconds without a byte after which a read is retried. */
+export function idleTimeOf({ idleTimeout, requestTimeout }: S3Tuning): number {
+  return Math.min(idleTimeout, requestTimeout / 4);
+}
+
 /** Options that give a small request its deadline. */
-export function callOptions({ requestTimeout }: S3Tuning): { readonly abortSignal: AbortSignal } {
+export function callOptions({ requestTimeout }: S3Tuning): CallOptions {
   return { abortSignal: AbortSignal.timeout(requestTimeout) };
 }

@@ -7,6 +7,7 @@ import { receive } from './receive.js';
 import { withRetries } from '../retry.js';
 import type { S3Connection } from '../s3.connection.js';
 import { codeOf, isAbsent, isConditionFailed, isOutage, statusOf, toStorageError } from '../s3-errors.js';
+import { idleTimeOf } from '../s3.tuning.js';
 import type { Watchdog } from '../watchdog.js';
 
 /** Consecutive retries of a body without progress. */
@@ -50,7 +51,7 @@ export class S3Object implements StoredObject {
       const last = unread ? this.size : Math.min(end, this.size);
       const body = unread ?? (await this.ask(position, last, signal));
       const before = position;
-      const cut = await receive(body, idleTimeOf(this.connection), signal, async (chunk) => {
+      const cut = await receive(body, idleTimeOf(this.connection.tuning), signal, async (chunk) => {
         this.connection.circuit.hear();
         const wanted = chunk.length <= end - position ? chunk : chunk.subarray(0, end - position);
         position += wanted.length;
@@ -103,10 +104,6 @@ export class S3Object implements StoredObject {
   }
 }
 
-function idleTimeOf({ tuning: { idleTimeout, requestTimeout } }: S3Connection): number {
-  return Math.min(idleTimeout, requestTimeout / 4);
-}
-
 /** The response when its content begins to arrive: a bucket may send headers and then nothing. */
 function get(
   connection: S3Connection,
@@ -130,7 +127,7 @@ function get(
       throw error;
     }
   };
-  return withRetries(tuning, idleTimeOf(connection), signal, attempt, tuning.requestTimeout);
+  return withRetries(tuning, idleTimeOf(tuning), signal, attempt, tuning.requestTimeout);
 }
 
 /** Waits for the first bytes or the end. @throws the error of the body, or the reason of the signal */

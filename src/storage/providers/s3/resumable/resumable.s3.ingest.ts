@@ -5,12 +5,13 @@ import { copyObject } from '../reading/object-copy.js';
 import { openObject } from '../reading/s3.object.js';
 import { toStorageError } from '../s3-errors.js';
 import { headObject } from '../s3.requests.js';
+import { putFile } from '../uploading/put-file.js';
 import type { IngestContext } from '../uploading/s3.ingest.js';
 import type { TempFile } from '../uploading/temp-file.js';
 import type { TempFolder } from '../uploading/temp-folder.js';
 import { formatCheckpoint, type S3Checkpoint } from './checkpoint.js';
 import type { PartsUpload } from './parts.upload.js';
-import { newName, putFile, type SessionObjects } from './session.objects.js';
+import { newName, type SessionObjects } from './session.objects.js';
 
 /** Concurrent parts of one upload. */
 const maxRunning = 2;

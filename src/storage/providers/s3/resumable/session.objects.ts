@@ -1,46 +1,13 @@
 import { randomBytes } from 'node:crypto';
-import { PutObjectCommand } from '@aws-sdk/client-s3';
 import { isIngestId } from '../../../keys.js';
 import { listed } from '../reading/object-list.js';
-import { withRetries } from '../retry.js';
-import { nonceName, removeObject } from '../s3.requests.js';
-import { signBody } from '../uploading/signed-body.js';
-import type { TempFile } from '../uploading/temp-file.js';
+import { removeObject } from '../s3.requests.js';
 import { pages } from '../uploading/upload.sweep.js';
 import { PartsUpload, type PartsContext } from './parts.upload.js';
 
 /** A new name for the object of a multipart upload. */
 export function newName(): string {
   return randomBytes(8).toString('hex');
-}
-
-/**
- * Writes a whole file as one object.
- * @param nonce marks the object as written by this call.
- * @param key of content.
- */
-export async function putFile(
-  { connection, uploads }: PartsContext,
-  path: string,
-  file: TempFile | undefined,
-  nonce: string,
-  key = '',
-): Promise<void> {
-  const { transfers, bucket, tuning } = connection;
-  const size = file?.size ?? 0;
-  await uploads.slots.run(() =>
-    withRetries(tuning, tuning.idleTimeout, undefined, async ({ signal, refresh, end }) => {
-      const body = file?.body({ offset: 0, length: size }, refresh).once('error', end);
-      const Body = body === undefined || size === 0 ? Buffer.alloc(0) : body;
-      try {
-        const target = { Bucket: bucket, Key: path, Metadata: { [nonceName]: nonce } };
-        const command = new PutObjectCommand({ ...target, Body, ContentLength: size });
-        await transfers.send(signBody(command, key), { abortSignal: signal });
-      } finally {
-        body?.destroy();
-      }
-    }),
-  );
 }
 
 /** The objects and multipart uploads of unfinished uploads: `<start><id>/<name>`. */

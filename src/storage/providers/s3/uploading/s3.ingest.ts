@@ -1,13 +1,11 @@
 import { randomUUID } from 'node:crypto';
-import { PutObjectCommand } from '@aws-sdk/client-s3';
 import type { ByteRange } from '../../../../oci/byte-range.js';
 import { orAbsent, StorageError } from '../../../storage-error.js';
 import type { ChunkSink, Ingest } from '../../../storage.provider.js';
-import { withRetries } from '../retry.js';
 import type { S3Connection } from '../s3.connection.js';
 import { codeOf, isRefused, toStorageError } from '../s3-errors.js';
-import { headObject, nonceName, removeObject } from '../s3.requests.js';
-import { signBody } from './signed-body.js';
+import { headObject, removeObject } from '../s3.requests.js';
+import { putFile } from './put-file.js';
 import type { TempFile } from './temp-file.js';
 import { Upload } from './upload.js';
 import type { Uploads } from './uploads.js';
@@ -115,21 +113,7 @@ export class S3Ingest implements Ingest {
       await this.upload.finish();
       return;
     }
-    const { transfers, bucket, tuning } = this.context.connection;
-    await this.context.uploads.slots.run(() =>
-      withRetries(tuning, tuning.idleTimeout, undefined, async ({ signal, refresh, end }) => {
-        const { size } = this;
-        const body = this.file.body({ offset: 0, length: size }, refresh).once('error', end);
-        const Body = size === 0 ? Buffer.alloc(0) : body;
-        try {
-          const target = { Bucket: bucket, Key: path, Metadata: { [nonceName]: this.nonce } };
-          const command = new PutObjectCommand({ ...target, Body, ContentLength: size });
-          await transfers.send(signBody(command, key), { abortSignal: signal });
-        } finally {
-          body.destroy();
-        }
-      }),
-    );
+    await putFile(this.context, path, this.file, this.nonce, key);
   }
 
   private newUpload(path: string, total: number | undefined): Upload {

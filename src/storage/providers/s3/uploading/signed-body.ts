@@ -7,16 +7,21 @@ import { parseContentKey } from '../../../keys.js';
  * @param key of the object; only content has a hash.
  */
 export function signBody(command: PutObjectCommand, key: string): PutObjectCommand {
-  const digest = parseContentKey(key);
-  if (digest?.algorithm !== 'sha256') return command;
+  const signed = bodyHeaders(key);
   const sign = { step: 'build', name: 'signBody' } as const;
   command.middlewareStack.add(
     (next) => (args) => {
       const { headers } = args.request as { headers: Record<string, string> };
-      headers['x-amz-content-sha256'] = digest.hex;
+      Object.assign(headers, signed);
       return next(args);
     },
     sign,
   );
   return command;
+}
+
+/** Headers that have the body signed. */
+export function bodyHeaders(key: string): Record<string, string> {
+  const digest = parseContentKey(key);
+  return digest?.algorithm === 'sha256' ? { 'x-amz-content-sha256': digest.hex } : {};
 }
