@@ -210,6 +210,11 @@ function slotOf(name: string, slots: number): number {
   return first % slots;
 }
 
+/** Whether objects under this key are never touched, so that no use of them is recorded. */
+export function isNeverTouched(key: string): boolean {
+  return /^(?:uploads|leases)\//.test(key);
+}
+
 /** The key itself. @throws StorageError `failed` when it is malformed */
 export function checkKey(key: string): string {
   if (!isKey(key)) throw malformedKey();

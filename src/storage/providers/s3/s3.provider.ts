@@ -1,5 +1,6 @@
 import { Logger } from '@nestjs/common';
 import type { S3Settings } from '../../../config/storage.settings.js';
+import { isNeverTouched } from '../../keys.js';
 import { orAbsent, StorageError } from '../../storage-error.js';
 import {
   StorageProvider,
@@ -167,7 +168,8 @@ export class S3Provider extends StorageProvider {
   /** Also removes the use marker; if that fails, the next list does. */
   async delete(key: string): Promise<void> {
     const [path, marker] = [this.space.pathOf(key), this.space.markerOf(key)];
-    const unmarked = removeObject(this.connection, marker).catch(() => undefined);
+    const isUnmarked = isNeverTouched(key);
+    const unmarked = isUnmarked ? undefined : removeObject(this.connection, marker).catch(() => undefined);
     await attempt('delete an object', removeObject(this.connection, path));
     await unmarked;
   }
