@@ -72,9 +72,9 @@ export class HostedBlobsService {
     const [storing, recording] = await Promise.allSettled([stored, recorded]);
     if (storing.status === 'rejected') throw storing.reason;
     if (recording.status === 'rejected') throw recording.reason;
-    this.renewals.note(repository, digest);
-    if ((await this.content.findSize(digest)) === size) return;
-    throw new OciError('UNAVAILABLE', 'the content was removed meanwhile', { retryAfter: 1 });
+    if ((await this.content.findSize(digest)) !== size)
+      throw new OciError('UNAVAILABLE', 'the content was removed meanwhile', { retryAfter: 1 });
+    this.renewals.note(repository, digest, size);
   }
 
   private async record(repository: RepositoryRef, digest: Digest, size: number): Promise<void> {

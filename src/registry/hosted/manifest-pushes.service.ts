@@ -54,7 +54,7 @@ export class ManifestPushesService {
     for (const tag of tags) await this.tags.check(repository, tag, digest, pushed);
     const { length } = pushed.body;
     await this.quota.check(repository, length, digest);
-    await this.assertWhole(repository, document);
+    await this.assertWhole(repository, document, true);
     const record = () => this.record(repository, document, pushed.body);
     const isNew = (await this.quota.within(repository, digest, length, record)) === true;
     const manifest = recordOf(document, pushed.body);
@@ -84,7 +84,7 @@ export class ManifestPushesService {
     await this.store.putManifest(repository, digest, recordOf(document, body));
     try {
       // What a deletion removed before it could see this manifest is missing now.
-      await this.assertWhole(repository, document);
+      await this.assertWhole(repository, document, false);
     } catch (error) {
       if (!known) await this.store.removeManifest(repository, digest);
       throw error;
@@ -131,9 +131,9 @@ export class ManifestPushesService {
     if (subject) await this.referrers.put(repository, subject, referrerOf(document, size));
   }
 
-  private async assertWhole(repository: RepositoryRef, document: PushedDocument): Promise<void> {
+  private async assertWhole(repository: RepositoryRef, document: PushedDocument, isFirst: boolean): Promise<void> {
     const { sparseIndexes } = this.namespaces.settingsOf(repository.namespace);
-    await this.references.assertWhole(repository, document, sparseIndexes);
+    await this.references.assertWhole(repository, document, sparseIndexes, isFirst);
   }
 }
 

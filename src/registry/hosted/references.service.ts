@@ -53,14 +53,16 @@ export class ReferencesService {
    * The repository must have all content that a manifest refers to, as the manifest describes it. It is kept for the
    * manifest that is being pushed.
    * @param isSparse manifests of an index may be missing.
+   * @param isFirst the same is asserted again before the push is acknowledged.
    * @throws OciError MANIFEST_BLOB_UNKNOWN, SIZE_INVALID, MANIFEST_INVALID; StorageError
    */
   async assertWhole(
     repository: RepositoryRef,
     document: Pick<PushedDocument, 'blobs' | 'manifests'>,
     isSparse: boolean,
+    isFirst: boolean,
   ): Promise<void> {
-    await this.assertAll(document.blobs, false, ({ digest }) => this.findBlob(repository, digest));
+    await this.assertAll(document.blobs, false, ({ digest }) => this.findPushed(repository, digest, isFirst));
     await this.assertAll(document.manifests, isSparse, (child) => this.findChild(repository, child));
   }
 
@@ -121,6 +123,16 @@ export class ReferencesService {
         else if (!mayLack) throw missing(digest);
       }
     }
+  }
+
+  /** A blob that was pushed for this manifest is not looked up twice, where memory does not answer for records anyway. */
+  private async findPushed(repository: RepositoryRef, digest: Digest, isFirst: boolean): Promise<Stored | undefined> {
+    const size = this.store.isCached ? undefined : this.renewals.findNew(repository, digest);
+    if (size === undefined) return this.findBlob(repository, digest);
+    if (isFirst) return { size };
+    // It may have been deleted; its content is too new to be removed.
+    const record = await this.store.findBlob(repository, digest);
+    return record?.size === size ? record : this.findBlob(repository, digest);
   }
 
   private async findBlob(repository: RepositoryRef, digest: Digest): Promise<Stored | undefined> {

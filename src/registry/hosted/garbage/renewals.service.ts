@@ -12,11 +12,16 @@ import { GarbageTimes } from './garbage.times.js';
 /** Renewed records remembered. */
 const maxRemembered = 100_000;
 
+/** Blobs remembered as just recorded, and for how many milliseconds. */
+const maxRecorded = 20_000;
+const recordedFor = 30_000;
+
 /** Keeps what a push relies on from being removed as garbage before the push has ended. */
 @Injectable()
 export class RenewalsService {
   /** When this process has renewed a record, on the monotonic clock. */
   private readonly renewed = new LRUCache<string, number>(atMost(maxRemembered));
+  private readonly recorded = new LRUCache<string, { readonly at: number; readonly size: number }>(atMost(maxRecorded));
 
   constructor(
     private readonly links: LinkStore,
@@ -35,9 +40,20 @@ export class RenewalsService {
     return this.renew(repository, keys.manifest(repository, digest));
   }
 
-  /** To be called when a blob's record was written. */
-  note(repository: RepositoryRef, digest: Digest): void {
-    this.renewed.set(keys.blob(repository, digest), this.clock.monotonic());
+  /** To be called when a blob's record was written, and its content was seen after that. */
+  note(repository: RepositoryRef, digest: Digest, size: number): void {
+    const [key, at] = [keys.blob(repository, digest), this.clock.monotonic()];
+    this.renewed.set(key, at);
+    this.recorded.set(key, { at, size });
+  }
+
+  /**
+   * Size of a blob that this process recorded within the last 30 s. No sweep takes content that is so new (`ContentLock`),
+   * but its record may have been removed.
+   */
+  findNew(repository: RepositoryRef, digest: Digest): number | undefined {
+    const known = this.recorded.get(keys.blob(repository, digest));
+    return known && this.clock.monotonic() - known.at < recordedFor ? known.size : undefined;
   }
 
   private async renew(repository: RepositoryRef, key: string): Promise<boolean> {
