@@ -1,5 +1,8 @@
-import { expect, it, vi } from 'vitest';
+import { performance } from 'node:perf_hooks';
+import { afterEach, expect, it, vi } from 'vitest';
 import { Fresh } from './fresh.js';
+
+afterEach(() => vi.restoreAllMocks());
 
 it('is made once for all who want it at the same time, and anew later', async () => {
   let made = 0;
@@ -26,4 +29,24 @@ it('is not there yet while making it takes long', async () => {
   end('made');
   await list.settled();
   expect(await list.get()).toBe('made');
+});
+
+it('is the older one at once while a new one is made that takes long', async () => {
+  let now = 0;
+  vi.spyOn(performance, 'now').mockImplementation(() => now);
+  const ends: ((value: string) => void)[] = [];
+  const list = new Fresh(() => new Promise<string>((resolve) => ends.push(resolve)));
+  const first = list.get();
+  now = 5_000;
+  ends[0]?.('first');
+  expect(await first).toBe('first');
+  now = 5_000 + 100_001;
+  const waited = vi.fn();
+  const later = setTimeout(waited, 1_000);
+  expect(await list.get()).toBe('first');
+  expect(waited).not.toHaveBeenCalled();
+  clearTimeout(later);
+  ends[1]?.('second');
+  await list.settled();
+  expect(await list.get()).toBe('second');
 });

@@ -4,11 +4,14 @@ import { inTime } from '../../mirrored/deadline.js';
 /** A list counts for so many times as long as it took to make, within these bounds in milliseconds. */
 const restShare = 20;
 const [shortest, longest] = [100, 300_000];
+/** Milliseconds that a new list takes, at most, for a reader to wait for it who could have an older one. */
+const worthWaiting = 500;
 
 interface Made<T> {
   readonly value: T;
   /** Of the monotonic clock. */
   readonly at: number;
+  readonly took: number;
   readonly lifetime: number;
 }
 
@@ -27,7 +30,7 @@ export class Fresh<T> {
   async get(): Promise<T | undefined> {
     if (this.isOld) {
       this.making ??= this.remake();
-      await inTime(this.making);
+      if (!this.made || this.made.took <= worthWaiting) await inTime(this.making);
     }
     const failure = this.failure;
     if (this.made) return this.made.value;
@@ -50,8 +53,9 @@ export class Fresh<T> {
     try {
       const value = await this.make();
       const at = performance.now();
-      const lifetime = Math.min(Math.max((at - start) * restShare, shortest), longest);
-      this.made = { value, at, lifetime };
+      const took = at - start;
+      const lifetime = Math.min(Math.max(took * restShare, shortest), longest);
+      this.made = { value, at, took, lifetime };
       this.failure = undefined;
     } catch (error) {
       this.failure = { error };
