@@ -12,6 +12,7 @@ import { toResponseError } from '../response-error.js';
 import { HostedNamespaces } from './hosted-namespaces.js';
 import { ContentLock } from './locks/content.lock.js';
 import { referrerOf } from './manifest-pushes.service.js';
+import { QuotaService } from './quota/quota.service.js';
 import { ReferencesService } from './references.service.js';
 import { assertHolds, TagWriter, type Preconditions } from './tag-writer.js';
 
@@ -34,6 +35,7 @@ export class DeletionsService {
     private readonly namespaces: HostedNamespaces,
     private readonly contents: ContentLock,
     private readonly bodies: StoredManifests,
+    private readonly quota: QuotaService,
   ) {}
 
   /** A tag alone; a manifest with its tags and its place among referrers. @returns the tags. @throws OciError */
@@ -66,6 +68,7 @@ export class DeletionsService {
         await this.store.putBlob(repository, digest, record);
         throw error;
       });
+      this.quota.removed(repository);
     } catch (error) {
       throw toResponseError(error, 'BLOB_UNKNOWN');
     }
@@ -87,7 +90,9 @@ export class DeletionsService {
       if (!record) throw new OciError('MANIFEST_UNKNOWN');
       assertHolds(conditions, digest);
       const tags = await this.tryDelete(repository, digest, record);
-      if (tags) return tags;
+      if (!tags) continue;
+      this.quota.removed(repository);
+      return tags;
     }
     throw new OciError('UNAVAILABLE', 'the manifest is being pushed', { retryAfter: 1 });
   }

@@ -1,4 +1,4 @@
-import { readdir } from 'node:fs/promises';
+import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { SweepService } from '../../../src/registry/eviction/sweep.service.js';
@@ -189,12 +189,44 @@ describe('a quota counts', () => {
     expectFull(await second.ask('POST', `${app}/blobs/uploads/?digest=${small.digest}`, { body: small.body }), 8_000);
   });
 
-  it('nothing any more of what was deleted, after the next sweep', async () => {
+  it('nothing any more of what was deleted', async () => {
+    await using hosting = await start();
+    await hosting.pushBlob(large);
+    const push = ({ digest, body }: typeof small) =>
+      hosting.ask('POST', `${app}/blobs/uploads/?digest=${digest}`, { body });
+    expectFull(await push(small), 8_000);
+    expect((await hosting.ask('DELETE', `${app}/blobs/${large.digest}`)).status).toBe(202);
+    expect((await push(small)).status).toBe(201);
+    expect((await push(other)).status).toBe(201);
+    expectFull(await push(makeBlob(4_000, 'third')), 8_000);
+    expect(await used(hosting)).toEqual({ '**': 8_000 });
+    await hosting.pushBlob(small, 'local/b');
+    expect((await hosting.ask('DELETE', `${app}/blobs/${small.digest}`)).status).toBe(202);
+    expectFull(await push(makeBlob(4_000, 'third')), 8_000);
+  });
+
+  it('nothing any more of a deleted manifest', async () => {
+    await using hosting = await start({ maxSize: 8_000 });
+    const index = (at: string) => {
+      const annotations = { at: at.repeat(5_000) };
+      const mediaType = 'application/vnd.oci.image.index.v1+json';
+      return Buffer.from(JSON.stringify({ schemaVersion: 2, mediaType, manifests: [], annotations }));
+    };
+    const put = (at: string) => hosting.ask('PUT', `${app}/manifests/${at}`, { body: index(at) });
+    const { status, headers } = await put('a');
+    expect(status).toBe(201);
+    expectError(await put('b'), 403, 'DENIED');
+    const digest = headers['docker-content-digest']!;
+    expect((await hosting.ask('DELETE', `${app}/manifests/${digest}`)).status).toBe(202);
+    expect((await put('b')).status).toBe(201);
+  });
+
+  it('nothing any more of what is gone, after the next sweep', async () => {
     await using hosting = await start();
     await hosting.pushBlob(large);
     const push = () => hosting.ask('POST', `${app}/blobs/uploads/?digest=${small.digest}`, { body: small.body });
     expectFull(await push(), 8_000);
-    expect((await hosting.ask('DELETE', `${app}/blobs/${large.digest}`)).status).toBe(202);
+    await rm(join(hosting.mirror.root, 'repositories/local/app/_blobs'), { recursive: true });
     expectFull(await push(), 8_000);
     await hosting.mirror.app.get(SweepService).run();
     expect((await push()).status).toBe(201);

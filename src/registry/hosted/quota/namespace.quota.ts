@@ -21,7 +21,8 @@ const mostLookups = 1_000;
 export class NamespaceQuota {
   private counting: Promise<void> | undefined;
   private countedAt = -Infinity;
-  private pause = leastPause;
+  private took = 0;
+  private hasRemoved = false;
   private sweepsSeen = 0;
   private counted = false;
 
@@ -65,12 +66,22 @@ export class NamespaceQuota {
 
   /** Whether a count is running or due: other processes, or a sweep of this one, may have changed what it holds. */
   get isStale(): boolean {
-    return this.counting !== undefined || this.isSwept || this.clock.monotonic() - this.countedAt >= this.pause;
+    return this.counting !== undefined || this.isSwept || this.age >= Math.max(leastPause, this.rest);
+  }
+
+  /** Whether a count may find less than is known. */
+  get mayHaveRoom(): boolean {
+    return this.isStale || this.hasRemoved;
   }
 
   /** Whether a sweep of this process has ended since the last count. */
   get isSwept(): boolean {
     return this.sweeps() !== this.sweepsSeen;
+  }
+
+  /** A client has deleted something: whether a repository still has it is for the next count to tell. */
+  noteRemoval(): void {
+    this.hasRemoved = true;
   }
 
   /** Counts anew, unless a count is running; never throws. */
@@ -81,14 +92,33 @@ export class NamespaceQuota {
   /** Waits for a new count, for a limited time. */
   async waitForCount(): Promise<void> {
     const stopped = new AbortController();
-    const limit = delay(longestWait, undefined, { signal: stopped.signal, ref: false }).catch(() => undefined);
-    await Promise.race([this.recount(), limit]);
+    const { signal } = stopped;
+    const limit = delay(longestWait, undefined, { signal, ref: false }).catch(() => undefined);
+    await Promise.race([this.recountWhenDue(signal), limit]);
     stopped.abort();
+  }
+
+  /** Whoever deletes and pushes in turn has this process count no more than a twentieth of the time, too. */
+  private async recountWhenDue(signal: AbortSignal): Promise<void> {
+    if (!this.isStale && this.age < this.rest)
+      await delay(this.rest - this.age, undefined, { signal, ref: false }).catch(() => undefined);
+    if (!signal.aborted && this.mayHaveRoom) await this.recount();
+  }
+
+  /** Milliseconds since the last count. */
+  private get age(): number {
+    return this.clock.monotonic() - this.countedAt;
+  }
+
+  /** Least milliseconds between two counts by what the last one took. */
+  private get rest(): number {
+    return this.took * pauseFactor;
   }
 
   private async count(): Promise<void> {
     const from = this.clock.monotonic();
     this.sweepsSeen = this.sweeps();
+    this.hasRemoved = false;
     for (const count of this.counts) count.begin();
     let isWhole = false;
     try {
@@ -100,7 +130,7 @@ export class NamespaceQuota {
     } finally {
       for (const count of this.counts) count.end(isWhole);
       this.countedAt = this.clock.monotonic();
-      this.pause = Math.max(leastPause, (this.countedAt - from) * pauseFactor);
+      this.took = this.countedAt - from;
     }
   }
 

@@ -145,6 +145,11 @@ export class QuotaService implements OnApplicationBootstrap, OnApplicationShutdo
     }
   }
 
+  /** To be called after a client has deleted a manifest or a blob of the repository. */
+  removed(repository: RepositoryRef): void {
+    this.quotas.get(repository.namespace.toString())?.noteRemoval();
+  }
+
   private async fit(
     quota: NamespaceQuota,
     counts: readonly QuotaCount[],
@@ -155,8 +160,8 @@ export class QuotaService implements OnApplicationBootstrap, OnApplicationShutdo
     if (!quota.isCounted) {
       if (quota.isStale) await quota.waitForCount();
     } else if (quota.isSwept || (quota.isStale && !this.store.isCached)) void quota.recount();
-    // Others may have made room.
-    if (quota.isStale && counts.some((count) => !count.fits(digest, bytes))) await quota.waitForCount();
+    // Others, or a deletion, may have made room.
+    if (quota.mayHaveRoom && counts.some((count) => !count.fits(digest, bytes))) await quota.waitForCount();
     assertFits(quota, counts, bytes, digest);
   }
 }
