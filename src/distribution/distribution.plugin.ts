@@ -14,6 +14,7 @@ import { ConnectionLimits } from './server/connection.limits.js';
 import { DrainService } from './server/drain.service.js';
 import { SendQueues } from './server/send.queues.js';
 import { OrderedRequests } from './server/ordered.requests.js';
+import { UntakenResponses } from './server/untaken.responses.js';
 
 /** A certificate and the files that it was read from. */
 export interface Certificate {
@@ -42,6 +43,9 @@ export function connectionsPlugin(
     server.on('checkExpectation', (request, response) => server.emit('request', request, response));
     fastify.decorate('clientTimeout', clientTimeout);
     fastify.decorate('sendQueues', new SendQueues());
+    const untaken = new UntakenResponses(clientTimeout);
+    untaken.watch(server);
+    fastify.decorate('untakenResponses', untaken);
     fastify.decorate('bodyMemory', app.get(BodyMemory));
     fastify.decorate('traffic', app.get(TrafficCounts));
     // The exception filter sets it, the request log reads it.

@@ -4,6 +4,7 @@ import { bodyOf } from '../requests/incoming.bodies.js';
 import { OciError } from '../../oci/error.js';
 import type { NamespaceTraffic, TrafficCounts } from '../../registry/statistics/traffic.counts.js';
 import type { SendQueues } from '../server/send.queues.js';
+import type { UntakenResponses } from '../server/untaken.responses.js';
 import type { HttpResponse, BodySink } from './http.response.js';
 import type { CachedResponses } from './cached.responses.js';
 import { ResponseSink } from './response.sink.js';
@@ -70,13 +71,15 @@ async function sendBody(
   // Clients wait for the header with a deadline, which a slow upstream's first byte could exceed.
   response.flushHeaders();
   const queues = reply.server.getDecorator<SendQueues>('sendQueues');
-  const queue = queues.enter(reply.request.socket);
+  const { socket } = reply.request;
+  const queue = queues.enter(socket);
   const sink = new ResponseSink(response, reply.server.getDecorator('clientTimeout'), queue);
   try {
     const write = counting(sink, traffic);
     if (body instanceof Uint8Array) await writeInSlices(body, write, hold);
     else await body.copy(write, sink.signal);
     await end(reply);
+    reply.server.getDecorator<UntakenResponses>('untakenResponses').sent(socket);
   } catch (error) {
     response.socket?.resetAndDestroy();
     response.destroy();

@@ -1,4 +1,5 @@
 import type { ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 
 /** Milliseconds between checks for slow clients; one timer serves all of them. */
 const interval = 5_000;
@@ -33,7 +34,12 @@ export function unwatch(part: SlowPart): void {
  * would keep megabytes and offer them for minutes. Connections that cannot be reset, as those with TLS, are closed.
  */
 export function disconnect(response: ServerResponse): void {
-  const { socket } = response;
-  if (socket?.remoteAddress !== undefined && !('encrypted' in socket)) socket.resetAndDestroy();
+  if (response.socket) resetConnection(response.socket);
   response.destroy();
+}
+
+/** Without what the client has not taken. */
+export function resetConnection(socket: Socket): void {
+  if (socket.remoteAddress !== undefined && !('encrypted' in socket)) socket.resetAndDestroy();
+  else socket.destroy();
 }
