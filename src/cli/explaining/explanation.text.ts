@@ -33,7 +33,7 @@ function recordLines(record: NonNullable<Explained['record']>): string[] {
   const until = freshness !== 'fresh' || freshUntil === undefined ? '' : ` until ${timeText(freshUntil)}`;
   return [
     `${digest}, ${mediaType}, ${sizeText(size)}`,
-    `${freshness}${until}: confirmed ${timeText(confirmedAt)}, ${age} s ago${resolved}`,
+    `${freshness}${until}: ${freshness === 'permanent' ? 'pushed' : 'confirmed'} ${timeText(confirmedAt)}, ${age} s ago${resolved}`,
     ...(fallback === undefined ? [] : [`named by the fallback ${fallback}`]),
   ];
 }

@@ -74,7 +74,7 @@ export class ExplainService {
         repository: repository.toString(),
         ...(reference instanceof Digest ? { digest: reference.toString() } : { tag: reference.name }),
         kind,
-        last: explainOutcome(this.outcomes.find(repository, reference)),
+        last: explainOutcome(this.outcomes.find(repository, reference), kind === 'hosted'),
         ...explained,
       };
     } catch (error) {

@@ -78,7 +78,7 @@ describe('the commands', inParallel, () => {
   });
 
   it('explain and refresh', async () => {
-    await using scene = await Scene.start();
+    await using scene = await Scene.start(undefined, { HOSTED_NAMESPACES: 'local', ALLOW_ANONYMOUS_PUSH: 'true' });
     scene.registry.addImage('team/app', image, ['1.0']);
     const name = 'registry.test/team/app:1.0';
     const unknown = await scene.run('explain', name, '--as', 'user:anna');
@@ -104,6 +104,12 @@ describe('the commands', inParallel, () => {
     const refused = await scene.run('explain', 'registry.test/team/other:latest');
     expect([refused.code, refused.stderr]).toEqual([1, '']);
     expect(refused.stdout).toMatch(/\nlast pull {3}refused at .*MANIFEST_UNKNOWN/);
+    const mediaType = 'application/vnd.oci.image.index.v1+json';
+    const body = JSON.stringify({ schemaVersion: 2, mediaType, manifests: [] });
+    const push = { method: 'PUT', headers: { 'content-type': mediaType }, body };
+    const pushed = await fetch(`${scene.program.url}/v2/local/app/manifests/1`, push);
+    expect(pushed.status).toBe(201);
+    expect((await scene.run('explain', 'local/app:1')).stdout).toMatch(/\n +permanent: pushed 20\d\d-.*, \d+ s ago\n/);
     const wrong = await scene.run('explain', '<script>');
     expect([wrong.code, wrong.stdout, wrong.stderr]).toEqual([2, '', 'invalid repository name\n']);
   });

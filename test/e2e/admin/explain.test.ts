@@ -202,6 +202,11 @@ describe('an explanation', () => {
       record: { freshness: 'permanent' },
       now: { outcome: 'hit' },
     });
+    await scene.mirror.request.get('/v2/local/app/manifests/v1').expect(200);
+    expect((await scene.explain('local/app:v1')).last).toMatchObject({
+      outcome: 'hit',
+      why: 'it was served from what was pushed here; hits since then are not noted one by one',
+    });
     // To read it would hold up other requests.
     const large = empty.replace('}', `,"annotations":{"x":"${'x'.repeat(600_000)}"}}`);
     await scene.mirror.request
