@@ -1,15 +1,13 @@
 import { Inject, Injectable, Logger } from '@nestjs/common';
-import { LRUCache } from 'lru-cache';
-import { atMost } from '../../config/memory/at-most.js';
 import { Clock } from '../../config/clock/clock.js';
 import type { Digest } from '../../oci/digest.js';
 import type { Manifest } from '../../oci/manifest.js';
-import type { Reference, Tag } from '../../oci/reference.js';
+import type { Tag } from '../../oci/reference.js';
 import type { RepositoryRef } from '../../oci/repository.js';
 import { keys } from '../../storage/keys.js';
 import { ManifestStore } from '../../storage/stores/manifest.store.js';
 import { TagStore, type TagRecord } from '../../storage/stores/tag.store.js';
-import { UpstreamClient, type HeldManifest, type ManifestHead, type Sourced } from '../../upstream/upstream.client.js';
+import { UpstreamClient, type ManifestHead, type Sourced } from '../../upstream/upstream.client.js';
 import { UpstreamError } from '../../upstream/upstream-error.js';
 import type { Upstream } from '../../upstream/upstream.js';
 import { UpstreamsService } from '../../upstream/upstreams.service.js';
@@ -23,12 +21,10 @@ import { inTime } from './deadline.js';
 import { ageOf, decide, freshnessOf, type Freshness } from './freshness/freshness.js';
 import { NegativeCache } from './freshness/negative.cache.js';
 import { policyOf, remembersRefusals, tagKey } from './freshness/tag.policy.js';
-import { isHeadRefusal } from './head-refusal.js';
+import { TagRecords } from './freshness/tag.records.js';
+import { isMissing, TagSource } from './freshness/tag.source.js';
 import { RequestLock } from './replicas/request.lock.js';
 import { SingleFlight } from '../reading/single-flight.js';
-
-/** Repositories remembered as supporting GET but not HEAD. */
-const maxHeadless = 1_000;
 
 export interface ResolvedTag {
   readonly digest: Digest;
@@ -51,7 +47,8 @@ export class TagResolver {
   private readonly logger = new Logger('Tags');
   private readonly flights = new SingleFlight<ResolvedTag>();
   private readonly revalidations = new SingleFlight<{ before: TagRecord | undefined; now: ResolvedTag }>();
-  private readonly headless = new LRUCache<string, true>(atMost(maxHeadless));
+  private readonly source: TagSource;
+  private readonly records: TagRecords;
 
   constructor(
     private readonly tags: TagStore,
@@ -64,7 +61,10 @@ export class TagResolver {
     private readonly writer: ManifestWriter,
     private readonly lock: RequestLock,
     @Inject(Clock) private readonly clock: Clock,
-  ) {}
+  ) {
+    this.source = new TagSource(upstream);
+    this.records = new TagRecords(tags, manifests, permissions);
+  }
 
   /**
    * @param method HEAD of an unknown tag sends a HEAD upstream, which does not count against pull limits.
@@ -105,7 +105,7 @@ export class TagResolver {
   refetch(repository: RepositoryRef, tag: Tag): Promise<ResolvedTag> {
     return this.flights.run(`${repository.toString()}:${tag.name} again`, async () => {
       const manifest = await this.upstream.getManifest(repository, tag).catch(async (error: unknown) => {
-        if (isMissing(error)) await this.forget(repository, tag);
+        if (isMissing(error)) await this.records.forget(repository, tag);
         throw error;
       });
       try {
@@ -152,9 +152,9 @@ export class TagResolver {
     } catch (error) {
       if (!(error instanceof UpstreamError)) throw error;
       const decision = decide(freshness, error.isDefinitive ? 'refused' : 'failed');
-      if (decision === 'forget' && record && error.kind !== 'refused') await this.forget(repository, tag);
+      if (decision === 'forget' && record && error.kind !== 'refused') await this.records.forget(repository, tag);
       if (record && (error.kind === 'unauthorized' || error.kind === 'denied'))
-        await this.distrustManifest(repository, record);
+        await this.records.distrustManifest(repository, record);
       if (decision !== 'serve-stale' || !record) throw error;
       this.logger.debug(`${key} is served stale: ${error.message}`);
       return this.resultOf(record, 'STALE');
@@ -180,7 +180,7 @@ export class TagResolver {
 
   /** Sends HEAD, and GET only if the manifest is not stored: pull limits are spent on changes only. */
   private async confirm(repository: RepositoryRef, tag: Tag, record: TagRecord): Promise<ResolvedTag> {
-    const head = await this.head(repository, tag);
+    const head = await this.source.head(repository, tag);
     if (head instanceof UpstreamError || head.digest === undefined) return this.fetch(repository, tag, record, head);
     const { digest, fallback } = head;
     const isSame = decide('stale', digest.equals(record.digest) ? 'same' : 'moved') === 'refresh';
@@ -189,29 +189,17 @@ export class TagResolver {
     if (!known) return this.fetch(repository, tag, record, head);
     const isPrivate = known.isPrivate === true || record.isPrivate === true;
     const found = { ...known, digest, fallback, isPrivate };
-    return this.resultOf(await this.keep(repository, tag, found, record), 'REVALIDATED');
+    return this.resultOf(await this.records.keep(repository, tag, found, record), 'REVALIDATED');
   }
 
   private async lookUp(repository: RepositoryRef, tag: Tag): Promise<ResolvedTag> {
-    const head = await this.head(repository, tag);
+    const head = await this.source.head(repository, tag);
     if (head instanceof UpstreamError) return this.fetch(repository, tag, undefined, head);
     const { digest, mediaType, size, fallback } = head;
     const known = digest && (await this.manifests.find(repository, digest));
-    if (known) return this.resultOf(await this.keep(repository, tag, { ...known, digest, fallback }), 'MISS');
+    if (known) return this.resultOf(await this.records.keep(repository, tag, { ...known, digest, fallback }), 'MISS');
     if (digest === undefined || mediaType === undefined || size === undefined) return this.fetch(repository, tag);
-    return this.resultOf(await this.keep(repository, tag, { digest, mediaType, size, fallback }), 'MISS');
-  }
-
-  /** The result of a HEAD, or its refusal. */
-  private async head(repository: RepositoryRef, tag: Tag): Promise<ManifestHead | UpstreamError> {
-    try {
-      const head = await this.upstream.headManifest(repository, tag);
-      this.headless.delete(repository.toString());
-      return head;
-    } catch (error) {
-      if (error instanceof UpstreamError && isHeadRefusal(error)) return error;
-      throw error;
-    }
+    return this.resultOf(await this.records.keep(repository, tag, { digest, mediaType, size, fallback }), 'MISS');
   }
 
   /** @param head result of a HEAD: the digest to fetch, or a refusal that a GET must confirm. */
@@ -221,9 +209,7 @@ export class TagResolver {
     record?: TagRecord,
     head?: ManifestHead | UpstreamError,
   ): Promise<ResolvedTag> {
-    const manifest = await (head instanceof UpstreamError
-      ? this.getRefused(repository, tag, record, head)
-      : this.getNamed(repository, tag, record, head));
+    const manifest = await this.source.get(repository, tag, record, head);
     try {
       return await this.keepFetched(repository, tag, record, manifest, head);
     } finally {
@@ -246,105 +232,8 @@ export class TagResolver {
     if (!manifest.storable) return { ...resolved, cache: 'MISS', age: 0, body };
     await this.writer.write(repository, manifest);
     const isSame = record?.digest.equals(manifest.digest) === true;
-    const kept = await this.keep(repository, tag, resolved, record);
+    const kept = await this.records.keep(repository, tag, resolved, record);
     return { ...this.resultOf(kept, isSame ? 'REVALIDATED' : 'MISS'), body };
-  }
-
-  /**
-   * A registry that lags may name a digest by HEAD and not find it by GET. Only a 404 to the tag is about the tag, so the
-   * tag itself is fetched. If that fails too, it is an outage: the HEAD has just found the tag.
-   */
-  private async getNamed(
-    repository: RepositoryRef,
-    tag: Tag,
-    record: TagRecord | undefined,
-    head: ManifestHead | undefined,
-  ): Promise<HeldManifest> {
-    if (head?.digest === undefined) return this.getManifest(repository, tag, record);
-    try {
-      return await this.getManifest(repository, head.digest, record);
-    } catch (error) {
-      if (!isMissing(error)) throw error;
-    }
-    return this.getLagging(repository, tag, record);
-  }
-
-  private async getLagging(repository: RepositoryRef, tag: Tag, record?: TagRecord): Promise<HeldManifest> {
-    try {
-      return await this.getManifest(repository, tag, record);
-    } catch (error) {
-      if (!isMissing(error)) throw error;
-      throw new UpstreamError('unavailable', 'the registry names a manifest that it does not have yet');
-    }
-  }
-
-  /**
-   * Some registries return 401 or 403 because they do not support HEAD, so a GET confirms the refusal. If it fails, the
-   * refusal stands, and no fallback may override it (P7), unless the repository is known to refuse HEAD only.
-   */
-  private async getRefused(
-    repository: RepositoryRef,
-    tag: Tag,
-    record: TagRecord | undefined,
-    refusal: UpstreamError,
-  ): Promise<HeldManifest> {
-    const name = repository.toString();
-    const isHeadless = this.headless.has(name);
-    const stands = refusal.isDefinitive && !isHeadless;
-    const manifest = await this.getManifest(repository, tag, isHeadless ? undefined : record).catch(
-      (error: unknown) => {
-        throw stands && error instanceof UpstreamError && !error.isDefinitive ? refusal : error;
-      },
-    );
-    if (refusal.isDefinitive && manifest.fallback === undefined) this.headless.set(name, true);
-    else if (stands) {
-      manifest.hold.release();
-      throw refusal;
-    }
-    return manifest;
-  }
-
-  /** With the pull limit used up, a stale record is better than a GET that would be refused and counted. */
-  private getManifest(
-    repository: RepositoryRef,
-    reference: Reference,
-    record: TagRecord | undefined,
-  ): Promise<HeldManifest> {
-    if (!record || !this.upstream.hasNoPullsLeft(repository)) return this.upstream.getManifest(repository, reference);
-    return Promise.reject(new UpstreamError('rate-limited', 'the pull limit is used up'));
-  }
-
-  /** Records the confirmation. A record that cannot be written costs another upstream request later. */
-  private async keep(
-    repository: RepositoryRef,
-    tag: Tag,
-    found: Omit<TagRecord, 'checkedAt'>,
-    before?: TagRecord,
-  ): Promise<TagRecord> {
-    const { digest, mediaType, size, fallback } = found;
-    const { isPrivate, agreedAt: checkedAt } = this.permissions.permission(repository, found);
-    const resolvedAt = before?.digest.equals(digest) === true ? before.resolvedAt : checkedAt;
-    const record = { digest, mediaType, size, checkedAt, resolvedAt, fallback, ...(isPrivate && { isPrivate }) };
-    await this.tags.put(repository, tag, record).catch((error: unknown) => {
-      this.logger.warn(`could not store the tag ${repository.toString()}:${tag.name}: ${reasonOf(error)}`);
-    });
-    return record;
-  }
-
-  private async forget(repository: RepositoryRef, tag: Tag): Promise<void> {
-    await this.tags.remove(repository, tag).catch((error: unknown) => {
-      this.logger.warn(`could not remove the tag ${repository.toString()}:${tag.name}: ${reasonOf(error)}`);
-    });
-  }
-
-  /** A manifest obtained with credentials may be revoked too: its permission is rechecked before the next response. */
-  private async distrustManifest(repository: RepositoryRef, { digest }: TagRecord): Promise<void> {
-    try {
-      const manifest = await this.manifests.find(repository, digest);
-      if (manifest?.isPrivate === true) await this.manifests.link(repository, digest, { ...manifest, agreedAt: 0 });
-    } catch (error) {
-      this.logger.warn(`could not schedule a recheck of a manifest of ${repository.toString()}: ${reasonOf(error)}`);
-    }
   }
 
   private hit(repository: RepositoryRef, tag: Tag, record: TagRecord, upstream: Upstream): ResolvedTag {
@@ -361,8 +250,4 @@ export class TagResolver {
   private resultOf({ digest, mediaType, size, checkedAt, fallback }: TagRecord, cache: CacheStatus): ResolvedTag {
     return { digest, mediaType, size, cache, age: ageOf({ checkedAt }, this.clock.now()), fallback };
   }
-}
-
-function isMissing(error: unknown): boolean {
-  return error instanceof UpstreamError && error.kind === 'missing';
 }
