@@ -1,4 +1,6 @@
 import { Injectable } from '@nestjs/common';
+import { performance } from 'node:perf_hooks';
+import { OciError } from '../../oci/error.js';
 import { Namespace } from '../../oci/namespace.js';
 import { RepositoryRef } from '../../oci/repository.js';
 import { CatalogStore } from '../../storage/stores/hosted/catalog.store.js';
@@ -7,9 +9,18 @@ import { toResponseError } from '../response-error.js';
 import { HostedNamespaces } from './hosted-namespaces.js';
 import { paged, pageOf } from './hosted-lists.service.js';
 
-/** Names that are read at once, and how often, to find those that a reader may see. */
+/** Names that are read at once, and how often at least, to find those that a reader may see. */
 const readSize = 1_000;
-const maxReads = 100;
+const leastReads = 100;
+/** Milliseconds after which no more are read. */
+const longestLook = 2_000;
+
+/** Names that a reader may see. */
+interface Visible {
+  readonly names: string[];
+  /** Whether there may be more, further on than was read. */
+  readonly isCut: boolean;
+}
 
 /** The repositories of hosted namespaces. */
 @Injectable()
@@ -37,8 +48,12 @@ export class HostedCatalogService {
     const isShown = (name: string) =>
       isVisible?.(namespace ? RepositoryRef.of(namespace, name) : RepositoryRef.parse(name)) !== false;
     try {
-      const names = isVisible ? await readVisible(read, isShown, last, limit) : await read(last, limit);
-      const { page, next } = paged(names, limit);
+      const { names, isCut } = isVisible
+        ? await readVisible(read, isShown, last, limit)
+        : { names: await read(last, limit), isCut: false };
+      if (isCut && names.length === 0) throw tooFewVisible();
+      // Only a name that the reader knows may be in the link.
+      const { page, next } = isCut ? { page: names, next: names.at(-1) } : paged(names, limit);
       const query = new URLSearchParams({ ...(n !== undefined && { n: String(n) }), last: next ?? '' });
       const body = Buffer.from(JSON.stringify({ repositories: page }));
       return { body, next: next === undefined ? undefined : query, cache: 'HIT', age: 0 };
@@ -71,20 +86,27 @@ export class HostedCatalogService {
   }
 }
 
-/** Names that one reader may see are few among many: they are read a thousand at a time, up to a bound. */
+/** Names that one reader may see can be few among many: they are read a thousand at a time, up to a bound. */
 async function readVisible(
   read: (after: string | undefined, most: number) => Promise<string[]>,
   isShown: (name: string) => boolean,
   last: string | undefined,
   limit: number,
-): Promise<string[]> {
+): Promise<Visible> {
   const found: string[] = [];
+  const end = performance.now() + longestLook;
   let after = last;
-  for (let count = 0; count < maxReads && found.length < limit; count += 1) {
+  for (let count = 0; found.length < limit; count += 1) {
+    if (count >= leastReads && performance.now() > end) return { names: found, isCut: true };
     const names = await read(after, readSize);
     found.push(...names.filter(isShown).slice(0, limit - found.length));
     if (names.length < readSize) break;
     after = names.at(-1);
   }
-  return found;
+  return { names: found, isCut: false };
+}
+
+function tooFewVisible(): OciError {
+  const reason = 'none of the repositories that were looked at is for you to see: begin further on, with last=<text>';
+  return new OciError('UNAVAILABLE', reason);
 }
