@@ -34,8 +34,8 @@ const used = [
  * bring 5 MiB of Node's own code into memory. Call this before loading anything.
  *
  * Keeps V8's young generation at its initial size until `growUnderLoad`, like `--max-semi-space-size`: under load it would
- * grow to 32 MiB and more for objects that live for one request. The old generation may double before it is collected: with
- * less, passing through a download triggers a collection every few megabytes (docs/performance.md).
+ * grow to 32 MiB and more for objects that live for one request. The old generation may grow by half before it is
+ * collected: with V8's default, a download triggers a collection every few megabytes (docs/performance.md).
  */
 export function tuneHeap(): void {
   // Options that do not agree with Node's own code cache make it compile its modules anew. Maglev is worse: it compiles
@@ -43,7 +43,7 @@ export function tuneHeap(): void {
   if (!hasMaglev) for (const name of used) process.getBuiltinModule(`node:${name}`);
   for (const name of compilers) setFlagsFromString(`--no-${name}`);
   setFlagsFromString('--semi-space-growth-factor=1');
-  setFlagsFromString('--heap-growing-percent=100');
+  setFlagsFromString('--heap-growing-percent=50');
 }
 
 /** Has V8 compile hot functions from now on. */
