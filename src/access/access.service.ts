@@ -12,16 +12,16 @@ import type { RepositoryRef } from '../oci/repository.js';
 import { AccessPolicy } from './access.policy.js';
 import { AccessStatistics } from './access.statistics.js';
 import type { AuditEntry } from './audit.log.js';
-import { readAuthorization } from './authorization.js';
 import { ClientOrigins, type ClientOrigin, type ClientRequest } from './client.origin.js';
 import { lookInterval, WatchedFile, type FileContext, type FileState } from './files/watched.file.js';
 import type { Allotment } from './limits/rate.limits.js';
 import type { Decision, Granting } from './rules/access.rules.js';
 import { Reader } from './reader.js';
 import { anonymous, namedIdentity, type Identity, type NamedSubject } from './rules/identity.js';
-import { SignInRefused, type GrantedScope, type SignedIn } from './sign-in.js';
+import type { GrantedScope, SignedIn } from './sign-in.js';
+import { ClientSignIns, type Recalled, type SigningClient } from './client.sign-ins.js';
 import { KeyStore } from './tokens/key.store.js';
-import { tokenLifetime, TokenService, type VerifiedToken } from './tokens/token.service.js';
+import { tokenLifetime, TokenService } from './tokens/token.service.js';
 
 /** A token as the token endpoint gives it. */
 export interface IssuedToken {
@@ -32,12 +32,6 @@ export interface IssuedToken {
   readonly scopes: readonly GrantedScope[];
 }
 
-/** A sign-in that needed no wait, by what the request had. */
-export interface Recalled {
-  readonly kind: 'none' | 'token' | 'password';
-  readonly signedIn: SignedIn;
-}
-
 const withoutProxies = new ClientOrigins(undefined, []);
 
 /** Who clients are and what they may do. Without an access file nobody signs in, and rules decide nothing. */
@@ -46,6 +40,7 @@ export class AccessService implements OnModuleInit, OnApplicationShutdown {
   readonly statistics = new AccessStatistics();
   private readonly logger = new Logger('Access');
   private readonly tokens: TokenService;
+  private readonly signIns: ClientSignIns;
   private readonly context: FileContext;
   /** Undefined where the settings came without a file. */
   private readonly file: WatchedFile<AccessPolicy> | undefined;
@@ -68,6 +63,7 @@ export class AccessService implements OnModuleInit, OnApplicationShutdown {
       () => this.policy.keys.current,
       () => clock.now(),
     );
+    this.signIns = new ClientSignIns(() => this.policy, this.tokens, this.statistics);
   }
 
   /** Whether an access file is there. */
@@ -181,87 +177,24 @@ export class AccessService implements OnModuleInit, OnApplicationShutdown {
     return (this.current?.origins ?? withoutProxies).of(request);
   }
 
-  /**
-   * Who sent a request. Tokens of this server are checked without I/O.
-   * @param headers its Authorization headers. @param client its address, and its connection if that is TLS.
-   * @param lateness seconds after its end for which such a token still counts.
-   * @throws SignInRefused
-   */
-  async signIn(
-    headers: readonly string[],
-    { address, tls }: Pick<ClientRequest, 'tls'> & Pick<ClientOrigin, 'address'>,
-    lateness = 0,
-  ): Promise<SignedIn> {
-    const credentials = readAuthorization(headers);
-    if (credentials.kind === 'none') return this.signInBySocket(tls);
-    const method = credentials.kind === 'malformed' ? 'other' : credentials.kind;
-    const countsOf = (isLdap: boolean) =>
-      this.statistics.signIns[isLdap && credentials.kind === 'password' ? 'ldap' : method];
-    try {
-      if (credentials.kind === 'malformed') throw new SignInRefused('malformed');
-      const signedIn =
-        credentials.kind === 'token'
-          ? await this.signInByToken(credentials.token.reveal(), lateness)
-          : await this.policy.authenticator.signIn(credentials, address);
-      countsOf(signedIn.issuer === 'ldap').accepted += 1;
-      return signedIn;
-    } catch (error) {
-      if (error instanceof SignInRefused) countsOf(error.method === 'ldap')[error.reason] += 1;
-      if (!(error instanceof SignInRefused) || credentials.kind !== 'password' || !this.takesUnknown) throw error;
-      // Docker sends the password of Docker Hub to its mirrors.
-      if (error.reason === 'credentials') return this.signInBySocket(tls);
-      if (error.method !== 'ldap') throw error;
-      // A directory that does not respond concerns its own users only.
-      return { ...this.signInBySocket(tls), undecided: error };
-    }
+  /** See `ClientSignIns.signIn`. @throws SignInRefused */
+  signIn(headers: readonly string[], client: SigningClient, lateness = 0): Promise<SignedIn> {
+    return this.signIns.signIn(headers, client, lateness);
   }
 
-  /**
-   * As `signIn`, from what is known without waiting and without counting it; undefined where `signIn` has to decide.
-   * @param header the only Authorization header of the request, if it has one
-   */
-  recall(header: string | undefined, { tls }: Pick<ClientRequest, 'tls'>): Recalled | undefined {
-    const credentials = readAuthorization(header === undefined ? [] : [header]);
-    const { authenticator } = this.policy;
-    if (credentials.kind === 'none') return { kind: 'none', signedIn: authenticator.signInBySocket(tls) };
-    if (credentials.kind === 'malformed') return undefined;
-    const { kind } = credentials;
-    const signedIn =
-      kind === 'token' ? this.recallToken(credentials.token.reveal()) : authenticator.recall(credentials);
-    return signedIn && { kind, signedIn };
+  /** See `ClientSignIns.recall`. */
+  recall(header: string | undefined, client: Pick<ClientRequest, 'tls'>): Recalled | undefined {
+    return this.signIns.recall(header, client);
   }
 
-  /**
-   * Who the sender of an earlier request is now, without waiting and without counting it; undefined where he would have
-   * to sign in again.
-   * @param header the Authorization header of that request, if it had one
-   */
-  renew(signedIn: SignedIn, header: string | undefined, { tls }: Pick<ClientRequest, 'tls'>): SignedIn | undefined {
-    const credentials = readAuthorization(header === undefined ? [] : [header]);
-    return this.policy.authenticator.renew(signedIn, credentials, tls);
+  /** See `ClientSignIns.renew`. */
+  renew(signedIn: SignedIn, header: string | undefined, client: Pick<ClientRequest, 'tls'>): SignedIn | undefined {
+    return this.signIns.renew(signedIn, header, client);
   }
 
   /** Counts a sign-in that was recalled, as `signIn` does. */
-  countRecalled({ kind, signedIn }: Recalled): void {
-    if (kind === 'none') this.countSocket(signedIn);
-    else this.statistics.signIns[kind].accepted += 1;
-  }
-
-  private get takesUnknown(): boolean {
-    return this.policy.settings.unknownCredentials === 'anonymous';
-  }
-
-  private signInBySocket(tls: TLSSocket | undefined): SignedIn {
-    const signedIn = this.policy.authenticator.signInBySocket(tls);
-    this.countSocket(signedIn);
-    return signedIn;
-  }
-
-  private countSocket({ issuer, problem }: SignedIn): void {
-    const { certificate } = this.statistics.signIns;
-    if (issuer === 'certificate') certificate.accepted += 1;
-    else if (problem === 'CERT_HAS_EXPIRED') certificate.expired += 1;
-    else if (problem !== undefined) certificate.credentials += 1;
+  countRecalled(recalled: Recalled): void {
+    this.signIns.countRecalled(recalled);
   }
 
   /** Whether the credentials allow it: by the rules, and within the scopes of a token. */
@@ -321,24 +254,6 @@ export class AccessService implements OnModuleInit, OnApplicationShutdown {
     const fitting = this.tokens.fitting(about, scopes);
     const token = await this.tokens.issue(about, issuer ?? '', fitting, this.service);
     return { token, expiresIn: tokenLifetime, scopes: fitting };
-  }
-
-  private async signInByToken(token: string, lateness: number): Promise<SignedIn> {
-    if (!this.tokens.isOwn(token)) return this.policy.authenticator.signInByToken(token);
-    const signedIn = this.refreshed(await this.tokens.verify(token, this.service, lateness));
-    if (!signedIn) throw new SignInRefused('credentials');
-    return signedIn;
-  }
-
-  private recallToken(token: string): SignedIn | undefined {
-    const verified = this.tokens.recall(token, this.service);
-    return verified && this.refreshed(verified);
-  }
-
-  /** A user who was removed since has no rights, and one whose groups changed has those of the new ones. */
-  private refreshed({ identity, issuer, tokenId, scopes }: VerifiedToken): SignedIn | undefined {
-    const current = this.policy.authenticator.refresh(identity, issuer);
-    return current && { identity: current, issuer, tokenId, scopes };
   }
 }
 

@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { AccessService, Recalled } from '../../access/access.service.js';
+import type { AccessService } from '../../access/access.service.js';
+import type { Recalled } from '../../access/client.sign-ins.js';
 import type { ClientOrigin } from '../../access/client.origin.js';
 import type { Allotment } from '../../access/limits/rate.limits.js';
 import type { SignedIn } from '../../access/sign-in.js';
