@@ -91,6 +91,15 @@ describe.each([500, 503, 403, 'cut', 'lose'] satisfies Fate[])('a first attempt 
   });
 });
 
+it('keeps the connections of a burst for the next one', async () => {
+  await provider.write(key, content);
+  const burst = () => Promise.all(Array.from({ length: 100 }, () => provider.stat(key)));
+  await burst();
+  const { connections } = proxy;
+  await burst();
+  expect(proxy.connections - connections).toBeLessThanOrEqual(5);
+});
+
 it('leaves keys to the library that have to be escaped', async () => {
   await using escaped = { provider: await open('a folder+'), [Symbol.asyncDispose]: () => escaped.provider.close() };
   await escaped.provider.write(key, content);

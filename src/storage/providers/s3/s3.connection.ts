@@ -26,6 +26,9 @@ const maxCalls = 128;
  */
 const maxTransfers = Infinity;
 
+/** Idle connections that each client keeps. With fewer, a burst closes most of its connections and opens them again. */
+const maxIdle = 128;
+
 /** The client's log would only repeat the errors that it throws. */
 const silent = { trace() {}, debug() {}, info() {}, warn() {}, error() {} };
 
@@ -106,7 +109,7 @@ export class S3Connection {
 }
 
 function handlerOf(maxSockets: number, socketTimeout: number, onResponse: () => void): StoppableHandler {
-  const options = { keepAlive: true, maxSockets, maxFreeSockets: 32 };
+  const options = { keepAlive: true, maxSockets, maxFreeSockets: maxIdle };
   const handling = {
     connectionTimeout: connectTimeout,
     socketTimeout,
