@@ -1,13 +1,15 @@
 import type { IncomingMessage } from 'node:http';
-import { hashHere, HashLost, type ContentHash } from '../../../config/hashing/content-hash.js';
+import { hashHere } from '../../../config/hashing/content-hash.js';
 import type { ByteRange } from '../../../oci/byte-range.js';
 import type { Digest } from '../../../oci/digest.js';
 import type { RepositoryRef } from '../../../oci/repository.js';
-import { blockSize } from '../../../storage/reading/shared-blocks.js';
 import { StorageError } from '../../../storage/storage-error.js';
 import type { ChunkSink, Ingest } from '../../../storage/storage.provider.js';
 import type { BlobBody } from '../../../upstream/transport/blob.body.js';
 import { UpstreamError } from '../../../upstream/upstream-error.js';
+import { Announcements } from './announcements.js';
+import { DownloadHash, type StartHash } from './download.hash.js';
+import { Follower } from './follower.js';
 import { receive, skipSamePrefix } from './receive.js';
 import { DownloadBuffer, type BufferReader } from './download.buffer.js';
 
@@ -16,11 +18,6 @@ import { DownloadBuffer, type BufferReader } from './download.buffer.js';
  * Smaller content is verified before its first byte is sent.
  */
 export const heldBack = 64 * 1024;
-/**
- * Milliseconds until followers are notified of bytes that do not fill a block. It grows with their number: waking a
- * thousand followers for each packet costs more than it gains.
- */
-const announceDelay = (followers: number): number => Math.min(200, 5 + followers / 5);
 /** Resumes per download, and consecutive resumes without a byte of progress. */
 const maxResumes = 5;
 const maxIdleResumes = 2;
@@ -41,15 +38,13 @@ export class Download {
   private readonly waiting = new Set<() => void>();
   private buffer: DownloadBuffer | undefined;
   private ingest: Ingest | undefined;
-  private hash: ContentHash;
+  private readonly hash: DownloadHash;
   private hasServed = false;
   private body: IncomingMessage | undefined;
   private total: number | undefined;
   /** Position of each follower, from its start: with a full disk, bytes are kept for followers that still wait. */
   private readonly readers = new Set<BufferReader>();
-  /** Bytes that followers have been notified of. */
-  private announced = 0;
-  private announcement: NodeJS.Timeout | undefined;
+  private readonly announcements = new Announcements(this.readers, () => this.wake());
   private failure = new Error('the download failed');
   private state: 'asking' | 'receiving' | 'verified' | 'failed' = 'asking';
   private isOver = false;
@@ -61,9 +56,9 @@ export class Download {
     private readonly source: BlobSource,
     private readonly createIngest: (size: number | undefined) => Promise<Ingest>,
     private readonly maxSize = Infinity,
-    private readonly startHash: (algorithm: string, size?: number) => ContentHash = hashHere,
+    startHash: StartHash = hashHere,
   ) {
-    this.hash = hashHere(digest.algorithm);
+    this.hash = new DownloadHash(digest, startHash);
     this.admit(repository);
   }
 
@@ -124,7 +119,7 @@ export class Download {
         throw tooLarge();
       }
       this.total = first.size;
-      this.hash = this.startHash(this.digest.algorithm, this.total);
+      this.hash.start(this.total);
       const ingest = await this.openIngest(first);
       this.buffer = new DownloadBuffer(ingest, this.readers);
       if (!(ingest instanceof StorageError)) this.ingest = ingest;
@@ -138,7 +133,7 @@ export class Download {
       this.enter('failed');
       throw error;
     } finally {
-      clearTimeout(this.announcement);
+      this.announcements.stop();
       this.hash.end();
     }
   }
@@ -207,23 +202,8 @@ export class Download {
 
   private get released(): number {
     if (this.state === 'verified') return this.received;
-    return Math.max(0, Math.min(this.announced, (this.total ?? this.announced) - heldBack));
-  }
-
-  /** Notifies followers of the first bytes at once, of full blocks, and of other bytes after a short delay. */
-  private announce(): void {
-    const { received } = this;
-    const full = received - (received % blockSize);
-    if (this.announced === 0 || full > this.announced) this.announceTo(full || received);
-    if (received === this.announced) return;
-    this.announcement ??= setTimeout(() => this.announceTo(this.received), announceDelay(this.readers.size));
-  }
-
-  private announceTo(received: number): void {
-    clearTimeout(this.announcement);
-    this.announcement = undefined;
-    this.announced = received;
-    this.wake();
+    const { announced } = this.announcements;
+    return Math.max(0, Math.min(announced, (this.total ?? announced) - heldBack));
   }
 
   private async receiveAll(buffer: DownloadBuffer, first: BlobBody): Promise<void> {
@@ -261,8 +241,8 @@ export class Download {
     // The storage writes the other bytes while they are hashed. The chunk is only valid during this call.
     const written = bytes < chunk.length ? buffer.append(Buffer.from(chunk.subarray(bytes))) : undefined;
     const hashed = this.hash.update(chunk);
-    if (written) return written.then(() => this.announce()).then(() => hashed);
-    this.announce();
+    if (written) return written.then(() => this.announcements.note(buffer.size)).then(() => hashed);
+    this.announcements.note(buffer.size);
     return ready && hashed ? ready.then(() => hashed) : (ready ?? hashed);
   }
 
@@ -305,10 +285,9 @@ export class Download {
     const old = this.ingest;
     if (isPossible) {
       this.ingest = ingest instanceof StorageError ? undefined : ingest;
-      this.hash.end();
-      this.hash = this.startHash(this.digest.algorithm, this.total);
+      this.hash.start(this.total);
       buffer.restart(ingest);
-      this.announced = 0;
+      this.announcements.restart();
     } else again.body.destroy();
     const unused = isPossible ? old : ingest;
     if (unused !== undefined && !(unused instanceof StorageError)) {
@@ -343,24 +322,12 @@ export class Download {
   /** Whether the body continues where the download is. It skips bytes that have already been received. */
   private async continues(body: BlobBody, buffer: DownloadBuffer): Promise<boolean> {
     if (body.size !== undefined && this.total !== undefined && body.size !== this.total) return false;
-    return body.offset === buffer.size || skipSamePrefix(body, buffer.size, this.digest, () => this.hashOf(buffer));
+    return body.offset === buffer.size || skipSamePrefix(body, buffer.size, this.digest, () => this.hash.of(buffer));
   }
 
   private async verify(buffer: DownloadBuffer): Promise<void> {
-    if ((await this.hashOf(buffer)) === this.digest.hex) return;
+    if ((await this.hash.of(buffer)) === this.digest.hex) return;
     throw new UpstreamError('wrong', `the upstream's content does not have the digest ${this.digest.toString()}`);
-  }
-
-  /** The hash of all bytes so far. When its thread has ended, the stored bytes are hashed again. */
-  private async hashOf(buffer: DownloadBuffer): Promise<string> {
-    try {
-      return await this.hash.digest();
-    } catch (error) {
-      if (!(error instanceof HashLost)) throw error;
-      this.hash = hashHere(this.digest.algorithm);
-      await buffer.readAll((chunk) => Promise.resolve(this.hash.update(chunk)));
-      return this.hash.digest();
-    }
   }
 
   private enter(state: 'receiving' | 'verified' | 'failed'): void {
@@ -400,35 +367,4 @@ function tooLarge(): UpstreamError {
 function pauseBefore(idle: number, cut: UpstreamError | undefined): number {
   const asked = (cut?.retryAfter ?? 0) * 1000;
   return Math.max(resumeDelay * idle, asked <= longestPause ? asked : 0);
-}
-
-/** One client that follows a download. */
-export class Follower {
-  private left: Promise<void> | undefined;
-
-  constructor(
-    private readonly download: Download,
-    private readonly reader: BufferReader,
-  ) {}
-
-  get size(): number | undefined {
-    return this.download.size;
-  }
-
-  get digest(): Digest {
-    return this.download.digest;
-  }
-
-  /** Waits for the first bytes, and for all of small content, for up to `patience` milliseconds. */
-  ready(patience: number): Promise<void> {
-    return this.download.ready(patience);
-  }
-
-  async copy(range: ByteRange, sink: ChunkSink, signal?: AbortSignal): Promise<void> {
-    await this.download.copy(this.reader, range, sink, signal);
-  }
-
-  close(): Promise<void> {
-    return (this.left ??= this.download.leave(this.reader));
-  }
 }
