@@ -15,16 +15,17 @@ export interface Received {
 export interface Request {
   readonly method?: string;
   readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: string | Uint8Array<ArrayBuffer>;
 }
 
 /** Sends one request and hashes what comes; never rejects. */
-export async function get(url: string, { method = 'GET', headers = {} }: Request = {}): Promise<Received> {
+export async function get(url: string, { method = 'GET', headers = {}, body }: Request = {}): Promise<Received> {
   const start = performance.now();
   const millis = (): number => performance.now() - start;
   let status: number | undefined;
   try {
     const signal = AbortSignal.timeout(patience);
-    const response = await fetch(url, { method, headers: { accept: acceptEverything, ...headers }, signal });
+    const response = await fetch(url, { method, headers: { accept: acceptEverything, ...headers }, signal, body: body ?? null });
     status = response.status;
     return { status, digest: digestOf(new Uint8Array(await response.arrayBuffer())), millis: millis() };
   } catch {

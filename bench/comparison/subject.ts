@@ -26,6 +26,8 @@ export interface SubjectSettings {
   readonly maxSize?: string | undefined;
   /** A file of users that clients have to be in. */
   readonly htpasswd?: string | undefined;
+  /** A namespace for what clients push, which anybody may, where the program has that beside mirrored ones. */
+  readonly hosted?: string | undefined;
 }
 
 /** A program that is tried. */
@@ -34,8 +36,6 @@ export interface Subject {
   readonly version: string;
   /** Whether it can be told how much space content may take. */
   readonly limitsSize: boolean;
-  /** Whether it can ask its clients for a password. */
-  readonly signsClientsIn: boolean;
   start(scope: Scope, settings: SubjectSettings): Promise<Server>;
 }
 
@@ -44,11 +44,13 @@ export function mirror(version: string): Subject {
     label: 'this program',
     version,
     limitsSize: true,
-    signsClientsIn: false,
-    start: (scope, { folder, content, upstreams, tagTtl, isReplica = false, maxSize }) => {
+    start: async (scope, { folder, content, upstreams, tagTtl, isReplica = false, maxSize, htpasswd, hosted }) => {
+      const accessFile = htpasswd === undefined ? undefined : await writeAccess(folder, htpasswd);
       const options = (origin: string): string[] => [
         ...(isReplica ? ['--advertise-url', origin] : []),
         ...(maxSize === undefined ? [] : ['--max-size', maxSize]),
+        ...(accessFile === undefined ? [] : ['--access-file', accessFile]),
+        ...(hosted === undefined ? [] : ['--hosted-namespace', hosted, '--allow-anonymous-push']),
       ];
       const file = JSON.stringify(upstreams.map((upstream) => upstreamOf(upstream, tagTtl)));
       return serveMirror(scope, { folder, content, node: process.execPath, upstreams: file, options });
@@ -69,12 +71,19 @@ export function registry(label: string, program: string): Subject | undefined {
     label,
     version: stdout.trim().split(' ').at(-1) ?? '',
     limitsSize: false,
-    signsClientsIn: true,
     start: (scope, { folder, content, upstreams, htpasswd }) => {
       const [{ url, credentials } = missing()] = upstreams;
       return startRegistry(scope, { folder, storage: content, upstream: url, credentials, htpasswd, program });
     },
   };
+}
+
+/** Users may pull everything. */
+async function writeAccess(folder: string, users: string): Promise<string> {
+  const file = join(folder, 'access.yaml');
+  const rules = [{ repositories: ['**'], who: ['authenticated'], may: ['pull'] }];
+  await writeFile(file, JSON.stringify({ users_file: users, rules }));
+  return file;
 }
 
 function missing(): never {

@@ -1,4 +1,5 @@
 import { makeImage } from '../../../test/fixtures/images.js';
+import { digestOf } from '../../content/bytes.js';
 import { get, outcomeOf } from '../get.js';
 import { blobUrl, manifestUrl, namespace, repository, Stand, startUpstream, tag } from '../stand.js';
 import { writeUsers } from '../subject.js';
@@ -48,12 +49,35 @@ const otherRepository: Trial = {
 const clientLogin: Trial = {
   row: 'Clients need a password: without it; with it',
   run: async (setting) => {
-    if (!setting.subject.signsClientsIn) return 'not yet';
     const stand = await Stand.open(setting, { htpasswd: await writeUsers(setting.folder) });
     const authorization = `Basic ${Buffer.from('client:client-password').toString('base64')}`;
     const expected = stand.image.manifest.digest;
     const without = outcomeOf(await stand.manifest(), expected);
     return `${without}; ${outcomeOf(await stand.manifest(tag, { headers: { authorization } }), expected)}`;
+  },
+};
+
+const hosted = 'hosted.test';
+
+const pushBeside: Trial = {
+  row: 'Push of an own image to the same process, and its pull',
+  run: async (setting) => {
+    const stand = await Stand.open(setting, { hosted });
+    const { config } = makeImage({ seed: 'pushed' });
+    const repositoryUrl = `${stand.origin}/v2/team/pushed`;
+    const upload = `${repositoryUrl}/blobs/uploads/?digest=${config.digest}&ns=${hosted}`;
+    const blob = await get(upload, { method: 'POST', body: new Uint8Array(config.body) });
+    if (blob.status !== 201) return `refused (${blob.status ?? 'cut'})`;
+    const mediaType = 'application/vnd.oci.image.manifest.v1+json';
+    const descriptor = { mediaType: 'application/vnd.oci.image.config.v1+json', digest: config.digest };
+    const body = JSON.stringify({
+      ...{ schemaVersion: 2, mediaType, layers: [] },
+      config: { ...descriptor, size: config.body.length },
+    });
+    const url = `${repositoryUrl}/manifests/${tag}?ns=${hosted}`;
+    const put = await get(url, { method: 'PUT', headers: { 'content-type': mediaType }, body });
+    if (put.status !== 201) return `refused (${put.status ?? 'cut'})`;
+    return outcomeOf(await get(url), digestOf(Buffer.from(body)));
   },
 };
 
@@ -67,4 +91,11 @@ const push: Trial = {
   },
 };
 
-export const accessTrials: readonly Trial[] = [secondRegistry, privateUpstream, otherRepository, clientLogin, push];
+export const accessTrials: readonly Trial[] = [
+  secondRegistry,
+  privateUpstream,
+  otherRepository,
+  clientLogin,
+  push,
+  pushBeside,
+];
