@@ -25,7 +25,12 @@ export async function get(url: string, { method = 'GET', headers = {}, body }: R
   let status: number | undefined;
   try {
     const signal = AbortSignal.timeout(patience);
-    const response = await fetch(url, { method, headers: { accept: acceptEverything, ...headers }, signal, body: body ?? null });
+    const response = await fetch(url, {
+      method,
+      headers: { accept: acceptEverything, ...headers },
+      signal,
+      body: body ?? null,
+    });
     status = response.status;
     return { status, digest: digestOf(new Uint8Array(await response.arrayBuffer())), millis: millis() };
   } catch {
