@@ -17,7 +17,7 @@ import type { ServerSettings } from '../config/server.settings.js';
 import type { Settings } from '../config/settings.js';
 import { CustomSettings, FilesystemSettings, S3Settings, type StorageSettings } from '../config/storage.settings.js';
 import { version } from '../config/version.js';
-import { DrainService } from '../distribution/server/drain.service.js';
+import { DrainService, refuseConnections } from '../distribution/server/drain.service.js';
 import { DownloadsService } from '../registry/mirrored/downloads/downloads.service.js';
 import { ReadinessService } from '../registry/readiness.service.js';
 import { StorageError } from '../storage/storage-error.js';
@@ -205,11 +205,11 @@ function stopSignal(): Promise<string> {
 
 /** Stops accepting and waits for responses and downloads in progress. @returns whether all of them ended in time */
 async function drain(app: NestFastifyApplication, timeout: number): Promise<boolean> {
-  const draining = app.get(DrainService);
-  draining.refuseConnections(app.getHttpServer());
+  refuseConnections(app.getHttpServer());
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<false>((resolve) => (timer = setTimeout(() => resolve(false), timeout)));
-  const done = draining
+  const done = app
+    .get(DrainService)
     .drain()
     .then(() => app.get(DownloadsService).idle())
     .then(() => true as const);

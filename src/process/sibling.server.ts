@@ -1,7 +1,8 @@
 import { createServer, type Server } from 'node:http';
-import { Server as NetServer, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import type { ServerSettings } from '../config/server.settings.js';
 import { respondToClientError } from '../distribution/server/client.error.js';
+import { refuseConnections } from '../distribution/server/drain.service.js';
 import { serverLimits } from '../distribution/server/server.options.js';
 
 /**
@@ -30,8 +31,8 @@ export class SiblingServer {
     this.main = main;
   }
 
-  /** Accepts no more connections; open ones get their responses, see `DrainService.refuseConnections`. */
+  /** Accepts no more connections; open ones get their responses. */
   close(): void {
-    NetServer.prototype.close.call(this.server);
+    refuseConnections(this.server);
   }
 }

@@ -1,28 +1,23 @@
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { S3Provider } from '../../src/storage/providers/s3/s3.provider.js';
 import { StorageError } from '../../src/storage/storage-error.js';
 import { FaultyProxy, type Fate } from './support/faulty-proxy.js';
 import type { Bucket } from './support/s3-server.js';
-import { VersityGateway } from './support/versitygw.js';
+import { gatewayForProviders } from './support/versitygw.js';
 
 const key = 'blobs/sha256/ab/abcd';
 const content = Buffer.from('a record');
 /** What the library adds to addresses. */
 const byLibrary = /x-id=/;
 
-let server: VersityGateway;
+const server = gatewayForProviders();
 let bucket: Bucket;
 let proxy: FaultyProxy;
 let provider: S3Provider;
 
-beforeAll(async () => {
-  server = await VersityGateway.start();
-});
-afterAll(() => server[Symbol.asyncDispose]());
-
 beforeEach(async () => {
-  bucket = await server.makeBucket();
-  proxy = await FaultyProxy.start(server.url);
+  bucket = await server().makeBucket();
+  proxy = await FaultyProxy.start(server().url);
   provider = await open();
 });
 

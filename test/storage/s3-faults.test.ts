@@ -1,30 +1,25 @@
 import { readdir } from 'node:fs/promises';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { S3Provider } from '../../src/storage/providers/s3/s3.provider.js';
 import type { Ingest } from '../../src/storage/storage.provider.js';
 import { bytesOf, keysUnder, sample } from '../../src/storage/testing/content.js';
 import { until } from '../e2e/support/until.js';
 import { FaultyProxy, type Fate } from './support/faulty-proxy.js';
 import type { Bucket } from './support/s3-server.js';
-import { VersityGateway } from './support/versitygw.js';
+import { gatewayForProviders } from './support/versitygw.js';
 
 const mebibyte = 1024 * 1024;
 const key = 'blobs/sha256/ab/abcd';
 const content = sample(18 * mebibyte);
 
-let server: VersityGateway;
+const server = gatewayForProviders();
 let bucket: Bucket;
 let proxy: FaultyProxy;
 let provider: S3Provider;
 
-beforeAll(async () => {
-  server = await VersityGateway.start();
-});
-afterAll(() => server[Symbol.asyncDispose]());
-
 beforeEach(async () => {
-  bucket = await server.makeBucket();
-  proxy = await FaultyProxy.start(server.url);
+  bucket = await server().makeBucket();
+  proxy = await FaultyProxy.start(server().url);
   provider = new S3Provider(bucket.settings({ host: proxy.url }), {
     firstPart: 5 * mebibyte,
     idleTimeout: 1_000,

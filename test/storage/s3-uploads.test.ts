@@ -1,5 +1,5 @@
 import { ListPartsCommand, ListMultipartUploadsCommand } from '@aws-sdk/client-s3';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Digest } from '../../src/oci/digest.js';
 import { Namespace } from '../../src/oci/namespace.js';
 import { RepositoryRef } from '../../src/oci/repository.js';
@@ -9,7 +9,7 @@ import { UploadLost, UploadStore, type UploadSession } from '../../src/storage/s
 import { sample } from '../../src/storage/testing/content.js';
 import { FaultyProxy, type Fate } from './support/faulty-proxy.js';
 import type { Bucket } from './support/s3-server.js';
-import { VersityGateway } from './support/versitygw.js';
+import { gatewayForProviders } from './support/versitygw.js';
 
 const mebibyte = 1024 * 1024;
 const repository = RepositoryRef.of(Namespace.parse('local'), 'team/app');
@@ -17,7 +17,7 @@ const content = sample(18 * mebibyte);
 const digest = Digest.of(content);
 const small = sample(20_000);
 
-let server: VersityGateway;
+const server = gatewayForProviders();
 let bucket: Bucket;
 let proxy: FaultyProxy;
 let providers: S3Provider[];
@@ -39,14 +39,9 @@ async function replica(): Promise<UploadStore> {
   return new UploadStore(provider);
 }
 
-beforeAll(async () => {
-  server = await VersityGateway.start();
-});
-afterAll(() => server[Symbol.asyncDispose]());
-
 beforeEach(async () => {
-  bucket = await server.makeBucket();
-  proxy = await FaultyProxy.start(server.url);
+  bucket = await server().makeBucket();
+  proxy = await FaultyProxy.start(server().url);
   [providers, opened] = [[], []];
   [one, two] = [await replica(), await replica()];
   proxy.requests.length = 0;

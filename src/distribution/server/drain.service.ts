@@ -64,14 +64,6 @@ export class DrainService {
     if (!response.headersSent && this.ordered?.isFollowed(response) !== true) response.shouldKeepAlive = false;
   }
 
-  /**
-   * Accepts no more connections. Node's `close` would also close those whose response is ended, and not sent yet; see
-   * `drain` for idle ones.
-   */
-  refuseConnections(server: Server): void {
-    Server.prototype.close.call(server);
-  }
-
   /** Announces, and resolves when no response is in progress and no open connection brings another request. */
   async drain(): Promise<void> {
     this.announce();
@@ -86,4 +78,12 @@ export class DrainService {
   cut(): void {
     for (const socket of this.sockets) socket.destroy();
   }
+}
+
+/**
+ * Accepts no more connections. Node's `close` of an HTTP server would also close those whose response is ended, and not
+ * sent yet; see `DrainService.drain` for idle ones.
+ */
+export function refuseConnections(server: Server): void {
+  Server.prototype.close.call(server);
 }

@@ -60,11 +60,16 @@ export class VersityGateway implements AsyncDisposable {
 
 /** Builds the program, and has a server for as long as a file's tests run. @returns the server, while they do */
 export function gatewayForAll(): () => VersityGateway {
+  beforeAll(build, 180_000);
+  return gatewayForProviders();
+}
+
+/** The same for tests whose providers are in their own process. */
+export function gatewayForProviders(): () => VersityGateway {
   let server: VersityGateway;
   beforeAll(async () => {
-    await build();
     server = await VersityGateway.start();
-  }, 180_000);
+  });
   afterAll(() => server[Symbol.asyncDispose]());
   return () => server;
 }
